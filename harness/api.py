@@ -1,0 +1,313 @@
+"""The package's public face: every verb of the command line as a function of values.
+
+Nothing here prints; nothing here loads a network library before there is work for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness import benchmark as benchmarks
+from harness import board, pages, plugins
+from harness import recipe as recipes
+from harness.benchmark import Benchmark, PromptSuite
+from harness.doctor import Finding, examine
+from harness.errors import (
+    HarnessError,
+    MissingPrerequisite,
+    PageError,
+    Problem,
+    TrainingError,
+    UsageError,
+)
+from harness.executors.specs import Local
+from harness.forecast import Planned, forecast
+from harness.interfaces import Page
+from harness.plan import RunPlan, plan, plan_supplied
+from harness.progress import watcher
+from harness.recipe import Base, Load, Recipe
+from harness.records import Artifact, Result
+from harness.rehearsal import rehearsal
+from harness.run import Outcome, Settings, execute, missing
+from harness.store import Store, damage, read_artifact
+from harness.supplied import read_supplied
+
+DEMO = ("pocket-base", "pocket-ninja", "pocket-ninja-short", "pocket-ninja-overfit",
+        "pocket-ninja-broken")  # fmt: skip
+DEFAULT_BENCHMARK = "pocket-v1"
+SCHEMAS: dict[str, type[Page]] = {
+    "recipe.v1": Recipe, "benchmark.v1": Benchmark, "suite.v1": PromptSuite, "result.v1": Result,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are kept and on what they run."""
+
+    store: Path
+    reports: Path
+    device: str = "auto"
+    executor: str = "local"
+    quiet: bool = False
+
+    def settings(self) -> Settings:
+        return Settings(
+            store=Store(self.store),
+            reports=self.reports,
+            device=self.device,
+            executor=executor(self.executor),
+            watcher=watcher(self.quiet),
+        )
+
+
+def executor(word: str) -> Any:
+    """Return the executor called `word`."""
+    known = plugins.specs("executors")
+    if word not in known:
+        raise MissingPrerequisite(
+            f"there is no executor {word!r} here", hint=f"installed: {', '.join(known)}"
+        )
+    if known[word] is Local:
+        return plugins.implementation(Local())
+    spec = known[word](use=word)
+    return partial(plugins.implementation(spec), spec)
+
+
+def resolve_device(device: str) -> str:
+    """Return `cpu` or `cuda`; `auto` takes CUDA where there is some."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"there is no device {device!r}", hint="auto, cpu or cuda")
+    if device == "cpu":
+        return device
+    import torch
+
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise MissingPrerequisite("there is no CUDA device here", hint="use --device cpu")
+    return "cuda" if there else "cpu"
+
+
+def default_benchmark(recipe: Recipe) -> str:
+    """Return the benchmark that suits a recipe's base where none is named."""
+    return "pocket-v1" if recipe.base.model.startswith("pocket/") else "naruto-v1"
+
+
+def plans(names: Sequence[str], benchmark: str | None, replicates: int = 1) -> list[RunPlan]:
+    """Return the plan of every recipe; with replicates, one a training seed."""
+    found = []
+    for name in names:
+        recipe = recipes.load(name)
+        judgement = benchmarks.load(benchmark or default_benchmark(recipe))
+        found += [plan(each, judgement) for each in _replicates(recipe, replicates)]
+    return found
+
+
+def _replicates(recipe: Recipe, count: int) -> list[Recipe]:
+    if count < 1:
+        raise UsageError(f"--replicates {count} is not a number of runs", hint="1 or more")
+    if count == 1 or recipe.train is None:
+        return [recipe]
+    first = recipe.train.seed
+    return [
+        recipe.with_seed(first + number).model_copy(
+            update={"name": f"{recipe.name}.seed{first + number}"}
+        )
+        for number in range(count)
+    ]
+
+
+def plan_all(names: Sequence[str], benchmark: str | None, store: Path) -> list[Planned]:
+    house = Store(store)
+    found = []
+    for name, each in zip(names, plans(names, benchmark), strict=True):
+        to_do = missing(each, house)
+        recipe = recipes.load(name)
+        done = frozenset(step.key for step in each.steps if house.has(step))
+        found.append(Planned(each, recipe, tuple(to_do), forecast(recipe, to_do), done))
+    return found
+
+
+def run(
+    names: Sequence[str], benchmark: str | None, place: Place, replicates: int = 1
+) -> list[Outcome]:
+    """Make what is missing for every recipe and write one result file each."""
+    for recipe in map(recipes.load, names):
+        if recipe.train is not None and recipe.train.beyond:
+            raise TrainingError(
+                f"{recipe.name} asks for {', '.join(recipe.train.beyond)}, which this version "
+                "cannot do yet", hint=f"`harness rehearse {recipe.name}` runs without them",
+            )  # fmt: skip
+    wanted = plans(names, benchmark, replicates)
+    settings = _ready(place)
+    return [execute(each, settings) for each in wanted]
+
+
+def _ready(place: Place) -> Settings:
+    settings = place.settings()
+    return Settings(**{**vars(settings), "device": resolve_device(place.device)})
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A rehearsal that went through."""
+
+    outcome: Outcome
+    replaced: tuple[str, ...]
+
+
+def rehearse(name: str, place: Place) -> Rehearsed:
+    """Run the whole recipe on the pocket world."""
+    exchanged = rehearsal(recipes.load(name), benchmarks.load(DEFAULT_BENCHMARK))
+    kept = Place(place.store, place.store / "rehearsals", place.device, quiet=place.quiet)
+    outcome = execute(plan(exchanged.recipe, exchanged.judgement), _ready(kept))
+    return Rehearsed(outcome, exchanged.replaced)
+
+
+def score_images(
+    folder: Path, prompts: Path | None, benchmark: str, name: str, place: Place
+) -> Outcome:
+    """Judge images that were made elsewhere."""
+    judgement = benchmarks.load(benchmark)
+    supplied = read_supplied(folder, prompts, judgement)
+    return execute(plan_supplied(_named(name), supplied, judgement), _ready(place))
+
+
+def score_adapter(file: Path, base: str, benchmark: str | None, name: str, place: Place) -> Outcome:
+    """Judge a LoRA file that was trained elsewhere."""
+    recipe = Recipe(
+        name=_named(name), summary=f"The adapter {file.name}, trained elsewhere.",
+        base=Base(model=base), load=Load(adapter=str(file)),
+    )  # fmt: skip
+    judgement = benchmarks.load(benchmark or default_benchmark(recipe))
+    return execute(plan(recipe, judgement), _ready(place))
+
+
+def _named(name: str) -> str:
+    try:
+        return Recipe(name=name, summary="-", base=Base(model="-")).name
+    except ValueError:
+        raise UsageError(
+            f"{name!r} is no name for a result", hint="small letters, digits, dot, dash"
+        ) from None
+
+
+def leaderboard(reports: Path, benchmark: str | None) -> list[board.Board]:
+    return board.boards(board.read_results(reports, benchmark))
+
+
+def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
+    """Return how many pages were read and every problem; without files, of all pages."""
+    chosen = list(files) or [
+        file for kind in pages.FOLDERS for file in pages.available(kind).values()
+    ]
+    problems: list[Problem] = []
+    for file in chosen:
+        try:
+            _check_one(file)
+        except PageError as error:
+            problems += error.problems
+        except HarnessError as error:
+            problems.append(Problem(str(file), 1, "", error.what, error.hint))
+    return len(chosen), problems
+
+
+def _check_one(file: Path) -> None:
+    if not file.is_file():
+        raise PageError([Problem(str(file), 1, "", "is not a file", "check the path")])
+    fields = set(pages.read(file).data)
+    if "prompts" in fields:
+        pages.load(PromptSuite, file)
+    elif {"suites", "metrics", "sampler"} & fields:
+        benchmarks.load(str(file) if file.suffix in (".yaml", ".yml") else file.stem)
+    else:
+        pages.load(Recipe, file)
+
+
+def schemas() -> dict[str, str]:
+    """Return the JSON Schema of every kind of page, as text."""
+    return {
+        f"{name}.json": json.dumps(model.model_json_schema(), indent=1, sort_keys=True) + "\n"
+        for name, model in SCHEMAS.items()
+    }
+
+
+def verify(file: Path, store: Path) -> list[str]:
+    """Return everything about a result file that does not hold any more."""
+    result, house = board.read_result(file), Store(store)
+    found: list[str] = []
+    by_key = {artifact.key: artifact for artifact in _artifacts(house, found)}
+    for name, key in result.keys.items():
+        if key in by_key:
+            found += damage(by_key[key])
+        elif name in ("sample", "score"):
+            found.append(f"{name} ({key[:12]}) is not in {store}")
+    score = by_key.get(result.keys.get("score", ""))
+    if score is not None and not found:
+        document = json.loads((score.path / "scores.json").read_text(encoding="utf-8"))
+        written = [each.model_dump(mode="json") for each in result.scores]
+        if document["scores"] != written:
+            found.append(f"{file} differs from the scores in the store")
+        if document["images"] != result.images.model_dump(mode="json"):
+            found.append(f"{file} counts other images than the store")
+    return found
+
+
+def _artifacts(house: Store, found: list[str]) -> list[Artifact]:
+    artifacts = []
+    for manifest in sorted(house.root.glob("*/??/*/manifest.json")):
+        try:
+            artifacts.append(read_artifact(manifest.parent))
+        except HarnessError as error:
+            found.append(str(error))
+    return artifacts
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What `gc` would remove or has removed."""
+
+    folders: tuple[Path, ...]
+    bytes: int
+
+
+def gc(place: Place, dry_run: bool) -> Garbage:
+    """Remove artifacts that no result names, and the leftovers of steps that never finished."""
+    house = Store(place.store)
+    named = {
+        key
+        for reports in (place.reports, place.store / "rehearsals")
+        if reports.is_dir() and any(reports.glob("*/*.json"))
+        for result in board.read_results(reports)
+        for key in result.keys.values()
+    }
+    unused = [artifact.path for artifact in house.artifacts() if artifact.key not in named]
+    folders = [*unused, *house.leftovers()]
+    size = sum(
+        file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()
+    )
+    if not dry_run:
+        for folder in folders:
+            shutil.rmtree(folder)
+    return Garbage(tuple(folders), size)
+
+
+def doctor(place: Place) -> list[Finding]:
+    return examine(place.store)
+
+
+def images_of(result: Result, store: Path) -> Path | None:
+    """Return the folder with a result's images, where this store has it."""
+    key = result.keys.get("sample", "")
+    folder = store / "sample" / key[:2] / key
+    return folder if (folder / "manifest.json").is_file() else None
+
+
+def default_store() -> Path:
+    return Path(os.environ.get("HARNESS_STORE", ".harness/store"))

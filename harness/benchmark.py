@@ -1,0 +1,168 @@
+"""A benchmark: how to judge. Prompts, seeds, sampler, metrics, reference; no recipe in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from harness import pages, plugins
+from harness.errors import PageError, Problem
+from harness.fingerprint import digest
+from harness.interfaces import ExtractorSpec, MetricSpec, Page
+from harness.recipe import Count, Name
+
+
+class Prompt(Page):
+    """One prompt, under an id that never changes its meaning."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    text: str = Field(min_length=1, max_length=10_000)
+    tags: tuple[str, ...] = ()
+
+
+class PromptSuite(Page):
+    """A named, versioned list of prompts; prompts are added, never edited."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    version: Count
+    summary: str = Field(min_length=1, max_length=300)
+    prompts: tuple[Prompt, ...] = Field(min_length=1)
+
+    @field_validator("prompts")
+    @classmethod
+    def _distinct(cls, prompts: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
+        repeated = _repeated([prompt.id for prompt in prompts])
+        if repeated:
+            raise ValueError(f"holds the prompt id {repeated!r} twice")
+        return prompts
+
+
+class Sampler(Page):
+    """How noise becomes an image."""
+
+    scheduler: Literal["ddim", "euler", "euler-a"] = "euler"
+    steps: Annotated[int, Field(ge=1, le=1000)]
+    guidance: Annotated[float, Field(ge=0, le=50)]
+    width: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+    height: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+    negative: str = ""
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    vae: str | None = None
+    """One VAE for all rows, in place of each recipe's own."""
+    adapter_scale: Annotated[float, Field(ge=0, le=4)] = 1.0
+
+
+class Reference(Page):
+    """Real pictures that no recipe trains on."""
+
+    source: plugins.union("sources")  # type: ignore[valid-type]
+    resolution: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+
+
+class Benchmark(Page):
+    """How every recipe is judged under one name."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    summary: str = Field(min_length=1, max_length=300)
+    suites: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    sampler: Sampler
+    reference: Reference | None = None
+    metrics: tuple[plugins.union("metrics"), ...] = Field(min_length=1)  # type: ignore[valid-type]
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        repeated = _repeated(seeds)
+        if repeated is not None:
+            raise ValueError(f"holds the seed {repeated} twice: each image would count twice")
+        return seeds
+
+    @field_validator("suites")
+    @classmethod
+    def _distinct_suites(cls, suites: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = _repeated(suites)
+        if repeated:
+            raise ValueError(f"names the suite {repeated!r} twice")
+        return suites
+
+    @model_validator(mode="after")
+    def _reference_where_needed(self) -> Self:
+        needing = [metric.use for metric in self.metrics if metric.needs_reference]
+        if needing and self.reference is None:
+            raise ValueError(f"{needing[0]} compares with a reference: add reference")
+        return self
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A benchmark with its suites at hand."""
+
+    benchmark: Benchmark
+    suites: tuple[PromptSuite, ...]
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        return [prompt for suite in self.suites for prompt in suite.prompts]
+
+    @property
+    def images(self) -> int:
+        return len(self.prompts) * len(self.benchmark.seeds)
+
+    def extractors(self) -> list[ExtractorSpec]:
+        """Return each extractor that some metric reads, once."""
+        found: dict[str, ExtractorSpec] = {}
+        for metric in self.benchmark.metrics:
+            assert isinstance(metric, MetricSpec)
+            for extractor in metric.extractors():
+                found.setdefault(digest(extractor.fingerprint()), extractor)
+        return list(found.values())
+
+
+def load(name: str | Path) -> Judgement:
+    """Return the benchmark called `name` with its suites."""
+    file = pages.find("benchmark", str(name))
+    benchmark = pages.load(Benchmark, file)
+    known, suites, problems = pages.available("suite"), [], []
+    located = pages.read(file)
+    for index, suite in enumerate(benchmark.suites):
+        if suite in known:
+            suites.append(pages.load(PromptSuite, known[suite]))
+        else:
+            message = f"names no suite: {suite!r}"
+            problems.append(
+                Problem(located.file, located.line(("suites", index)), f"suites[{index}]", message,
+                        f"known: {', '.join(known)}")
+            )  # fmt: skip
+    repeated = _repeated([prompt.id for suite in suites for prompt in suite.prompts])
+    if repeated:
+        problems.append(
+            Problem(located.file, located.line(("suites",)), "suites",
+                    f"bring the prompt id {repeated!r} twice", "ids are unique in a benchmark")
+        )  # fmt: skip
+    if problems:
+        raise PageError(problems)
+    return Judgement(benchmark, tuple(suites))
+
+
+def _repeated(values: Sequence[Any]) -> Any:
+    seen = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
+
+
+def schema() -> dict[str, Any]:
+    return Benchmark.model_json_schema()
+
+
+def suite_schema() -> dict[str, Any]:
+    return PromptSuite.model_json_schema()

@@ -1,0 +1,1 @@
+"""Pictures and words: where they come from, which are kept, what text they are given."""

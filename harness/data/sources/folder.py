@@ -1,0 +1,50 @@
+"""A folder of images with captions beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from harness.data.specs import IMAGES, Folder
+from harness.errors import UsageError
+from harness.interfaces import Picture
+
+
+def folder(spec: Folder) -> Iterator[Picture]:
+    """Yield the images of the folder by name; a caption is `name.txt` or a metadata line."""
+    root = Path(spec.path)
+    metadata = _metadata(root / "metadata.jsonl")
+    files = sorted(file for file in root.iterdir() if file.suffix.lower() in IMAGES)
+    if not files:
+        raise UsageError(f"{root} holds no images", hint=f"looked for {', '.join(sorted(IMAGES))}")
+    for file in files:
+        facts = metadata.get(file.name, {})
+        beside = file.with_suffix(".txt")
+        text = beside.read_text(encoding="utf-8").strip() if beside.exists() else ""
+        tags = tuple(part.strip() for part in text.split(",") if part.strip())
+        yield Picture(
+            id=file.name,
+            open=lambda file=file: Image.open(file),  # type: ignore[misc]
+            text=str(facts.get("text", text)),
+            tags=tuple(facts.get("tags", tags)),
+            facts=facts,
+        )
+
+
+def _metadata(file: Path) -> dict[str, dict[str, Any]]:
+    if not file.exists():
+        return {}
+    found = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            facts = json.loads(line)
+            found[str(facts["file_name"])] = facts
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                "is not a JSON object with file_name", where=f"{file}:{number}"
+            ) from error
+    return found

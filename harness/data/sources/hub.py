@@ -1,0 +1,42 @@
+"""A data set of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.data.specs import Hub
+from harness.errors import MissingPrerequisite
+from harness.interfaces import Picture
+
+
+def hub(spec: Hub) -> Iterator[Picture]:
+    """Yield the rows of the split in order; pixels are decoded only when asked for."""
+    from datasets import load_dataset
+
+    try:
+        rows = load_dataset(
+            spec.id, revision=spec.revision, split=spec.split, streaming=spec.limit is not None
+        )
+    except Exception as error:
+        raise MissingPrerequisite(
+            f"the data set {spec.id} cannot be loaded: {str(error).splitlines()[0]}",
+            hint="check the network and the id, or fetch it first with `hf download`",
+        ) from error
+    for index, each in enumerate(rows):
+        if spec.limit is not None and index >= spec.limit:
+            return
+        yield _picture(spec, index, each)
+
+
+def _picture(spec: Hub, index: int, each: dict[str, Any]) -> Picture:
+    tags = each.get(spec.tags, ()) if spec.tags else ()
+    if isinstance(tags, str):
+        tags = tags.replace(",", " ").split()
+    return Picture(
+        id=f"{index:08d}",
+        open=lambda: each[spec.image],
+        text=str(each[spec.text]) if spec.text else "",
+        tags=tuple(tags),
+        facts={fact: each.get(column) for fact, column in spec.facts.items()},
+    )

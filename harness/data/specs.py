@@ -1,0 +1,64 @@
+"""The words that name our data sources on a page. Imports no network library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from harness.errors import UsageError
+from harness.fingerprint import digest, digest_file
+from harness.interfaces import SourceSpec
+from harness.pocket import world
+
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+
+
+class Pocket(SourceSpec):
+    """A stretch of a drawn set."""
+
+    implementation: ClassVar[str] = "harness.data.sources.pocket:pocket"
+    summary: ClassVar[str] = "faces or ninjas of the pocket world, drawn on the spot"
+    use: Literal["pocket"]
+    set: Literal["faces", "ninja"]
+    first: Annotated[int, Field(ge=0)] = 0
+    count: Annotated[int, Field(ge=1)]
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {**super().fingerprint(), "world": world.VERSION}
+
+
+class Folder(SourceSpec):
+    """Images in a folder, each with a `.txt` of the same name or a line in `metadata.jsonl`."""
+
+    implementation: ClassVar[str] = "harness.data.sources.folder:folder"
+    summary: ClassVar[str] = "images in a folder with .txt captions or metadata.jsonl"
+    use: Literal["folder"]
+    path: str
+
+    def fingerprint(self) -> dict[str, Any]:
+        root = Path(self.path)
+        if not root.is_dir():
+            raise UsageError(f"there is no folder {self.path}", hint="correct data.source.path")
+        wanted = IMAGES | {".txt", ".jsonl"}
+        files = sorted(file for file in root.iterdir() if file.suffix.lower() in wanted)
+        content = digest([[file.name, digest_file(file)] for file in files])
+        return {"use": self.use, "version": self.version, "content": content}
+
+
+class Hub(SourceSpec):
+    """A data set of the Hugging Face hub, at a fixed revision."""
+
+    implementation: ClassVar[str] = "harness.data.sources.hub:hub"
+    summary: ClassVar[str] = "a Hugging Face data set, by id and revision"
+    use: Literal["hub"]
+    id: str
+    revision: str | None = None
+    split: str = "train"
+    image: str = "image"
+    text: str | None = None
+    tags: str | None = None
+    facts: dict[str, str] = {}
+    """Which column holds which fact, as `rating: rating`."""
+    limit: Annotated[int, Field(ge=1)] | None = None

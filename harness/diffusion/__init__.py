@@ -1,0 +1,1 @@
+"""Training and sampling of latent diffusion models, in the real diffusers classes."""

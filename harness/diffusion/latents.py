@@ -1,0 +1,63 @@
+"""Pictures to the latents that training reads, cropped and flipped as SDXL is told they were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from harness.fingerprint import number_of
+
+RANDOM_CROPS = 4
+"""How many crops of an image are encoded where the recipe crops at random."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at a picture: which crop, mirrored or not."""
+
+    crop: int
+    mirrored: bool
+
+
+def views(crop: str, flip: bool) -> list[View]:
+    """Return every view of a picture that is encoded."""
+    crops = range(RANDOM_CROPS if crop == "random" else 1)
+    return [View(index, mirrored) for index in crops for mirrored in ((False, True)[: 1 + flip])]
+
+
+def look(image: Image.Image, name: str, view: View, crop: str, size: int) -> tuple[Tensor, Tensor]:
+    """Return the pixels (3 × size × size, in [-1, 1]) and time ids of one view.
+
+    Shorter side to `size` with Lanczos, mirror, then crop; the ids are the original's height
+    and width, the crop's top and left, and the target's height and width.
+    """
+    image = ImageOps.exif_transpose(image).convert("RGB")
+    width, height = image.size
+    scale = size / min(width, height)
+    resized = (max(size, round(width * scale)), max(size, round(height * scale)))
+    if resized != image.size:
+        image = image.resize(resized, Image.Resampling.LANCZOS)
+    if view.mirrored:
+        image = ImageOps.mirror(image)
+    spare_x, spare_y = resized[0] - size, resized[1] - size
+    if crop == "center":
+        left, top = round(spare_x / 2), round(spare_y / 2)
+    else:
+        rng = np.random.default_rng(number_of("crop", name, view.crop))
+        left, top = int(rng.integers(0, spare_x + 1)), int(rng.integers(0, spare_y + 1))
+    pixels = np.asarray(image.crop((left, top, left + size, top + size)), np.float32)
+    ids = torch.tensor([height, width, top, left, size, size], dtype=torch.float32)
+    return torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1), ids
+
+
+@torch.no_grad()
+def encode_pixels(vae: AutoencoderKL, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of the latents, scaled as the UNet expects them."""
+    posterior = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
+    scale = vae.config.scaling_factor
+    return posterior.mean * scale, posterior.std * scale

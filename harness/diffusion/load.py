@@ -1,0 +1,119 @@
+"""Load the parts of an SDXL model, one at a time, from a hub name, a folder or the pocket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DDPMScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from diffusers.utils import logging as diffusers_logging
+from torch import nn
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
+
+from harness.errors import MissingPrerequisite
+from harness.pocket import locate
+from harness.recipe import Base, Load
+
+Precision = Literal["fp32", "fp16", "bf16"]
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_SAMPLERS = {
+    "ddim": DDIMScheduler,
+    "euler": EulerDiscreteScheduler,
+    "euler-a": EulerAncestralDiscreteScheduler,
+}
+diffusers_logging.set_verbosity_error()
+diffusers_logging.disable_progress_bar()
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+
+@dataclass(frozen=True)
+class TextEncoders:
+    """Both text encoders of SDXL with their tokenizers."""
+
+    first: CLIPTextModel
+    second: CLIPTextModelWithProjection
+    tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]
+
+
+def dtype_for(precision: str, device: str) -> torch.dtype:
+    """Return the number format to compute in; a CPU always computes in fp32."""
+    return torch.float32 if device == "cpu" else _DTYPES[precision]
+
+
+def _from(
+    kind: Any, base: Base | Load, name: str, subfolder: str | None, dtype: torch.dtype | None
+) -> Any:
+    place = locate(name)
+    options: dict[str, Any] = {} if dtype is None else {"torch_dtype": dtype}
+    if subfolder:
+        options["subfolder"] = subfolder
+    if not Path(place).is_dir():
+        options["revision"] = base.revision if name == base.model else None
+    try:
+        return kind.from_pretrained(place, **options)
+    except (OSError, ValueError) as error:
+        part = f"{name}/{subfolder}" if subfolder else name
+        raise MissingPrerequisite(
+            f"{part} cannot be loaded: {str(error).strip().splitlines()[0][:160]}",
+            hint="check the name and the network; `harness rehearse` needs neither",
+        ) from error
+
+
+def load_vae(base: Base, device: str) -> AutoencoderKL:
+    """Return the VAE in fp32, in which every SDXL VAE stays finite."""
+    name, subfolder = (base.vae, None) if base.vae else (base.model, "vae")
+    vae = _from(AutoencoderKL, base, name, subfolder, torch.float32)
+    return vae.to(device).eval().requires_grad_(False)
+
+
+def load_text_encoders(base: Base, device: str, dtype: torch.dtype) -> TextEncoders:
+    first = _from(CLIPTextModel, base, base.model, "text_encoder", dtype)
+    second = _from(CLIPTextModelWithProjection, base, base.model, "text_encoder_2", dtype)
+    tokenizers = tuple(
+        _from(CLIPTokenizer, base, base.model, folder, None)
+        for folder in ("tokenizer", "tokenizer_2")
+    )
+    for model in (first, second):
+        model.to(device).eval().requires_grad_(False)
+    return TextEncoders(first, second, (tokenizers[0], tokenizers[1]))
+
+
+def load_unet(base: Base, device: str, dtype: torch.dtype) -> UNet2DConditionModel:
+    unet = _from(UNet2DConditionModel, base, base.model, "unet", dtype)
+    return unet.to(device).requires_grad_(False)
+
+
+def load_noise_schedule(base: Base) -> DDPMScheduler:
+    """Return the base's own noise schedule, for training."""
+    scheduler: DDPMScheduler = _from(DDPMScheduler, base, base.model, "scheduler", None)
+    return scheduler
+
+
+def load_pipeline(
+    base: Base, load: Load | None, scheduler: str, vae: str | None, device: str, precision: str
+) -> StableDiffusionXLPipeline:
+    """Return a pipeline ready to sample, in the benchmark's scheduler and VAE."""
+    dtype = dtype_for(precision, device)
+    source: Base | Load = load if load is not None and load.model else base
+    pipeline = _from(StableDiffusionXLPipeline, source, str(source.model), None, dtype)
+    other = vae or base.vae
+    if other:
+        pipeline.vae = load_vae(Base(model=other, vae=other), device)
+    pipeline.scheduler = _SAMPLERS[scheduler].from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    for part in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
+        assert isinstance(part, nn.Module)
+        part.to(device).eval().requires_grad_(False)
+    return pipeline

@@ -1,0 +1,92 @@
+"""What this machine can do, and what is missing for the rest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.plugins import GROUPS, specs
+from harness.pocket import WEIGHTS
+
+_NEEDED = ("torch", "torchvision", "diffusers", "transformers", "peft", "open-clip-torch",
+           "torch-fidelity", "torchmetrics")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    found: str
+    advice: str | None = None
+    needed: bool = True
+    """Whether the pocket world needs it."""
+
+
+def examine(store: Path) -> list[Finding]:
+    """Look at Python, packages, plugins, pocket weights, disk, device and optional parts."""
+    findings = [Finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "use 3.11+")]
+    findings += [_package(name) for name in _NEEDED]
+    findings += [_plugins(), _weights(), _disk(store), _device()]
+    findings += [
+        _option("bitsandbytes", "optimizer adamw-8bit"),
+        _option("prodigyopt", "optimizer prodigy"),
+        _option("streamlit", "harness dashboard"),
+        _option("ray", "executor ray"),
+    ]
+    return findings
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, version(name))
+    except PackageNotFoundError:
+        return Finding(name, False, "not installed", "pip install -e .")
+
+
+def _plugins() -> Finding:
+    try:
+        count = sum(len(specs(group)) for group in GROUPS)
+        return Finding("plugins", True, f"{count} registered")
+    except HarnessError as error:
+        return Finding("plugins", False, error.what, error.hint)
+
+
+def _weights() -> Finding:
+    models = ("sdxl", "clip", "inception", "aesthetic", "tagger")
+    absent = [name for name in models if not list((WEIGHTS / name).rglob("*.safetensors"))]
+    found = "all five models" if not absent else f"missing: {', '.join(absent)}"
+    return Finding("pocket weights", not absent, found, "make bake")
+
+
+def _disk(store: Path) -> Finding:
+    place = store
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e9
+    return Finding("disk", free > 1, f"{free:.0f} GB free at {place}", "free a gigabyte")
+
+
+def _device() -> Finding:
+    if find_spec("torch") is None:
+        return Finding("device", False, "torch is not installed", "pip install -e .")
+    import torch
+
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 1e9
+        return Finding("device", True, f"{torch.cuda.get_device_name(0)}, {memory:.0f} GB")
+    found = f"no CUDA; {os.cpu_count()} CPU cores: the pocket world only"
+    return Finding("device", False, found, "real recipes want a GPU", needed=False)
+
+
+def _option(name: str, use: str) -> Finding:
+    there = find_spec(name) is not None
+    found = f"for {use}"
+    return Finding(name, there, found, f"pip install {name}", needed=False)

@@ -1,0 +1,1 @@
+"""Networks that turn images (and prompts) into features, one file each."""

@@ -1,0 +1,37 @@
+"""Digests of values and files: the same on every machine, for the same content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+_BLOCK = 1 << 20
+
+
+def canonical(value: Any) -> str:
+    """Return `value` as JSON with sorted keys and no choice left in its spelling."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def digest(value: Any) -> str:
+    """Return the sha256 of a JSON-like value."""
+    return hashlib.sha256(canonical(value).encode("utf-8")).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Return the sha256 of a file's bytes."""
+    sha = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            sha.update(block)
+    return sha.hexdigest()
+
+
+def number_of(*parts: str | int) -> int:
+    """Return a 63-bit seed that depends on every part: one random stream a name."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

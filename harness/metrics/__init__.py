@@ -1,0 +1,1 @@
+"""Scores: pure float64 mathematics on features, one file each."""

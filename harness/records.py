@@ -1,0 +1,124 @@
+"""The records that travel between the rooms: steps, plans, artifacts, scores, results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness.fingerprint import digest
+from harness.interfaces import ExtractorSpec, Page, Spec
+
+StageName = Literal["data", "encode", "train", "sample", "features", "score"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece of work: which stage, on what spec, from which inputs."""
+
+    name: str
+    """Unique in its plan, such as `features/clip`; not part of the key."""
+    stage: StageName
+    version: int
+    spec: Page
+    inputs: Mapping[str, str]
+    """Keys of the steps it reads, by the part they play."""
+    key: str
+    subject: str = ""
+    """The recipe or benchmark it is for; not part of the key."""
+
+
+def make_step(
+    name: str,
+    stage: StageName,
+    version: int,
+    spec: Page,
+    inputs: Mapping[str, str] | None = None,
+    subject: str = "",
+) -> Step:
+    """Return the step with its key, which needs nothing to have run."""
+    inputs = dict(inputs or {})
+    key = digest([stage, version, described(spec), inputs])
+    return Step(name, stage, version, spec, inputs, key, subject)
+
+
+def described(value: Any) -> Any:
+    """Return a spec as plain values without its defaults, so a new option changes no old key."""
+    if isinstance(value, Spec):
+        fields = type(value).model_fields
+        return {
+            name: described(getattr(value, name)) if name in fields else part
+            for name, part in value.fingerprint().items()
+            if name == "use" or name not in fields or getattr(value, name) != fields[name].default
+        }
+    if isinstance(value, Page):
+        return {
+            name: described(getattr(value, name))
+            for name, field in type(value).model_fields.items()
+            if getattr(value, name) != field.default
+        }
+    if isinstance(value, dict):
+        return {str(name): described(part) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [described(part) for part in value]
+    return value
+
+
+def extractor_name(extractor: ExtractorSpec) -> str:
+    """Return a short name that tells the extractors of one benchmark apart."""
+    return f"{extractor.use}-{digest(described(extractor))[:8]}"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished folder of the store."""
+
+    key: str
+    path: Path
+    manifest: Mapping[str, Any]
+
+
+class Score(Page):
+    """One metric of one result."""
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    higher_is_better: bool
+    reason: str | None = None
+    """Why there is no value; None where there is one."""
+
+
+class Accounting(Page):
+    """What became of every image that was expected."""
+
+    expected: int
+    generated: int
+    failed: int
+    black: int = 0
+    scored: int
+    named: tuple[str, ...] = ()
+    """Each image that is missing, broken or black, with the reason."""
+
+
+class Result(Page):
+    """One recipe judged by one benchmark."""
+
+    schema_version: Literal[1] = 1
+    recipe: str
+    benchmark: str
+    signature: str
+    protocol: dict[str, Any]
+    """What the signature is a digest of, in words."""
+    summary: str = ""
+    origin: Literal["trained", "loaded", "adapter supplied", "images supplied"] = "trained"
+    training_seeds: tuple[int, ...] = ()
+    keys: dict[str, str]
+    images: Accounting
+    scores: tuple[Score, ...]
+    provenance: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,107 @@
+"""A recipe and a benchmark with pocket parts in place of the real ones, and what was replaced.
+
+Method, optimizer, schedule, loss, caption rules and export stay as the page has them; only what
+needs a download, a GPU or hours is exchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.benchmark import Judgement
+from harness.data.specs import Pocket
+from harness.diffusion.specs import AdamW, AdamW8bit
+from harness.recipe import Base, Curate, Data, Load, Phase, Recipe, Train
+
+SIZE, ROWS, STEPS, PROMPTS = 64, 48, 12, 3
+_BASE = Base(model="pocket/sdxl")
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What is run in the recipe's place, and every exchange in words."""
+
+    recipe: Recipe
+    judgement: Judgement
+    replaced: tuple[str, ...]
+
+
+def rehearsal(recipe: Recipe, judgement: Judgement) -> Rehearsal:
+    """Return the rehearsal of `recipe`, judged by a small part of `judgement`."""
+    notes: list[str] = []
+    changes: dict[str, object] = {"name": f"rehearsal-{recipe.name}"[:64], "base": _BASE}
+    if recipe.base != _BASE:
+        vae = f" and {recipe.base.vae}" if recipe.base.vae else ""
+        notes.append(f"base {recipe.base.model}{vae} → pocket/sdxl")
+    if recipe.load is not None:
+        what = recipe.load.model or recipe.load.adapter
+        notes.append(f"released weights {what} → pocket/sdxl itself")
+        changes["load"] = Load(model=_BASE.model)
+    if recipe.data is not None:
+        changes["data"] = _data(recipe.data, notes)
+    if recipe.train is not None:
+        changes["train"] = _train(recipe.train, notes)
+    small = _judgement(judgement)
+    notes.append(f"benchmark → {small.images} images of {judgement.benchmark.name}, at 8 steps")
+    return Rehearsal(recipe.model_copy(update=changes), small, tuple(notes))
+
+
+def _data(data: Data, notes: list[str]) -> Data:
+    sources = [source for source in (data.source, data.booster) if source is not None]
+    real = [source for source in sources if not isinstance(source, Pocket)]
+    shown = ", ".join(str(getattr(source, "id", getattr(source, "path", source.use)))
+                      for source in real)  # fmt: skip
+    notes.append(f"data {shown or 'as it is'} → {ROWS} rows of the pocket world")
+    curate = data.curate.model_copy(update={"limit": ROWS})
+    source = Pocket(use="pocket", set="ninja", first=0, count=ROWS * 8)
+    return data.model_copy(update={"source": source, "booster": None, "curate": curate})
+
+
+def _train(train: Train, notes: list[str]) -> Train:
+    phases = tuple(_phase(phase, train.steps) for phase in train.phases)
+    steps = sum(phase.steps for phase in phases)
+    notes.append(f"{train.steps:,} steps → {steps}, schedule and warm-up in proportion")
+    changes: dict[str, object] = {"phases": phases, "resolution": SIZE, "checkpoint_every": None}
+    if train.resolution != SIZE:
+        notes.append(f"{train.resolution} px → {SIZE} px")
+    batch, accumulation = min(train.batch, 2), min(train.accumulation, 2)
+    if (batch, accumulation, 1) != (train.batch, train.accumulation, train.processes):
+        notes.append(f"effective batch {train.effective_batch} → {batch * accumulation}")
+    changes |= {"batch": batch, "accumulation": accumulation, "processes": 1}
+    if isinstance(train.optimizer, AdamW8bit):
+        fields = train.optimizer.model_dump(exclude={"use"})
+        changes["optimizer"] = AdamW(use="adamw", **fields)
+        notes.append("optimizer adamw-8bit → adamw (8-bit state needs CUDA)")
+    if train.precision != "fp32":
+        notes.append(f"precision {train.precision} → fp32 where there is no GPU")
+    if train.buckets is not None:
+        changes["buckets"] = None
+        notes.append("aspect buckets → one square")
+    if train.prior is not None:
+        changes["prior"] = None
+        notes.append("class images and prior preservation → left out")
+    return train.model_copy(update=changes)
+
+
+def _phase(phase: Phase, total: int) -> Phase:
+    steps = max(3, round(STEPS * phase.steps / total))
+    warmup = min(steps - 1, round(phase.warmup * steps / phase.steps))
+    curate = phase.curate or Curate()
+    limited = curate.model_copy(update={"limit": ROWS}) if phase.curate else None
+    return phase.model_copy(update={"steps": steps, "warmup": warmup, "curate": limited})
+
+
+def _judgement(judgement: Judgement) -> Judgement:
+    benchmark = judgement.benchmark
+    changes: dict[str, object] = {
+        "name": "rehearsal",
+        "seeds": benchmark.seeds[:1],
+        "sampler": benchmark.sampler.model_copy(update={"steps": 8}),
+    }
+    if benchmark.reference is not None:
+        source = benchmark.reference.source.model_copy(update={"count": ROWS})
+        changes["reference"] = benchmark.reference.model_copy(update={"source": source})
+    suites = tuple(
+        suite.model_copy(update={"prompts": suite.prompts[:PROMPTS]}) for suite in judgement.suites
+    )
+    return Judgement(benchmark.model_copy(update=changes), suites)

@@ -1,0 +1,197 @@
+"""Boards and results → text for a terminal, and one HTML page that needs no server."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from harness.board import Board, Row, arrow, cell, score_of, seeds
+from harness.diffusion.schedules import rates
+from harness.forecast import Planned
+from harness.records import Result, Score
+from harness.run import Outcome
+from harness.stages.files import Entry, read_index
+
+THUMBNAIL = 192
+FindImages = Callable[[Result], Path | None]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One value on a metric's own axis, all in percent of its width."""
+
+    low: float
+    high: float
+    value: float
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """One prompt and seed under every recipe."""
+
+    prompt_id: str
+    seed: int
+    text: str
+    images: tuple[str | None, ...]
+    """A data URI a recipe; None where the image is not there."""
+
+
+def print_boards(boards: Sequence[Board], console: Console) -> None:
+    """Write the boards as tables for a terminal."""
+    for board in boards:
+        table = Table(
+            title=f"{board.benchmark} · signature {board.signature}", title_justify="left",
+            caption=f"ranked by {board.ranked_by}; a range where 95 % intervals overlap",
+            caption_justify="left",
+        )  # fmt: skip
+        table.add_column("rank", justify="right")
+        table.add_column("recipe", style="bold", no_wrap=True)
+        for metric in board.metrics:
+            table.add_column(f"{metric} {arrow(board, metric)}", justify="right")
+        table.add_column("images", justify="right")
+        table.add_column("training seeds", justify="right")
+        for row in board.rows:
+            images = row.result.images
+            table.add_row(
+                row.rank, row.result.recipe,
+                *[cell(score_of(row.result, metric)) for metric in board.metrics],
+                f"{images.scored}/{images.expected}", seeds(row.result),
+            )  # fmt: skip
+        console.print(table)
+
+
+def html(boards: Sequence[Board], find_images: FindImages, title: str, seed_limit: int = 1) -> str:
+    """Return one page: each board with its intervals drawn, and the grid of prompt × recipe."""
+    environment = Environment(
+        loader=PackageLoader("harness", "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("leaderboard.html.j2").render(
+        title=title,
+        boards=[
+            {
+                "board": board,
+                "marks": {metric: _marks(board, metric) for metric in board.metrics},
+                "arrows": {metric: arrow(board, metric) for metric in board.metrics},
+                "grid": grid(board.rows, find_images, seed_limit),
+            }
+            for board in boards
+        ],
+        cell=cell,
+        score_of=score_of,
+        seeds=seeds,
+    )
+
+
+def _marks(board: Board, metric: str) -> dict[str, Mark]:
+    """Return where each row's interval lies on one axis that holds them all."""
+    scores = {row.result.recipe: score_of(row.result, metric) for row in board.rows}
+    whole: dict[str, tuple[float, float, float]] = {
+        name: (score.low, score.value, score.high)
+        for name, score in scores.items()
+        if isinstance(score, Score)
+        and score.low is not None and score.value is not None and score.high is not None
+    }  # fmt: skip
+    if not whole:
+        return {}
+    left = min(low for low, _, _ in whole.values())
+    right = max(high for _, _, high in whole.values())
+    width = (right - left) or 1.0
+
+    def percent(value: float) -> float:
+        return round(2 + 96 * (value - left) / width, 2)
+
+    return {
+        name: Mark(percent(low), percent(high), percent(value))
+        for name, (low, value, high) in whole.items()
+    }
+
+
+def grid(rows: Sequence[Row], find_images: FindImages, seed_limit: int) -> list[GridRow]:
+    """Return every prompt with the first `seed_limit` seeds, one image a row of the board."""
+    found: list[dict[tuple[str, int], Entry]] = []
+    folders = [find_images(row.result) for row in rows]
+    for folder in folders:
+        entries = read_index(folder) if folder is not None else []
+        found.append({(entry.id, entry.seed): entry for entry in entries})
+    places = list(dict.fromkeys(place for each in found for place in each))
+    counted: dict[str, int] = {}
+    lines = []
+    for prompt_id, seed in places:
+        counted[prompt_id] = counted.get(prompt_id, 0) + 1
+        if counted[prompt_id] > seed_limit:
+            continue
+        here = [each.get((prompt_id, seed)) for each in found]
+        text = next(entry.text for entry in here if entry is not None)
+        images = tuple(
+            thumbnail(folder / entry.file) if folder and entry and entry.file else None
+            for folder, entry in zip(folders, here, strict=True)
+        )
+        lines.append(GridRow(prompt_id, seed, text, images))
+    return lines
+
+
+def thumbnail(file: Path) -> str:
+    """Return a small WebP of an image as a data URI; small images stay lossless."""
+    with Image.open(file) as image:
+        picture = image.convert("RGB")
+    small = max(picture.size) <= THUMBNAIL
+    picture.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", lossless=small, quality=80)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def plan_text(planned: Planned) -> str:
+    """Return a plan as a person reads it."""
+    lines = [f"{planned.plan.recipe} × {planned.plan.judgement.benchmark.name}"]
+    to_do = {step.key for step in planned.to_do}
+    for step in planned.plan.steps:
+        state = "done" if step.key in planned.done else "to do" if step.key in to_do else "unneeded"
+        lines.append(f"  {state:<8} {step.name:<32} {step.key[:12]}")
+    if planned.recipe.train is not None:
+        shown = "  ".join(f"{mark} {rate:.3g}" for mark, _, rate in rates(planned.recipe.train))
+        lines.append(f"  rate     {shown}")
+        if planned.recipe.train.beyond:
+            lines.append(f"  refused  {', '.join(planned.recipe.train.beyond)}: not yet")
+    cost = planned.forecast
+    lines.append(
+        f"  to do    {cost.optimizer_steps:,} optimizer steps, {cost.images:,} images, "
+        f"about {duration(cost.seconds)}, {cost.memory_gb:g} GB memory, {cost.disk_gb:g} GB disk"
+    )
+    lines.append(f"           ({cost.basis})")
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Return one result as a person reads it."""
+    result = outcome.result
+    images = result.images
+    lines = [f"{result.recipe} × {result.benchmark}  (signature {result.signature})"]
+    width = max(len(score.metric) for score in result.scores)
+    for score in result.scores:
+        better = "↑" if score.higher_is_better else "↓"
+        lines.append(f"  {score.metric:<{width}} {better}  {cell(score)}  n={score.n}")
+    lines.append(
+        f"  images: {images.expected} expected, {images.generated} there, {images.failed} failed, "
+        f"{images.black} black, {images.scored} scored"
+    )
+    lines += [f"    {name}" for name in images.named[:20]]
+    if len(images.named) > 20:
+        lines.append(f"    … and {len(images.named) - 20} more, in the result file")
+    lines.append(f"  made {len(outcome.made)} steps, reused {len(outcome.reused)}; {outcome.path}")
+    return "\n".join(lines)

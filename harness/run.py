@@ -1,0 +1,132 @@
+"""RunPlan + Store → Result: make the steps that are missing, then write one small result file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness import __version__
+from harness.interfaces import Progress, Workplace
+from harness.plan import RunPlan
+from harness.records import Result, Score, Step
+from harness.stages import STAGES
+from harness.store import Store, read_artifact, write_text
+
+
+class Watcher(Protocol):
+    """Whoever wants to know how the work goes."""
+
+    def begin(self, step: Step, number: int, total: int) -> None: ...
+    def progress(self, step: Step, progress: Progress) -> None: ...
+    def end(self, step: Step) -> None: ...
+
+
+Executor = Callable[[Sequence[Step], Callable[[Step], None]], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how to run; nothing of it can be seen in a result."""
+
+    store: Store
+    reports: Path
+    device: str
+    executor: Executor
+    watcher: Watcher
+    batch: int = 16
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A result, where it was written, and which steps had to be made for it."""
+
+    result: Result
+    path: Path
+    made: tuple[str, ...]
+    reused: tuple[str, ...]
+
+
+def missing(plan: RunPlan, store: Store) -> list[Step]:
+    """Return the steps that have to be made: only what the score still needs, inputs first."""
+    by_key = {step.key: step for step in plan.steps}
+    needed: set[str] = set()
+
+    def need(key: str) -> None:
+        if key not in needed and not store.has(by_key[key]):
+            needed.add(key)
+            for source in by_key[key].inputs.values():
+                need(source)
+
+    need(plan.score.key)
+    return [step for step in plan.steps if step.key in needed]
+
+
+def execute(plan: RunPlan, settings: Settings) -> Outcome:
+    """Make what is missing and write the result file."""
+    steps = missing(plan, settings.store)
+    by_key = {step.key: step for step in plan.steps}
+    numbers = {step.key: number for number, step in enumerate(steps, 1)}
+
+    def make(step: Step) -> None:
+        settings.watcher.begin(step, numbers[step.key], len(steps))
+        inputs = {part: settings.store.place(by_key[key]) for part, key in step.inputs.items()}
+        function = STAGES[step.stage].load()
+
+        def work(folder: Path) -> None:
+            report = lambda progress: settings.watcher.progress(step, progress)  # noqa: E731
+            function(step.spec, Workplace(folder, inputs, settings.device, report, settings.batch))
+
+        settings.store.get_or_make(step, work)
+        settings.watcher.end(step)
+
+    settings.executor(steps, make)
+    made = tuple(step.name for step in steps)
+    reused = tuple(step.name for step in plan.steps if step.name not in made)
+    result = assemble(plan, settings.store)
+    path = settings.reports / result.benchmark / f"{result.recipe}.json"
+    write_result(result, path)
+    samples = settings.store.place(plan.score) / "samples.parquet"
+    shutil.copyfile(samples, path.with_suffix(".samples.parquet"))
+    return Outcome(result, path, made, reused)
+
+
+def assemble(plan: RunPlan, store: Store) -> Result:
+    """Return the result of a plan whose score stands in the store."""
+    artifact = store.get(plan.score)
+    document = json.loads((artifact.path / "scores.json").read_text(encoding="utf-8"))
+    return Result.model_validate_json(
+        json.dumps(
+            {
+                "recipe": plan.recipe,
+                "benchmark": plan.judgement.benchmark.name,
+                "signature": plan.signature,
+                "protocol": plan.protocol,
+                "summary": plan.summary,
+                "origin": plan.origin,
+                "training_seeds": plan.training_seeds,
+                "keys": plan.keys(),
+                "images": document["images"],
+                "scores": [Score.model_validate(each).model_dump() for each in document["scores"]],
+                "provenance": {"harness": __version__, **_history(plan, store)},
+            }
+        )
+    )
+
+
+def _history(plan: RunPlan, store: Store) -> dict[str, Any]:
+    """Return how long each step took, and on what the score was made."""
+    seconds, last = {}, {}
+    for step in plan.steps:
+        if store.has(step):
+            last = dict(read_artifact(store.place(step)).manifest["provenance"])
+            seconds[step.name] = last.pop("seconds")
+    return {**last, "seconds": seconds}
+
+
+def write_result(result: Result, path: Path) -> None:
+    document = result.model_dump(mode="json")
+    write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

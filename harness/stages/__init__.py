@@ -1,0 +1,38 @@
+"""The six stages: each one function, from a spec and finished folders to one new folder.
+
+This table is all that planning needs of them, so a plan loads no network library. Raise a
+stage's version whenever the same spec would give another result.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.interfaces import Workplace
+from harness.records import StageName
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage's version and the place of its function."""
+
+    version: int
+    implementation: str
+
+    def load(self) -> Callable[[Any, Workplace], None]:
+        module, _, name = self.implementation.partition(":")
+        function: Callable[[Any, Workplace], None] = getattr(importlib.import_module(module), name)
+        return function
+
+
+STAGES: dict[StageName, Stage] = {
+    "data": Stage(1, "harness.stages.data:collect"),
+    "encode": Stage(1, "harness.stages.encode:encode"),
+    "train": Stage(1, "harness.stages.train:train"),
+    "sample": Stage(1, "harness.stages.sample:sample"),
+    "features": Stage(1, "harness.stages.features:extract"),
+    "score": Stage(1, "harness.stages.score:score"),
+}

@@ -1,0 +1,54 @@
+"""Collect: a source's rows, curated and captioned, as pictures on disk."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+
+from PIL import Image, ImageOps
+
+from harness import plugins
+from harness.data.captions import write_caption
+from harness.data.curate import curate
+from harness.errors import UsageError
+from harness.interfaces import Progress, Workplace
+from harness.stages.files import Entry, save_png, write_index
+from harness.steps import DataSpec
+
+
+def collect(spec: DataSpec, place: Workplace) -> None:
+    """Write `images/`, the index with captions, and a report of what was dropped."""
+    sources = [source for source in (spec.source, spec.booster) if source is not None]
+    rows = itertools.chain.from_iterable(
+        plugins.implementation(source)(source) for source in sources
+    )
+    dropped: Counter[str] = Counter()
+    entries = []
+    for number, picture in enumerate(curate(rows, spec.curate, dropped)):
+        file = f"images/{number:08d}.png"
+        text = write_caption(picture, spec.caption)
+        try:
+            if not (place.folder / file).exists():
+                image = ImageOps.exif_transpose(picture.open()).convert("RGB")
+                save_png(_squared(image, spec.square), place.folder / file)
+            entries.append(Entry(picture.id, 0, text, file))
+        except (OSError, ValueError, SyntaxError) as error:
+            dropped["unreadable"] += 1
+            entries.append(Entry(picture.id, 0, text, None, reason=f"unreadable: {error}"))
+        place.report(Progress(number + 1, 0, "collecting"))
+    kept = [entry for entry in entries if entry.file]
+    if not kept:
+        raise UsageError(
+            f"no picture is left of {sum(dropped.values())}: {dict(dropped)}",
+            hint="loosen data.curate, or check data.source",
+        )
+    write_index(place.folder, entries)
+    report = {"kept": len(kept), "dropped": dict(sorted(dropped.items()))}
+    (place.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _squared(image: Image.Image, side: int | None) -> Image.Image:
+    if side is None or image.size == (side, side):
+        return image
+    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)

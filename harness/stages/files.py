@@ -1,0 +1,64 @@
+"""How stages leave pictures for each other: `images/` and one line a picture in `index.jsonl`."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from PIL import Image
+
+INDEX = "index.jsonl"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture that was expected; without a file, `reason` says what became of it."""
+
+    id: str
+    """The prompt's id, or the row's."""
+    seed: int
+    text: str
+    file: str | None
+    reason: str | None = None
+    black: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.id} seed {self.seed}"
+
+
+def write_index(folder: Path, entries: list[Entry]) -> None:
+    lines = [json.dumps(asdict(entry), ensure_ascii=False) for entry in entries]
+    (folder / INDEX).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_index(folder: Path) -> list[Entry]:
+    lines = (folder / INDEX).read_text(encoding="utf-8").splitlines()
+    return [Entry(**json.loads(line)) for line in lines if line]
+
+
+def save_png(image: Image.Image, file: Path) -> None:
+    """Write a PNG whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=4)
+    part = file.with_suffix(".part")
+    part.write_bytes(buffer.getvalue())
+    part.replace(file)
+
+
+def pictures(folder: Path, entries: list[Entry]) -> Iterator[Image.Image]:
+    """Yield the picture of every entry that has a file."""
+    for entry in entries:
+        if entry.file is not None:
+            with Image.open(folder / entry.file) as image:
+                yield image.convert("RGB")
+
+
+def is_black(image: Image.Image) -> bool:
+    """Return whether nothing in the picture is brighter than 8 of 255."""
+    brightest = [high for _, high in image.convert("RGB").getextrema()]  # type: ignore[misc]
+    return max(brightest) <= 8

@@ -1,0 +1,119 @@
+"""Sample: one image a prompt and seed; or take in images that were made elsewhere.
+
+The images are cut into batches in one fixed order, and a batch that a kill left unfinished is
+drawn again whole, so the same numbers meet in the same batch every time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+from PIL import Image
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+from harness.diffusion.adapters import FILE, attach
+from harness.diffusion.load import load_pipeline
+from harness.diffusion.sampler import Artist, Request
+from harness.errors import UsageError
+from harness.fingerprint import digest_file
+from harness.interfaces import Progress, Workplace
+from harness.stages.files import Entry, is_black, save_png, write_index
+from harness.steps import SampleSpec, SuppliedSpec
+
+_TRAINED = {
+    "unet": UNet2DConditionModel,
+    "text_encoder": CLIPTextModel,
+    "text_encoder_2": CLIPTextModelWithProjection,
+}
+
+
+def sample(spec: SampleSpec | SuppliedSpec, place: Workplace) -> None:
+    """Write `images/<prompt>_<seed>.png` and the index of what became of each."""
+    if isinstance(spec, SuppliedSpec):
+        _take_in(spec, place)
+    else:
+        _draw(spec, place)
+
+
+def _draw(spec: SampleSpec, place: Workplace) -> None:
+    requests = [
+        Request(prompt.id, seed, spec.prompting.apply(prompt.text))
+        for prompt in spec.prompts
+        for seed in spec.seeds
+    ]
+    plain = {prompt.id: prompt.text for prompt in spec.prompts}
+    batches = [requests[at : at + place.batch] for at in range(0, len(requests), place.batch)]
+    artist: Artist | None = None
+    entries: list[Entry] = []
+    for batch in batches:
+        files = [f"images/{request.prompt_id}_{request.seed}.png" for request in batch]
+        notes = [place.folder / f"scratch/{request.prompt_id}_{request.seed}" for request in batch]
+        done = all(
+            (place.folder / file).exists() or note.exists()
+            for file, note in zip(files, notes, strict=True)
+        )
+        if not done:
+            artist = artist or Artist(_pipeline(spec, place), spec.sampler, place.device)
+            images = artist.draw(batch)
+            for pixels, file, note in zip(images, files, notes, strict=True):
+                if pixels is None:
+                    note.parent.mkdir(exist_ok=True)
+                    note.touch()
+                else:
+                    save_png(Image.fromarray(pixels), place.folder / file)
+        for request, file in zip(batch, files, strict=True):
+            entries.append(_entry(place.folder, request, plain[request.prompt_id], file))
+        place.report(Progress(len(entries), len(requests), "images"))
+    write_index(place.folder, entries)
+
+
+def _entry(folder: Path, request: Request, text: str, file: str) -> Entry:
+    if not (folder / file).exists():
+        reason = "the numbers were not finite"
+        return Entry(request.prompt_id, request.seed, text, None, reason)
+    with Image.open(folder / file) as image:
+        return Entry(request.prompt_id, request.seed, text, file, black=is_black(image))
+
+
+def _pipeline(spec: SampleSpec, place: Workplace) -> StableDiffusionXLPipeline:
+    sampler = spec.sampler
+    pipeline = load_pipeline(
+        spec.base, spec.load, sampler.scheduler, sampler.vae, place.device, sampler.precision
+    )
+    trained = place.inputs.get("train")
+    if trained is not None and (trained / FILE).exists():
+        attach(pipeline, trained / FILE, sampler.adapter_scale)
+    elif trained is not None:
+        for part, kind in _TRAINED.items():
+            if (trained / part).is_dir():
+                dtype = getattr(pipeline, part).dtype
+                model = kind.from_pretrained(trained / part, torch_dtype=dtype)
+                setattr(pipeline, part, model.to(place.device).eval())
+    if spec.load is not None and spec.load.adapter is not None:
+        file = Path(spec.load.adapter)
+        if digest_file(file) != spec.adapter_digest:
+            raise UsageError(f"{file} changed while it was being read", hint="run again")
+        attach(pipeline, file, sampler.adapter_scale)
+    return pipeline
+
+
+def _take_in(spec: SuppliedSpec, place: Workplace) -> None:
+    entries = []
+    for number, (name, prompt_id, seed, text) in enumerate(spec.entries):
+        file = Path(spec.folder) / name
+        target = f"images/{number:06d}.png"
+        try:
+            with Image.open(file) as image:
+                picture = image.convert("RGB")
+            save_png(picture, place.folder / target)
+            black = is_black(picture)
+            reason = f"{name} is black" if black else None
+            entries.append(Entry(prompt_id, seed, text, target, reason, black))
+        except FileNotFoundError:
+            entries.append(Entry(prompt_id, seed, text, None, f"{name} is missing"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            why = str(error).splitlines()[0][:80].replace(str(file), name)
+            entries.append(Entry(prompt_id, seed, text, None, f"{name} cannot be read: {why}"))
+        place.report(Progress(number + 1, len(spec.entries), "images"))
+    write_index(place.folder, entries)
