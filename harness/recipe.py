@@ -168,10 +168,10 @@ class Train(Page):
     def _consistent(self) -> Self:
         if (self.method == "lora") != (self.adapter is not None):
             raise ValueError("method lora needs an adapter, method full has none")
-        for phase in self.phases:
+        for number, phase in enumerate(self.phases):
             problem = self.optimizer.quarrel(phase.rate, phase.text_encoder_rates)
             if problem:
-                raise ValueError(problem)
+                raise ValueError(f"phases[{number}]: {problem}")
         return self
 
     @property
@@ -180,7 +180,7 @@ class Train(Page):
 
     @property
     def beyond(self) -> tuple[str, ...]:
-        """Return what the page asks for and the trainer cannot do yet; it refuses to leave it out."""
+        """Return what the page asks for and the trainer refuses to leave out in silence."""
         asked = {
             "train.buckets (several shapes)": self.buckets is not None,
             "train.prior (class images)": self.prior is not None,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,7 +80,9 @@ def execute(plan: RunPlan, settings: Settings) -> Outcome:
 
         def work(folder: Path) -> None:
             report = lambda progress: settings.watcher.progress(step, progress)  # noqa: E731
-            function(step.spec, Workplace(folder, inputs, settings.device, report, settings.batch))
+            place = Workplace(folder, inputs, settings.device, report, settings.batch)
+            with redirect_stdout(sys.stderr):  # libraries chat, and stdout is for results
+                function(step.spec, place)
 
         settings.store.get_or_make(step, work)
         settings.watcher.end(step)

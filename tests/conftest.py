@@ -4,10 +4,34 @@ from __future__ import annotations
 
 import os
 
+import pytest
 import pytest_socket
+from running import Command, House, harness
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_runtest_setup() -> None:
+    """Bar all hosts but this one, whatever the command line bars."""
+    pytest_socket.enable_socket()
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def command() -> Command:
+    """Run `harness …` in the folder with the small pages."""
+    return harness
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The tiny recipe and the bare base, run once for all tests that only look."""
+    root = tmp_path_factory.mktemp("house")
+    store, reports = root / "store", root / "reports"
+    ran = harness(
+        "run", "tiny", "pocket-base", "--benchmark", "tiny-v1", "--store", store,
+        "--reports", reports, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    return House(store, reports, ran)

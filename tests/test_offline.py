@@ -8,9 +8,12 @@ from pytest_socket import SocketConnectBlockedError
 
 
 def test_no_test_reaches_out_of_this_machine() -> None:
-    with socket.socket() as outward, pytest.warns(UserWarning, match="192.0.2.1"):
-        with pytest.raises(SocketConnectBlockedError):
-            outward.connect(("192.0.2.1", 80))
+    with (
+        socket.socket() as outward,
+        pytest.warns(UserWarning, match=r"192\.0\.2\.1"),
+        pytest.raises(SocketConnectBlockedError),
+    ):
+        outward.connect(("192.0.2.1", 80))
 
 
 def test_a_server_on_this_machine_can_be_reached() -> None:

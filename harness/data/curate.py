@@ -13,14 +13,14 @@ def curate(pictures: Iterable[Picture], rules: Curate, dropped: Counter[str]) ->
     """Yield the pictures that pass every rule; `dropped` counts the others by rule."""
     kept = 0
     for picture in pictures:
-        if rules.limit is not None and kept >= rules.limit:
-            return
         rule = failed_rule(picture, rules)
-        if rule is None:
-            kept += 1
-            yield picture
-        else:
+        if rule is not None:
             dropped[rule] += 1
+            continue
+        yield picture
+        kept += 1
+        if kept == rules.limit:
+            return
 
 
 def failed_rule(picture: Picture, rules: Curate) -> str | None:

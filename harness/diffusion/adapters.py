@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline
@@ -48,27 +49,46 @@ def add_adapter(model: nn.Module, adapter: Adapter, part: str, dtype: torch.dtyp
 
 
 def save_adapter(models: Mapping[str, nn.Module], folder: Path, facts: Mapping[str, str]) -> None:
-    """Write the adapters of `models` into one file that diffusers and PEFT read, alpha included."""
+    """Write the adapters of `models` into one file that diffusers and PEFT read.
+
+    Rank and alpha go along in the metadata, where diffusers looks for them; equal adapters are
+    equal files.
+    """
     layers = {
-        part: convert_state_dict_to_diffusers(get_peft_model_state_dict(model))
+        f"{part}_lora_layers": convert_state_dict_to_diffusers(get_peft_model_state_dict(model))
         for part, model in models.items()
     }
-    metadata = _collate_lora_metadata(dict(models))
-    metadata = {name: _plain(value) for name, value in metadata.items()}
     StableDiffusionXLPipeline.save_lora_weights(
-        folder, weight_name=FILE, safe_serialization=True,
-        unet_lora_layers=layers.get("unet"),
-        text_encoder_lora_layers=layers.get("text_encoder"),
-        text_encoder_2_lora_layers=layers.get("text_encoder_2"),
-        **metadata,
-    )  # fmt: skip
-
-
-def _plain(value: dict[str, object]) -> dict[str, object]:
-    """Return metadata in one fixed order, so that equal adapters are equal files."""
-    return json.loads(  # type: ignore[no-any-return]
-        json.dumps(value, sort_keys=True, default=lambda part: sorted(part))
+        folder,
+        weight_name=FILE,
+        safe_serialization=True,
+        **layers,
+        **_collate_lora_metadata(dict(models)),
     )
+    _settle(folder / FILE, facts)
+
+
+def _settle(file: Path, facts: Mapping[str, str]) -> None:
+    """Write the file's header in one fixed order, which its own writer leaves to chance."""
+    content = file.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] |= facts
+    for name, value in header["__metadata__"].items():
+        if value.startswith("{"):
+            plain = {key: _in_order(part) for key, part in json.loads(value).items()}
+            header["__metadata__"][name] = json.dumps(plain, sort_keys=True)
+    text = json.dumps(header, sort_keys=True).encode()
+    text += b" " * (-len(text) % 8)
+    part = file.with_suffix(".part")
+    part.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
+    part.replace(file)
+
+
+def _in_order(value: Any) -> Any:
+    """Return a list of names sorted: PEFT keeps its target modules as a set."""
+    names = isinstance(value, list) and all(isinstance(part, str) for part in value)
+    return sorted(value) if names else value
 
 
 def attach(pipeline: StableDiffusionXLPipeline, file: Path, scale: float) -> None:
@@ -81,6 +101,8 @@ def attach(pipeline: StableDiffusionXLPipeline, file: Path, scale: float) -> Non
             )
         pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name="judged")
         pipeline.set_adapters(["judged"], [scale])
+        for part in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2):
+            part.eval()  # fresh adapter layers would still drop out
     except (SafetensorError, OSError) as error:
         raise MissingPrerequisite(
             f"{file} is not a safetensors file: {error}", hint="the file may be cut short"

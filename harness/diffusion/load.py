@@ -56,7 +56,7 @@ def _from(
     kind: Any, base: Base | Load, name: str, subfolder: str | None, dtype: torch.dtype | None
 ) -> Any:
     place = locate(name)
-    options: dict[str, Any] = {} if dtype is None else {"torch_dtype": dtype}
+    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
     if subfolder:
         options["subfolder"] = subfolder
     if not Path(place).is_dir():

@@ -9,10 +9,11 @@ from harness.recipe import Phase, Train
 
 def phase_of(train: Train, step: int) -> tuple[int, int]:
     """Return the number of the phase that `step` (from 0) falls into, and its place there."""
+    place = step
     for index, phase in enumerate(train.phases):
-        if step < phase.steps:
-            return index, step
-        step -= phase.steps
+        if place < phase.steps:
+            return index, place
+        place -= phase.steps
     raise IndexError(f"step {step} lies behind the last phase")
 
 

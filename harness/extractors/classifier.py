@@ -58,7 +58,7 @@ def load_classifier(name: str, device: str) -> tuple[Any, Any]:
     """Return a classifier in fp32 and the function that turns pictures into its input."""
     try:
         model = AutoModelForImageClassification.from_pretrained(
-            locate(name), torch_dtype=torch.float32, trust_remote_code=False
+            locate(name), dtype=torch.float32, trust_remote_code=False
         )
         processor = AutoImageProcessor.from_pretrained(locate(name), trust_remote_code=False)
     except (OSError, ValueError) as error:

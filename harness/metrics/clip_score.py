@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.interfaces import FeatureSet, Measurement
-from harness.metrics.intervals import bootstrap_mean
+from harness.metrics.intervals import mean_of
 from harness.metrics.specs import ClipScore
 
 
@@ -14,5 +14,4 @@ def clip_score(spec: ClipScore, own: FeatureSet, reference: FeatureSet | None) -
     assert own.texts is not None
     each = 100 * (own.images * own.texts).sum(1)
     each /= np.linalg.norm(own.images, axis=1) * np.linalg.norm(own.texts, axis=1)
-    low, high = bootstrap_mean(each, own.prompt_ids)
-    return Measurement(float(each.mean()), low, high, len(each), samples=each)
+    return mean_of(each, own)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.interfaces import Array, FeatureSet, Measurement
-from harness.metrics.intervals import jackknife
+from harness.metrics.intervals import distance_refusal, jackknife
 from harness.metrics.specs import Fid
 
 
@@ -13,8 +13,9 @@ def fid(spec: Fid, own: FeatureSet, reference: FeatureSet | None) -> Measurement
     """Return FID at this N, with a jackknife over prompts; comparable at equal N alone."""
     assert reference is not None
     n = len(own.images)
-    if n < 3 or len(set(own.prompt_ids)) < 2:
-        return Measurement(None, None, None, n, reason=f"needs 2 prompts and 3 images, has {n}")
+    reason = distance_refusal(own, reference)
+    if reason is not None:
+        return Measurement(None, None, None, n, reason=reason)
     value = frechet(own.images, reference.images)
     low, high = jackknife(
         value, lambda kept: frechet(own.images[kept], reference.images), own.prompt_ids

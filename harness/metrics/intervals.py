@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from harness.interfaces import Array
+from harness.interfaces import Array, FeatureSet, Measurement
 
 LEVEL = 0.95
 RESAMPLES = 4000
@@ -18,6 +18,26 @@ def clusters(names: Sequence[str]) -> NDArray[np.int64]:
     """Return the number of each row's prompt, prompts counted as they first appear."""
     order: dict[str, int] = {}
     return np.array([order.setdefault(name, len(order)) for name in names], dtype=np.int64)
+
+
+def distance_refusal(own: FeatureSet, reference: FeatureSet) -> str | None:
+    """Return why no distance with an interval can be had of these sets, if so."""
+    sizes = np.bincount(clusters(own.prompt_ids))
+    n = len(own.images)
+    if n < 3 or len(sizes) < 2 or n - sizes.max() < 2:
+        return f"needs 2 prompts and 3 images, no prompt holding all but one; has {n} images"
+    if len(reference.images) < 2:
+        return f"needs 2 reference pictures, has {len(reference.images)}"
+    return None
+
+
+def mean_of(each: Array, own: FeatureSet) -> Measurement:
+    """Return the mean of one value an image with its bootstrap interval; the values are kept."""
+    if len(set(own.prompt_ids)) < 2:
+        reason = "needs 2 prompts: the interval's unit is the prompt"
+        return Measurement(None, None, None, len(each), samples=each, reason=reason)
+    low, high = bootstrap_mean(each, own.prompt_ids)
+    return Measurement(float(each.mean()), low, high, len(each), samples=each)
 
 
 def bootstrap_mean(values: Array, prompts: Sequence[str], seed: int = 0) -> tuple[float, float]:

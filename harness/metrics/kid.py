@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.interfaces import Array, FeatureSet, Measurement
-from harness.metrics.intervals import jackknife
+from harness.metrics.intervals import distance_refusal, jackknife
 from harness.metrics.specs import Kid
 
 
@@ -13,8 +13,9 @@ def kid(spec: Kid, own: FeatureSet, reference: FeatureSet | None) -> Measurement
     """Return KID over all pairs, with a jackknife over prompts; the reference is held fixed."""
     assert reference is not None
     n = len(own.images)
-    if n < 3 or len(set(own.prompt_ids)) < 2:
-        return Measurement(None, None, None, n, reason=f"needs 2 prompts and 3 images, has {n}")
+    reason = distance_refusal(own, reference)
+    if reason is not None:
+        return Measurement(None, None, None, n, reason=reason)
     among = kernel(own.images, own.images)
     across = kernel(own.images, reference.images).mean(1)
     theirs = _off_diagonal_mean(kernel(reference.images, reference.images))

@@ -157,7 +157,7 @@ def _encode(vae: AutoencoderKL, bake: Bake, rows: range) -> Tensor:
 
 
 def load_vae(out: Path) -> AutoencoderKL:
-    return AutoencoderKL.from_pretrained(out / "sdxl" / "vae", torch_dtype=torch.float32).eval()
+    return AutoencoderKL.from_pretrained(out / "sdxl" / "vae", dtype=torch.float32).eval()
 
 
 def text_model(kind: type[nn.Module], vocabulary_size: int) -> Any:
@@ -222,7 +222,7 @@ def bake_base(bake: Bake) -> None:
         return each.mean()
 
     modules: dict[str, nn.Module] = {"unet": unet, "first": first, "second": second}
-    bake.train("base", modules, loss_of, Schedule(8000, 8e-4, 300, ema=0.9985))
+    bake.train("base", modules, loss_of, Schedule(5200, 8e-4, 300, ema=0.9985))
     StableDiffusionXLPipeline(
         vae=vae.half(), text_encoder=first.half(), text_encoder_2=second.half(),
         tokenizer=tokenizer, tokenizer_2=tokenizer, unet=unet.half(), scheduler=scheduler,
@@ -313,7 +313,7 @@ def bake_aesthetic(bake: Bake) -> None:
         logits = model(resized(images)).logits
         return F.cross_entropy(logits, torch.tensor([1] * 16 + [0] * 16), label_smoothing=0.02)
 
-    bake.train("aesthetic", {"model": model}, loss_of, Schedule(2500, 2e-3, 100, ema=0.995))
+    bake.train("aesthetic", {"model": model}, loss_of, Schedule(1500, 2e-3, 100, ema=0.995))
     _save_classifier(model, bake.out / "aesthetic")
 
 
@@ -338,7 +338,7 @@ def bake_clip(bake: Bake) -> None:
         target = torch.arange(len(index))
         return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
-    bake.train("clip", {"clip": model}, loss_of, Schedule(1600, 1.2e-3, 150, ema=0.99))
+    bake.train("clip", {"clip": model}, loss_of, Schedule(1200, 1.2e-3, 100, ema=0.99))
     tensors = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 

@@ -73,7 +73,7 @@ def fit(
         for kept, parameter in zip(average, parameters, strict=bool(average)):
             kept.lerp_(parameter.detach(), 1 - min(schedule.ema, (step + 1) / (step + 10)))
         shown = loss.item() if step == start else 0.98 * shown + 0.02 * loss.item()
-        if (step + 1) % 100 == 0 or step + 1 == schedule.steps:
+        if (step + 1) % 50 == 0 or step + 1 == schedule.steps:
             pace = (time.monotonic() - began) / (step + 1 - start)
             left = pace * (schedule.steps - step - 1) / 60
             log.info("%s %d/%d loss %.5f, %.1f min left", name, step + 1, schedule.steps,

@@ -88,7 +88,7 @@ def _pipeline(spec: SampleSpec, place: Workplace) -> StableDiffusionXLPipeline:
         for part, kind in _TRAINED.items():
             if (trained / part).is_dir():
                 dtype = getattr(pipeline, part).dtype
-                model = kind.from_pretrained(trained / part, torch_dtype=dtype)
+                model = kind.from_pretrained(trained / part, dtype=dtype)
                 setattr(pipeline, part, model.to(place.device).eval())
     if spec.load is not None and spec.load.adapter is not None:
         file = Path(spec.load.adapter)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.data.specs import Hub
-from harness.errors import MissingPrerequisite
+from harness.errors import MissingPrerequisite, UsageError
 from harness.interfaces import Picture
 
 
@@ -30,13 +30,18 @@ def hub(spec: Hub) -> Iterator[Picture]:
 
 
 def _picture(spec: Hub, index: int, each: dict[str, Any]) -> Picture:
-    tags = each.get(spec.tags, ()) if spec.tags else ()
+    for column in (spec.image, spec.text, spec.tags):
+        if column and column not in each:
+            raise UsageError(
+                f"the data set {spec.id} has no column {column!r}", hint=f"it has {', '.join(each)}"
+            )
+    tags = each[spec.tags] or () if spec.tags else ()
     if isinstance(tags, str):
-        tags = tags.replace(",", " ").split()
+        tags = [tag.strip() for tag in (tags.split(",") if "," in tags else tags.split())]
     return Picture(
         id=f"{index:08d}",
         open=lambda: each[spec.image],
-        text=str(each[spec.text]) if spec.text else "",
+        text=str(each[spec.text] or "") if spec.text else "",
         tags=tuple(tags),
         facts={fact: each.get(column) for fact, column in spec.facts.items()},
     )

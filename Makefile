@@ -1,0 +1,44 @@
+# Everything starts here: `make demo` shows what this is, `make test` shows that it works.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test fast check dashboard bake schema clean
+.DEFAULT_GOAL := demo
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (once; a few minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit("harness needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dashboard]'
+	@touch $@
+
+demo: $(READY)  ## the pocket leaderboard, from nothing to an HTML page
+	$(BIN)/harness demo
+
+test: $(READY)  ## every test
+	$(BIN)/pytest
+
+fast: $(READY)  ## the tests that take milliseconds
+	$(BIN)/pytest -m 'not slow and not gpu'
+
+check: $(READY)  ## format, lint, types, arrows, pages, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/harness check
+	$(BIN)/pytest
+
+dashboard: $(READY)  ## browse the results
+	$(BIN)/harness dashboard
+
+bake: $(READY)  ## train the pocket models again, from a seed, on a CPU
+	$(BIN)/python -m harness.pocket.bake
+
+schema: $(READY)  ## write the JSON Schemas of the pages
+	$(BIN)/harness schema
+
+clean:  ## forget everything that can be made again
+	rm -rf .harness $(VENV)

@@ -1,0 +1,180 @@
+"""A whole run, as a user starts it: what it makes, reuses, survives and reports."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from running import FIXTURES, Command, House
+
+pytestmark = pytest.mark.slow
+STAGES = {"data", "encode", "train", "sample", "reference", "score"}
+
+
+def made_by(store: Path) -> dict[str, dict[str, str]]:
+    """Return the files of every finished artifact with their digests, by key."""
+    manifests = [json.loads(file.read_text()) for file in store.glob("*/??/*/manifest.json")]
+    return {each["key"]: each["files"] for each in manifests}
+
+
+def test_a_run_writes_one_result_with_every_image_accounted_for(house: House) -> None:
+    results = {each["recipe"]: each for each in house.first.json["results"]}
+    document = json.loads(Path(results["tiny"]["path"]).read_text())
+    assert results["tiny"]["signature"] == results["pocket-base"]["signature"]
+    assert set(results["tiny"]["made"]) > STAGES
+    assert document["images"]["expected"] == document["images"]["scored"] == 36
+    assert [score["metric"] for score in document["scores"]] == [
+        "kid", "fid@n=36", "clip-score", "aesthetic",
+    ]  # fmt: skip
+    for score in document["scores"]:
+        assert score["low"] <= score["value"] <= score["high"]
+        assert score["n"] == 36
+
+
+def test_scores_of_single_images_stand_beside_the_result(house: House) -> None:
+    table = pq.read_table(house.reports / "tiny-v1" / "tiny.samples.parquet")
+    assert table.column_names == ["prompt_id", "seed", "metric", "value"]
+    assert table.num_rows == 2 * 36
+    mean = table.to_pandas().query("metric == 'aesthetic'")["value"].mean()
+    document = json.loads((house.reports / "tiny-v1" / "tiny.json").read_text())
+    assert document["scores"][3]["value"] == pytest.approx(mean, abs=1e-12)
+
+
+def test_a_second_run_makes_nothing(house: House, command: Command) -> None:
+    again = command(
+        "run", "tiny", "--benchmark", "tiny-v1", "--store", house.store,
+        "--reports", house.reports, "--json",
+    )  # fmt: skip
+    assert again.json["results"][0]["made"] == []
+    assert set(again.json["results"][0]["reused"]) > STAGES
+
+
+def test_a_finished_run_needs_none_of_what_led_to_it(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    score = json.loads((house.reports / "tiny-v1" / "tiny.json").read_text())["keys"]["score"]
+    kept = tmp_path / "store" / "score" / score[:2] / score
+    kept.parent.mkdir(parents=True)
+    kept.symlink_to(house.store / "score" / score[:2] / score)
+    again = command(
+        "run", "tiny", "--benchmark", "tiny-v1", "--store", tmp_path / "store",
+        "--reports", tmp_path / "reports", "--json",
+    )  # fmt: skip
+    assert again.json["results"][0]["made"] == []
+
+
+def killed_at(moment: Callable[[Path, str], bool], store: Path, reports: Path) -> None:
+    """Start the tiny run and kill it, as a power cut would, when `moment` comes."""
+    log = store.parent / "killed.log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness.cli", "run", "tiny", "--benchmark", "tiny-v1",
+             "--store", str(store), "--reports", str(reports)],
+            cwd=FIXTURES, stdout=stream, stderr=stream,
+        )  # fmt: skip
+        deadline = time.monotonic() + 240
+        while not moment(store, log.read_text()):
+            assert process.poll() is None, f"it ended before the kill:\n{log.read_text()}"
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def training(store: Path, log: str) -> bool:
+    return any(store.glob("work/*/scratch-state.safetensors"))
+
+
+def sampling(store: Path, log: str) -> bool:
+    return "· train done" in log and len(list(store.glob("work/*/images/*.png"))) >= 5
+
+
+def scoring(store: Path, log: str) -> bool:
+    return "· score …" in log
+
+
+@pytest.mark.parametrize("moment", [training, sampling, scoring])
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    moment: Callable[[Path, str], bool], house: House, command: Command, tmp_path: Path
+) -> None:
+    store, reports = tmp_path / "store", tmp_path / "reports"
+    killed_at(moment, store, reports)
+    assert not list(reports.glob("**/*.json"))
+    before = made_by(store)
+    ran = command("run", "tiny", "--benchmark", "tiny-v1", "--store", store, "--reports", reports)
+    assert ran.code == 0, ran.err
+    if moment is training:
+        assert "train" in ran.err
+    whole, resumed = made_by(house.store), made_by(store)
+    assert set(before) <= set(resumed) <= set(whole)
+    assert {key: whole[key] for key in resumed} == resumed
+    assert not list((store / "work").glob("*"))
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_no_traceback(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", "run", "tiny", "--benchmark", "tiny-v1",
+         "--store", str(tmp_path / "store"), "--reports", str(tmp_path / "reports")],
+        cwd=FIXTURES, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not training(tmp_path / "store", ""):
+        time.sleep(0.01)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same command again" in err
+    assert "Traceback" not in err
+
+
+def test_verify_finds_one_changed_byte(house: House, command: Command, tmp_path: Path) -> None:
+    result = house.reports / "tiny-v1" / "tiny.json"
+    assert command("verify", result, "--store", house.store).code == 0
+    sample = json.loads(result.read_text())["keys"]["sample"]
+    image = house.store / "sample" / sample[:2] / sample / "images" / "a_1.png"
+    original = image.read_bytes()
+    image.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
+    try:
+        spoiled = command("verify", result, "--store", house.store, "--json")
+    finally:
+        image.write_bytes(original)
+    assert spoiled.code == 1
+    assert spoiled.json["ok"] is False
+    assert "a_1.png has changed" in spoiled.json["problems"][0]
+
+
+def test_verify_finds_a_score_that_was_edited(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    document = json.loads((house.reports / "tiny-v1" / "tiny.json").read_text())
+    document["scores"][0]["value"] -= 0.001
+    edited = tmp_path / "tiny.json"
+    edited.write_text(json.dumps(document))
+    ran = command("verify", edited, "--store", house.store)
+    assert ran.code == 1
+    assert "differs from the scores" in ran.err
+
+
+def test_gc_keeps_what_results_name_and_removes_the_rest(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    store, reports = tmp_path / "store", tmp_path / "reports"
+    arguments = ("--benchmark", "tiny-v1", "--store", store, "--reports", reports)
+    assert command("run", "pocket-base", *arguments).code == 0
+    leftover = store / "work" / "0123"
+    leftover.mkdir(parents=True)
+    (leftover / "half").write_text("half")
+    assert command("gc", "--store", store, "--reports", reports, "--json").json["folders"] == [
+        str(leftover)
+    ]
+    assert command("run", "pocket-base", *arguments, "--json").json["results"][0]["made"] == []
+    (reports / "tiny-v1" / "pocket-base.json").unlink()
+    assert len(command("gc", "--store", store, "--reports", reports, "--json").json["folders"]) > 5
+    assert not list(store.glob("*/??/*/manifest.json"))
