@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +303,28 @@ def gc(place: Place, dry_run: bool) -> Garbage:
 
 def doctor(place: Place) -> list[Finding]:
     return examine(place.store)
+
+
+def dashboard(place: Place, port: int) -> int:
+    """Serve the dashboard on localhost until it is stopped; return its exit code."""
+    if find_spec("streamlit") is None:
+        raise MissingPrerequisite(
+            "the dashboard needs streamlit", hint="pip install 'harness[dashboard]'"
+        )
+    here = Path(__file__).parent
+    app = next(
+        root / "app.py"
+        for root in (here.parent / "dashboard", here / "shipped" / "dashboard")
+        if (root / "app.py").is_file()
+    )
+    environment = os.environ | {
+        "HARNESS_STORE": str(place.store.resolve()),
+        "HARNESS_REPORTS": str(place.reports.resolve()),
+    }
+    command = [sys.executable, "-m", "streamlit", "run", str(app)]
+    options = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true",
+               "--browser.gatherUsageStats=false"]  # fmt: skip
+    return subprocess.run([*command, *options], env=environment, check=False).returncode
 
 
 def images_of(result: Result, store: Path) -> Path | None:

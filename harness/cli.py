@@ -302,6 +302,19 @@ def demo(
 
 @app.command()
 @guarded
+def dashboard(
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    port: Annotated[int, typer.Option(help="Port on localhost.")] = 8501,
+) -> None:
+    """Browse the leaderboards in a browser, on this machine alone."""
+    from harness import api
+
+    raise SystemExit(api.dashboard(_place(store, reports), port))
+
+
+@app.command()
+@guarded
 def verify(
     result: Annotated[Path, typer.Argument(help="A result file.")],
     store: StoreDir = None,

@@ -115,8 +115,10 @@ def _marks(board: Board, metric: str) -> dict[str, Mark]:
     }
 
 
-def grid(rows: Sequence[Row], find_images: FindImages, seed_limit: int) -> list[GridRow]:
-    """Return every prompt with the first `seed_limit` seeds, one image a row of the board."""
+def grid(
+    rows: Sequence[Row], find_images: FindImages, seed_limit: int, limit: int | None = None
+) -> list[GridRow]:
+    """Return up to `limit` prompts with `seed_limit` seeds each, one image a row of the board."""
     found: list[dict[tuple[str, int], Entry]] = []
     folders = [find_images(row.result) for row in rows]
     for folder in folders:
@@ -124,11 +126,13 @@ def grid(rows: Sequence[Row], find_images: FindImages, seed_limit: int) -> list[
         found.append({(entry.id, entry.seed): entry for entry in entries})
     places = list(dict.fromkeys(place for each in found for place in each))
     counted: dict[str, int] = {}
-    lines = []
+    lines: list[GridRow] = []
     for prompt_id, seed in places:
         counted[prompt_id] = counted.get(prompt_id, 0) + 1
         if counted[prompt_id] > seed_limit:
             continue
+        if len(lines) == limit:
+            break
         here = [each.get((prompt_id, seed)) for each in found]
         text = next(entry.text for entry in here if entry is not None)
         images = tuple(
