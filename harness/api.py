@@ -64,7 +64,7 @@ class Place:
         return Settings(
             store=Store(self.store),
             reports=self.reports,
-            device=self.device,
+            device=partial(resolve_device, self.device),
             executor=executor(self.executor),
             watcher=watcher(self.quiet),
         )
@@ -148,13 +148,8 @@ def run(
                 "cannot do yet", hint=f"`harness rehearse {recipe.name}` runs without them",
             )  # fmt: skip
     wanted = plans(names, benchmark, replicates)
-    settings = _ready(place)
-    return [execute(each, settings) for each in wanted]
-
-
-def _ready(place: Place) -> Settings:
     settings = place.settings()
-    return Settings(**{**vars(settings), "device": resolve_device(place.device)})
+    return [execute(each, settings) for each in wanted]
 
 
 @dataclass(frozen=True)
@@ -169,7 +164,7 @@ def rehearse(name: str, place: Place) -> Rehearsed:
     """Run the whole recipe on the pocket world."""
     exchanged = rehearsal(recipes.load(name), benchmarks.load(DEFAULT_BENCHMARK))
     kept = Place(place.store, place.store / "rehearsals", place.device, quiet=place.quiet)
-    outcome = execute(plan(exchanged.recipe, exchanged.judgement), _ready(kept))
+    outcome = execute(plan(exchanged.recipe, exchanged.judgement), kept.settings())
     return Rehearsed(outcome, exchanged.replaced)
 
 
@@ -179,7 +174,7 @@ def score_images(
     """Judge images that were made elsewhere."""
     judgement = benchmarks.load(benchmark)
     supplied = read_supplied(folder, prompts, judgement)
-    return execute(plan_supplied(_named(name), supplied, judgement), _ready(place))
+    return execute(plan_supplied(_named(name), supplied, judgement), place.settings())
 
 
 def score_adapter(file: Path, base: str, benchmark: str | None, name: str, place: Place) -> Outcome:
@@ -189,7 +184,7 @@ def score_adapter(file: Path, base: str, benchmark: str | None, name: str, place
         base=Base(model=base), load=Load(adapter=str(file)),
     )  # fmt: skip
     judgement = benchmarks.load(benchmark or default_benchmark(recipe))
-    return execute(plan(recipe, judgement), _ready(place))
+    return execute(plan(recipe, judgement), place.settings())
 
 
 def _named(name: str) -> str:

@@ -36,7 +36,8 @@ class Settings:
 
     store: Store
     reports: Path
-    device: str
+    device: Callable[[], str]
+    """Asked only where there is work: finding a device loads a network library."""
     executor: Executor
     watcher: Watcher
     batch: int = 16
@@ -73,6 +74,8 @@ def execute(plan: RunPlan, settings: Settings) -> Outcome:
     by_key = {step.key: step for step in plan.steps}
     numbers = {step.key: number for number, step in enumerate(steps, 1)}
 
+    device = settings.device() if steps else ""
+
     def make(step: Step) -> None:
         settings.watcher.begin(step, numbers[step.key], len(steps))
         inputs = {part: settings.store.place(by_key[key]) for part, key in step.inputs.items()}
@@ -80,11 +83,11 @@ def execute(plan: RunPlan, settings: Settings) -> Outcome:
 
         def work(folder: Path) -> None:
             report = lambda progress: settings.watcher.progress(step, progress)  # noqa: E731
-            place = Workplace(folder, inputs, settings.device, report, settings.batch)
+            place = Workplace(folder, inputs, device, report, settings.batch)
             with redirect_stdout(sys.stderr):  # libraries chat, and stdout is for results
                 function(step.spec, place)
 
-        settings.store.get_or_make(step, work)
+        settings.store.get_or_make(step, work, {"device": device})
         settings.watcher.end(step)
 
     settings.executor(steps, make)

@@ -11,9 +11,10 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from harness.fingerprint import digest_file
 from harness.records import Artifact, Step, described
 
 MANIFEST = "manifest.json"
+PACKAGES = ("torch", "diffusers", "transformers", "peft", "open-clip-torch", "numpy", "pillow")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -61,8 +63,13 @@ class Store:
         """Return the artifact of a step that was made."""
         return read_artifact(self.place(step))
 
-    def get_or_make(self, step: Step, work: Callable[[Path], None]) -> Artifact:
-        """Return the artifact of `step`, running `work` only where it is missing."""
+    def get_or_make(
+        self, step: Step, work: Callable[[Path], None], facts: Mapping[str, Any] | None = None
+    ) -> Artifact:
+        """Return the artifact of `step`, running `work` only where it is missing.
+
+        `facts` go into its provenance.
+        """
         if self.has(step):
             return self.get(step)
         with self._locked(step):
@@ -71,10 +78,11 @@ class Store:
                 folder.mkdir(parents=True, exist_ok=True)
                 began = time.monotonic()
                 work(folder)
-                self._finish(step, folder, time.monotonic() - began)
+                seconds = round(time.monotonic() - began, 3)
+                self._finish(step, folder, {"seconds": seconds, **(facts or {})})
         return self.get(step)
 
-    def _finish(self, step: Step, folder: Path, seconds: float) -> None:
+    def _finish(self, step: Step, folder: Path, facts: Mapping[str, Any]) -> None:
         for scratch in folder.glob("scratch*"):
             shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
         files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -90,7 +98,7 @@ class Store:
                 for file in files
                 if file.name != MANIFEST
             },
-            "provenance": provenance(seconds),
+            "provenance": provenance() | facts,
         }
         write_json(folder / MANIFEST, manifest)
         place = self.place(step)
@@ -149,14 +157,14 @@ def damage(artifact: Artifact) -> list[str]:
     return found + [f"{artifact.path / name} was added" for name in sorted(present - set(listed))]
 
 
-def provenance(seconds: float) -> dict[str, Any]:
-    """Return when and on what a step ran; it is recorded and never part of a key."""
+def provenance() -> dict[str, Any]:
+    """Return when and with what a step ran; it is recorded and never part of a key."""
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
         "harness": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.machine(),
         "cores": os.cpu_count(),
+        "packages": {name: version(name) for name in PACKAGES},
     }

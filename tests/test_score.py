@@ -1,0 +1,119 @@
+"""Judging what was made elsewhere: folders of images, and adapter files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from running import Command, House
+
+from harness.pocket.world import row
+
+pytestmark = pytest.mark.slow
+ARGUMENTS = ("--benchmark", "tiny-v1", "--json")
+
+
+def folder_of_faces(folder: Path, count: int = 12) -> Path:
+    """Write drawn faces and a prompts file; one is missing, one is cut short, one is black."""
+    folder.mkdir()
+    with (folder / "prompts.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["file", "prompt"])
+        for number in range(count):
+            each = row("faces", 900 + number)
+            each.image().save(folder / f"{number:02d}.png")
+            writer.writerow([f"{number:02d}.png", f"{', '.join(each.tags)}, {{{{7*7}}}}"])
+    (folder / "03.png").unlink()
+    whole = (folder / "05.png").read_bytes()
+    (folder / "05.png").write_bytes(whole[: len(whole) // 2])
+    Image.new("RGB", (64, 64)).save(folder / "07.png")
+    return folder
+
+
+def test_a_strange_folder_is_scored_and_every_bad_image_is_named(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    folder = folder_of_faces(tmp_path / "faces")
+    ran = command(
+        "score", "--images", folder, "--prompts", folder / "prompts.csv", "--name", "strange",
+        "--store", house.store, "--reports", tmp_path, *ARGUMENTS,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    document = json.loads(Path(ran.json["results"][0]["path"]).read_text())
+    images = document["images"]
+    assert (images["expected"], images["generated"], images["failed"]) == (12, 10, 2)
+    assert (images["black"], images["scored"]) == (1, 10)
+    named = " ".join(images["named"])
+    assert "03.png is missing" in named
+    assert "05.png cannot be read" in named
+    assert "07.png is black" in named
+    assert document["origin"] == "images supplied"
+    assert all(score["n"] == 10 and score["value"] is not None for score in document["scores"])
+
+
+def test_supplied_images_never_rank_with_sampled_ones(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    folder = folder_of_faces(tmp_path / "faces")
+    reports = tmp_path / "reports"
+    shutil.copytree(house.reports, reports)
+    command(
+        "score", "--images", folder, "--prompts", folder / "prompts.csv", "--name", "strange",
+        "--store", house.store, "--reports", reports, *ARGUMENTS,
+    )  # fmt: skip
+    board = command("leaderboard", "--reports", reports, "--json").json
+    assert {row["recipe"] for row in board["rows"]} == {"tiny", "pocket-base"}
+    assert [row["recipe"] for row in board["others"][0]["rows"]] == ["strange"]
+
+
+def test_an_adapter_file_scores_as_it_did_where_it_was_trained(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    trained = json.loads((house.reports / "tiny-v1" / "tiny.json").read_text())
+    key = trained["keys"]["train"]
+    copy = tmp_path / "lora.safetensors"
+    shutil.copyfile(house.store / "train" / key[:2] / key / "adapter.safetensors", copy)
+    ran = command(
+        "score", "--adapter", copy, "--base", "pocket/sdxl", "--name", "stranger",
+        "--store", house.store, "--reports", tmp_path, *ARGUMENTS,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    judged = json.loads(Path(ran.json["results"][0]["path"]).read_text())
+    assert judged["scores"] == trained["scores"]
+    assert judged["signature"] == trained["signature"]
+    assert judged["origin"] == "adapter supplied"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"not tensors at all", "is not a safetensors file"), (b"", "is not a safetensors file")],
+)
+def test_a_file_that_is_no_adapter_is_refused(
+    content: bytes, says: str, house: House, command: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "lora.safetensors"
+    file.write_bytes(content)
+    ran = command(
+        "score", "--adapter", file, "--base", "pocket/sdxl", "--name", "broken",
+        "--store", tmp_path / "store", "--reports", tmp_path, *ARGUMENTS,
+    )  # fmt: skip
+    assert ran.code == 1
+    assert says in ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+
+
+def test_images_outside_the_folder_are_out_of_reach(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    prompts = tmp_path / "prompts.csv"
+    prompts.write_text("file,prompt\n../../etc/passwd,a secret\n")
+    ran = command(
+        "score", "--images", tmp_path / "images", "--prompts", prompts, "--name", "sly",
+        "--store", tmp_path / "store", *ARGUMENTS,
+    )  # fmt: skip
+    assert ran.code == 2
+    assert "lies outside" in ran.err
