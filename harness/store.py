@@ -98,7 +98,7 @@ class Store:
                 for file in files
                 if file.name != MANIFEST
             },
-            "provenance": provenance() | facts,
+            "provenance": {**provenance(), **facts},
         }
         write_json(folder / MANIFEST, manifest)
         place = self.place(step)

@@ -149,24 +149,6 @@ def bake_vae(bake: Bake) -> None:
     vae.half().save_pretrained(bake.out / "sdxl" / "vae")
 
 
-def bake_decoder(bake: Bake) -> None:
-    """Sharpen the decoder alone: latents, and so all that learns from them, stay as they are."""
-    vae = load_vae(bake.out)
-    vae.requires_grad_(False)
-    for part in (vae.decoder, vae.post_quant_conv):
-        part.requires_grad_(True)
-
-    def loss_of(step: int, rng: np.random.Generator) -> Tensor:
-        images = bake.images(rng.integers(0, len(bake.rows), 16))
-        with torch.no_grad():
-            posterior = vae.encode(images).latent_dist
-            latents = posterior.mean + 0.3 * posterior.std * torch.randn(posterior.mean.shape)
-        return F.mse_loss(vae.decode(latents).sample, images)
-
-    bake.train("decoder", {"vae": vae}, loss_of, Schedule(2600, 1.5e-3, 100, ema=0.998))
-    vae.half().save_pretrained(bake.out / "sdxl" / "vae")
-
-
 @torch.no_grad()
 def _encode(vae: AutoencoderKL, bake: Bake, rows: range) -> Tensor:
     index = np.arange(len(bake.rows))[rows.start : rows.stop : rows.step]
@@ -362,7 +344,7 @@ def bake_clip(bake: Bake) -> None:
 
 
 PARTS: dict[str, Callable[[Bake], None]] = {
-    "words": bake_words, "vae": bake_vae, "decoder": bake_decoder, "tagger": bake_tagger,
+    "words": bake_words, "vae": bake_vae, "tagger": bake_tagger,
     "inception": bake_inception, "clip": bake_clip, "aesthetic": bake_aesthetic, "base": bake_base,
 }  # fmt: skip
 

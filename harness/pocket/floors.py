@@ -44,7 +44,10 @@ def vae_psnr(count: int = 128) -> float:
     faces = [row("faces", UNSEEN + number).image() for number in range(count)]
     pixels = torch.from_numpy(np.stack([np.asarray(face, np.float32) for face in faces]))
     pixels = pixels.permute(0, 3, 1, 2) / 127.5 - 1
-    decoded = [vae.decode(vae.encode(part).latent_dist.mode()).sample for part in pixels.split(32)]
+    decoded = [
+        vae.decode(vae.encode(pixels[at : at + 32]).latent_dist.mode()).sample
+        for at in range(0, count, 32)
+    ]
     error = (torch.cat(decoded).clamp(-1, 1) - pixels).square().mean((1, 2, 3))
     return float((10 * torch.log10(4 / error)).mean())
 
@@ -101,7 +104,7 @@ def base_follows(count: int = 96) -> dict[str, float]:
     at_name = {name: index for index, name in enumerate(tagger.names)}
 
     def likeliest(kind: list[str]) -> NDArray[np.int64]:
-        return scores[:, [at_name[name] for name in kind]].argmax(1)
+        return np.argmax(scores[:, [at_name[name] for name in kind]], axis=1)
 
     hair, scenes = list(HAIR), list(SCENES)
     found = [scores[i, at_name[tag]] > 0.5 for i, each in enumerate(rows) for tag in each.tags]
