@@ -190,7 +190,7 @@ def cell(score: Score | None) -> str:
         return f"unavailable ({score.reason})"
     width = max(score.high - score.low, 1e-12)
     digits = 0
-    while width * 10**digits < 1.5 and digits < 6:
+    while width * 10**digits < 15 and digits < 6:
         digits += 1
     return f"{score.value:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
 

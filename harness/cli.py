@@ -19,6 +19,8 @@ import typer
 from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from harness.api import Place
     from harness.run import Outcome
 
@@ -249,11 +251,9 @@ def leaderboard(
     elif markdown:
         print(board.as_markdown(found), end="")
     elif html is None:
-        from rich.console import Console
-
         from harness.report import print_boards
 
-        print_boards(found, Console())
+        print_boards(found, _console())
 
 
 @app.command()
@@ -293,11 +293,9 @@ def demo(
     _write_page(html, found, place.store, "The pocket leaderboard", quiet=as_json)
     if as_json:
         return _show(board.as_json(found[0]))
-    from rich.console import Console
-
     from harness.report import print_boards
 
-    print_boards(found, Console())
+    print_boards(found, _console())
 
 
 @app.command()
@@ -383,6 +381,12 @@ def schema(
     for name, text in api.schemas().items():
         write_text(out / name, text)
         print(out / name)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=110)
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def print_boards(boards: Sequence[Board], console: Console) -> None:
     for board in boards:
         table = Table(
             title=f"{board.benchmark} · signature {board.signature}", title_justify="left",
-            caption=f"ranked by {board.ranked_by}; a range where 95 % intervals overlap",
+            caption=f"ranked by {board.ranked_by}; a range where 95 % intervals overlap; "
+            "seeds: how many were trained",
             caption_justify="left",
         )  # fmt: skip
         table.add_column("rank", justify="right")
@@ -57,12 +58,12 @@ def print_boards(boards: Sequence[Board], console: Console) -> None:
         for metric in board.metrics:
             table.add_column(f"{metric} {arrow(board, metric)}", justify="right")
         table.add_column("images", justify="right")
-        table.add_column("training seeds", justify="right")
+        table.add_column("seeds", justify="right")
         for row in board.rows:
             images = row.result.images
             table.add_row(
                 row.rank, row.result.recipe,
-                *[cell(score_of(row.result, metric)) for metric in board.metrics],
+                *[cell(score_of(row.result, m)).replace(" [", "\n[", 1) for m in board.metrics],
                 f"{images.scored}/{images.expected}", seeds(row.result),
             )  # fmt: skip
         console.print(table)
