@@ -172,9 +172,9 @@ def score_images(
     folder: Path, prompts: Path | None, benchmark: str, name: str, place: Place
 ) -> Outcome:
     """Judge images that were made elsewhere."""
-    judgement = benchmarks.load(benchmark)
+    name, judgement = _named(name), benchmarks.load(benchmark)
     supplied = read_supplied(folder, prompts, judgement)
-    return execute(plan_supplied(_named(name), supplied, judgement), place.settings())
+    return execute(plan_supplied(name, supplied, judgement), place.settings())
 
 
 def score_adapter(file: Path, base: str, benchmark: str | None, name: str, place: Place) -> Outcome:
