@@ -27,13 +27,16 @@ from harness.errors import (
     MissingPrerequisite,
     PageError,
     Problem,
+    StoreError,
     TrainingError,
     UsageError,
 )
 from harness.executors.specs import Local
+from harness.fingerprint import digest
 from harness.forecast import Planned, forecast
 from harness.interfaces import Page
 from harness.plan import RunPlan, plan, plan_supplied
+from harness.pocket import pinned
 from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
 from harness.records import Artifact, Result
@@ -74,7 +77,7 @@ def executor(word: str) -> Any:
     """Return the executor called `word`."""
     known = plugins.specs("executors")
     if word not in known:
-        raise MissingPrerequisite(
+        raise UsageError(
             f"there is no executor {word!r} here", hint=f"installed: {', '.join(known)}"
         )
     if known[word] is Local:
@@ -217,15 +220,36 @@ def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
 
 
 def _check_one(file: Path) -> None:
-    if not file.is_file():
-        raise PageError([Problem(str(file), 1, "", "is not a file", "check the path")])
     fields = set(pages.read(file).data)
     if "prompts" in fields:
         pages.load(PromptSuite, file)
     elif {"suites", "metrics", "sampler"} & fields:
         benchmarks.load(str(file) if file.suffix in (".yaml", ".yml") else file.stem)
     else:
-        pages.load(Recipe, file)
+        _check_recipe(file)
+
+
+def _check_recipe(file: Path) -> None:
+    """Look for what a recipe names, too: a page that holds can still name what is not there."""
+    recipe, located = pages.load(Recipe, file), pages.read(file)
+    problems = []
+    for field, name in (("model", recipe.base.model), ("vae", recipe.base.vae)):
+        try:
+            pinned(name)
+        except UsageError as error:
+            line = located.line(("base", field))
+            problems.append(Problem(located.file, line, f"base.{field}", error.what, error.hint))
+    adapter = recipe.load.adapter if recipe.load else None
+    if adapter and not Path(adapter).is_file():
+        line = located.line(("load", "adapter"))
+        message = f"names a file that is not there: {adapter}"
+        problems.append(Problem(located.file, line, "load.adapter", message, "correct the path"))
+    if recipe.name != file.stem:
+        line = located.line(("name",))
+        message = f"is {recipe.name!r} in a file called {file.stem!r}"
+        problems.append(Problem(located.file, line, "name", message, "give both one name"))
+    if problems:
+        raise PageError(problems)
 
 
 def schemas() -> dict[str, str]:
@@ -240,6 +264,10 @@ def verify(file: Path, store: Path) -> list[str]:
     """Return everything about a result file that does not hold any more."""
     result, house = board.read_result(file), Store(store)
     found: list[str] = []
+    if digest(result.protocol)[:16] != result.signature:
+        found.append(f"{file}: the signature is not that of its protocol")
+    if (file.stem, file.parent.name) != (result.recipe, result.benchmark):
+        found.append(f"{file} is filed under another name than {result.recipe}")
     by_key = {artifact.key: artifact for artifact in _artifacts(house, found)}
     for name, key in result.keys.items():
         if key in by_key:
@@ -278,6 +306,13 @@ class Garbage:
 def gc(place: Place, dry_run: bool) -> Garbage:
     """Remove artifacts that no result names, and the leftovers of steps that never finished."""
     house = Store(place.store)
+    if not place.reports.is_dir():
+        raise UsageError(
+            f"there is no folder {place.reports}: every artifact would look unused",
+            hint="give --reports the folder with the results that are to stay",
+        )
+    if house.in_use():
+        raise StoreError(f"{place.store} is in use by another run", hint="wait for it to end")
     named = {
         key
         for reports in (place.reports, place.store / "rehearsals")
@@ -330,4 +365,4 @@ def images_of(result: Result, store: Path) -> Path | None:
 
 
 def default_store() -> Path:
-    return Path(os.environ.get("HARNESS_STORE", ".harness/store"))
+    return Path(os.environ.get("HARNESS_STORE") or ".harness/store")

@@ -92,6 +92,14 @@ class Benchmark(Page):
             raise ValueError(f"names the suite {repeated!r} twice")
         return suites
 
+    @field_validator("metrics")
+    @classmethod
+    def _distinct_metrics(cls, metrics: tuple[MetricSpec, ...]) -> tuple[MetricSpec, ...]:
+        repeated = _repeated([metric.use for metric in metrics])
+        if repeated:
+            raise ValueError(f"names {repeated!r} twice: one column cannot hold both")
+        return metrics
+
     @model_validator(mode="after")
     def _reference_where_needed(self) -> Self:
         needing = [metric.use for metric in self.metrics if metric.needs_reference]
@@ -158,11 +166,3 @@ def _repeated(values: Sequence[Any]) -> Any:
             return value
         seen.add(value)
     return None
-
-
-def schema() -> dict[str, Any]:
-    return Benchmark.model_json_schema()
-
-
-def suite_schema() -> dict[str, Any]:
-    return PromptSuite.model_json_schema()

@@ -42,11 +42,15 @@ class Board:
 
 def read_results(reports: Path, benchmark: str | None = None) -> list[Result]:
     """Return every result file below `reports`."""
-    files = sorted(reports.glob(f"{benchmark or '*'}/*.json"))
+    files = [
+        file
+        for file in sorted(reports.glob("*/*.json"))
+        if file.parent.name == benchmark or (benchmark is None and file.parent.name != "baselines")
+    ]
     if not files:
         what = f"no results of {benchmark}" if benchmark else "no results"
         raise UsageError(f"{what} in {reports}", hint="make some: `harness run pocket-ninja`")
-    return [read_result(file) for file in files if file.parent.name != "baselines"]
+    return [read_result(file) for file in files]
 
 
 def read_result(file: Path) -> Result:

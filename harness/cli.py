@@ -7,6 +7,7 @@ the one module that may.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -33,6 +34,7 @@ app = typer.Typer(
     help="Know whether a style LoRA is any good: train, sample, score, compare.",
 )  # fmt: skip
 
+# Every command takes the common flags, so that a script may give them everywhere.
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
 StoreDir = Annotated[
     Path | None,
@@ -40,7 +42,10 @@ StoreDir = Annotated[
 ]
 ReportsDir = Annotated[Path, typer.Option("--reports", help="Result files.")]
 BenchmarkName = Annotated[
-    str | None, typer.Option("--benchmark", "-b", help="How to judge; by default, what suits.")
+    str | None,
+    typer.Option(
+        "--benchmark", "-b", help="How to judge [pocket-v1 on a pocket base, else naruto-v1]."
+    ),
 ]
 
 
@@ -69,6 +74,11 @@ def guarded(command: Callable[P, T]) -> Callable[P, T]:
             _fail("stopped; run the same command again to go on from here", 130)
         except BrokenPipeError:
             sys.exit(0)
+        except Exception as error:
+            if os.environ.get("HARNESS_DEBUG"):
+                raise
+            what = " ".join(str(error).split())[:300] or type(error).__name__
+            _fail(f"{type(error).__name__}: {what} (HARNESS_DEBUG=1 shows where)", 1)
 
     return wrapper
 
@@ -95,6 +105,9 @@ def _place(
 @guarded
 def list_(
     kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help=", ".join(KINDS))] = None,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
     """What there is: recipes, benchmarks, suites and plugins."""
@@ -116,6 +129,9 @@ def list_(
 @guarded
 def check(
     files: Annotated[list[Path] | None, typer.Argument(help="Pages; all where none given.")] = None,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Validate pages: every problem at once, with file, line and a hint."""
@@ -138,6 +154,8 @@ def plan(
     recipes: Annotated[list[str], typer.Argument(help="Names or files of recipes.")],
     benchmark: BenchmarkName = None,
     store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Steps, what is done and to do, and what it will cost. Runs nothing."""
@@ -177,6 +195,7 @@ def run(
 def rehearse(
     recipe: Annotated[str, typer.Argument(help="Name or file of a recipe.")],
     store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
@@ -216,6 +235,8 @@ def score(
     if images is not None and adapter is None:
         chosen = benchmark or api.DEFAULT_BENCHMARK
         outcome = api.score_images(images, prompts, chosen, name, place)
+        if benchmark is None:
+            print(f"judged by {chosen}, a toy; --benchmark names another", file=sys.stderr)
     elif adapter is not None and images is None:
         if base is None:
             raise UsageError("--adapter needs --base", hint="such as --base pocket/sdxl")
@@ -234,6 +255,7 @@ def leaderboard(
     html: Annotated[Path | None, typer.Option("--html", help="Write one HTML page.")] = None,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Who is ahead, and by how much that is known."""
@@ -262,12 +284,17 @@ def report(
     result: Annotated[Path, typer.Argument(help="A result file.")],
     html: Annotated[Path, typer.Option("--html", help="Where to write the page.")],
     store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
 ) -> None:
     """One result with all its images as an HTML page."""
     from harness import board
 
     read = board.read_result(result)
     _write_page(html, board.boards([read]), _place(store).store, read.recipe, seed_limit=100)
+    if as_json:
+        _show({"recipe": read.recipe, "benchmark": read.benchmark, "path": str(html)})
 
 
 @app.command()
@@ -290,7 +317,7 @@ def demo(
         each for each in api.leaderboard(reports, api.DEFAULT_BENCHMARK)
         if any(each.signature == outcome.result.signature for outcome in outcomes)
     ]  # fmt: skip
-    _write_page(html, found, place.store, "The pocket leaderboard", quiet=as_json)
+    _write_page(html, found, place.store, "The pocket leaderboard")
     if as_json:
         return _show(board.as_json(found[0]))
     from harness.report import print_boards
@@ -316,6 +343,8 @@ def dashboard(
 def verify(
     result: Annotated[Path, typer.Argument(help="A result file.")],
     store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Whether a result still is what the store holds, byte for byte."""
@@ -334,7 +363,12 @@ def verify(
 
 @app.command()
 @guarded
-def doctor(store: StoreDir = None, as_json: Json = False) -> None:
+def doctor(
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
     """What this machine can do, and what is missing for the rest."""
     from harness import api
 
@@ -357,6 +391,7 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Remove artifacts that no result names."""
@@ -373,6 +408,10 @@ def gc(
 @guarded
 def schema(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("harness/schemas"),
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
 ) -> None:
     """Write the JSON Schema of every kind of page, for editors."""
     from harness import api
@@ -380,7 +419,9 @@ def schema(
 
     for name, text in api.schemas().items():
         write_text(out / name, text)
-        print(out / name)
+        print(out / name, file=sys.stderr if as_json else sys.stdout)
+    if as_json:
+        _show({"files": [str(out / name) for name in api.schemas()]})
 
 
 def _console() -> Console:
@@ -411,9 +452,7 @@ def _print_outcomes(outcomes: list[Outcome], as_json: bool) -> None:
         Console(highlight=False).print(outcome_text(outcome), markup=False)
 
 
-def _write_page(
-    file: Path, boards: Any, store: Path, title: str, seed_limit: int = 1, quiet: bool = False
-) -> None:
+def _write_page(file: Path, boards: Any, store: Path, title: str, seed_limit: int = 1) -> None:
     from harness import api
     from harness.report import html
     from harness.store import write_text

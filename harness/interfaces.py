@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 class Page(BaseModel):
     """A frozen part of a page: no unknown keys, no silent conversions."""
 
+    outside_key: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change no result, such as a place on this machine."""
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import pocket
 from harness.benchmark import Judgement
 from harness.errors import UsageError
 from harness.fingerprint import digest, digest_file
 from harness.interfaces import ExtractorSpec, MetricSpec, Page
+from harness.pocket import pinned
 from harness.recipe import Base, Caption, Load, Recipe, Train
 from harness.records import StageName, Step, described, extractor_name, make_step
 from harness.stages import STAGES
@@ -75,7 +75,10 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
     """Return the plan of judging images that were made elsewhere."""
     sample = _step("sample", "sample", supplied, {}, name)
     protocol = protocol_of(judgement, Base(model="supplied"))
-    protocol["sampler"] = "supplied"
+    protocol |= {"sampler": "supplied", "n": len(supplied.entries)}
+    if not supplied.as_asked:
+        for name in ("suites", "seeds", "vae"):
+            del protocol[name]
     protocol["images"] = digest([[each[1], each[2], each[3]] for each in supplied.entries])[:16]
     return RunPlan(
         recipe=name,
@@ -127,7 +130,7 @@ def _encoding(recipe: Recipe, train: Train) -> EncodeSpec:
 def _sampling(recipe: Recipe, judgement: Judgement, adapter: str | None = None) -> Step:
     spec = SampleSpec(
         base=recipe.base,
-        pins=pins(recipe.base),
+        pins=pins(recipe.base, recipe.load, _judges_vae(judgement)),
         load=recipe.load,
         adapter_digest=_adapter(recipe),
         prompting=recipe.prompting,
@@ -136,6 +139,11 @@ def _sampling(recipe: Recipe, judgement: Judgement, adapter: str | None = None) 
         sampler=judgement.benchmark.sampler,
     )
     return _step("sample", "sample", spec, {"train": adapter} if adapter else {}, recipe.name)
+
+
+def _judges_vae(judgement: Judgement) -> Base | None:
+    vae = judgement.benchmark.sampler.vae
+    return Base(model=vae) if vae else None
 
 
 def _adapter(recipe: Recipe) -> str | None:
@@ -194,17 +202,17 @@ def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
         "seeds": list(benchmark.seeds),
         "n": judgement.images,
         "sampler": benchmark.sampler.model_dump(mode="json"),
-        "base": [base.model, base.revision, *pocket.pinned(base.model).values()],
+        "base": [base.model, base.revision, *pinned(base.model).values()],
         "vae": benchmark.sampler.vae or base.vae,
         "metrics": [described(metric) for metric in benchmark.metrics],
         "reference": described(benchmark.reference) if benchmark.reference else None,
-        "score_version": STAGES["score"].version,
-        "features_version": STAGES["features"].version,
+        "extractors": [described(extractor) for extractor in judgement.extractors()],
+        "stages": {name: STAGES[name].version for name in ("data", "sample", "features", "score")},
     }
 
 
 def pins(*parts: Base | Load | None) -> dict[str, dict[str, str]]:
-    """Return the digests of every model that comes with the package."""
+    """Return the digests of every model that is a folder here; a hub's is pinned by revision."""
     names = [
         name
         for part in parts
@@ -212,7 +220,7 @@ def pins(*parts: Base | Load | None) -> dict[str, dict[str, str]]:
         for name in (part.model, getattr(part, "vae", None))
         if name
     ]
-    return {name: pocket.pinned(name) for name in names if pocket.is_pocket(name)}
+    return {name: found for name in names if (found := pinned(name))}
 
 
 def _step(name: str, stage: StageName, spec: Page, inputs: dict[str, str], subject: str) -> Step:

@@ -45,7 +45,8 @@ class Bar:
     def __init__(self) -> None:
         self._bars = Bars(
             SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(),
-            MofNCompleteColumn(), TimeRemainingColumn(compact=True), TextColumn("[dim]{task.fields[note]}"),
+            MofNCompleteColumn(), TimeRemainingColumn(compact=True),
+            TextColumn("[dim]{task.fields[note]}"),
             console=Console(stderr=True),
         )  # fmt: skip
         self._task: TaskID | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,8 +28,10 @@ class Base(Page):
 class Load(Page):
     """Weights that are already trained: a whole model, or an adapter on the base."""
 
+    outside_key: ClassVar[frozenset[str]] = frozenset({"adapter"})
     model: str | None = None
     adapter: str | None = None
+    """A file; its digest is in the key, its place is not."""
     revision: str | None = None
 
     @model_validator(mode="after")
@@ -140,6 +142,7 @@ class Prior(Page):
 class Train(Page):
     """The training run, figure by figure."""
 
+    outside_key: ClassVar[frozenset[str]] = frozenset({"checkpoint_every"})
     method: Literal["lora", "full"]
     adapter: Adapter | None = None
     adapter_dtype: Literal["float32", "bfloat16"] = "float32"
@@ -239,7 +242,3 @@ def load(name: str | Path) -> Recipe:
     """Return the recipe called `name`, or the one in the file `name`."""
     file = pages.find("recipe", str(name))
     return pages.load(Recipe, file)
-
-
-def schema() -> dict[str, Any]:
-    return Recipe.model_json_schema()

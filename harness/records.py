@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -58,7 +58,7 @@ def described(value: Any) -> Any:
         return {
             name: described(getattr(value, name))
             for name, field in type(value).model_fields.items()
-            if getattr(value, name) != field.default
+            if name not in value.outside_key and getattr(value, name) != field.default
         }
     if isinstance(value, dict):
         return {str(name): described(part) for name, part in value.items()}
@@ -118,7 +118,7 @@ class Result(Page):
     summary: str = ""
     origin: Literal["trained", "loaded", "adapter supplied", "images supplied"] = "trained"
     training_seeds: tuple[int, ...] = ()
-    keys: dict[str, str]
+    keys: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
     images: Accounting
     scores: tuple[Score, ...]
     provenance: dict[str, Any] = Field(default_factory=dict)

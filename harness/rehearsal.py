@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.benchmark import Judgement
+from harness.data.curate import failed_rule
+from harness.data.sources.pocket import pocket
 from harness.data.specs import Pocket
 from harness.diffusion.specs import AdamW, AdamW8bit
 from harness.recipe import Base, Curate, Data, Load, Phase, Recipe, Train
@@ -52,9 +54,22 @@ def _data(data: Data, notes: list[str]) -> Data:
     shown = ", ".join(str(getattr(source, "id", getattr(source, "path", source.use)))
                       for source in real)  # fmt: skip
     notes.append(f"data {shown or 'as it is'} → {ROWS} rows of the pocket world")
-    curate = data.curate.model_copy(update={"limit": ROWS})
     source = Pocket(use="pocket", set="ninja", first=0, count=ROWS * 8)
+    curate = _reachable(data.curate, source, notes)
     return data.model_copy(update={"source": source, "booster": None, "curate": curate})
+
+
+def _reachable(rules: Curate, source: Pocket, notes: list[str]) -> Curate:
+    """Return the rules with a limit; without those that no pocket row can meet."""
+    rows = list(pocket(source))
+    dropped = [
+        name
+        for name in ("min_side", "aspect", "ratings")
+        if all(failed_rule(row, Curate(**{name: getattr(rules, name)})) for row in rows)
+    ]
+    if dropped:
+        notes.append(f"curate rules no pocket row can meet, left out: {', '.join(dropped)}")
+    return rules.model_copy(update={"limit": ROWS, **dict.fromkeys(dropped)})
 
 
 def _train(train: Train, notes: list[str]) -> Train:

@@ -87,8 +87,10 @@ def execute(plan: RunPlan, settings: Settings) -> Outcome:
             with redirect_stdout(sys.stderr):  # libraries chat, and stdout is for results
                 function(step.spec, place)
 
-        settings.store.get_or_make(step, work, {"device": device})
-        settings.watcher.end(step)
+        try:
+            settings.store.get_or_make(step, work, {"device": device})
+        finally:
+            settings.watcher.end(step)
 
     settings.executor(steps, make)
     made = tuple(step.name for step in steps)
@@ -96,8 +98,9 @@ def execute(plan: RunPlan, settings: Settings) -> Outcome:
     result = assemble(plan, settings.store)
     path = settings.reports / result.benchmark / f"{result.recipe}.json"
     write_result(result, path)
-    samples = settings.store.place(plan.score) / "samples.parquet"
-    shutil.copyfile(samples, path.with_suffix(".samples.parquet"))
+    part = path.with_suffix(".part")
+    shutil.copyfile(settings.store.place(plan.score) / "samples.parquet", part)
+    part.replace(path.with_suffix(".samples.parquet"))
     return Outcome(result, path, made, reused)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from harness import plugins
 from harness.benchmark import Prompt, Sampler
 from harness.interfaces import Page
@@ -61,7 +63,10 @@ class SampleSpec(Page):
 class SuppliedSpec(Page):
     """Take images that were made elsewhere, as they are."""
 
+    outside_key: ClassVar[frozenset[str]] = frozenset({"folder", "as_asked"})
     folder: str
+    as_asked: bool = False
+    """Whether they answer the benchmark's own prompts and seeds."""
     entries: tuple[tuple[str, str, int, str], ...]
     """File, prompt id, seed and prompt of each image that is expected."""
     content: str

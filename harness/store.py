@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,9 @@ from harness.fingerprint import digest_file
 from harness.records import Artifact, Step, described
 
 MANIFEST = "manifest.json"
+LOCK_SECONDS = 5.0
+"""How long a step that another process is making is waited for."""
+_KEY = re.compile(r"[0-9a-f]{64}")
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "open-clip-torch", "numpy", "pillow")
 
 
@@ -83,7 +87,7 @@ class Store:
         return self.get(step)
 
     def _finish(self, step: Step, folder: Path, facts: Mapping[str, Any]) -> None:
-        for scratch in folder.glob("scratch*"):
+        for scratch in [*folder.glob("scratch*"), *folder.rglob("*.part")]:
             shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         manifest = {
@@ -112,7 +116,7 @@ class Store:
         lock = self.root / "locks" / f"{step.key}.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(lock, timeout=0):
+            with FileLock(lock, timeout=LOCK_SECONDS):
                 yield
         except Timeout:
             raise StoreError(
@@ -127,14 +131,25 @@ class Store:
 
     def leftovers(self) -> list[Path]:
         """Return the work folders of steps that never finished."""
-        return sorted(path for path in (self.root / "work").glob("*") if path.is_dir())
+        folders = (path for path in (self.root / "work").glob("*") if path.is_dir())
+        return sorted(path for path in folders if _KEY.fullmatch(path.name))
+
+    def in_use(self) -> bool:
+        """Return whether some process is making a step at this moment."""
+        for file in (self.root / "locks").glob("*.lock"):
+            try:
+                with FileLock(file, timeout=0):
+                    continue
+            except Timeout:
+                return True
+        return False
 
 
 def read_artifact(place: Path) -> Artifact:
     try:
         manifest = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
         return Artifact(manifest["key"], place, manifest)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError("holds no readable manifest", where=str(place),
                          hint="remove the folder and run again") from error  # fmt: skip
 

@@ -90,7 +90,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest(command: Command) -> None:
     ("words", "code", "says"),
     [
         (("run", "tiny", "--benchmark", "nowhere"), 2, "there is no benchmark called"),
-        (("run", "tiny", "--executor", "ray"), 1, "there is no executor 'ray' here"),
+        (("run", "tiny", "--executor", "ray"), 2, "there is no executor 'ray' here"),
         (("run", "tiny", "--replicates", "0"), 2, "--replicates 0"),
         (("run", "naruto-dreambooth-prodigy"), 1, "class images"),
         (("run", "nothing.yaml"), 2, "there is no file nothing.yaml"),
@@ -100,6 +100,9 @@ def test_a_misspelt_name_is_answered_with_the_nearest(command: Command) -> None:
         (("list", "recipies"), 2, "there is no list of"),
         (("leaderboard", "--reports", "empty"), 2, "no results in empty"),
         (("verify", "nothing.json"), 2, "is not a result file"),
+        (("gc", "--reports", "nowhere"), 2, "every artifact would look unused"),
+        (("leaderboard", "--benchmark", "/etc/x.yaml"), 2, "no results of /etc/x.yaml"),
+        (("check", "x" * 300 + ".yaml"), 2, ".yaml"),
     ],
 )  # fmt: skip
 def test_wrong_use_is_one_line_and_its_own_exit_code(

@@ -168,7 +168,7 @@ def test_gc_keeps_what_results_name_and_removes_the_rest(
     store, reports = tmp_path / "store", tmp_path / "reports"
     arguments = ("--benchmark", "tiny-v1", "--store", store, "--reports", reports)
     assert command("run", "pocket-base", *arguments).code == 0
-    leftover = store / "work" / "0123"
+    leftover = store / "work" / ("0" * 64)
     leftover.mkdir(parents=True)
     (leftover / "half").write_text("half")
     assert command("gc", "--store", store, "--reports", reports, "--json").json["folders"] == [

@@ -117,3 +117,64 @@ def test_images_outside_the_folder_are_out_of_reach(command: Command, tmp_path: 
     )  # fmt: skip
     assert ran.code == 2
     assert "lies outside" in ran.err
+
+
+def test_a_folder_of_nothing_but_junk_still_gives_a_result_that_says_so(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    folder = tmp_path / "junk"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"no picture")
+    (folder / "prompts.csv").write_text("file,prompt\na.png,a cat\nb.png,a cat\n")
+    ran = command(
+        "score", "--images", folder, "--prompts", folder / "prompts.csv", "--name", "junk",
+        "--store", house.store, "--reports", tmp_path, *ARGUMENTS,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    document = json.loads(Path(ran.json["results"][0]["path"]).read_text())
+    assert (document["images"]["expected"], document["images"]["scored"]) == (2, 0)
+    assert all(score["value"] is None for score in document["scores"])
+    assert {score["reason"] for score in document["scores"]} == {"no image could be read"}
+    assert document["protocol"]["n"] == 2
+    assert "suites" not in document["protocol"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("a.png,a cat,7\na.png,a dog,8", "names a.png twice"),
+        ("a.png,a cat,7\nb.png,a cat,7", "names 'a cat' seed 7 twice"),
+        ("a.png,a cat,seven", "has the seed 'seven', not a number"),
+        ("a.png,a cat,99999999999999999999", "which is not below 2^63"),
+        ('a.png,"a cat,7', "is not CSV"),
+        (",a cat,7", "has no file"),
+    ],
+)
+def test_a_prompts_file_that_does_not_hold_is_refused_before_any_work(
+    line: str, says: str, command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "images").mkdir()
+    prompts = tmp_path / "prompts.csv"
+    prompts.write_text(f"file,prompt,seed\n{line}\n")
+    ran = command(
+        "score", "--images", tmp_path / "images", "--prompts", prompts, "--name", "odd",
+        "--store", tmp_path / "store", *ARGUMENTS,
+    )  # fmt: skip
+    assert ran.code == 2
+    assert says in ran.err
+    assert not (tmp_path / "store").exists()
+
+
+def test_where_a_folder_lies_is_not_part_of_what_it_is(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    results = []
+    for place in ("one", "two"):
+        folder = folder_of_faces(tmp_path / place)
+        ran = command(
+            "score", "--images", folder, "--prompts", folder / "prompts.csv", "--name", place,
+            "--store", house.store, "--reports", tmp_path, *ARGUMENTS,
+        )  # fmt: skip
+        results.append(json.loads(Path(ran.json["results"][0]["path"]).read_text()))
+    assert results[0]["keys"] == results[1]["keys"]
+    assert results[0]["signature"] == results[1]["signature"]

@@ -27,6 +27,9 @@ class Inception(ExtractorSpec):
     """A local weights file; torch-fidelity fetches its own where this is not given."""
     layer: Literal["64", "192", "768", "2048"] = "2048"
 
+    def fingerprint(self) -> dict[str, Any]:
+        return {**super().fingerprint(), **pinned(self.weights)}
+
 
 class Classifier(_Model):
     """The pooled features of an image-classification model in the transformers format."""
@@ -52,3 +55,6 @@ class OpenClip(_Model):
     summary: ClassVar[str] = "open_clip image and text embeddings"
     use: Literal["open-clip"] = "open-clip"
     pretrained: str | None = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {**super().fingerprint(), **pinned(self.pretrained or self.model)}

@@ -10,7 +10,8 @@ import json
 from functools import cache
 from pathlib import Path
 
-from harness.fingerprint import digest
+from harness.errors import UsageError
+from harness.fingerprint import digest, digest_file
 
 PREFIX = "pocket/"
 WEIGHTS = Path(__file__).parent / "weights"
@@ -25,16 +26,28 @@ def locate(name: str) -> str:
     return str(WEIGHTS / name.removeprefix(PREFIX)) if is_pocket(name) else name
 
 
-def pinned(name: str) -> dict[str, str]:
-    """Return the digest that pins a pocket model; a real one is pinned by its revision."""
-    return {"weights": _digest(name)} if is_pocket(name) else {}
+def pinned(name: str | None) -> dict[str, str]:
+    """Return the digest that pins a model of the pocket, a folder or a file; a hub's has none."""
+    if not name:
+        return {}
+    if is_pocket(name):
+        return {"weights": _digest(name)}
+    place = Path(name)
+    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    content = [[file.name, digest_file(file)] for file in files if file.is_file()]
+    return {"weights": digest(content)} if content else {}
 
 
 @cache
 def _digest(name: str) -> str:
     known: dict[str, str] = json.loads((WEIGHTS / "digests.json").read_text())
     folder = name.removeprefix(PREFIX) + "/"
-    return digest(
-        {path: value for path, value in known.items()
-         if path.startswith(folder) and path.endswith((".safetensors", ".json", ".gz", ".txt"))}
-    )  # fmt: skip
+    found = {
+        path: value
+        for path, value in known.items()
+        if path.startswith(folder) and path.endswith((".safetensors", ".json", ".gz", ".txt"))
+    }
+    if not found:
+        models = sorted({path.split("/")[0] for path in known if "/" in path})
+        raise UsageError(f"there is no model {name}", hint=f"pocket models: {', '.join(models)}")
+    return digest(found)

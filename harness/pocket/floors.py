@@ -104,7 +104,8 @@ def base_follows(count: int = 96) -> dict[str, float]:
     at_name = {name: index for index, name in enumerate(tagger.names)}
 
     def likeliest(kind: list[str]) -> NDArray[np.int64]:
-        return np.argmax(scores[:, [at_name[name] for name in kind]], axis=1)
+        best: NDArray[np.int64] = np.argmax(scores[:, [at_name[name] for name in kind]], axis=1)
+        return best
 
     hair, scenes = list(HAIR), list(SCENES)
     found = [scores[i, at_name[tag]] > 0.5 for i, each in enumerate(rows) for tag in each.tags]

@@ -13,7 +13,7 @@ from harness.data.captions import write_caption
 from harness.data.curate import curate
 from harness.errors import UsageError
 from harness.interfaces import Progress, Workplace
-from harness.stages.files import Entry, save_png, write_index
+from harness.stages.files import UNREADABLE, Entry, save_png, write_index
 from harness.steps import DataSpec
 
 
@@ -33,7 +33,7 @@ def collect(spec: DataSpec, place: Workplace) -> None:
                 image = ImageOps.exif_transpose(picture.open()).convert("RGB")
                 save_png(_squared(image, spec.square), place.folder / file)
             entries.append(Entry(picture.id, 0, text, file))
-        except (OSError, ValueError, SyntaxError) as error:
+        except (*UNREADABLE, AttributeError) as error:
             dropped["unreadable"] += 1
             entries.append(Entry(picture.id, 0, text, None, reason=f"unreadable: {error}"))
         place.report(Progress(number + 1, 0, "collecting"))

@@ -11,6 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 INDEX = "index.jsonl"
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+"""What Pillow raises where a file is no picture, or too large a one."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
-from PIL import Image
+from PIL import Image, ImageOps
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from harness.diffusion.adapters import FILE, attach
@@ -18,7 +18,7 @@ from harness.diffusion.sampler import Artist, Request
 from harness.errors import UsageError
 from harness.fingerprint import digest_file
 from harness.interfaces import Progress, Workplace
-from harness.stages.files import Entry, is_black, save_png, write_index
+from harness.stages.files import UNREADABLE, Entry, is_black, save_png, write_index
 from harness.steps import SampleSpec, SuppliedSpec
 
 _TRAINED = {
@@ -105,15 +105,15 @@ def _take_in(spec: SuppliedSpec, place: Workplace) -> None:
         target = f"images/{number:06d}.png"
         try:
             with Image.open(file) as image:
-                picture = image.convert("RGB")
+                picture = ImageOps.exif_transpose(image).convert("RGB")
             save_png(picture, place.folder / target)
             black = is_black(picture)
             reason = f"{name} is black" if black else None
             entries.append(Entry(prompt_id, seed, text, target, reason, black))
         except FileNotFoundError:
             entries.append(Entry(prompt_id, seed, text, None, f"{name} is missing"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            why = str(error).splitlines()[0][:80].replace(str(file), name)
+        except UNREADABLE as error:
+            why = " ".join(str(error).split())[:80].replace(str(file), name)
             entries.append(Entry(prompt_id, seed, text, None, f"{name} cannot be read: {why}"))
         place.report(Progress(number + 1, len(spec.entries), "images"))
     write_index(place.folder, entries)

@@ -51,6 +51,8 @@ def score(spec: ScoreSpec, place: Workplace) -> None:
 
 def measure(metric: MetricSpec, shown: list[Entry], inputs: Any) -> Measurement:
     """Return what `metric` says of the images that are there."""
+    if not shown:
+        return Measurement(None, None, None, 0, reason="no image could be read")
     sets = []
     for extractor in metric.extractors():
         name = extractor_name(extractor)

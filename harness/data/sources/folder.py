@@ -24,22 +24,31 @@ def folder(spec: Folder) -> Iterator[Picture]:
     for file in files:
         facts = metadata.get(file.name, {})
         beside = file.with_suffix(".txt")
-        text = beside.read_text(encoding="utf-8").strip() if beside.exists() else ""
-        tags = tuple(part.strip() for part in text.split(",") if part.strip())
+        text = str(facts.get("text") or (_read(beside).strip() if beside.exists() else ""))
+        tags = facts.get("tags") or text
+        if isinstance(tags, str):
+            tags = [part.strip() for part in tags.split(",") if part.strip()]
         yield Picture(
             id=file.name,
             open=lambda file=file: Image.open(file),  # type: ignore[misc]
-            text=str(facts.get("text", text)),
-            tags=tuple(facts.get("tags", tags)),
+            text=text,
+            tags=tuple(str(tag) for tag in tags),
             facts=facts,
         )
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("is not UTF-8 text", where=str(file), hint="save it as UTF-8") from None
 
 
 def _metadata(file: Path) -> dict[str, dict[str, Any]]:
     if not file.exists():
         return {}
     found = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_read(file).splitlines(), 1):
         try:
             facts = json.loads(line)
             found[str(facts["file_name"])] = facts

@@ -1,0 +1,101 @@
+"""What moves a key, and what moves a signature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import benchmark, recipe
+from harness.benchmark import Judgement
+from harness.errors import UsageError
+from harness.plan import RunPlan, plan
+from harness.recipe import Base, Load, Recipe
+from harness.stages import STAGES, Stage
+
+POCKET = "pocket-v1"
+
+
+def planned(name: str = "pocket-ninja", **changes: object) -> RunPlan:
+    return plan(recipe.load(name).model_copy(update=changes), benchmark.load(POCKET))
+
+
+def test_rows_of_one_benchmark_and_base_share_a_signature() -> None:
+    signatures = {planned(name).signature for name in ("pocket-base", "pocket-ninja")}
+    assert len(signatures) == 1
+
+
+@pytest.mark.parametrize("stage", ["data", "sample", "features", "score"])
+def test_a_stage_that_works_otherwise_moves_the_signature(
+    stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = planned().signature
+    monkeypatch.setitem(STAGES, stage, Stage(99, "nowhere:nothing"))  # type: ignore[arg-type]
+    assert planned().signature != before
+
+
+@pytest.mark.parametrize(
+    "change", [{"seeds": (1, 2)}, {"sampler": {"steps": 21}}, {"sampler": {"adapter_scale": 0.5}}]
+)
+def test_whatever_judges_otherwise_moves_the_signature(change: dict[str, object]) -> None:
+    judgement = benchmark.load(POCKET)
+    old = judgement.benchmark
+    update = dict(change)
+    if isinstance(change.get("sampler"), dict):
+        update["sampler"] = old.sampler.model_copy(update=change["sampler"])  # type: ignore[arg-type]
+    other = Judgement(old.model_copy(update=update), judgement.suites)
+    ninja = recipe.load("pocket-ninja")
+    assert plan(ninja, judgement).signature != plan(ninja, other).signature
+
+
+def test_another_base_never_shares_a_board() -> None:
+    stranger = Base(model="someone/else")
+    assert planned(base=stranger).signature != planned().signature
+
+
+def test_a_training_seed_moves_the_adapter_and_not_the_signature() -> None:
+    ninja, judgement = recipe.load("pocket-ninja"), benchmark.load(POCKET)
+    first, second = plan(ninja, judgement), plan(ninja.with_seed(5), judgement)
+    assert first.step("train").key != second.step("train").key
+    assert first.step("encode").key == second.step("encode").key
+    assert first.signature == second.signature
+
+
+def test_how_often_a_state_is_saved_moves_no_key() -> None:
+    ninja = recipe.load("pocket-ninja")
+    assert ninja.train is not None
+    often = ninja.train.model_copy(update={"checkpoint_every": 3})
+    assert planned(train=often).keys() == planned().keys()
+
+
+def test_recipes_share_what_they_prepare_in_the_same_way() -> None:
+    good, short = planned("pocket-ninja"), planned("pocket-ninja-short")
+    assert good.step("encode").key == short.step("encode").key
+    assert good.step("train").key != short.step("train").key
+
+
+def test_other_weights_in_the_same_folder_are_another_model(tmp_path: Path) -> None:
+    weights = tmp_path / "model" / "unet.safetensors"
+    weights.parent.mkdir()
+    keys = []
+    for content in (b"one", b"two"):
+        weights.write_bytes(content)
+        keys.append(planned(base=Base(model=str(tmp_path / "model"))).step("sample").key)
+    assert keys[0] != keys[1]
+
+
+def test_an_adapter_is_its_bytes_wherever_it_lies(tmp_path: Path) -> None:
+    keys = []
+    for name, content in (("a", b"x"), ("b", b"x"), ("c", b"y")):
+        (tmp_path / name).write_bytes(content)
+        stranger = Recipe(
+            name="s", summary="-", base=Base(model="pocket/sdxl"),
+            load=Load(adapter=str(tmp_path / name)),
+        )  # fmt: skip
+        keys.append(plan(stranger, benchmark.load(POCKET)).step("sample").key)
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_pocket_model_that_does_not_exist_is_told_at_once() -> None:
+    with pytest.raises(UsageError, match="there is no model pocket/sdxxl"):
+        planned(base=Base(model="pocket/sdxxl"))
