@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.errors import UsageError
 from harness.fingerprint import digest, digest_file
 from harness.interfaces import SourceSpec
 from harness.pocket import world
@@ -39,10 +38,9 @@ class Folder(SourceSpec):
 
     def fingerprint(self) -> dict[str, Any]:
         root = Path(self.path)
-        if not root.is_dir():
-            raise UsageError(f"there is no folder {self.path}", hint="correct data.source.path")
         wanted = IMAGES | {".txt", ".jsonl"}
-        files = sorted(file for file in root.iterdir() if file.suffix.lower() in wanted)
+        there = root.iterdir() if root.is_dir() else ()
+        files = sorted(file for file in there if file.suffix.lower() in wanted)
         content = digest([[file.name, digest_file(file)] for file in files])
         return {"use": self.use, "version": self.version, "content": content}
 

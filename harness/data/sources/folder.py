@@ -17,6 +17,8 @@ from harness.interfaces import Picture
 def folder(spec: Folder) -> Iterator[Picture]:
     """Yield the images of the folder by name; a caption is `name.txt` or a metadata line."""
     root = Path(spec.path)
+    if not root.is_dir():
+        raise UsageError(f"there is no folder {root}", hint="correct data.source.path")
     metadata = _metadata(root / "metadata.jsonl")
     files = sorted(file for file in root.iterdir() if file.suffix.lower() in IMAGES)
     if not files:
