@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness import api
 from harness.board import Board, score_of
-from harness.report import GridRow, grid
+from harness.report import Grid, grid
 
 
 def reports() -> Path:
@@ -43,17 +43,17 @@ def table(board: Board) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def pictures(board: Board, limit: int) -> list[GridRow]:
+def pictures(board: Board, limit: int) -> Grid:
     """Return the first `limit` prompts under every recipe."""
     store = api.default_store()
     return grid(board.rows, lambda result: api.images_of(result, store), 1, limit)
 
 
-def picture_table(board: Board, rows: list[GridRow]) -> str:
+def picture_table(shown: Grid) -> str:
     """Return the grid as HTML in which every word of a prompt is text and nothing else."""
-    heads = "".join(f"<th>{html.escape(row.result.recipe)}</th>" for row in board.rows)
+    heads = "".join(f"<th>{html.escape(head)}</th>" for head in shown.columns)
     lines = []
-    for row in rows:
+    for row in shown.rows:
         cells = "".join(
             f'<td><img src="{image}" width="104" alt="{html.escape(row.prompt_id)}"></td>'
             if image

@@ -35,13 +35,20 @@ class Mark:
 
 @dataclass(frozen=True)
 class GridRow:
-    """One prompt and seed under every recipe."""
+    """One prompt, and its image in every column."""
 
     prompt_id: str
-    seed: int
     text: str
     images: tuple[str | None, ...]
-    """A data URI a recipe; None where the image is not there."""
+    """A data URI a column; None where the image is not there."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Prompts down, recipes and seeds across."""
+
+    columns: tuple[str, ...]
+    rows: tuple[GridRow, ...]
 
 
 def print_boards(boards: Sequence[Board], console: Console) -> None:
@@ -118,30 +125,41 @@ def _marks(board: Board, metric: str) -> dict[str, Mark]:
 
 def grid(
     rows: Sequence[Row], find_images: FindImages, seed_limit: int, limit: int | None = None
-) -> list[GridRow]:
-    """Return up to `limit` prompts with `seed_limit` seeds each, one image a row of the board."""
-    found: list[dict[tuple[str, int], Entry]] = []
+) -> Grid:
+    """Return up to `limit` prompts under every recipe, at the first `seed_limit` seeds."""
     folders = [find_images(row.result) for row in rows]
-    for folder in folders:
-        entries = read_index(folder) if folder is not None else []
-        found.append({(entry.id, entry.seed): entry for entry in entries})
-    places = list(dict.fromkeys(place for each in found for place in each))
-    counted: dict[str, int] = {}
-    lines: list[GridRow] = []
-    for prompt_id, seed in places:
-        counted[prompt_id] = counted.get(prompt_id, 0) + 1
-        if counted[prompt_id] > seed_limit:
-            continue
-        if len(lines) == limit:
-            break
-        here = [each.get((prompt_id, seed)) for each in found]
-        text = next(entry.text for entry in here if entry is not None)
-        images = tuple(
-            thumbnail(folder / entry.file) if folder and entry and entry.file else None
-            for folder, entry in zip(folders, here, strict=True)
+    found = [
+        {(entry.id, entry.seed): entry for entry in read_index(folder)} if folder else {}
+        for folder in folders
+    ]
+    texts = {entry.id: entry.text for each in found for entry in each.values()}
+    seeds_shown = sorted({seed for each in found for _, seed in each})[:seed_limit]
+    columns = [(place, seed) for place in range(len(rows)) for seed in seeds_shown]
+    lines = [
+        GridRow(
+            prompt_id,
+            text,
+            tuple(
+                _shown(folders[place], found[place].get((prompt_id, seed)))
+                for place, seed in columns
+            ),
         )
-        lines.append(GridRow(prompt_id, seed, text, images))
-    return lines
+        for prompt_id, text in list(texts.items())[:limit]
+    ]
+    return Grid(tuple(_head(rows, place, seed) for place, seed in columns), tuple(lines))
+
+
+def _head(rows: Sequence[Row], place: int, seed: int) -> str:
+    return f"seed {seed}" if len(rows) == 1 else rows[place].result.recipe
+
+
+def _shown(folder: Path | None, entry: Entry | None) -> str | None:
+    """Return an entry's picture, if it has one and it lies where pictures lie."""
+    if folder is None or entry is None or entry.file is None:
+        return None
+    file = (folder / entry.file).resolve()
+    inside = file.is_relative_to(folder.resolve()) and file.is_file()
+    return thumbnail(file) if inside else None
 
 
 def thumbnail(file: Path) -> str:

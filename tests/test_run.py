@@ -178,3 +178,21 @@ def test_gc_keeps_what_results_name_and_removes_the_rest(
     (reports / "tiny-v1" / "pocket-base.json").unlink()
     assert len(command("gc", "--store", store, "--reports", reports, "--json").json["folders"]) > 5
     assert not list(store.glob("*/??/*/manifest.json"))
+
+
+def test_replicates_train_one_seed_each_and_share_what_they_can(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    ran = command(
+        "run", "tiny", "--replicates", "2", "--benchmark", "tiny-v1", "--store", house.store,
+        "--reports", tmp_path, "--json",
+    )  # fmt: skip
+    first, second = ran.json["results"]
+    assert [first["recipe"], second["recipe"]] == ["tiny.seed0", "tiny.seed1"]
+    assert first["made"] == []
+    assert {"train", "sample", "score"} <= set(second["made"])
+    assert "encode" in second["reused"]
+    seeds = [
+        json.loads(Path(each["path"]).read_text())["training_seeds"] for each in (first, second)
+    ]
+    assert seeds == [[0], [1]]

@@ -24,8 +24,8 @@ table = data.table(board)
 st.dataframe(table, hide_index=True, width="stretch")
 st.download_button("CSV", table.to_csv(index=False), "leaderboard.csv", on_click="ignore")
 st.subheader("The same prompt and seed under every recipe")
-rows = data.pictures(board, limit=24)
-if rows:
-    st.html(data.picture_table(board, rows))
+shown = data.pictures(board, limit=24)
+if shown.rows:
+    st.html(data.picture_table(shown))
 else:
     st.info("The images are not in this store; `harness run` makes them again.")
