@@ -11,6 +11,7 @@ import pytest
 from running import Command, House
 
 from harness import api, pages
+from harness.catalogue import catalogue
 from harness.interfaces import Page
 
 BROKEN = """\
@@ -76,6 +77,15 @@ def test_check_reports_problems_as_json(command: Command, tmp_path: Path) -> Non
 def test_every_page_that_ships_holds(command: Command) -> None:
     ran = command("check", "--json", cwd=pages.Path(__file__).parents[1])
     assert ran.json == {"ok": True, "problems": []}
+
+
+def test_the_list_shows_the_summary_that_each_page_holds() -> None:
+    listed = catalogue(("recipes", "benchmarks", "suites"))
+    assert sum(len(entries) for entries in listed.values()) >= 28
+    for kind, entries in listed.items():
+        files = pages.available(kind.removesuffix("s"))
+        for entry in entries:
+            assert entry["summary"] == pages.read(files[entry["name"]]).data["summary"]
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest(command: Command) -> None:
