@@ -266,7 +266,7 @@ def verify(file: Path, store: Path) -> list[str]:
     found: list[str] = []
     if digest(result.protocol)[:16] != result.signature:
         found.append(f"{file}: the signature is not that of its protocol")
-    if (file.stem, file.parent.name) != (result.recipe, result.benchmark):
+    if file.stem != result.recipe:
         found.append(f"{file} is filed under another name than {result.recipe}")
     by_key = {artifact.key: artifact for artifact in _artifacts(house, found)}
     for name, key in result.keys.items():

@@ -77,8 +77,8 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
     protocol = protocol_of(judgement, Base(model="supplied"))
     protocol |= {"sampler": "supplied", "n": len(supplied.entries)}
     if not supplied.as_asked:
-        for name in ("suites", "seeds", "vae"):
-            del protocol[name]
+        for unused in ("suites", "seeds", "vae"):
+            del protocol[unused]
     protocol["images"] = digest([[each[1], each[2], each[3]] for each in supplied.entries])[:16]
     return RunPlan(
         recipe=name,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 from harness import __version__
@@ -43,6 +46,33 @@ class Settings:
     batch: int = 16
 
 
+class Stop:
+    """Ctrl-C, remembered: an interrupt that a library's callback swallows still stops the run."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen to Ctrl-C while the block runs; elsewhere than in the main thread, do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, self._ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked.set()
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        if self._asked.is_set():
+            raise KeyboardInterrupt
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A result, where it was written, and which steps had to be made for it."""
@@ -75,6 +105,7 @@ def execute(plan: RunPlan, settings: Settings) -> Outcome:
     numbers = {step.key: number for number, step in enumerate(steps, 1)}
 
     device = settings.device() if steps else ""
+    stop = Stop()
 
     def make(step: Step) -> None:
         settings.watcher.begin(step, numbers[step.key], len(steps))
@@ -82,7 +113,10 @@ def execute(plan: RunPlan, settings: Settings) -> Outcome:
         function = STAGES[step.stage].load()
 
         def work(folder: Path) -> None:
-            report = lambda progress: settings.watcher.progress(step, progress)  # noqa: E731
+            def report(progress: Progress) -> None:
+                settings.watcher.progress(step, progress)
+                stop.check()
+
             place = Workplace(folder, inputs, device, report, settings.batch)
             with redirect_stdout(sys.stderr):  # libraries chat, and stdout is for results
                 function(step.spec, place)
@@ -92,7 +126,8 @@ def execute(plan: RunPlan, settings: Settings) -> Outcome:
         finally:
             settings.watcher.end(step)
 
-    settings.executor(steps, make)
+    with stop.listening():
+        settings.executor(steps, make)
     made = tuple(step.name for step in steps)
     reused = tuple(step.name for step in plan.steps if step.name not in made)
     result = assemble(plan, settings.store)
