@@ -28,7 +28,9 @@ class Costs:
     basis: str
 
 
-POCKET = Costs(0.012, 0.008, 8, 1.6, 1, 0.01, 64, "two CPU cores, measured")
+POCKET = Costs(
+    0.012, 0.008, 8, 1.6, 1, 0.01, 64, "two CPU cores; times measured, memory and disk estimated"
+)
 SDXL = Costs(0.9, 0.21, 60, 13.0, 90, 1.6, 1024, "one T4 16 GB, estimated from counted FLOPs")
 
 
