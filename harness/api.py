@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import benchmark as benchmarks
 from harness import board, pages, plugins
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, PromptSuite
+from harness.cards import Card, card_at_hand, card_named
 from harness.doctor import Finding, examine
 from harness.errors import (
     HarnessError,
@@ -28,22 +29,25 @@ from harness.errors import (
     PageError,
     Problem,
     StoreError,
-    TrainingError,
     UsageError,
 )
 from harness.executors.specs import Local
 from harness.fingerprint import digest
-from harness.forecast import Planned, forecast
+from harness.forecast import Forecast, Planned, forecast
 from harness.interfaces import Page
 from harness.plan import RunPlan, plan, plan_supplied
 from harness.pocket import pinned
 from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
-from harness.records import Artifact, Result
+from harness.records import Artifact, Result, Step
 from harness.rehearsal import rehearsal
-from harness.run import Outcome, Settings, execute, missing
+from harness.run import Outcome, Settings, execute, make_all, missing
 from harness.store import Store, damage, read_artifact
 from harness.supplied import read_supplied
+
+if TYPE_CHECKING:
+    from harness.export.hub import Hub
+    from harness.export.write import Exported
 
 DEMO = ("pocket-base", "pocket-ninja", "pocket-ninja-short", "pocket-ninja-overfit",
         "pocket-ninja-broken")  # fmt: skip
@@ -62,14 +66,20 @@ class Place:
     device: str = "auto"
     executor: str = "local"
     quiet: bool = False
+    processes: int | None = None
+    """How many processes share training; None: one a card, or one on a CPU."""
 
     def settings(self) -> Settings:
+        if self.processes is not None and self.processes < 1:
+            raise UsageError(f"--processes {self.processes} is no number of processes",
+                             hint="1 or more")  # fmt: skip
         return Settings(
             store=Store(self.store),
             reports=self.reports,
             device=partial(resolve_device, self.device),
             executor=executor(self.executor),
             watcher=watcher(self.quiet),
+            processes=partial(count_processes, self.processes),
         )
 
 
@@ -100,6 +110,17 @@ def resolve_device(device: str) -> str:
     return "cuda" if there else "cpu"
 
 
+def count_processes(asked: int | None, device: str) -> int:
+    """Return how many processes share a step: those asked for, else one a card."""
+    if asked is not None:
+        return asked
+    if device == "cpu":
+        return 1
+    import torch
+
+    return torch.cuda.device_count()
+
+
 def default_benchmark(recipe: Recipe) -> str:
     """Return the benchmark that suits a recipe's base where none is named."""
     return "pocket-v1" if recipe.base.model.startswith("pocket/") else "naruto-v1"
@@ -109,10 +130,27 @@ def plans(names: Sequence[str], benchmark: str | None, replicates: int = 1) -> l
     """Return the plan of every recipe; with replicates, one a training seed."""
     found = []
     for name in names:
-        recipe = recipes.load(name)
+        recipe, step = asked_for(name)
         judgement = benchmarks.load(benchmark or default_benchmark(recipe))
-        found += [plan(each, judgement) for each in _replicates(recipe, replicates)]
+        found += [plan(each, judgement, step) for each in _replicates(recipe, replicates)]
     return found
+
+
+def asked_for(name: str) -> tuple[Recipe, int | None]:
+    """Return the recipe that `NAME` or `NAME@STEP` asks for, and the checkpoint if it does."""
+    name, at, step = name.partition("@")
+    recipe = recipes.load(name)
+    if not at:
+        return recipe, None
+    every = recipe.train.checkpoint_every if recipe.train else None
+    if recipe.train is None or every is None:
+        raise UsageError(f"{name} keeps no checkpoints", hint="give it train.checkpoint_every")
+    if not step.isdecimal() or not 0 < int(step) <= recipe.train.steps or int(step) % every:
+        raise UsageError(
+            f"{name} has no checkpoint {step!r}",
+            hint=f"it keeps one every {every} steps up to {recipe.train.steps}",
+        )
+    return recipe, int(step)
 
 
 def _replicates(recipe: Recipe, count: int) -> list[Recipe]:
@@ -129,30 +167,87 @@ def _replicates(recipe: Recipe, count: int) -> list[Recipe]:
     ]
 
 
-def plan_all(names: Sequence[str], benchmark: str | None, store: Path) -> list[Planned]:
-    house = Store(store)
+def plan_all(
+    names: Sequence[str], benchmark: str | None, store: Path, card: str | None = None
+) -> list[Planned]:
+    """Return every plan beside the store, with what it takes on the card named, if any."""
+    house, chosen = Store(store), None if card is None else card_named(card)
     found = []
-    for name, each in zip(names, plans(names, benchmark), strict=True):
-        to_do = missing(each, house)
-        recipe = recipes.load(name)
+    for recipe, each in _wanted(names, benchmark):
+        to_do, cost = _ahead(recipe, each, house, chosen)
         done = frozenset(step.key for step in each.steps if house.has(step))
-        found.append(Planned(each, recipe, tuple(to_do), forecast(recipe, to_do), done))
+        found.append(Planned(each, recipe, to_do, cost, done))
     return found
 
 
+def _wanted(
+    names: Sequence[str], benchmark: str | None, replicates: int = 1
+) -> list[tuple[Recipe, RunPlan]]:
+    return [
+        (asked_for(name)[0], each)
+        for name in names
+        for each in plans([name], benchmark, replicates)
+    ]
+
+
+def _ahead(
+    recipe: Recipe, whole: RunPlan, house: Store, card: Card | None
+) -> tuple[tuple[Step, ...], Forecast]:
+    to_do = tuple(missing(whole, house))
+    return to_do, forecast(recipe, whole.steps, to_do, card)
+
+
 def run(
-    names: Sequence[str], benchmark: str | None, place: Place, replicates: int = 1
-) -> list[Outcome]:
-    """Make what is missing for every recipe and write one result file each."""
-    for recipe in map(recipes.load, names):
-        if recipe.train is not None and recipe.train.beyond:
-            raise TrainingError(
-                f"{recipe.name} asks for {', '.join(recipe.train.beyond)}, which this version "
-                "cannot do yet", hint=f"`harness rehearse {recipe.name}` runs without them",
-            )  # fmt: skip
-    wanted = plans(names, benchmark, replicates)
+    names: Sequence[str], benchmark: str | None, place: Place, replicates: int = 1, *,
+    anyway: bool = False,
+) -> list[Outcome]:  # fmt: skip
+    """Make what is missing for every recipe and write one result file each.
+
+    What cannot fit into the GPU it would run on is refused before any work, unless `anyway`.
+    """
+    wanted = _wanted(names, benchmark, replicates)
+    complaints = [] if anyway else fits(wanted, place)
+    if complaints:
+        raise MissingPrerequisite("; ".join(complaints), hint="--anyway tries all the same")
     settings = place.settings()
-    return [execute(each, settings) for each in wanted]
+    return [execute(each, settings) for _, each in wanted]
+
+
+def fits(wanted: Sequence[tuple[Recipe, RunPlan]], place: Place) -> list[str]:
+    """Return why what is to do cannot be done on the device it would run on."""
+    house, found = Store(place.store), []
+    busy = [pair for pair in wanted if missing(pair[1], house)]
+    if not busy:
+        return []
+    if resolve_device(place.device) == "cpu":
+        return [
+            f"{recipe.name}: optimizer {recipe.train.optimizer.use} needs CUDA "
+            "(adamw does without; `harness rehearse` takes it for you)"
+            for recipe, each in busy
+            if recipe.train is not None and recipe.train.optimizer.needs_cuda
+        ]
+    card = card_here()
+    for recipe, each in busy:
+        _, cost = _ahead(recipe, each, house, card)
+        found += [f"{each.recipe}: {complaint}" for complaint in cost.complaints]
+    return found
+
+
+def card_here() -> Card:
+    """Return the first GPU of this machine, with the memory it really has."""
+    import torch
+
+    memory = torch.cuda.get_device_properties(0).total_memory
+    return card_at_hand(torch.cuda.get_device_name(0), memory)
+
+
+def train(recipe: Recipe, place: Place) -> Path:
+    """Train a recipe without judging it; return the folder with what was learned."""
+    whole = plan(recipe, benchmarks.load(default_benchmark(recipe)))
+    settings = place.settings()
+    goal = whole.step("train")
+    make_all(whole, missing(whole, settings.store, goal), settings)
+    return settings.store.place(goal)
 
 
 @dataclass(frozen=True)
@@ -197,6 +292,17 @@ def _named(name: str) -> str:
         raise UsageError(
             f"{name!r} is no name for a result", hint="small letters, digits, dot, dash"
         ) from None
+
+
+def export(
+    result: Path, form: str, out: Path, store: Path, strip_metadata: bool = False,
+    push: str | None = None, public: bool = False, hub: Hub | None = None,
+) -> Exported:  # fmt: skip
+    """Write the adapter that a result judged as others read it; push it only where asked."""
+    from harness.export.write import Order
+    from harness.export.write import export as write
+
+    return write(result, Store(store), Order(form, out, strip_metadata, push, public), hub)
 
 
 def leaderboard(reports: Path, benchmark: str | None) -> list[board.Board]:

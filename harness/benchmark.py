@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from harness import pages, plugins
+from harness.dataset import Count
 from harness.errors import PageError, Problem
 from harness.fingerprint import digest
 from harness.interfaces import ExtractorSpec, MetricSpec, Page
-from harness.recipe import Count, Name
+from harness.recipe import Name
 
 
 class Prompt(Page):

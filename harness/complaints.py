@@ -12,6 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from harness import foreign
+from harness.quarrels import KIND
+
 Place = tuple[str | int, ...]
 """Where in a page: keys and places in lists."""
 Complaint = tuple[Place, str, str | None]
@@ -49,10 +52,22 @@ def complaints(model: type[BaseModel], data: Any, error: ValidationError) -> lis
     details = error.errors(include_url=False)
     paths = [_real_path(model, data, detail["loc"]) for detail in details]
     return [
-        (path, *_explain(model, data, path, detail))
+        complaint
         for path, detail in zip(paths, details, strict=True)
         if not (detail["type"] == "too_short" and _any_below(path, paths))
+        for complaint in _taken_apart(model, data, path, detail)
     ]
+
+
+def _taken_apart(
+    model: type[BaseModel], data: Any, path: Place, detail: Any
+) -> Iterator[Complaint]:
+    """Yield one complaint for an error of pydantic's, but one for each quarrel inside of ours."""
+    if detail["type"] != KIND:
+        yield path, *_explain(model, data, path, detail)
+        return
+    for place, message in detail["ctx"]["quarrels"]:
+        yield (*path, *place), message, None
 
 
 def _any_below(path: Place, paths: list[Place]) -> bool:
@@ -79,7 +94,8 @@ def _explain(model: type[BaseModel], data: Any, path: Place, detail: Any) -> tup
         parent = dotted(path[:-1])
         known = {name for each in kinds_at(model, data, path[:-1]) for name in each.model_fields}
         names = _guess(path[-1], known, f"{parent}." if parent else "")
-        return "is not a field", names
+        elsewhere = foreign.hint(str(path[-1])) if "train" in model.model_fields else None
+        return "is not a field", elsewhere or names
     if kind == "union_tag_invalid":
         word = given.get("use")
         return f"names no plugin: {short(word)}", _guess(word, _words(model, data, path))
@@ -133,7 +149,8 @@ def _named(kinds: Models, data: Any) -> Models:
 def _part(data: Any, part: str | int) -> Any:
     if isinstance(data, dict):
         return data.get(str(part))
-    return data[part] if isinstance(part, int) and part < len(data) else None
+    known = isinstance(data, list) and isinstance(part, int) and part < len(data)
+    return data[part] if known else None
 
 
 def _words(model: type[BaseModel], data: Any, path: Place) -> set[str]:

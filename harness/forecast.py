@@ -1,73 +1,81 @@
-"""What a plan will cost, from counted work and a named speed; pure, and rough on purpose."""
+"""What a plan will take on a named card, and whether it fits there; pure.
+
+Every step that is to do adds its seconds and its disk; of memory the worst moment counts, since
+models are loaded one stage at a time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from harness.cards import GB, Card, card_for
+from harness.costs import Cost, cost_of, pictures_of
+from harness.diffusion.schedules import rates
 from harness.plan import RunPlan
 from harness.pocket import is_pocket
 from harness.recipe import Recipe
 from harness.records import Step
-from harness.steps import SampleSpec, TrainSpec
 
-
-@dataclass(frozen=True)
-class Costs:
-    """What one unit of work costs on the machine that `basis` names."""
-
-    train_sample: float
-    """Seconds a training sample at the base's own size."""
-    sample_step: float
-    """Seconds a sampler step of one image, both guidance passes."""
-    start: float
-    memory_gb: float
-    adapter_mb: float
-    image_mb: float
-    native: int
-    basis: str
-
-
-POCKET = Costs(
-    0.012, 0.008, 8, 1.6, 1, 0.01, 64, "two CPU cores; times measured, memory and disk estimated"
-)
-SDXL = Costs(0.9, 0.21, 60, 13.0, 90, 1.6, 1024, "one T4 16 GB, estimated from counted FLOPs")
+STARTS = {True: 8, False: 60}
+"""Seconds that loading takes, for the pocket and for real models."""
 
 
 @dataclass(frozen=True)
 class Forecast:
     """What the steps that are still to do add up to."""
 
+    card: str
     optimizer_steps: int
     images: int
     seconds: int
+    step_seconds: float | None
+    """Seconds an optimizer step; None where nothing is to be trained."""
+    samples_per_pass: int | None
     memory_gb: float
+    card_gb: float
     disk_gb: float
+    fits: bool
+    complaints: tuple[str, ...]
+    """Why it does not run there, and what to do."""
     basis: str
 
     def as_json(self) -> dict[str, object]:
-        return asdict(self)
+        return asdict(self) | {"complaints": list(self.complaints)}
 
 
-def forecast(recipe: Recipe, to_do: list[Step]) -> Forecast:
-    """Return the cost of the steps in `to_do`."""
-    costs = POCKET if is_pocket(recipe.base.model) else SDXL
-    steps, images, seconds, disk = 0, 0, costs.start if to_do else 0.0, 0.0
-    for step in to_do:
-        if isinstance(step.spec, TrainSpec):
-            train = step.spec.train
-            size = (train.resolution / costs.native) ** 2
-            steps += train.steps
-            seconds += train.steps * train.effective_batch * costs.train_sample * size
-            disk += costs.adapter_mb / 1000
-        elif isinstance(step.spec, SampleSpec):
-            sampler = step.spec.sampler
-            count = len(step.spec.prompts) * len(step.spec.seeds)
-            size = sampler.width * sampler.height / costs.native**2
-            images += count
-            seconds += count * sampler.steps * costs.sample_step * size
-            disk += count * size * costs.image_mb / 1000
-    return Forecast(steps, images, round(seconds), costs.memory_gb, round(disk, 3), costs.basis)
+def forecast(
+    recipe: Recipe, steps: Sequence[Step], to_do: Sequence[Step], card: Card | None = None
+) -> Forecast:
+    """Return what the `to_do` of all `steps` take on `card`, or on the one the recipe names."""
+    card = card or card_for(recipe)
+    sizes = {step.key: size for step in steps if (size := pictures_of(step)) is not None}
+    costs = [cost_of(step, recipe, sizes, card) for step in to_do]
+    trained = next((cost for cost in costs if cost.step_seconds is not None), Cost())
+    complaints = tuple(dict.fromkeys(each for cost in costs for each in cost.complaints))
+    start = STARTS[is_pocket(recipe.base.model)] if to_do else 0
+    return Forecast(
+        card=card.name,
+        optimizer_steps=sum(cost.optimizer_steps for cost in costs),
+        images=sum(cost.images for cost in costs),
+        seconds=round(start + sum(cost.seconds for cost in costs)),
+        step_seconds=None if trained.step_seconds is None else round(trained.step_seconds, 3),
+        samples_per_pass=trained.samples_per_pass,
+        memory_gb=round(max((cost.memory for cost in costs), default=0) / GB, 1),
+        card_gb=round(card.memory / GB, 1),
+        disk_gb=round(sum(cost.disk for cost in costs) / GB, 3),
+        fits=not complaints,
+        complaints=complaints,
+        basis=_basis(card, costs),
+    )
+
+
+def _basis(card: Card, costs: Sequence[Cost]) -> str:
+    measured = "speed measured on the pocket, memory and disk counted"
+    estimated = f"speed estimated at {card.training / 1e12:g} TFLOP/s, the rest counted"
+    said = [f"one {card.title}: {measured if card.is_cpu else estimated}"]
+    return "; ".join(dict.fromkeys([*said, *(cost.uncounted for cost in costs if cost.uncounted)]))
 
 
 @dataclass(frozen=True)
@@ -93,5 +101,11 @@ class Planned:
             "benchmark": self.plan.judgement.benchmark.name,
             "signature": self.plan.signature,
             "steps": steps,
+            "rates": self._rates(),
             "forecast": self.forecast.as_json(),
         }
+
+    def _rates(self) -> list[dict[str, object]]:
+        """Return the UNet's rate at 0, 25, 50, 75 and 100 % of training."""
+        found = rates(self.recipe.train) if self.recipe.train else []
+        return [{"at": mark, "step": step, "rate": rate} for mark, step, rate in found]

@@ -8,13 +8,15 @@ checked and plugins listed without loading a network library.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+from harness.quarrels import Quarrel
 
 Array = NDArray[np.float64]
 
@@ -65,13 +67,26 @@ class MetricSpec(Spec):
 class OptimizerSpec(Spec):
     """How parameters move."""
 
-    def quarrel(self, rate: float, text_encoder_rates: tuple[float, float] | None) -> str | None:
-        """Return what is wrong with these rates for this optimizer, if anything."""
+    needs_cuda: ClassVar[bool] = False
+    scheduled: ClassVar[bool] = True
+    """Whether its rate may follow a schedule."""
+
+    def quarrel(
+        self,
+        rate: float,
+        text_encoder_rates: tuple[float, float] | None,
+        token_rate: float | None = None,
+    ) -> Quarrel | None:
+        """Return what is wrong with a phase's rates for this optimizer, if anything."""
         return None
 
 
 class SourceSpec(Spec):
     """Where pictures and captions come from."""
+
+    def size(self) -> int | None:
+        """Return how many pictures there are, where that is known without loading them."""
+        return None
 
 
 class ExecutorSpec(Spec):
@@ -89,6 +104,10 @@ class Picture:
     tags: tuple[str, ...] = ()
     facts: Mapping[str, Any] | None = None
     """What a booru knows: rating, score, aesthetic, year, width, height."""
+    captions: tuple[str, ...] = ()
+    """Every caption, where there are several; `text` is the first of them."""
+    weight: float = 1.0
+    """How much its loss counts."""
 
 
 class Source(Protocol):
@@ -128,6 +147,8 @@ class Progress:
     done: int
     total: int
     note: str = ""
+    facts: Mapping[str, Any] | None = None
+    """Figures for the store's log, such as loss and rate; a bar does not show them."""
 
 
 Report = Callable[[Progress], None]
@@ -147,3 +168,11 @@ class Workplace:
     device: str = "cpu"
     report: Report = silent
     batch: int = 16
+    processes: int = 1
+    """How many processes may share the work."""
+    rank: int | None = None
+    """Which of them this is; None for the one that asked the others."""
+    logs: Path | None = None
+    """Where logs go that are no part of what is made."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What a stage wants to have in the provenance of its artifact."""

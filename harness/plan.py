@@ -10,23 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import Judgement
+from harness.benchmark import Judgement, Prompt, Sampler
+from harness.dataset import Caption, Data
 from harness.errors import UsageError
 from harness.fingerprint import digest, digest_file
 from harness.interfaces import ExtractorSpec, MetricSpec, Page
 from harness.pocket import pinned
-from harness.recipe import Base, Caption, Load, Recipe, Train
+from harness.recipe import Base, Load, Recipe
 from harness.records import StageName, Step, described, extractor_name, make_step
 from harness.stages import STAGES
 from harness.steps import (
     DataSpec,
-    EncodeSpec,
     FeaturesSpec,
+    LatentsSpec,
     SampleSpec,
     ScoreSpec,
     SuppliedSpec,
+    TextsSpec,
     TrainSpec,
 )
+from harness.training import Phase, Prior, Train
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,18 @@ class RunPlan:
         return {step.name: step.key for step in self.steps}
 
 
-def plan(recipe: Recipe, judgement: Judgement) -> RunPlan:
-    """Return the plan of judging `recipe` by `judgement`."""
+def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) -> RunPlan:
+    """Return the plan of judging `recipe` by `judgement`, at its end or at one checkpoint."""
     training = _training(recipe)
-    sample = _sampling(recipe, judgement, training[-1].key if training else None)
+    trained = training[-1].key if training else None
+    sample = _sampling(recipe, judgement, trained, checkpoint)
+    name = recipe.name if checkpoint is None else f"{recipe.name}.step{checkpoint}"
     protocol = protocol_of(judgement, recipe.base)
     origin = "trained" if recipe.train else "adapter supplied" if _adapter(recipe) else "loaded"
     return RunPlan(
-        recipe=recipe.name,
+        recipe=name,
         judgement=judgement,
-        steps=(*training, sample, *_judging(recipe.name, sample, judgement)),
+        steps=(*training, sample, *_judging(name, sample, judgement)),
         signature=digest(protocol)[:16],
         protocol=protocol,
         summary=recipe.summary,
@@ -92,47 +97,91 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
 
 
 def _training(recipe: Recipe) -> list[Step]:
+    """Return what training needs, set by set, and the training itself at the end."""
     train, data = recipe.train, recipe.data
     if train is None or data is None:
         return []
     steps: list[Step] = []
     inputs: dict[str, str] = {}
-    chosen = [phase.curate or data.curate for phase in train.phases]
-    distinct = list(dict.fromkeys(chosen))
-    for index, rules in enumerate(distinct):
+    chosen = [_phase_data(phase, data) for phase in train.phases]
+    distinct = [each for at, each in enumerate(chosen) if each not in chosen[:at]]
+    for index, each in enumerate(distinct):
         suffix = f"-{index + 1}" if index else ""
-        rows = DataSpec(
-            source=data.source, booster=data.booster, curate=rules, caption=data.caption
-        )
+        rows = DataSpec(source=each.source, booster=each.booster, curate=each.curate)
         collected = _step(f"data{suffix}", "data", rows, {}, recipe.name)
-        encoded = _step(
-            f"encode{suffix}", "encode", _encoding(recipe, train), {"data": collected.key},
-            recipe.name,
-        )  # fmt: skip
-        steps += [collected, encoded]
-        inputs[f"set-{index}"] = encoded.key
+        prepared = _prepared(recipe, train, collected, each.caption, suffix)
+        steps += [collected, *prepared]
+        inputs |= {f"{step.stage}-{index}": step.key for step in prepared}
+    if train.prior is not None:
+        drawn = _class_images(recipe, train, train.prior)
+        prepared = _prepared(recipe, train, drawn, Caption(chunks=data.caption.chunks), "-class")
+        steps += [drawn, *prepared]
+        inputs |= {f"{step.stage}-class": step.key for step in prepared}
     spec = TrainSpec(
         base=recipe.base, pins=pins(recipe.base), train=train,
-        caption_dropout=data.caption.dropout,
-        phase_sets=tuple(distinct.index(rules) for rules in chosen),
+        phase_sets=tuple(distinct.index(each) for each in chosen),
+        caption_dropouts=tuple(each.caption.dropout for each in distinct),
+        chunks=data.caption.chunks,
     )  # fmt: skip
     return [*steps, _step("train", "train", spec, inputs, recipe.name)]
 
 
-def _encoding(recipe: Recipe, train: Train) -> EncodeSpec:
-    trains_text = any(phase.text_encoder_rates for phase in train.phases)
-    return EncodeSpec(
-        base=recipe.base, pins=pins(recipe.base), resolution=train.resolution, crop=train.crop,
-        flip=train.flip, texts=not trains_text,
+def _phase_data(phase: Phase, data: Data) -> Data:
+    if phase.data is not None:
+        return phase.data
+    return data if phase.curate is None else data.model_copy(update={"curate": phase.curate})
+
+
+def _prepared(
+    recipe: Recipe, train: Train, images: Step, caption: Caption, suffix: str
+) -> tuple[Step, Step]:
+    """Return the two steps that make a set ready to be trained on: its texts and its latents.
+
+    Texts come first, so that the text encoders are gone when the VAE is loaded.
+    """
+    base = recipe.base
+    eyes = Base(model=base.vae, vae=base.vae) if base.vae else base
+    mouth = None if train.trains_text else Base(model=base.model, revision=base.revision)
+    texts = TextsSpec(
+        caption=caption.model_copy(update={"dropout": 0.0}), base=mouth, pins=pins(mouth)
+    )
+    latents = LatentsSpec(
+        vae=eyes, pins=pins(eyes), resolution=train.resolution, crop=train.crop, flip=train.flip,
+        buckets=train.buckets,
     )  # fmt: skip
+    inputs = {"data": images.key}
+    return (
+        _step(f"texts{suffix}", "texts", texts, inputs, recipe.name),
+        _step(f"latents{suffix}", "latents", latents, inputs, recipe.name),
+    )
 
 
-def _sampling(recipe: Recipe, judgement: Judgement, adapter: str | None = None) -> Step:
+def _class_images(recipe: Recipe, train: Train, prior: Prior) -> Step:
+    spec = SampleSpec(
+        base=recipe.base,
+        pins=pins(recipe.base),
+        prompts=(Prompt(id="class", text=prior.prompt),),
+        seeds=tuple(range(prior.seed, prior.seed + prior.images)),
+        sampler=Sampler(
+            steps=prior.sampler_steps, guidance=prior.guidance, width=train.resolution,
+            height=train.resolution, precision=train.precision,
+        ),
+    )  # fmt: skip
+    return _step("class", "sample", spec, {}, recipe.name)
+
+
+def _sampling(
+    recipe: Recipe, judgement: Judgement, adapter: str | None, checkpoint: int | None
+) -> Step:
+    train = recipe.train
     spec = SampleSpec(
         base=recipe.base,
         pins=pins(recipe.base, recipe.load, _judges_vae(judgement)),
         load=recipe.load,
         adapter_digest=_adapter(recipe),
+        checkpoint=checkpoint,
+        prediction=train.prediction if train else None,
+        zero_terminal_snr=train.zero_terminal_snr if train else False,
         prompting=recipe.prompting,
         prompts=tuple(judgement.prompts),
         seeds=judgement.benchmark.seeds,
@@ -161,10 +210,7 @@ def _judging(subject: str, sample: Step, judgement: Judgement) -> Iterator[Step]
     inputs = {"sample": sample.key}
     reference: Step | None = None
     if benchmark.reference is not None:
-        spec = DataSpec(
-            source=benchmark.reference.source, square=benchmark.reference.resolution,
-            caption=Caption(),
-        )  # fmt: skip
+        spec = DataSpec(source=benchmark.reference.source, square=benchmark.reference.resolution)
         reference = _step("reference", "data", spec, {}, benchmark.name)
         yield reference
     for extractor in judgement.extractors():

@@ -12,7 +12,7 @@ from pydantic import Field
 from harness.fingerprint import digest
 from harness.interfaces import ExtractorSpec, Page, Spec
 
-StageName = Literal["data", "encode", "train", "sample", "features", "score"]
+StageName = Literal["data", "latents", "texts", "train", "sample", "features", "score"]
 
 
 @dataclass(frozen=True)

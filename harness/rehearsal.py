@@ -6,16 +6,19 @@ needs a download, a GPU or hours is exchanged.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from harness.benchmark import Judgement
 from harness.data.curate import failed_rule
 from harness.data.sources.pocket import pocket
 from harness.data.specs import Pocket
+from harness.dataset import Curate, Data
 from harness.diffusion.specs import AdamW, AdamW8bit
-from harness.recipe import Base, Curate, Data, Load, Phase, Recipe, Train
+from harness.recipe import Base, Load, Recipe
+from harness.training import Buckets, Phase, Train
 
-SIZE, ROWS, STEPS, PROMPTS = 64, 48, 12, 3
+SIZE, ROWS, STEPS, PROMPTS, CLASS = 64, 48, 12, 3, 4
 _BASE = Base(model="pocket/sdxl")
 
 
@@ -74,36 +77,52 @@ def _reachable(rules: Curate, source: Pocket, notes: list[str]) -> Curate:
 
 def _train(train: Train, notes: list[str]) -> Train:
     phases = tuple(_phase(phase, train.steps) for phase in train.phases)
+    if any(phase.data is not None for phase in train.phases):
+        notes.append("each phase's own data → other rows of the pocket world")
     steps = sum(phase.steps for phase in phases)
     notes.append(f"{train.steps:,} steps → {steps}, schedule and warm-up in proportion")
     changes: dict[str, object] = {"phases": phases, "resolution": SIZE, "checkpoint_every": None}
     if train.resolution != SIZE:
         notes.append(f"{train.resolution} px → {SIZE} px")
-    batch, accumulation = min(train.batch, 2), min(train.accumulation, 2)
-    if (batch, accumulation, 1) != (train.batch, train.accumulation, train.processes):
-        notes.append(f"effective batch {train.effective_batch} → {batch * accumulation}")
-    changes |= {"batch": batch, "accumulation": accumulation, "processes": 1}
+    few = min(train.batch, 2), min(train.accumulation, 2), min(train.processes, 2)
+    if few != (train.batch, train.accumulation, train.processes):
+        notes.append(f"effective batch {train.effective_batch} → {math.prod(few)}")
+    changes |= dict(zip(("batch", "accumulation", "processes"), few, strict=True))
     if isinstance(train.optimizer, AdamW8bit):
         fields = train.optimizer.model_dump(exclude={"use"})
         changes["optimizer"] = AdamW(use="adamw", **fields)
         notes.append("optimizer adamw-8bit → adamw (8-bit state needs CUDA)")
     if train.precision != "fp32":
         notes.append(f"precision {train.precision} → fp32 where there is no GPU")
+    if train.tracker is not None:
+        changes["tracker"] = None
+        notes.append(f"tracker {train.tracker} → none")
+    if train.checkpoint_every is not None:
+        changes["checkpoint_every"] = steps // 2
     if train.buckets is not None:
-        changes["buckets"] = None
-        notes.append("aspect buckets → one square")
+        changes["buckets"] = _small_buckets(train.buckets, train.resolution, notes)
     if train.prior is not None:
-        changes["prior"] = None
-        notes.append("class images and prior preservation → left out")
+        changes["prior"] = train.prior.model_copy(update={"images": CLASS, "sampler_steps": 4})
+        notes.append(f"{train.prior.images} class images → {CLASS}, drawn in 4 steps")
     return train.model_copy(update=changes)
+
+
+def _small_buckets(buckets: Buckets, resolution: int, notes: list[str]) -> Buckets:
+    share = SIZE / resolution
+    small = Buckets(step=16, longest=round(buckets.longest * share / 16) * 16,
+                    shortest=max(16, round(buckets.shortest * share / 16) * 16))  # fmt: skip
+    notes.append(f"buckets {buckets.shortest} to {buckets.longest} px → "
+                 f"{small.shortest} to {small.longest} px")  # fmt: skip
+    return small
 
 
 def _phase(phase: Phase, total: int) -> Phase:
     steps = max(3, round(STEPS * phase.steps / total))
     warmup = min(steps - 1, round(phase.warmup * steps / phase.steps))
-    curate = phase.curate or Curate()
-    limited = curate.model_copy(update={"limit": ROWS}) if phase.curate else None
-    return phase.model_copy(update={"steps": steps, "warmup": warmup, "curate": limited})
+    own = phase.curate is not None or phase.data is not None
+    limited = (phase.curate or Curate()).model_copy(update={"limit": ROWS // 2}) if own else None
+    changes = {"steps": steps, "warmup": warmup, "curate": limited, "data": None}
+    return phase.model_copy(update=changes)
 
 
 def _judgement(judgement: Judgement) -> Judgement:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from harness.board import Board, Row, arrow, cell, score_of, seeds
 from harness.diffusion.schedules import rates
-from harness.forecast import Planned
+from harness.forecast import Forecast, Planned
 from harness.records import Result, Score
 from harness.run import Outcome
 from harness.stages.files import Entry, read_index
@@ -183,21 +183,32 @@ def plan_text(planned: Planned) -> str:
     if planned.recipe.train is not None:
         shown = "  ".join(f"{mark} {rate:.3g}" for mark, _, rate in rates(planned.recipe.train))
         lines.append(f"  rate     {shown}")
-        if planned.recipe.train.beyond:
-            lines.append(f"  refused  {', '.join(planned.recipe.train.beyond)}: not yet")
     cost = planned.forecast
     lines.append(
         f"  to do    {cost.optimizer_steps:,} optimizer steps, {cost.images:,} images, "
-        f"about {duration(cost.seconds)}, {cost.memory_gb:g} GB memory, {cost.disk_gb:g} GB disk"
+        f"about {duration(cost.seconds)}, {cost.disk_gb:g} GB disk"
+    )
+    verdict = "" if cost.fits else ", does not fit"
+    lines.append(
+        f"  {cost.card:<8} {cost.memory_gb:g} of {cost.card_gb:g} GB{verdict}{_pace(cost)}"
     )
     lines.append(f"           ({cost.basis})")
     return "\n".join(lines)
 
 
+def _pace(cost: Forecast) -> str:
+    if cost.step_seconds is None:
+        return ""
+    samples = f"{cost.samples_per_pass} sample" + "s" * (cost.samples_per_pass != 1)
+    return f", {samples} a pass, {cost.step_seconds:.3g} s an optimizer step"
+
+
 def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.0f} days"
 
 
 def outcome_text(outcome: Outcome) -> str:

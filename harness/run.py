@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,8 @@ class Settings:
     executor: Executor
     watcher: Watcher
     batch: int = 16
+    processes: Callable[[str], int] = lambda device: 1
+    """How many processes share a step that can be shared, on this device."""
 
 
 class Stop:
@@ -83,10 +85,11 @@ class Outcome:
     reused: tuple[str, ...]
 
 
-def missing(plan: RunPlan, store: Store) -> list[Step]:
-    """Return the steps that have to be made: only what the score still needs, inputs first."""
+def missing(plan: RunPlan, store: Store, goal: Step | None = None) -> list[Step]:
+    """Return the steps to be made: only what the goal, or the score, still needs, inputs first."""
     by_key = {step.key: step for step in plan.steps}
     needed: set[str] = set()
+    goal = goal or plan.score
 
     def need(key: str) -> None:
         if key not in needed and not store.has(by_key[key]):
@@ -94,40 +97,14 @@ def missing(plan: RunPlan, store: Store) -> list[Step]:
             for source in by_key[key].inputs.values():
                 need(source)
 
-    need(plan.score.key)
+    need(goal.key)
     return [step for step in plan.steps if step.key in needed]
 
 
 def execute(plan: RunPlan, settings: Settings) -> Outcome:
     """Make what is missing and write the result file."""
     steps = missing(plan, settings.store)
-    by_key = {step.key: step for step in plan.steps}
-    numbers = {step.key: number for number, step in enumerate(steps, 1)}
-
-    device = settings.device() if steps else ""
-    stop = Stop()
-
-    def make(step: Step) -> None:
-        settings.watcher.begin(step, numbers[step.key], len(steps))
-        inputs = {part: settings.store.place(by_key[key]) for part, key in step.inputs.items()}
-        function = STAGES[step.stage].load()
-
-        def work(folder: Path) -> None:
-            def report(progress: Progress) -> None:
-                settings.watcher.progress(step, progress)
-                stop.check()
-
-            place = Workplace(folder, inputs, device, report, settings.batch)
-            with redirect_stdout(sys.stderr):  # libraries chat, and stdout is for results
-                function(step.spec, place)
-
-        try:
-            settings.store.get_or_make(step, work, {"device": device})
-        finally:
-            settings.watcher.end(step)
-
-    with stop.listening():
-        settings.executor(steps, make)
+    make_all(plan, steps, settings)
     made = tuple(step.name for step in steps)
     reused = tuple(step.name for step in plan.steps if step.name not in made)
     result = assemble(plan, settings.store)
@@ -137,6 +114,49 @@ def execute(plan: RunPlan, settings: Settings) -> Outcome:
     shutil.copyfile(settings.store.place(plan.score) / "samples.parquet", part)
     part.replace(path.with_suffix(".samples.parquet"))
     return Outcome(result, path, made, reused)
+
+
+def make_all(plan: RunPlan, steps: Sequence[Step], settings: Settings) -> None:
+    """Make `steps` of a plan, inputs first; Ctrl-C stops between two reports of progress."""
+    by_key = {step.key: step for step in plan.steps}
+    numbers = {step.key: number for number, step in enumerate(steps, 1)}
+    device = settings.device() if steps else ""
+    stop = Stop()
+
+    def make(step: Step) -> None:
+        settings.watcher.begin(step, numbers[step.key], len(steps))
+        inputs = {part: settings.store.place(by_key[key]) for part, key in step.inputs.items()}
+        try:
+            make_one(step, inputs, device, settings, stop)
+        finally:
+            settings.watcher.end(step)
+
+    with stop.listening():
+        settings.executor(steps, make)
+
+
+def make_one(
+    step: Step, inputs: Mapping[str, Path], device: str, settings: Settings, stop: Stop
+) -> None:
+    """Make one step in the store, with its progress shown and its figures logged."""
+    function = STAGES[step.stage].load()
+    notes: dict[str, Any] = {"device": device}
+
+    def report(progress: Progress) -> None:
+        settings.watcher.progress(step, progress)
+        if progress.facts:
+            settings.store.log(step, progress.facts)
+        stop.check()
+
+    def work(folder: Path) -> None:
+        place = Workplace(
+            folder, inputs, device, report, settings.batch, settings.processes(device),
+            logs=settings.store.logs, notes=notes,
+        )  # fmt: skip
+        with redirect_stdout(sys.stderr):  # libraries chat, and stdout is for results
+            function(step.spec, place)
+
+    settings.store.get_or_make(step, work, notes)
 
 
 def assemble(plan: RunPlan, store: Store) -> Result:

@@ -6,34 +6,43 @@ from typing import ClassVar
 
 from harness import plugins
 from harness.benchmark import Prompt, Sampler
+from harness.dataset import Caption, Curate
 from harness.interfaces import Page
-from harness.recipe import Base, Caption, Curate, Load, Prompting, Train
+from harness.recipe import Base, Load, Prompting
+from harness.training import Buckets, Train
 
 Pins = dict[str, dict[str, str]]
 """Digests of the models a spec names, for those that have one."""
 
 
 class DataSpec(Page):
-    """Collect pictures and captions."""
+    """Collect pictures and what is known of them; captions are written later, by `texts`."""
 
     source: plugins.union("sources")  # type: ignore[valid-type]
     booster: plugins.union("sources") | None = None  # type: ignore[valid-type]
     curate: Curate = Curate()
-    caption: Caption = Caption()
     square: int | None = None
     """Crop to the middle square and resize to this, for pictures that are only looked at."""
 
 
-class EncodeSpec(Page):
-    """Turn pictures into latents and captions into embeddings."""
+class LatentsSpec(Page):
+    """Turn pictures into latents. What the VAE is, and nothing else of the base, is in the key."""
 
-    base: Base
+    vae: Base
     pins: Pins
     resolution: int
     crop: str
     flip: bool
-    texts: bool
-    """Whether captions are embedded now, because the text encoders stay as they are."""
+    buckets: Buckets | None = None
+
+
+class TextsSpec(Page):
+    """Write captions, and turn them into embeddings where the text encoders rest."""
+
+    caption: Caption = Caption()
+    base: Base | None = None
+    """Whose encoders embed them now; None where they are trained and must read afresh."""
+    pins: Pins = {}
 
 
 class TrainSpec(Page):
@@ -42,9 +51,12 @@ class TrainSpec(Page):
     base: Base
     pins: Pins
     train: Train
-    caption_dropout: float = 0.0
     phase_sets: tuple[int, ...]
     """For each phase, the number of the set it trains on."""
+    caption_dropouts: tuple[float, ...]
+    """For each set, how often a sample is shown without its words."""
+    chunks: int = 1
+    """Windows of 75 tokens that every caption fills."""
 
 
 class SampleSpec(Page):
@@ -54,6 +66,11 @@ class SampleSpec(Page):
     pins: Pins
     load: Load | None = None
     adapter_digest: str | None = None
+    checkpoint: int | None = None
+    """Judge the adapter as it was after this step; None: as it is at the end."""
+    prediction: str | None = None
+    """What the UNet was trained to say, where that is not what its base says."""
+    zero_terminal_snr: bool = False
     prompting: Prompting = Prompting()
     prompts: tuple[Prompt, ...]
     seeds: tuple[int, ...]

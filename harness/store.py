@@ -60,6 +60,17 @@ class Store:
     def work(self, step: Step) -> Path:
         return self.root / "work" / step.key
 
+    @property
+    def logs(self) -> Path:
+        """Return the folder of what is said while work goes on; it is part of no artifact."""
+        return self.root / "logs"
+
+    def log(self, step: Step, facts: Mapping[str, Any]) -> None:
+        """Add a line to the log of a step."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.logs / f"{step.key}.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(dict(facts)) + "\n")
+
     def has(self, step: Step) -> bool:
         return (self.place(step) / MANIFEST).is_file()
 

@@ -102,7 +102,10 @@ def test_a_misspelt_name_is_answered_with_the_nearest(command: Command) -> None:
         (("run", "tiny", "--benchmark", "nowhere"), 2, "there is no benchmark called"),
         (("run", "tiny", "--executor", "ray"), 2, "there is no executor 'ray' here"),
         (("run", "tiny", "--replicates", "0"), 2, "--replicates 0"),
-        (("run", "naruto-dreambooth-prodigy"), 1, "class images"),
+        (("run", "danbooru-1024", "--device", "cpu"), 1, "optimizer adamw-8bit needs CUDA"),
+        (("run", "tiny", "--processes", "0"), 2, "--processes 0 is no number of processes"),
+        (("run", "tiny@7"), 2, "tiny has no checkpoint '7'"),
+        (("plan", "pocket-ninja@100"), 2, "pocket-ninja keeps no checkpoints"),
         (("run", "nothing.yaml"), 2, "there is no file nothing.yaml"),
         (("score", "--name", "x"), 2, "either --images or --adapter"),
         (("score", "--name", "x", "--adapter", "a.safetensors"), 2, "needs --base"),
@@ -130,7 +133,7 @@ def test_a_plan_runs_nothing_and_shows_steps_rates_and_cost(
 ) -> None:
     ran = command("plan", "tiny", "--benchmark", "tiny-v1", "--store", tmp_path, "--json")
     stages = [step["stage"] for step in ran.json["steps"]]
-    assert stages[:4] == ["data", "encode", "train", "sample"]
+    assert stages[:5] == ["data", "texts", "latents", "train", "sample"]
     assert not any(step["done"] for step in ran.json["steps"])
     assert ran.json["forecast"]["optimizer_steps"] == 40
     assert ran.json["forecast"]["images"] == 36

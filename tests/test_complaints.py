@@ -51,7 +51,7 @@ prompts:
   - {id: a, text: "a cat"}
   - {id: b, text: "a dog"}
 """
-OPTIMIZERS = "known: adafactor, adamw, adamw-8bit, prodigy"
+OPTIMIZERS = "known: adafactor, adamw, adamw-8bit, came, lion, prodigy, schedule-free"
 TOP = "known: base, data, hardware, load, name, origin, prompting, schema_version, summary, train"
 NAME = "^[a-z0-9][a-z0-9._-]{0,63}$"
 PHASE = "    - {steps: 40, rate: 1e-4, schedule: cosine, warmup: 4}\n"
@@ -147,9 +147,10 @@ RECIPES: list[tuple[str, str, str]] = [
     (
         "cosine",
         "cosin",
-        "14: train.phases[0].schedule must be 'constant', 'cosine' or 'linear', not 'cosin'",
+        "14: train.phases[0].schedule must be 'constant', 'linear', 'cosine', 'cosine-restarts',"
+        " 'polynomial' or 'rex', not 'cosin'",
     ),
-    ("warmup: 4", "warmup: 40", "14: train.phases[0] warmup (40) must end before steps (40) do"),
+    ("warmup: 4", "warmup: 40", "14: train.phases[0].warmup (40) must end before steps (40) do"),
     ("1e-4", "1.0, text_encoder_rates: [1.0]", f"14: {TEXT_RATES}[1] is missing"),
     (
         "1e-4",
@@ -168,7 +169,7 @@ RECIPES: list[tuple[str, str, str]] = [
     (
         "  adapter: {rank: 16}\n",
         "",
-        "7: train method lora needs an adapter, method full has none",
+        "7: train.adapter is missing, and method lora trains one",
     ),
 ]  # fmt: skip
 
@@ -181,7 +182,7 @@ def test_what_is_wrong_with_a_recipe_is_said_in_one_line(old: str, new: str, exp
 def test_prodigy_refuses_unlike_rates_of_the_text_encoders() -> None:
     changes = {"use: adamw": "use: prodigy", "1e-4": "1.0, text_encoder_rates: [0.5, 1.0]"}
     assert recipe_problems(changes) == [
-        "7: train phases[0]: prodigy has one step size for all: text_encoder_rates must equal rate"
+        f"14: {TEXT_RATES} must equal rate (1): prodigy has one step size for all"
     ]
 
 

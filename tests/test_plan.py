@@ -57,20 +57,36 @@ def test_a_training_seed_moves_the_adapter_and_not_the_signature() -> None:
     ninja, judgement = recipe.load("pocket-ninja"), benchmark.load(POCKET)
     first, second = plan(ninja, judgement), plan(ninja.with_seed(5), judgement)
     assert first.step("train").key != second.step("train").key
-    assert first.step("encode").key == second.step("encode").key
+    assert first.step("latents").key == second.step("latents").key
     assert first.signature == second.signature
 
 
-def test_how_often_a_state_is_saved_moves_no_key() -> None:
+def test_what_only_saves_memory_moves_no_key() -> None:
     ninja = recipe.load("pocket-ninja")
     assert ninja.train is not None
-    often = ninja.train.model_copy(update={"checkpoint_every": 3})
-    assert planned(train=often).keys() == planned().keys()
+    small = ninja.train.model_copy(
+        update={"gradient_checkpointing": 2, "attention_slicing": True, "tracker": "tensorboard"}
+    )
+    assert planned(train=small).keys() == planned().keys()
+
+
+def test_checkpoints_are_part_of_what_is_trained_and_can_be_judged_one_by_one() -> None:
+    ninja, judgement = recipe.load("pocket-ninja"), benchmark.load(POCKET)
+    assert ninja.train is not None
+    kept = ninja.model_copy(
+        update={"train": ninja.train.model_copy(update={"checkpoint_every": 100})}
+    )
+    whole, half = plan(kept, judgement), plan(kept, judgement, checkpoint=100)
+    assert whole.step("train").key == half.step("train").key != planned().step("train").key
+    assert whole.step("sample").key != half.step("sample").key
+    assert half.recipe == "pocket-ninja.step100"
+    assert half.signature == whole.signature
 
 
 def test_recipes_share_what_they_prepare_in_the_same_way() -> None:
     good, short = planned("pocket-ninja"), planned("pocket-ninja-short")
-    assert good.step("encode").key == short.step("encode").key
+    assert good.step("latents").key == short.step("latents").key
+    assert good.step("texts").key == short.step("texts").key
     assert good.step("train").key != short.step("train").key
 
 

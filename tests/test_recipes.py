@@ -9,7 +9,8 @@ import pytest
 
 from harness import benchmark, pages, recipe
 from harness.benchmark import PromptSuite
-from harness.recipe import Recipe, Train
+from harness.recipe import Recipe
+from harness.training import Train
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

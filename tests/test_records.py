@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Literal
 import pytest
 from pydantic import create_model
 
+from harness.dataset import Curate, Data
 from harness.extractors.specs import Classifier, OpenClip
 from harness.interfaces import OptimizerSpec, Page
 from harness.metrics.specs import Kid
-from harness.recipe import Adapter, Curate, Data, Phase
 from harness.records import described, extractor_name, make_step
+from harness.training import Phase
 
 Shape: type[Page] = create_model("Shape", __base__=Page, rank=(int, ...))
 ShapeWithNews: type[Page] = create_model(
@@ -83,7 +84,7 @@ def test_another_stage_version_or_input_changes_the_key() -> None:
     keys = {
         key(spec),
         key(spec, version=2),
-        key(spec, stage="encode"),
+        key(spec, stage="latents"),
         key(spec, inputs={"data": "a"}),
         key(spec, inputs={"data": "b"}),
         key(spec, inputs={"base": "a"}),
@@ -121,7 +122,7 @@ def test_extractors_with_other_options_have_other_names() -> None:
 
 
 PROGRAM = """
-from harness.recipe import Caption, Data
+from harness.dataset import Caption, Data
 from harness.records import make_step
 page = {"source": {"use": "pocket", "set": "ninja", "count": 10},
         "caption": {"rating_tags": {"explicit": "nsfw", "general": "safe", "other": "x"}}}
@@ -141,6 +142,12 @@ def test_a_key_is_the_same_in_every_process(spelling: str) -> None:
     assert len(here["here"]) == 64
 
 
+class Endless(Page):
+    """A page that lets infinity in."""
+
+    size: float
+
+
 def test_a_page_that_cannot_be_written_as_json_has_no_key() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        key(Adapter(rank=4, alpha=float("inf")))
+        key(Endless(size=float("inf")))

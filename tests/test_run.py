@@ -15,7 +15,7 @@ import pytest
 from running import FIXTURES, Command, House
 
 pytestmark = pytest.mark.slow
-STAGES = {"data", "encode", "train", "sample", "reference", "score"}
+STAGES = {"data", "texts", "latents", "train", "sample", "reference", "score"}
 
 
 def made_by(store: Path) -> dict[str, dict[str, str]]:
@@ -191,7 +191,7 @@ def test_replicates_train_one_seed_each_and_share_what_they_can(
     assert [first["recipe"], second["recipe"]] == ["tiny.seed0", "tiny.seed1"]
     assert first["made"] == []
     assert {"train", "sample", "score"} <= set(second["made"])
-    assert "encode" in second["reused"]
+    assert {"texts", "latents"} <= set(second["reused"])
     seeds = [
         json.loads(Path(each["path"]).read_text())["training_seeds"] for each in (first, second)
     ]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoreError
-from harness.recipe import Adapter
 from harness.records import Step, make_step
 from harness.store import MANIFEST, Store, damage, read_artifact, write_json, write_text
+from harness.training import Adapter
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_a_second_writer_is_refused_while_the_first_works(store: Store) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from harness.recipe import Adapter
+from harness.training import Adapter
 from harness.records import make_step
 from harness.store import Store
 

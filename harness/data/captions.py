@@ -1,23 +1,67 @@
-"""From a row's words to the text that is trained on."""
+"""From a row's words to the texts that are trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from harness.interfaces import Picture
-from harness.recipe import Bound, Caption
+import numpy as np
+
+from harness.dataset import Bound, Caption
+from harness.fingerprint import number_of
+
+READINGS = 8
+"""How many readings of a picture's words are prepared where they vary."""
 
 
-def write_caption(picture: Picture, rules: Caption) -> str:
-    """Return the caption of `picture`: prefix, scale words, tags, sentence, joined by commas."""
-    facts = picture.facts or {}
-    parts = [rules.prefix, *scale_words(facts, rules)]
-    if rules.words in ("tags", "tags+caption"):
-        parts += keep_important(picture.tags, rules.important)
-    if rules.words in ("caption", "tags+caption"):
-        parts.append(picture.text)
+class Row(Protocol):
+    """What a caption is written from."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @property
+    def facts(self) -> Mapping[str, Any] | None: ...
+    @property
+    def captions(self) -> tuple[str, ...]: ...
+
+
+def readings(row: Row, rules: Caption) -> list[str]:
+    """Return every text that stands for `row`: one, or more where its words vary."""
+    count = rules.variants or max(len(row.captions), READINGS if _varies(rules) else 1)
+    texts = [write_caption(row, rules, number) for number in range(count)]
+    return list(dict.fromkeys(texts))
+
+
+def write_caption(row: Row, rules: Caption, reading: int = 0) -> str:
+    """Return one caption of `row`: prefix, scale words, tags, sentence, joined by commas."""
+    sentence = row.captions[reading % len(row.captions)] if row.captions else row.text
+    tags = keep_important(row.tags, rules.important) if "tags" in rules.words else []
+    if "caption" not in rules.words:
+        sentence = ""
+    if _varies(rules):
+        if rules.words == "caption":
+            tags, sentence = [part.strip() for part in sentence.split(",")], ""
+        tags = _varied(tags, rules, np.random.default_rng(number_of("words", row.id, reading)))
+    parts = [rules.prefix, *scale_words(row.facts or {}, rules), *tags, sentence]
     return ", ".join(part for part in parts if part)
+
+
+def _varies(rules: Caption) -> bool:
+    return rules.shuffle or rules.tag_dropout > 0
+
+
+def _varied(tags: list[str], rules: Caption, rng: np.random.Generator) -> list[str]:
+    """Return the tags without those that drop out, in another order behind the first ones."""
+    fixed, free = tags[: rules.keep_first], tags[rules.keep_first :]
+    dropped = rng.random(len(free)) < rules.tag_dropout
+    kept = [tag for tag, drops in zip(free, dropped, strict=True) if not drops]
+    if rules.shuffle:
+        kept = [kept[place] for place in rng.permutation(len(kept))]
+    return [*fixed, *kept]
 
 
 def keep_important(tags: tuple[str, ...], important: tuple[str, ...] | None) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from harness.dataset import Curate
 from harness.interfaces import Picture
-from harness.recipe import Curate
 
 
 def curate(pictures: Iterable[Picture], rules: Curate, dropped: Counter[str]) -> Iterator[Picture]:

@@ -27,6 +27,9 @@ class Pocket(SourceSpec):
     def fingerprint(self) -> dict[str, Any]:
         return {**super().fingerprint(), "world": world.VERSION}
 
+    def size(self) -> int:
+        return self.count
+
 
 class Folder(SourceSpec):
     """Images in a folder, each with a `.txt` of the same name or a line in `metadata.jsonl`."""
@@ -44,6 +47,12 @@ class Folder(SourceSpec):
         content = digest([[file.name, digest_file(file)] for file in files])
         return {"use": self.use, "version": self.version, "content": content}
 
+    def size(self) -> int | None:
+        root = Path(self.path)
+        if not root.is_dir():
+            return None
+        return sum(file.suffix.lower() in IMAGES for file in root.iterdir())
+
 
 class Hub(SourceSpec):
     """A data set of the Hugging Face hub, at a fixed revision."""
@@ -59,4 +68,9 @@ class Hub(SourceSpec):
     tags: str | None = None
     facts: dict[str, str] = {}
     """Which column holds which fact, as `rating: rating`."""
+    weight: str | None = None
+    """The column with how much each row's loss counts."""
     limit: Annotated[int, Field(ge=1)] | None = None
+
+    def size(self) -> int | None:
+        return self.limit

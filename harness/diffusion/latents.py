@@ -30,28 +30,31 @@ def views(crop: str, flip: bool) -> list[View]:
     return [View(index, mirrored) for index in crops for mirrored in ((False, True)[: 1 + flip])]
 
 
-def look(image: Image.Image, name: str, view: View, crop: str, size: int) -> tuple[Tensor, Tensor]:
-    """Return the pixels (3 × size × size, in [-1, 1]) and time ids of one view.
+def look(
+    image: Image.Image, name: str, view: View, crop: str, shape: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Return the pixels (3 × height × width, in [-1, 1]) and time ids of one view.
 
-    Shorter side to `size` with Lanczos, mirror, then crop; the ids are the original's height
-    and width, the crop's top and left, and the target's height and width.
+    Scaled with Lanczos until it covers `shape`, mirrored, then cropped; the ids are the
+    original's height and width, the crop's top and left, and the target's height and width.
     """
     image = ImageOps.exif_transpose(image).convert("RGB")
     width, height = image.size
-    scale = size / min(width, height)
-    resized = (max(size, round(width * scale)), max(size, round(height * scale)))
+    scale = max(shape[0] / height, shape[1] / width)
+    resized = (max(shape[1], round(width * scale)), max(shape[0], round(height * scale)))
     if resized != image.size:
         image = image.resize(resized, Image.Resampling.LANCZOS)
     if view.mirrored:
         image = ImageOps.mirror(image)
-    spare_x, spare_y = resized[0] - size, resized[1] - size
+    spare_x, spare_y = resized[0] - shape[1], resized[1] - shape[0]
     if crop == "center":
         left, top = round(spare_x / 2), round(spare_y / 2)
     else:
         rng = np.random.default_rng(number_of("crop", name, view.crop))
         left, top = int(rng.integers(0, spare_x + 1)), int(rng.integers(0, spare_y + 1))
-    pixels = np.asarray(image.crop((left, top, left + size, top + size)), np.float32)
-    ids = torch.tensor([height, width, top, left, size, size], dtype=torch.float32)
+    box = (left, top, left + shape[1], top + shape[0])
+    pixels = np.asarray(image.crop(box), np.float32)
+    ids = torch.tensor([height, width, top, left, *shape], dtype=torch.float32)
     return torch.from_numpy(pixels / 127.5 - 1).permute(2, 0, 1), ids
 
 

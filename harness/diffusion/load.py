@@ -24,6 +24,7 @@ from transformers.utils import logging as transformers_logging
 from harness.errors import MissingPrerequisite
 from harness.pocket import locate
 from harness.recipe import Base, Load
+from harness.training import Token
 
 Precision = Literal["fp32", "fp16", "bf16"]
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -45,11 +46,20 @@ class TextEncoders:
     first: CLIPTextModel
     second: CLIPTextModelWithProjection
     tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]
+    tokens: tuple[Token, ...] = ()
+    """New words, which a text may hold by their names."""
 
 
 def dtype_for(precision: str, device: str) -> torch.dtype:
     """Return the number format to compute in; a CPU always computes in fp32."""
-    return torch.float32 if device == "cpu" else _DTYPES[precision]
+    if device == "cpu":
+        return torch.float32
+    if precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise MissingPrerequisite(
+            f"{torch.cuda.get_device_name()} does not compute in bf16",
+            hint="use precision fp16, or another card",
+        )
+    return _DTYPES[precision]
 
 
 def _from(
@@ -75,7 +85,8 @@ def load_vae(base: Base, device: str) -> AutoencoderKL:
     """Return the VAE in fp32, in which every SDXL VAE stays finite."""
     name, subfolder = (base.vae, None) if base.vae else (base.model, "vae")
     vae = _from(AutoencoderKL, base, name, subfolder, torch.float32)
-    return vae.to(device).eval().requires_grad_(False)
+    vae.to(device, memory_format=torch.channels_last)
+    return vae.eval().requires_grad_(False)
 
 
 def load_text_encoders(base: Base, device: str, dtype: torch.dtype) -> TextEncoders:
@@ -92,13 +103,25 @@ def load_text_encoders(base: Base, device: str, dtype: torch.dtype) -> TextEncod
 
 def load_unet(base: Base, device: str, dtype: torch.dtype) -> UNet2DConditionModel:
     unet = _from(UNet2DConditionModel, base, base.model, "unet", dtype)
-    return unet.to(device).requires_grad_(False)
+    return unet.to(device, memory_format=torch.channels_last).requires_grad_(False)
 
 
 def load_noise_schedule(base: Base) -> DDPMScheduler:
     """Return the base's own noise schedule, for training."""
     scheduler: DDPMScheduler = _from(DDPMScheduler, base, base.model, "scheduler", None)
     return scheduler
+
+
+def retell(
+    pipeline: StableDiffusionXLPipeline, prediction: str | None, zero_terminal: bool
+) -> None:
+    """Let the pipeline's scheduler know what its UNet was trained to say."""
+    changes: dict[str, Any] = {"prediction_type": prediction} if prediction else {}
+    if zero_terminal:
+        changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    if changes:
+        scheduler = pipeline.scheduler
+        pipeline.scheduler = type(scheduler).from_config(scheduler.config, **changes)
 
 
 def load_pipeline(

@@ -1,299 +1,364 @@
 """The training loop: from encoded sets to trained weights, resumable at any optimizer step.
 
-All randomness of a micro-step comes from (seed, step, micro-step) by counter, and the order of
-samples from (seed, epoch). So a run that was killed goes on bit for bit as if it had not been,
-and no other part of the program can disturb it.
+All randomness belongs to (seed, step, sample). So a run that was killed goes on bit for bit as
+if it had not been, and neither merging micro-batches nor sharing them out changes what is
+learned beyond the order of additions.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness import plugins
 from harness.diffusion import losses
-from harness.diffusion.adapters import add_adapter
+from harness.diffusion.averages import Averages
 from harness.diffusion.checkpoint import read_state, write_state
-from harness.diffusion.load import (
-    TextEncoders,
-    dtype_for,
-    load_noise_schedule,
-    load_text_encoders,
-    load_unet,
-)
+from harness.diffusion.journal import Clock, Log, Tracker, peak_memory_mb
+from harness.diffusion.load import dtype_for, load_noise_schedule
+from harness.diffusion.optimizers import averaged, weight_decay_for
+from harness.diffusion.passes import Curriculum, Pass, Sample, in_passes, read_pass
+from harness.diffusion.previews import draw_previews
+from harness.diffusion.scale import Scale, scale_for
 from harness.diffusion.schedules import multiplier_at
-from harness.diffusion.words import embed
+from harness.diffusion.sets import EncodedSet
+from harness.diffusion.team import Team
+from harness.diffusion.trainee import Trainee, keep
 from harness.errors import TrainingError
-from harness.fingerprint import number_of
-from harness.interfaces import Progress, Report
-from harness.recipe import Train
+from harness.interfaces import Progress, Workplace
+from harness.memory import CPU_BUDGET, CUDA_SHARE, samples_per_pass
 from harness.steps import TrainSpec
 
 log = logging.getLogger(__name__)
 STATE = "scratch-state.safetensors"
 SECONDS_BETWEEN_STATES = 20.0
-
-
-@dataclass(frozen=True)
-class EncodedSet:
-    """One set as the loop reads it; every picture has the same number of views."""
-
-    mean: Tensor
-    std: Tensor
-    """N × V × C × h × w each."""
-    ids: Tensor
-    """N × V × 6 time ids."""
-    captions: Sequence[str]
-    rows: Tensor | None = None
-    """N: each picture's row of `sequences`, where captions are embedded already."""
-    sequences: Tensor | None = None
-    pooled: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.mean)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one micro-step reads."""
-
-    latents: Tensor
-    ids: Tensor
-    sequences: Tensor
-    pooled: Tensor
+LIMIT = 1000.0
+"""A loss past which nothing is learned any more: an untrained network's is about one."""
 
 
 @dataclass
-class Trainee:
-    """The models of one run, and which of their parameters move."""
+class Course:
+    """One run on its way: what it trains, on what, and how far it has come."""
 
-    unet: UNet2DConditionModel
-    encoders: TextEncoders | None
-    train: Train
-    device: str
-    models: dict[str, nn.Module] = field(default_factory=dict)
-    """The models that are trained, by the part they are."""
+    spec: TrainSpec
+    trainee: Trainee
+    curriculum: Curriculum
+    teacher: Teacher
+    optimizer: torch.optim.Optimizer
+    averages: Averages | None
+    scale: Scale
+    team: Team
+    clock: Clock
+    place: Workplace
+    step: int = 0
 
-    def parameters(self, part: str) -> list[nn.Parameter]:
-        return [each for each in self.models[part].parameters() if each.requires_grad]
-
-    def tensors(self) -> dict[str, Tensor]:
-        return {
-            f"{part}.{name}": parameter
-            for part, model in self.models.items()
-            for name, parameter in model.named_parameters()
-            if parameter.requires_grad
-        }
-
-
-def prepare(spec: TrainSpec, device: str) -> Trainee:
-    """Load what the recipe trains, with fresh adapters where it trains a LoRA."""
-    train = spec.train
-    dtype = dtype_for(train.precision, device)
-    if dtype == torch.float16:
-        raise TrainingError("fp16 training on a GPU needs loss scaling, which is not there yet",
-                            hint="use precision bf16 or fp32, or --device cpu")  # fmt: skip
-    weights = torch.float32 if train.method == "full" else dtype
-    trains_text = any(phase.text_encoder_rates for phase in train.phases)
-    unet = load_unet(spec.base, device, weights)
-    encoders = load_text_encoders(spec.base, device, weights) if trains_text else None
-    trainee = Trainee(unet, encoders, train, device, {"unet": unet})
-    if encoders is not None:
-        trainee.models |= {"text_encoder": encoders.first, "text_encoder_2": encoders.second}
-    torch.manual_seed(number_of(train.seed, "init"))
-    kept = torch.bfloat16 if train.adapter_dtype == "bfloat16" else torch.float32
-    for part, model in trainee.models.items():
-        if train.adapter is not None:
-            add_adapter(model, train.adapter, part, kept)
-        else:
-            model.requires_grad_(True)
-        model.train()
-        if train.gradient_checkpointing and device != "cpu":
-            _checkpoint_gradients(model)
-    return trainee
-
-
-def _checkpoint_gradients(model: nn.Module) -> None:
-    enable = getattr(model, "enable_gradient_checkpointing", None) or getattr(
-        model, "gradient_checkpointing_enable", None
-    )
-    if enable is not None:
-        enable()
+    @cached_property
+    def parameters(self) -> list[Tensor]:
+        return [one for part in self.trainee.parts.values() for one in part]
 
 
 def run(
-    spec: TrainSpec, sets: Sequence[EncodedSet], trainee: Trainee, folder: Path, report: Report
+    spec: TrainSpec,
+    sets: Sequence[EncodedSet],
+    class_set: EncodedSet | None,
+    trainee: Trainee,
+    team: Team,
+    place: Workplace,
 ) -> None:
-    """Train to the last step of the last phase, going on from the state in `folder` if any."""
+    """Train to the last step of the last phase, going on from the state in the folder if any."""
     train = spec.train
-    optimizer = _optimizer(trainee)
-    losses_so_far: list[float] = []
-    state = folder / STATE
-    if state.exists():
-        weights, facts = read_state(state, optimizer)
-        with torch.no_grad():
-            for name, parameter in trainee.tensors().items():
-                parameter.copy_(weights[name])
-        losses_so_far = facts["losses"]
-        log.info("training goes on at step %d of %d", len(losses_so_far), train.steps)
-    teacher = _Teacher(spec, sets, trainee)
+    course = begin(spec, sets, class_set, trainee, team, place)
+    _restore(course)
+    journal = Log(place.folder / "log.jsonl", course.step) if team.leads else None
+    tracker = Tracker(train, place.logs if team.leads else None, place.folder.name, place.device)
     saved = time.monotonic()
-    for step in range(len(losses_so_far), train.steps):
-        losses_so_far.append(_one_step(teacher, optimizer, step))
-        report(Progress(step + 1, train.steps, f"loss {_recent(losses_so_far):.4f}"))
-        due = train.checkpoint_every and (step + 1) % train.checkpoint_every == 0
+    while course.step < train.steps:
+        began = time.perf_counter()
+        facts = _one_step(course)
+        course.step += 1
+        if journal is None:
+            continue
+        journal.add(facts)
+        seconds = time.perf_counter() - began
+        _tell(course, journal, tracker, facts, seconds)
+        due = train.checkpoint_every and course.step % train.checkpoint_every == 0
+        if due:
+            _keep_checkpoint(course)
         if due or time.monotonic() - saved > SECONDS_BETWEEN_STATES:
-            write_state(state, trainee.tensors(), optimizer, {"losses": losses_so_far})
+            journal.settle()
+            _write(course)
             saved = time.monotonic()
-    _write_log(train, losses_so_far, folder / "log.jsonl")
+    if journal is not None:
+        journal.close()
+        with _as_shown(course):
+            keep(trainee, spec, place.folder)
+    tracker.close()
+    place.notes.update(_account(course))
+    team.wait()
 
 
-def _recent(values: Sequence[float]) -> float:
-    return float(np.mean(values[-25:]))
+def begin(
+    spec: TrainSpec,
+    sets: Sequence[EncodedSet],
+    class_set: EncodedSet | None,
+    trainee: Trainee,
+    team: Team,
+    place: Workplace,
+) -> Course:
+    """Return the run before its first step."""
+    train = spec.train
+    return Course(
+        spec=spec,
+        trainee=trainee,
+        curriculum=Curriculum(spec, sets, class_set, team),
+        teacher=Teacher(spec, trainee, _budget(place.device)),
+        optimizer=_optimizer(trainee),
+        averages=Averages(trainee.tensors, train.ema.decay) if train.ema else None,
+        scale=scale_for(dtype_for(train.precision, place.device)),
+        team=team,
+        clock=Clock(),
+        place=place,
+    )
 
 
-def _write_log(train: Train, values: Sequence[float], file: Path) -> None:
-    lines = []
-    for step, loss in enumerate(values):
-        phase, factor = multiplier_at(train, step)
-        rate = train.phases[phase].rate * factor
-        lines.append(json.dumps({"step": step + 1, "loss": round(loss, 6), "rate": rate}))
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def _budget(device: str) -> int:
+    if device == "cpu":
+        return CPU_BUDGET
+    return int(CUDA_SHARE * torch.cuda.get_device_properties(device).total_memory)
 
 
 def _optimizer(trainee: Trainee) -> torch.optim.Optimizer:
-    groups = [
-        {"params": trainee.parameters(part), "lr": trainee.train.phases[0].rate}
-        for part in trainee.models
-    ]
     spec = trainee.train.optimizer
+    groups = [
+        {
+            "params": parameters, "lr": trainee.train.phases[0].rate,
+            "weight_decay": weight_decay_for(spec, part),
+        }
+        for part, parameters in trainee.parts.items()
+    ]  # fmt: skip
     optimizer: torch.optim.Optimizer = plugins.implementation(spec)(spec, groups)
     return optimizer
 
 
-def _one_step(teacher: _Teacher, optimizer: torch.optim.Optimizer, step: int) -> float:
-    """Take one optimizer step; return its mean loss."""
-    trainee, train = teacher.trainee, teacher.trainee.train
-    index, factor = multiplier_at(train, step)
-    phase = train.phases[index]
-    rates = [phase.rate, *(phase.text_encoder_rates or ())]
-    for group, rate in zip(optimizer.param_groups, rates, strict=False):
+def _restore(course: Course) -> None:
+    file = course.place.folder / STATE
+    if not file.exists():
+        return
+    stored, facts = read_state(file, course.optimizer)
+    with torch.no_grad():
+        for name, parameter in course.trainee.tensors.items():
+            parameter.copy_(stored[name])
+    if course.averages is not None:
+        course.averages.restore({name: stored[f"mean/{name}"] for name in course.averages.means})
+    course.step = facts["step"]
+    course.scale = Scale(**facts["scale"])
+    log.info("training goes on at step %d of %d", course.step, course.spec.train.steps)
+
+
+def _write(course: Course) -> None:
+    tensors: dict[str, Tensor] = dict(course.trainee.tensors)
+    if course.averages is not None:
+        tensors |= {f"mean/{name}": mean for name, mean in course.averages.means.items()}
+    facts = {"step": course.step, "scale": vars(course.scale)}
+    write_state(course.place.folder / STATE, tensors, course.optimizer, facts)
+
+
+def _one_step(course: Course) -> dict[str, Any]:
+    """Take one optimizer step; return what the log says of it."""
+    train, trainee = course.spec.train, course.trainee
+    phase, factor = multiplier_at(train, course.step)
+    rates = _rates(course, phase)
+    for group, rate in zip(course.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate * factor
-    optimizer.zero_grad(set_to_none=True)
-    total = torch.zeros((), device=trainee.device)
-    for micro in range(train.accumulation):
-        loss = teacher.loss(index, step, micro)
-        (loss / train.accumulation).backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
-    value = float(total) / train.accumulation
-    if not math.isfinite(value):
-        raise TrainingError(
-            f"the loss is {value} at step {step + 1}",
-            hint="lower the rate, or train in fp32; the state before it is kept",
-        )
-    everything = [each for part in trainee.models for each in trainee.parameters(part)]
-    torch.nn.utils.clip_grad_norm_(everything, train.max_grad_norm)
-    optimizer.step()
-    return value
+    samples = course.curriculum.samples(phase, course.step)
+    while True:
+        loss = _gradients(course, samples)
+        with course.clock.on("optimizer"):
+            _rest(course, rates)
+            norm = torch.nn.utils.clip_grad_norm_(course.parameters, train.max_grad_norm)
+        value, length = float(loss), float(norm)
+        if math.isfinite(value) and math.isfinite(length) and value < LIMIT:
+            break
+        if not (math.isfinite(value) and course.scale.burst()):
+            raise _divergence(course, samples, value)
+    with course.clock.on("optimizer"):
+        course.optimizer.step()
+        course.scale.held()
+        if course.averages is not None:
+            course.averages.add(trainee.tensors, course.step)
+    facts = {"step": course.step + 1, "loss": round(value, 6), "rate": rates[0] * factor,
+             "grad_norm": round(length, 6)}  # fmt: skip
+    step_size = course.optimizer.param_groups[0].get("d")
+    if step_size is not None:
+        facts["d"] = float(step_size)
+    if course.scale.moves:
+        facts["overflows"] = course.scale.overflows
+    return facts
 
 
-class _Teacher:
-    """What stays the same from step to step: the sets, the noise schedule, the models."""
+def _rates(course: Course, phase: int) -> list[float]:
+    """Return the rate of every part in this phase, unscheduled; a part without one rests."""
+    asked = course.spec.train.phases[phase]
+    first, second = asked.text_encoder_rates or (0.0, 0.0)
+    by_part = {
+        "unet": asked.rate, "text_encoder": first, "text_encoder_2": second,
+        "tokens": asked.token_rate or 0.0,
+    }  # fmt: skip
+    return [by_part[part] for part in course.trainee.parts]
 
-    def __init__(self, spec: TrainSpec, sets: Sequence[EncodedSet], trainee: Trainee) -> None:
+
+def _rest(course: Course, rates: Sequence[float]) -> None:
+    """Take the gradients from parts that rest: else they would gather in the moments unseen."""
+    for rate, parameters in zip(rates, course.trainee.parts.values(), strict=True):
+        if not rate:
+            for parameter in parameters:
+                parameter.grad = None
+
+
+def _gradients(course: Course, samples: Sequence[Sample]) -> Tensor:
+    """Fill the gradients of one step from all of its samples; return the mean loss."""
+    train, teacher = course.spec.train, course.teacher
+    course.optimizer.zero_grad(set_to_none=True)
+    total = torch.zeros((), device=course.trainee.device)
+    for group in in_passes(samples, teacher.most):
+        with course.clock.on("data"):
+            content = read_pass(group, course.spec, teacher.timesteps, course.trainee.encoders)
+        with course.clock.on("unet"):
+            loss = teacher.loss(content) / train.effective_batch
+            (loss * course.scale.value).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+    total = course.team.add_up(course.parameters, total)  # type: ignore[arg-type]
+    if course.scale.moves:
+        for parameter in course.parameters:
+            if parameter.grad is not None:
+                parameter.grad /= course.scale.value
+    return total
+
+
+def _divergence(course: Course, samples: Sequence[Sample], value: float) -> TrainingError:
+    """Return the error that names the step and the samples whose loss is to blame."""
+    blamed = []
+    with torch.no_grad():
+        for sample in samples:
+            content = read_pass(
+                [sample], course.spec, course.teacher.timesteps, course.trainee.encoders
+            )
+            loss = float(course.teacher.loss(content))
+            if not loss < LIMIT:
+                blamed.append(sample.name)
+    whose = f", from {', '.join(dict.fromkeys(blamed))[:200]}" if blamed else ""
+    what = f"the loss is {value:.4g}" if not value < LIMIT else "the gradients are not finite"
+    checkpoints = sorted((course.place.folder / "checkpoints").glob("*"))
+    kept = f"; the last checkpoint is {checkpoints[-1]}" if checkpoints else ""
+    return TrainingError(
+        f"{what} at step {course.step + 1}{whose}",
+        hint=f"lower the rate, or train in fp32{kept}",
+    )
+
+
+@contextmanager
+def _as_shown(course: Course) -> Iterator[None]:
+    """Let the weights be those that are exported while the block runs."""
+    means = course.averages
+    shown = nullcontext() if means is None else means.in_place(course.trainee.tensors)
+    with averaged(course.optimizer), shown:
+        yield
+
+
+def _keep_checkpoint(course: Course) -> None:
+    folder = course.place.folder / "checkpoints" / f"{course.step:06d}"
+    with _as_shown(course):
+        keep(course.trainee, course.spec, folder)
+        if course.spec.train.previews:
+            draw_previews(course.trainee, course.spec, folder)
+
+
+def _tell(
+    course: Course, journal: Log, tracker: Tracker, facts: Mapping[str, Any], seconds: float
+) -> None:
+    timing = {
+        "seconds": round(seconds, 4),
+        "images_per_second": round(course.spec.train.effective_batch / seconds, 2),
+        "memory_mb": peak_memory_mb(course.place.device),
+    }
+    recent = float(np.mean(journal.losses[-25:]))
+    total = course.spec.train.steps
+    course.place.report(Progress(course.step, total, f"loss {recent:.4f}", {**facts, **timing}))
+    tracker.add({**facts, **timing}, course.step)
+
+
+def _account(course: Course) -> dict[str, Any]:
+    """Return what the provenance says of the run."""
+    device = course.place.device
+    return {
+        "world_size": course.team.size,
+        "effective_batch": course.spec.train.effective_batch,
+        "samples_per_pass": course.teacher.most,
+        "determinism": "bitwise" if device == "cpu" else "best-effort",
+        "peak_memory_mb": peak_memory_mb(device),
+        "overflows": course.scale.overflows,
+        "time_split": {name: round(value, 3) for name, value in course.clock.spent.items()},
+    }
+
+
+class Teacher:
+    """From a pass to its loss: the noise schedule, the UNet and how its answer is judged."""
+
+    def __init__(self, spec: TrainSpec, trainee: Trainee, budget: int) -> None:
         scheduler = load_noise_schedule(spec.base)
-        self.trainee, self.sets, self.spec = trainee, sets, spec
-        self.kept = scheduler.alphas_cumprod
-        self.prediction = str(scheduler.config.prediction_type)
-        self.orders = [_Order(len(each), spec.train.seed, i) for i, each in enumerate(sets)]
+        self._spec, self._trainee = spec, trainee
+        kept = scheduler.alphas_cumprod
+        self._kept = losses.zero_terminal(kept) if spec.train.zero_terminal_snr else kept
+        self._prediction = spec.train.prediction or str(scheduler.config.prediction_type)
+        self.timesteps = len(self._kept)
+        counted = spec.train
+        if trainee.device == "cpu":  # which computes in fp32 whatever the page says
+            counted = counted.model_copy(update={"precision": "fp32"})
+        self.most = samples_per_pass(counted, spec.base.model, budget)
 
-    def loss(self, phase: int, step: int, micro: int) -> Tensor:
-        """Return the loss of one micro-step, drawn from (seed, step, micro) alone."""
-        train, device = self.trainee.train, self.trainee.device
-        generator = torch.Generator().manual_seed(number_of(train.seed, "step", step, micro))
-        torch.manual_seed(number_of(train.seed, "dropout", step, micro))
-        batch = self._batch(phase, step, micro, generator)
-        shape = batch.latents.shape
-        noise = losses.offset(
-            torch.randn(shape, generator=generator), train.noise_offset, generator
+    def loss(self, content: Pass) -> Tensor:
+        """Return the sum of the samples' losses, each weighed as the recipe says."""
+        train, trainee, times = self._spec.train, self._trainee, content.times
+        device, dtype = trainee.device, dtype_for(train.precision, trainee.device)
+        noisy = losses.add_noise(content.latents, content.seen, self._kept, times)
+        target = losses.target_of(
+            content.latents, content.noise, self._kept, times, self._prediction
         )
-        times = torch.randint(0, len(self.kept), shape[:1], generator=generator)
-        noisy = losses.add_noise(batch.latents, noise, self.kept, times)
-        target = losses.target_of(batch.latents, noise, self.kept, times, self.prediction)
-        unet = self.trainee.unet
-        dtype = dtype_for(train.precision, device)
-        with torch.autocast(device, dtype=dtype, enabled=dtype != torch.float32):
+        trainee.salts[:] = [content.salts.to(device)]
+        unet = trainee.unet
+        with torch.autocast(device.split(":")[0], dtype=dtype, enabled=dtype != torch.float32):
             predicted = unet(
-                noisy.to(device, unet.dtype),
+                noisy.to(device, unet.dtype, memory_format=torch.channels_last),
                 times.to(device),
-                batch.sequences.to(device, unet.dtype),
+                content.sequences.to(device, unet.dtype),
                 added_cond_kwargs={
-                    "text_embeds": batch.pooled.to(device, unet.dtype),
-                    "time_ids": batch.ids.to(device, unet.dtype),
+                    "text_embeds": content.pooled.to(device, unet.dtype),
+                    "time_ids": content.ids.to(device),
                 },
             ).sample
-        return losses.denoising_loss(predicted, target.to(device), self._weight(times))
+        each = losses.sample_losses(predicted, target.to(device), train.huber, times, self._kept)
+        return (each * self._weights(content).to(device)).sum()
 
-    def _weight(self, times: Tensor) -> Tensor | None:
-        gamma = self.trainee.train.snr_gamma
-        if gamma is None:
-            return None
-        ratio = losses.signal_to_noise(self.kept, times)
-        weight = losses.min_snr_weight(ratio, gamma, self.prediction)
-        return weight.to(self.trainee.device)
-
-    def _batch(self, phase: int, step: int, micro: int, generator: torch.Generator) -> Batch:
-        train = self.trainee.train
-        number = self.spec.phase_sets[phase]
-        data, order = self.sets[number], self.orders[number]
-        first = (step * train.accumulation + micro) * train.batch
-        index = torch.from_numpy(order.take(first, train.batch))
-        view = torch.randint(0, data.mean.shape[1], (train.batch,), generator=generator)
-        mean, std = data.mean[index, view].float(), data.std[index, view].float()
-        latents = mean + std * torch.randn(mean.shape, generator=generator)
-        shown = torch.rand(train.batch, generator=generator) >= self.spec.caption_dropout
-        sequences, pooled = self._words(data, index, shown)
-        return Batch(latents, data.ids[index, view], sequences, pooled)
-
-    def _words(self, data: EncodedSet, index: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the words of each sample; where they are not shown, those of the empty text."""
-        encoders = self.trainee.encoders
-        if encoders is not None:
-            texts = [data.captions[i] if s else "" for i, s in zip(index, shown, strict=True)]
-            return embed(texts, encoders)
-        assert data.rows is not None
-        assert data.sequences is not None
-        assert data.pooled is not None
-        rows = torch.where(shown, data.rows[index], 0)
-        return data.sequences[rows].float(), data.pooled[rows].float()
-
-
-class _Order:
-    """The order in which a set is gone through: a fresh shuffle every epoch."""
-
-    def __init__(self, size: int, seed: int, number: int) -> None:
-        self._size, self._seed, self._number = size, seed, number
-        self._known: dict[int, np.ndarray[tuple[int], np.dtype[np.int64]]] = {}
-
-    def take(self, first: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """Return the samples at places `first` to `first + count` of the endless sequence."""
-        return np.array([self._at(place) for place in range(first, first + count)])
-
-    def _at(self, place: int) -> int:
-        epoch = place // self._size
-        if epoch not in self._known:
-            rng = np.random.default_rng(number_of(self._seed, "order", self._number, epoch))
-            self._known = {epoch: rng.permutation(self._size)} | {
-                old: kept for old, kept in self._known.items() if old == epoch - 1
-            }
-        return int(self._known[epoch][place % self._size])
+    def _weights(self, content: Pass) -> Tensor:
+        """Return how much each sample counts: class images plainly, by the prior's weight."""
+        train = self._spec.train
+        by_noise = losses.weights(train, self._kept, content.times, self._prediction)
+        found = []
+        for place, sample in enumerate(content.samples):
+            if sample.is_class:
+                assert train.prior is not None
+                found.append(train.prior.weight)
+            else:
+                own = 1.0 if by_noise is None else float(by_noise[place])
+                found.append(own * sample.data.weights[sample.number])
+        return torch.tensor(found)

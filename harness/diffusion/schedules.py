@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.recipe import Phase, Train
+from harness.training import Phase, Train
 
 
 def phase_of(train: Train, step: int) -> tuple[int, int]:
@@ -18,17 +18,35 @@ def phase_of(train: Train, step: int) -> tuple[int, int]:
 
 
 def multiplier(phase: Phase, place: int, stretch: int = 1) -> float:
-    """Return what the phase's rate is multiplied by at its step `place`.
+    """Return what the phase's rate is multiplied by at its step `place`, from 0.
 
+    A falling schedule is at its floor at `place == steps`, as in the official scripts: the last
+    step that is executed stands one before it, within (π/2 / steps)² of zero for a cosine.
     `stretch` > 1 makes warm-up and decay that much longer: the legacy diffusers unit.
     """
     warmup, total = phase.warmup * stretch, phase.steps * stretch
     if place < warmup:
-        return place / max(1, warmup)
-    done = (place - warmup) / max(1, total - warmup)
-    if phase.schedule == "cosine":
-        return max(0.0, 0.5 * (1 + math.cos(math.pi * done)))
-    return max(0.0, 1 - done) if phase.schedule == "linear" else 1.0
+        return place / warmup
+    if phase.schedule == "constant":
+        return 1.0
+    done = min(1.0, (place - warmup) / (total - warmup))
+    return phase.floor + (1 - phase.floor) * max(0.0, _remaining(phase, done))
+
+
+def _remaining(phase: Phase, done: float) -> float:
+    """Return what is left of a falling rate once the share `done` of its way is gone."""
+    match phase.schedule:
+        case "linear":
+            return 1 - done
+        case "cosine":
+            return 0.5 * (1 + math.cos(math.pi * done))
+        case "cosine-restarts":  # SGDR with cycles of one length (arXiv:1608.03983)
+            return 0.5 * (1 + math.cos(math.pi * (phase.cycles * done % 1))) if done < 1 else 0.0
+        case "polynomial":
+            return math.pow(1 - done, phase.power)
+        case "rex":  # arXiv:2107.04197
+            return (1 - done) / (1 - done / 2)
+    return 1.0
 
 
 def multiplier_at(train: Train, step: int) -> tuple[int, float]:
@@ -40,7 +58,10 @@ def multiplier_at(train: Train, step: int) -> tuple[int, float]:
 
 
 def rates(train: Train) -> list[tuple[str, int, float]]:
-    """Return the UNet's rate at 0, 25, 50, 75 and 100 % of the run, with the step."""
+    """Return the UNet's rate at 0, 25, 50, 75 and 100 % of the run, with the step.
+
+    100 % is the last step that is executed: after a cosine it shows as good as nothing.
+    """
     marks = [round(share * (train.steps - 1)) for share in (0, 0.25, 0.5, 0.75, 1)]
     found = []
     for name, step in zip(("0%", "25%", "50%", "75%", "100%"), marks, strict=True):

@@ -1,4 +1,4 @@
-"""The six stages: each one function, from a spec and finished folders to one new folder.
+"""The seven stages: each one function, from a spec and finished folders to one new folder.
 
 This table is all that planning needs of them, so a plan loads no network library. Raise a
 stage's version whenever the same spec would give another result.
@@ -29,9 +29,10 @@ class Stage:
 
 
 STAGES: dict[StageName, Stage] = {
-    "data": Stage(1, "harness.stages.data:collect"),
-    "encode": Stage(1, "harness.stages.encode:encode"),
-    "train": Stage(1, "harness.stages.train:train"),
+    "data": Stage(2, "harness.stages.data:collect"),
+    "latents": Stage(1, "harness.stages.latents:encode"),
+    "texts": Stage(1, "harness.stages.texts:write"),
+    "train": Stage(2, "harness.stages.train:train"),
     "sample": Stage(1, "harness.stages.sample:sample"),
     "features": Stage(1, "harness.stages.features:extract"),
     "score": Stage(1, "harness.stages.score:score"),

@@ -1,4 +1,4 @@
-"""Collect: a source's rows, curated and captioned, as pictures on disk."""
+"""Collect: a source's rows, curated, as pictures on disk with their words beside them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from collections import Counter
 from PIL import Image, ImageOps
 
 from harness import plugins
-from harness.data.captions import write_caption
 from harness.data.curate import curate
 from harness.errors import UsageError
-from harness.interfaces import Progress, Workplace
+from harness.interfaces import Picture, Progress, Workplace
 from harness.stages.files import UNREADABLE, Entry, save_png, write_index
 from harness.steps import DataSpec
 
 
 def collect(spec: DataSpec, place: Workplace) -> None:
-    """Write `images/`, the index with captions, and a report of what was dropped."""
+    """Write `images/`, the index with what is known of each, and a report of what was dropped."""
     sources = [source for source in (spec.source, spec.booster) if source is not None]
     rows = itertools.chain.from_iterable(
         plugins.implementation(source)(source) for source in sources
@@ -27,15 +26,15 @@ def collect(spec: DataSpec, place: Workplace) -> None:
     entries = []
     for number, picture in enumerate(curate(rows, spec.curate, dropped)):
         file = f"images/{number:08d}.png"
-        text = write_caption(picture, spec.caption)
         try:
             if not (place.folder / file).exists():
                 image = ImageOps.exif_transpose(picture.open()).convert("RGB")
                 save_png(_squared(image, spec.square), place.folder / file)
-            entries.append(Entry(picture.id, 0, text, file))
+            entries.append(_entry(picture, file))
         except (*UNREADABLE, AttributeError) as error:
             dropped["unreadable"] += 1
-            entries.append(Entry(picture.id, 0, text, None, reason=f"unreadable: {error}"))
+            reason = f"unreadable: {error}"
+            entries.append(Entry(picture.id, 0, picture.text, None, reason=reason))
         place.report(Progress(number + 1, 0, "collecting"))
     kept = [entry for entry in entries if entry.file]
     if not kept:
@@ -46,6 +45,14 @@ def collect(spec: DataSpec, place: Workplace) -> None:
     write_index(place.folder, entries)
     report = {"kept": len(kept), "dropped": dict(sorted(dropped.items()))}
     (place.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _entry(picture: Picture, file: str) -> Entry:
+    several = picture.captions if len(picture.captions) > 1 else ()
+    return Entry(
+        picture.id, 0, picture.text, file, tags=picture.tags, facts=dict(picture.facts or {}),
+        captions=several, weight=picture.weight,
+    )  # fmt: skip
 
 
 def _squared(image: Image.Image, side: int | None) -> Image.Image:

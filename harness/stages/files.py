@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 INDEX = "index.jsonl"
+_OPTIONAL = ("tags", "facts", "captions", "weight")
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises where a file is no picture, or too large a one."""
 
@@ -26,6 +28,11 @@ class Entry:
     file: str | None
     reason: str | None = None
     black: bool = False
+    tags: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    captions: tuple[str, ...] = ()
+    """Every caption, where there are several."""
+    weight: float = 1.0
 
     @property
     def name(self) -> str:
@@ -33,13 +40,31 @@ class Entry:
 
 
 def write_index(folder: Path, entries: list[Entry]) -> None:
-    lines = [json.dumps(asdict(entry), ensure_ascii=False) for entry in entries]
+    lines = [json.dumps(_shown(entry), ensure_ascii=False, default=str) for entry in entries]
     (folder / INDEX).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _shown(entry: Entry) -> dict[str, Any]:
+    """Return an entry without what a generated picture does not have."""
+    plain = Entry(entry.id, entry.seed, entry.text, entry.file)
+    values: dict[str, Any] = asdict(entry)
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in _OPTIONAL or value != getattr(plain, name)
+    }
 
 
 def read_index(folder: Path) -> list[Entry]:
     lines = (folder / INDEX).read_text(encoding="utf-8").splitlines()
-    return [Entry(**json.loads(line)) for line in lines if line]
+    return [_entry(json.loads(line)) for line in lines if line]
+
+
+def _entry(values: dict[str, Any]) -> Entry:
+    for name in ("tags", "captions"):
+        if name in values:
+            values[name] = tuple(values[name])
+    return Entry(**values)
 
 
 def save_png(image: Image.Image, file: Path) -> None:

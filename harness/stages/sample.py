@@ -13,8 +13,10 @@ from PIL import Image, ImageOps
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from harness.diffusion.adapters import FILE, attach
-from harness.diffusion.load import load_pipeline
+from harness.diffusion.load import load_pipeline, retell
 from harness.diffusion.sampler import Artist, Request
+from harness.diffusion.tokens import FILE as EMBEDDINGS
+from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
 from harness.fingerprint import digest_file
 from harness.interfaces import Progress, Workplace
@@ -81,7 +83,12 @@ def _pipeline(spec: SampleSpec, place: Workplace) -> StableDiffusionXLPipeline:
     pipeline = load_pipeline(
         spec.base, spec.load, sampler.scheduler, sampler.vae, place.device, sampler.precision
     )
+    retell(pipeline, spec.prediction, spec.zero_terminal_snr)
     trained = place.inputs.get("train")
+    if trained is not None and spec.checkpoint is not None:
+        trained = trained / "checkpoints" / f"{spec.checkpoint:06d}"
+    if trained is not None and (trained / EMBEDDINGS).exists():
+        attach_tokens(pipeline, trained / EMBEDDINGS)
     if trained is not None and (trained / FILE).exists():
         attach(pipeline, trained / FILE, sampler.adapter_scale)
     elif trained is not None:

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import torch
-from safetensors.torch import load_file
-
 from harness.diffusion import loop
-from harness.diffusion.adapters import save_adapter
+from harness.diffusion.sets import EncodedSet, read_set
+from harness.diffusion.team import join
+from harness.diffusion.trainee import prepare
+from harness.errors import TrainingError
 from harness.interfaces import Workplace
-from harness.records import described
 from harness.stages.files import read_index
+from harness.stages.sharing import share
 from harness.steps import TrainSpec
 
 
 def train(spec: TrainSpec, place: Workplace) -> None:
-    """Write `adapter.safetensors` or the trained models, and the log of every step."""
-    sets = [read_set(place.inputs[f"set-{number}"]) for number in range(max(spec.phase_sets) + 1)]
-    trainee = loop.prepare(spec, place.device)
-    loop.run(spec, sets, trainee, place.folder, place.report)
-    if spec.train.method == "lora":
-        facts = {"base": spec.base.model, "train": json.dumps(described(spec.train))}
-        save_adapter(trainee.models, place.folder, facts)
-        return
-    precision = torch.float16
-    for part, model in trainee.models.items():
-        model.to(precision).save_pretrained(place.folder / part)  # type: ignore[operator]
+    """Write `adapter.safetensors` or the trained models, checkpoints, and the log of every step."""
+    if place.processes > 1 and place.rank is None:
+        return share("train", spec, place, place.processes)
+    sets, class_set = read_sets(spec, place)
+    for each in sets:
+        if len(each) < spec.train.batch:
+            raise TrainingError(
+                f"{len(each)} pictures are fewer than one batch of {spec.train.batch}",
+                hint="lower train.batch, or loosen data.curate",
+            )
+    team = join(place.rank, place.device)
+    loop.run(spec, sets, class_set, prepare(spec, place.device), team, place)
 
 
-def read_set(folder: Path) -> loop.EncodedSet:
-    """Return one encoded set, its shards joined."""
-    shards = [load_file(file) for file in sorted(folder.glob("latents-*.safetensors"))]
-    texts = folder / "texts.safetensors"
-    words = load_file(texts) if texts.exists() else {}
-    return loop.EncodedSet(
-        mean=torch.cat([shard["mean"] for shard in shards]),
-        std=torch.cat([shard["std"] for shard in shards]),
-        ids=torch.cat([shard["ids"] for shard in shards]),
-        captions=[entry.text for entry in read_index(folder)],
-        rows=words.get("rows"),
-        sequences=words.get("sequences"),
-        pooled=words.get("pooled"),
-    )
+def read_sets(spec: TrainSpec, place: Workplace) -> tuple[list[EncodedSet], EncodedSet | None]:
+    """Return the sets that the phases train on, and the class images where there are some."""
+    sets = [_set(place, f"{number}") for number in range(max(spec.phase_sets) + 1)]
+    return sets, _set(place, "class") if spec.train.prior is not None else None
+
+
+def _set(place: Workplace, name: str) -> EncodedSet:
+    latents, texts = place.inputs[f"latents-{name}"], place.inputs[f"texts-{name}"]
+    entries = read_index(latents)
+    names = [entry.file or entry.id for entry in entries]
+    return read_set(latents, texts, names, [entry.weight for entry in entries])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from harness import recipe
 from harness.data.captions import keep_important, scale_words, write_caption
+from harness.dataset import Caption
 from harness.interfaces import Picture
-from harness.recipe import Caption
 
 
 def picture(text: str = "", tags: tuple[str, ...] = (), **facts: Any) -> Picture:

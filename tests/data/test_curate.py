@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from harness import recipe
 from harness.data.curate import curate, failed_rule
+from harness.dataset import Curate
 from harness.interfaces import Picture
-from harness.recipe import Curate
 
 DANBOORU = recipe.load("danbooru-1024")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ def folder(spec: Folder) -> Iterator[Picture]:
     for file in files:
         facts = metadata.get(file.name, {})
         beside = file.with_suffix(".txt")
-        text = str(facts.get("text") or (_read(beside).strip() if beside.exists() else ""))
+        captions = _captions(facts, _read(beside) if beside.exists() else "")
+        text = captions[0]
         tags = facts.get("tags") or text
         if isinstance(tags, str):
             tags = [part.strip() for part in tags.split(",") if part.strip()]
@@ -36,7 +38,29 @@ def folder(spec: Folder) -> Iterator[Picture]:
             text=text,
             tags=tuple(str(tag) for tag in tags),
             facts=facts,
+            captions=captions,
+            weight=_weight(facts, root / "metadata.jsonl"),
         )
+
+
+def _captions(facts: dict[str, Any], beside: str) -> tuple[str, ...]:
+    """Return every caption: `text` of the metadata, one or a list, or the lines of a text file."""
+    written = facts.get("text")
+    if isinstance(written, list) and written:
+        return tuple(str(each) for each in written)
+    lines = [line.strip() for line in (str(written) if written else beside).splitlines()]
+    return tuple(line for line in lines if line) or ("",)
+
+
+def _weight(facts: dict[str, Any], file: Path) -> float:
+    try:
+        weight = float(facts.get("weight", 1.0))
+    except (TypeError, ValueError):
+        weight = math.nan
+    if not (math.isfinite(weight) and weight >= 0):
+        raise UsageError(f"{facts.get('file_name')}: weight is no number of 0 or more",
+                         where=str(file))  # fmt: skip
+    return weight
 
 
 def _read(file: Path) -> str:

@@ -30,7 +30,7 @@ def hub(spec: Hub) -> Iterator[Picture]:
 
 
 def _picture(spec: Hub, index: int, each: dict[str, Any]) -> Picture:
-    for column in (spec.image, spec.text, spec.tags):
+    for column in (spec.image, spec.text, spec.tags, spec.weight):
         if column and column not in each:
             raise UsageError(
                 f"the data set {spec.id} has no column {column!r}", hint=f"it has {', '.join(each)}"
@@ -38,10 +38,14 @@ def _picture(spec: Hub, index: int, each: dict[str, Any]) -> Picture:
     tags = each[spec.tags] or () if spec.tags else ()
     if isinstance(tags, str):
         tags = [tag.strip() for tag in (tags.split(",") if "," in tags else tags.split())]
+    written = each[spec.text] or "" if spec.text else ""
+    captions = tuple(str(one) for one in (written if isinstance(written, list) else [written]))
     return Picture(
         id=f"{index:08d}",
         open=lambda: each[spec.image],
-        text=str(each[spec.text] or "") if spec.text else "",
+        text=captions[0] if captions else "",
         tags=tuple(tags),
         facts={fact: each.get(column) for fact, column in spec.facts.items()},
+        captions=captions,
+        weight=float(each[spec.weight]) if spec.weight else 1.0,
     )

@@ -1,0 +1,120 @@
+"""What commands share: the program, the flags, and how errors and documents reach the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.api import Place
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="harness", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
+    help="Know whether a style LoRA is any good: train, sample, score, compare.",
+)  # fmt: skip
+
+# Every command takes the common flags, so that a script may give them everywhere.
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
+StoreDir = Annotated[
+    Path | None,
+    typer.Option("--store", envvar="HARNESS_STORE", help="Artifacts [.harness/store]."),
+]
+ReportsDir = Annotated[Path, typer.Option("--reports", help="Result files.")]
+BenchmarkName = Annotated[
+    str | None,
+    typer.Option(
+        "--benchmark", "-b", help="How to judge [pocket-v1 on a pocket base, else naruto-v1]."
+    ),
+]
+
+
+class Device(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+DeviceName = Annotated[Device, typer.Option("--device", help="Where networks run.")]
+CardName = Annotated[
+    str | None,
+    typer.Option("--card", help="Forecast for this card, as t4, a100 or h200 [the recipe's own]."),
+]
+Anyway = Annotated[bool, typer.Option("--anyway", help="Even where it cannot fit.")]
+Processes = Annotated[
+    int | None, typer.Option("--processes", help="Share training [one a card; 1 on a CPU].")
+]
+ExecutorName = Annotated[str, typer.Option("--executor", help="Who runs the steps.")]
+REPORTS = Path("reports")
+KINDS = ("recipes", "benchmarks", "suites", "metrics", "optimizers", "sources", "executors")
+
+
+def guarded(command: Callable[P, T]) -> Callable[P, T]:
+    """Turn our own errors into one line on stderr and their exit code."""
+
+    @wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except HarnessError as error:
+            fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            fail("stopped; run the same command again to go on from here", 130)
+        except BrokenPipeError:
+            sys.exit(0)
+        except Exception as error:
+            if os.environ.get("HARNESS_DEBUG"):
+                raise
+            what = " ".join(str(error).split())[:300] or type(error).__name__
+            fail(f"{type(error).__name__}: {what} (HARNESS_DEBUG=1 shows where)", 1)
+
+    return wrapper
+
+
+def fail(text: str, code: int) -> NoReturn:
+    print(text, file=sys.stderr)
+    raise SystemExit(code)
+
+
+def show(document: Any) -> None:
+    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def place_of(
+    store: Path | None, reports: Path = REPORTS, device: Device = Device.auto,
+    executor: str = "local", processes: int | None = None,
+) -> Place:  # fmt: skip
+    from harness.api import Place, default_store
+
+    chosen = store or default_store()
+    return Place(chosen, reports, device.value, executor, processes=processes)
+
+
+def console() -> Console:
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=110)
+
+
+def write_page(file: Path, boards: Any, store: Path, title: str, seed_limit: int = 1) -> None:
+    from harness import api
+    from harness.report import html
+    from harness.store import write_text
+
+    write_text(file, html(boards, lambda each: api.images_of(each, store), title, seed_limit))
+    print(f"wrote {file}", file=sys.stderr)

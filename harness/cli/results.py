@@ -1,0 +1,130 @@
+"""Commands about results that are there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.common import (
+    REPORTS,
+    BenchmarkName,
+    Device,
+    DeviceName,
+    Json,
+    ReportsDir,
+    StoreDir,
+    app,
+    console,
+    guarded,
+    place_of,
+    show,
+    write_page,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+@app.command()
+@guarded
+def leaderboard(
+    benchmark: BenchmarkName = None,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on stdout.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write one HTML page.")] = None,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Who is ahead, and by how much that is known."""
+    from harness import api, board
+
+    found = api.leaderboard(reports, benchmark)
+    if html is not None:
+        write_page(html, found, place_of(store).store, "Leaderboard")
+    if as_json:
+        documents = [board.as_json(each) for each in found]
+        others = {"others": documents[1:]} if documents[1:] else {}
+        show({**documents[0], **others})
+    elif csv:
+        print(board.as_csv(found), end="")
+    elif markdown:
+        print(board.as_markdown(found), end="")
+    elif html is None:
+        from harness.report import print_boards
+
+        print_boards(found, console())
+
+
+@app.command()
+@guarded
+def report(
+    result: Annotated[Path, typer.Argument(help="A result file.")],
+    html: Annotated[Path, typer.Option("--html", help="Where to write the page.")],
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """One result with all its images as an HTML page."""
+    from harness import board
+
+    read = board.read_result(result)
+    write_page(html, board.boards([read]), place_of(store).store, read.recipe, seed_limit=100)
+    if as_json:
+        show({"recipe": read.recipe, "benchmark": read.benchmark, "path": str(html)})
+
+
+@app.command()
+@guarded
+def export(
+    result: Annotated[Path, typer.Argument(help="A result file of a trained LoRA.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    to: Annotated[str, typer.Option("--to", help="diffusers, or kohya for user interfaces.")],
+    strip_metadata: Annotated[
+        bool, typer.Option("--strip-metadata", help="Keep only what loaders need.")
+    ] = False,
+    push: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Upload to the hub, in private.")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Let the world see it.")] = False,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """The LoRA behind a result, for diffusers or for user interfaces, with a model card."""
+    from harness import api
+
+    written = api.export(result, to, out, place_of(store).store, strip_metadata, push, public)
+    if as_json:
+        return show({"files": [str(file) for file in written.files], "url": written.url})
+    for file in [*written.files, *([written.url] if written.url else [])]:
+        print(file)
+
+
+@app.command()
+@guarded
+def verify(
+    result: Annotated[Path, typer.Argument(help="A result file.")],
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Whether a result still is what the store holds, byte for byte."""
+    from harness import api
+
+    problems = api.verify(result, place_of(store).store)
+    if as_json:
+        show({"ok": not problems, "problems": problems})
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        raise SystemExit(1)
+    if not as_json:
+        print(f"{result} holds: every artifact it names is as it was made")

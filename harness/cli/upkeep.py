@@ -1,0 +1,79 @@
+"""Commands about the place itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.common import (
+    REPORTS,
+    Device,
+    DeviceName,
+    Json,
+    ReportsDir,
+    StoreDir,
+    app,
+    guarded,
+    place_of,
+    show,
+)
+
+if TYPE_CHECKING:
+    pass
+
+
+@app.command()
+@guarded
+def dashboard(
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    port: Annotated[int, typer.Option(help="Port on localhost.")] = 8501,
+) -> None:
+    """Browse the leaderboards in a browser, on this machine alone."""
+    from harness import api
+
+    raise SystemExit(api.dashboard(place_of(store, reports), port))
+
+
+@app.command()
+@guarded
+def doctor(
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """What this machine can do, and what is missing for the rest."""
+    from harness import api
+
+    findings = api.doctor(place_of(store))
+    if as_json:
+        show({"ok": all(each.ok for each in findings if each.needed),
+               "findings": [vars(each) for each in findings]})  # fmt: skip
+    else:
+        for each in findings:
+            mark = "ok     " if each.ok else "MISSING" if each.needed else "without"
+            advice = f"  → {each.advice}" if each.advice and not each.ok else ""
+            print(f"{mark}  {each.name:<16} {each.found}{advice}")
+    if any(not each.ok and each.needed for each in findings):
+        raise SystemExit(1)
+
+
+@app.command()
+@guarded
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Remove artifacts that no result names."""
+    from harness import api
+
+    garbage = api.gc(place_of(store, reports), dry_run)
+    if as_json:
+        return show({"folders": [str(path) for path in garbage.folders], "bytes": garbage.bytes})
+    verb = "would remove" if dry_run else "removed"
+    print(f"{verb} {len(garbage.folders)} folders, {garbage.bytes / 1e6:.1f} MB")

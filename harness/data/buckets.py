@@ -1,0 +1,32 @@
+"""Aspect buckets: shapes of about one area, so that few pixels are cropped away."""
+
+from __future__ import annotations
+
+import math
+
+from harness.training import Buckets
+
+Shape = tuple[int, int]
+"""Height and width in pixels."""
+
+
+def shapes(rules: Buckets, resolution: int) -> list[Shape]:
+    """Return every shape whose sides are whole steps and whose area is at most resolution²."""
+    found = {(resolution, resolution)}
+    first = math.ceil(rules.shortest / rules.step) * rules.step
+    for side in range(first, rules.longest + 1, rules.step):
+        other = min(resolution * resolution // side, rules.longest) // rules.step * rules.step
+        if other >= rules.shortest:
+            found |= {(side, other), (other, side)}
+    return sorted(found)
+
+
+def nearest(ratio: float, allowed: list[Shape]) -> Shape:
+    """Return the shape whose height / width is nearest to `ratio` by proportion.
+
+    Of equally near ones the larger is taken.
+    """
+    return min(
+        allowed,
+        key=lambda shape: (abs(math.log(shape[0] / shape[1] / ratio)), -shape[0] * shape[1]),
+    )

@@ -1,0 +1,93 @@
+"""What a training run says of itself: a line a step, where the time went, and to a tracker."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.errors import MissingPrerequisite
+from harness.training import Train
+
+
+class Log:
+    """One JSON line a step, with only what is the same on every run; a restart cuts it back."""
+
+    def __init__(self, file: Path, steps: int) -> None:
+        lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
+        file.write_bytes(b"".join(lines[:steps]))
+        self._stream = file.open("a", encoding="utf-8")
+        self.losses = [float(json.loads(line)["loss"]) for line in lines[:steps]]
+
+    def add(self, facts: Mapping[str, Any]) -> None:
+        self.losses.append(facts["loss"])
+        self._stream.write(json.dumps(dict(facts), allow_nan=False) + "\n")
+
+    def settle(self) -> None:
+        """Bring every line to the disk, before a state is written that counts on them."""
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class Clock:
+    """Where the seconds of training go."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    @contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.spent[what] = self.spent.get(what, 0.0) + time.perf_counter() - began
+
+
+def peak_memory_mb(device: str) -> int:
+    """Return the most memory this process has had: the card's, or its own on a CPU."""
+    if device != "cpu":
+        return round(torch.cuda.max_memory_allocated() / 2**20)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+class Tracker:
+    """The tracker that the page names, through accelerate; or none."""
+
+    def __init__(self, train: Train, folder: Path | None, name: str, device: str) -> None:
+        self._accelerator: Any = None
+        if train.tracker is None or folder is None:
+            return
+        from accelerate import Accelerator
+
+        place = folder / train.tracker / name
+        place.mkdir(parents=True, exist_ok=True)
+        try:
+            self._accelerator = Accelerator(
+                cpu=device == "cpu", log_with=train.tracker, project_dir=str(place)
+            )
+            self._accelerator.init_trackers("harness", {"seed": train.seed, "steps": train.steps})
+        except (ImportError, ValueError) as error:
+            raise MissingPrerequisite(
+                f"the tracker {train.tracker} is not here: {str(error).splitlines()[0]}",
+                hint=f"pip install {train.tracker}, or drop train.tracker",
+            ) from error
+
+    def add(self, facts: Mapping[str, Any], step: int) -> None:
+        if self._accelerator is not None:
+            numbers = {name: value for name, value in facts.items() if name != "step"}
+            self._accelerator.log(numbers, step=step)
+
+    def close(self) -> None:
+        if self._accelerator is not None:
+            self._accelerator.end_training()

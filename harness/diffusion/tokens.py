@@ -1,0 +1,122 @@
+"""New words whose embeddings are learned (arXiv:2208.01618), in both text encoders at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from harness.diffusion.load import TextEncoders
+from harness.errors import MissingPrerequisite, TrainingError
+from harness.fingerprint import number_of
+from harness.training import Token
+
+FILE = "embeddings.safetensors"
+PARTS = ("clip_l", "clip_g")
+"""What the rows of each encoder are called in a file, by custom."""
+
+
+class NewEmbeddings(nn.Module):
+    """A vocabulary with some rows behind it that learn, while the rest stays as it is."""
+
+    def __init__(self, known: nn.Embedding, new: Tensor) -> None:
+        super().__init__()
+        self.known, self.new = known, nn.Parameter(new)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        size = self.known.num_embeddings
+        old = self.known(ids.clamp(max=size - 1))
+        new = self.new[(ids - size).clamp(min=0)].to(old.dtype)
+        return torch.where((ids >= size)[..., None], new, old)
+
+
+def words_of(token: Token) -> list[str]:
+    """Return the entries of the vocabulary that one token stands for."""
+    return [token.name, *(f"{token.name}_{number}" for number in range(1, token.vectors))]
+
+
+def spelled(text: str, tokens: Sequence[Token]) -> str:
+    """Return `text` with each token written out as all its entries."""
+    for token in tokens:
+        text = text.replace(token.name, " ".join(words_of(token)))
+    return text
+
+
+def add_tokens(
+    encoders: TextEncoders, tokens: Sequence[Token], values: Sequence[Tensor] | None, seed: int = 0
+) -> list[nn.Parameter]:
+    """Teach both vocabularies the tokens; return the rows that stand for them, one an encoder.
+
+    New rows start from `values`, from their initializer, or from noise at the known rows' spread.
+    """
+    rows = []
+    models = (encoders.first, encoders.second)
+    for number, (model, tokenizer) in enumerate(zip(models, encoders.tokenizers, strict=True)):
+        known = model.get_input_embeddings()
+        if len(tokenizer) != known.num_embeddings:
+            raise TrainingError("this base's vocabulary and embeddings differ in size",
+                                hint="tokens cannot be added to it")  # fmt: skip
+        words = [word for token in tokens for word in words_of(token)]
+        if tokenizer.add_tokens(words) != len(words):
+            raise TrainingError(f"the vocabulary knows one of {', '.join(words)} already",
+                                hint="choose another name")  # fmt: skip
+        new = values[number] if values else _first(known, tokens, tokenizer, seed + number)
+        wrapped = NewEmbeddings(known, new.to(known.weight.device, torch.float32))
+        model.set_input_embeddings(wrapped)
+        # Old configurations find the end of a text by the largest id, which a new token is.
+        inner = getattr(model, "text_model", model)
+        inner.eos_token_id = tokenizer.eos_token_id
+        rows.append(wrapped.new)
+    return rows
+
+
+def _first(known: nn.Embedding, tokens: Sequence[Token], tokenizer: Any, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(number_of("tokens", seed))
+    spread = known.weight.float().std().cpu()
+    rows = []
+    for token in tokens:
+        noise = torch.randn((token.vectors, known.embedding_dim), generator=generator) * spread
+        if token.initializer is not None:
+            ids = tokenizer(token.initializer, add_special_tokens=False).input_ids
+            if not ids:
+                raise TrainingError(f"the initializer of {token.name} is no word")
+            start = known.weight[ids].float().cpu().mean(0, keepdim=True)
+            noise = start + 0.1 * noise
+        rows.append(noise)
+    return torch.cat(rows)
+
+
+def save_tokens(rows: Sequence[Tensor], tokens: Sequence[Token], folder: Path) -> None:
+    """Write the rows as other tools expect them: `clip_l` and `clip_g`."""
+    content = {
+        part: row.detach().float().cpu().contiguous() for part, row in zip(PARTS, rows, strict=True)
+    }
+    names = json.dumps([token.model_dump(mode="json") for token in tokens])
+    part = folder / f"{FILE}.part"
+    save_file(content, part, metadata={"tokens": names})
+    part.replace(folder / FILE)
+
+
+def read_tokens(file: Path) -> tuple[list[Token], list[Tensor]]:
+    """Return the tokens of a file and their rows."""
+    with safe_open(file, framework="pt") as stored:
+        metadata: Mapping[str, str] = stored.metadata() or {}
+        if "tokens" not in metadata:
+            raise MissingPrerequisite(f"{file} does not name its tokens")
+        rows = [stored.get_tensor(part) for part in PARTS]
+    return [Token.model_validate(each) for each in json.loads(metadata["tokens"])], rows
+
+
+def attach_tokens(pipeline: Any, file: Path) -> None:
+    """Teach a pipeline the tokens of a file."""
+    tokens, rows = read_tokens(file)
+    encoders = TextEncoders(
+        pipeline.text_encoder, pipeline.text_encoder_2, (pipeline.tokenizer, pipeline.tokenizer_2)
+    )
+    add_tokens(encoders, tokens, rows)
