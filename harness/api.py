@@ -138,10 +138,10 @@ def plans(names: Sequence[str], benchmark: str | None, replicates: int = 1) -> l
 
 def asked_for(name: str) -> tuple[Recipe, int | None]:
     """Return the recipe that `NAME` or `NAME@STEP` asks for, and the checkpoint if it does."""
-    name, at, step = name.partition("@")
-    recipe = recipes.load(name)
-    if not at:
-        return recipe, None
+    whole, at, step = name.rpartition("@")
+    if not at or Path(name).exists():
+        return recipes.load(name), None
+    recipe, name = recipes.load(whole), whole
     every = recipe.train.checkpoint_every if recipe.train else None
     if recipe.train is None or every is None:
         raise UsageError(f"{name} keeps no checkpoints", hint="give it train.checkpoint_every")

@@ -192,7 +192,6 @@ def _advice(train: Train, model: str, card: Card) -> str:
     """Return what would make it fit: changes of the page where one is enough, else other cards."""
     changes: dict[str, dict[str, object]] = {
         "turn gradient_checkpointing on": {"gradient_checkpointing": True},
-        "turn attention_slicing off": {"attention_slicing": False},
         "compute in fp16": {"precision": "fp16"},
         "take optimizer adafactor": {"optimizer": Adafactor(use="adafactor")},
     }

@@ -220,12 +220,9 @@ def layer_bytes(layer: Layer, train: Train, part: str = "unet") -> int:
 
 
 def _attention_bytes(layer: Layer, train: Train) -> int:
-    """Return queries, keys, values and what comes out; slicing keeps the scores as well."""
+    """Return queries, keys, values and what comes out; no scores, which are made anew."""
     tensors = 2 * (layer.given + layer.read) * _width(train)
-    scores = layer.places * layer.seen * layer.heads
-    if train.attention_slicing:
-        return tensors + scores * (FP32 if train.precision == "fp32" else FP32 + 2)
-    return tensors + layer.places * layer.heads * FP32
+    return tensors + (0 if train.attention_slicing else layer.places * layer.heads * FP32)
 
 
 def _adapter_bytes(layer: Layer, train: Train, part: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark import Judgement, Prompt, Sampler
-from harness.dataset import Caption, Data
+from harness.dataset import Caption
 from harness.errors import UsageError
 from harness.fingerprint import digest, digest_file
 from harness.interfaces import ExtractorSpec, MetricSpec, Page
@@ -29,7 +29,7 @@ from harness.steps import (
     TextsSpec,
     TrainSpec,
 )
-from harness.training import Phase, Prior, Train
+from harness.training import Prior, Train
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _training(recipe: Recipe) -> list[Step]:
         return []
     steps: list[Step] = []
     inputs: dict[str, str] = {}
-    chosen = [_phase_data(phase, data) for phase in train.phases]
+    chosen = [phase.of(data) for phase in train.phases]
     distinct = [each for at, each in enumerate(chosen) if each not in chosen[:at]]
     for index, each in enumerate(distinct):
         suffix = f"-{index + 1}" if index else ""
@@ -124,12 +124,6 @@ def _training(recipe: Recipe) -> list[Step]:
         chunks=data.caption.chunks,
     )  # fmt: skip
     return [*steps, _step("train", "train", spec, inputs, recipe.name)]
-
-
-def _phase_data(phase: Phase, data: Data) -> Data:
-    if phase.data is not None:
-        return phase.data
-    return data if phase.curate is None else data.model_copy(update={"curate": phase.curate})
 
 
 def _prepared(

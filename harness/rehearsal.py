@@ -77,8 +77,8 @@ def _reachable(rules: Curate, source: Pocket, notes: list[str]) -> Curate:
 
 def _train(train: Train, notes: list[str]) -> Train:
     phases = tuple(_phase(phase, train.steps) for phase in train.phases)
-    if any(phase.data is not None for phase in train.phases):
-        notes.append("each phase's own data → other rows of the pocket world")
+    if any(phase.source is not None for phase in train.phases):
+        notes.append("each phase's own pictures → other rows of the pocket world")
     steps = sum(phase.steps for phase in phases)
     notes.append(f"{train.steps:,} steps → {steps}, schedule and warm-up in proportion")
     changes: dict[str, object] = {"phases": phases, "resolution": SIZE, "checkpoint_every": None}
@@ -119,9 +119,9 @@ def _small_buckets(buckets: Buckets, resolution: int, notes: list[str]) -> Bucke
 def _phase(phase: Phase, total: int) -> Phase:
     steps = max(3, round(STEPS * phase.steps / total))
     warmup = min(steps - 1, round(phase.warmup * steps / phase.steps))
-    own = phase.curate is not None or phase.data is not None
+    own = phase.curate is not None or phase.source is not None
     limited = (phase.curate or Curate()).model_copy(update={"limit": ROWS // 2}) if own else None
-    changes = {"steps": steps, "warmup": warmup, "curate": limited, "data": None}
+    changes = {"steps": steps, "warmup": warmup, "curate": limited, "source": None}
     return phase.model_copy(update=changes)
 
 

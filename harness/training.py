@@ -80,15 +80,24 @@ class Phase(Page):
     """The rate of new tokens; where not given, they rest in this phase."""
     curate: Curate | None = None
     """Another choice of rows for this phase alone."""
-    data: Data | None = None
-    """Another set for this phase alone."""
+    source: plugins.union("sources") | None = None  # type: ignore[valid-type]
+    """Another set of pictures for this phase alone, captioned by the same rules."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        refuse([*self._shape(), *self._rows()])
+        refuse(self._quarrels())
         return self
 
-    def _shape(self) -> Iterator[Quarrel]:
+    def of(self, data: Data) -> Data:
+        """Return what this phase learns from, where the recipe as a whole learns from `data`."""
+        changes: dict[str, object] = {}
+        if self.source is not None:
+            changes |= {"source": self.source, "booster": None, "curate": Curate()}
+        if self.curate is not None:
+            changes["curate"] = self.curate
+        return data.model_copy(update=changes)
+
+    def _quarrels(self) -> Iterator[Quarrel]:
         if self.warmup >= self.steps:
             message = f"({self.warmup}) must end before steps ({self.steps}) do"
             yield Quarrel(("warmup",), message)
@@ -98,11 +107,6 @@ class Phase(Page):
             yield Quarrel(("power",), f"belongs to polynomial, not to {self.schedule}")
         if self.floor and self.schedule == "constant":
             yield Quarrel(("floor",), "belongs to a schedule that falls, not to constant")
-
-    def _rows(self) -> Iterator[Quarrel]:
-        if self.curate is not None and self.data is not None:
-            message = "and data exclude each other: data has a curate of its own"
-            yield Quarrel(("curate",), message)
 
 
 class Buckets(Page):
@@ -291,15 +295,12 @@ def quarrels(train: Train, data: Data) -> list[Quarrel]:
 
 def _sets(train: Train, data: Data) -> Iterator[tuple[tuple[str | int, ...], Data]]:
     """Yield each set that a phase learns from, once, with the place that the page names it at."""
-    phases = list(enumerate(train.phases))
-    if any(phase.data is None and phase.curate is None for _, phase in phases):
+    if any(phase.of(data) == data for phase in train.phases):
         yield ("data",), data
-    for number, phase in phases:
-        if phase.data is not None:
-            yield ("train", "phases", number, "data"), phase.data
-        if phase.curate is not None:
-            chosen = data.model_copy(update={"curate": phase.curate})
-            yield ("train", "phases", number, "curate"), chosen
+    for number, phase in enumerate(train.phases):
+        field = "source" if phase.source is not None else "curate"
+        if phase.of(data) != data:
+            yield ("train", "phases", number, field), phase.of(data)
 
 
 def _shortage(train: Train, data: Data, place: tuple[str | int, ...]) -> Quarrel | None:

@@ -173,12 +173,6 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
         phase("warmup: 40"),
         ["19: train.phases[0].warmup (40) must end before steps (40) do"],
     ),
-    "a phase with two choices of rows": (
-        phase("curate: {limit: 9}\n      data: {source: {use: pocket, set: faces, count: 9}}"),
-        [
-            "19: train.phases[0].curate and data exclude each other: data has a curate of its own"
-        ],
-    ),
     "buckets upside down": (
         train("buckets: {shortest: 128, longest: 64}"),
         ["14: train.buckets.shortest (128) is longer than longest (64)"],
@@ -351,13 +345,13 @@ def test_a_set_that_cannot_fill_a_batch_is_named_once() -> None:
 
 
 def test_a_set_that_no_phase_learns_from_may_be_small() -> None:
-    assert quarrels(a_run({"data": a_set(9)}), SMALL) == []
+    assert quarrels(a_run({"source": a_set(9)["source"]}), SMALL) == []
 
 
 def test_a_phase_is_asked_for_its_own_set() -> None:
-    run = a_run({}, {"data": a_set(7)}, {"curate": {"limit": 7}})
+    run = a_run({}, {"source": a_set(7)["source"]}, {"curate": {"limit": 7}})
     assert quarrels(run, LARGE) == [
-        Quarrel(("train", "phases", 1, "data"), TOO_FEW),
+        Quarrel(("train", "phases", 1, "source"), TOO_FEW),
         Quarrel(("train", "phases", 2, "curate"), TOO_FEW),
     ]
 

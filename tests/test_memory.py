@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from harness import plugins, recipe
 from harness.anatomy import SDXL, unet_layers, unet_of
 from harness.diffusion.adapters import add_adapter
+from harness.diffusion.slicing import HeadByHead
 from harness.memory import kept, memory_of, samples_per_pass, samples_per_step, upkeep
 from harness.training import Train
 
@@ -59,7 +60,7 @@ def test_what_the_pocket_keeps_for_the_way_back_is_counted(changes: dict[str, An
     else:
         add_adapter(unet, train.adapter, "unet", torch.float32)
     if train.attention_slicing:
-        unet.set_attention_slice("max")
+        unet.set_attn_processor(HeadByHead())
     side = train.resolution // 8
     found = kept(unet_layers(unet_of("pocket/sdxl"), side, side), train, moving=train.trains_text)
     real = kept_by(unet.train(), train, "cpu", torch.float32)
@@ -126,18 +127,6 @@ def test_nothing_is_kept_before_the_first_layer_that_is_trained() -> None:
     first = next(at for at, each in enumerate(layers) if each.name.startswith("up_blocks.1"))
     assert kept(layers[:first], late) == 0
     assert kept(layers[:first], late, moving=True) > 0
-
-
-def test_sliced_attention_keeps_its_scores_and_so_takes_more() -> None:
-    layers = list(unet_layers(SDXL, 64, 64))
-    plain, sliced = (
-        kept(layers, training(precision="fp16", attention_slicing=wanted))
-        for wanted in (False, True)
-    )
-    matrices = sum(
-        each.heads * each.places * each.seen for each in layers if each.kind == "attention"
-    )
-    assert plain < sliced < plain + 6 * matrices
 
 
 def test_a_full_fine_tune_holds_weights_gradients_and_both_moments_in_fp32() -> None:

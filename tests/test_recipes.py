@@ -231,12 +231,17 @@ def test_a_scale_changes_its_word_at_the_bounds_of_the_card(
         assert first(name, kind, float(value)) == word
 
 
-def test_animagine_trains_in_buckets_on_two_choices_of_rows() -> None:
+def test_animagine_trains_in_buckets_on_a_set_a_stage() -> None:
     train = real("animagine-xl-2").train
     assert train is not None
     assert train.buckets is not None
     assert (train.buckets.longest, train.buckets.shortest, train.buckets.step) == (2048, 512, 64)
-    assert [each.curate and each.curate.limit for each in train.phases] == [170_000, 83_000]
+    page = real("animagine-xl-2")
+    assert page.data is not None
+    sets = [phase.of(page.data) for phase in train.phases]
+    assert [each.source.path for each in sets] == ["data/animagine", "data/animagine-aesthetic"]
+    assert [each.curate.limit for each in sets] == [170_000, 83_000]
+    assert sets[0].caption == sets[1].caption
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

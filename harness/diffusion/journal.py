@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,20 +69,19 @@ class Tracker:
         self._accelerator: Any = None
         if train.tracker is None or folder is None:
             return
+        if find_spec(train.tracker) is None:
+            raise MissingPrerequisite(
+                f"the tracker {train.tracker} is not here",
+                hint=f"pip install {train.tracker}, or drop train.tracker",
+            )
         from accelerate import Accelerator
 
         place = folder / train.tracker / name
         place.mkdir(parents=True, exist_ok=True)
-        try:
-            self._accelerator = Accelerator(
-                cpu=device == "cpu", log_with=train.tracker, project_dir=str(place)
-            )
-            self._accelerator.init_trackers("harness", {"seed": train.seed, "steps": train.steps})
-        except (ImportError, ValueError) as error:
-            raise MissingPrerequisite(
-                f"the tracker {train.tracker} is not here: {str(error).splitlines()[0]}",
-                hint=f"pip install {train.tracker}, or drop train.tracker",
-            ) from error
+        self._accelerator = Accelerator(
+            cpu=device == "cpu", log_with=train.tracker, project_dir=str(place)
+        )
+        self._accelerator.init_trackers("harness", {"seed": train.seed, "steps": train.steps})
 
     def add(self, facts: Mapping[str, Any], step: int) -> None:
         if self._accelerator is not None:

@@ -18,6 +18,7 @@ from harness.diffusion.adapters import add_adapter, hash_dropouts, save_adapter
 from harness.diffusion.fused import fuse
 from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders, load_unet
 from harness.diffusion.sets import save_tensors
+from harness.diffusion.slicing import HeadByHead
 from harness.diffusion.tokens import add_tokens, save_tokens
 from harness.fingerprint import number_of
 from harness.records import described
@@ -108,7 +109,7 @@ def _save_memory(trainee: Trainee) -> None:
                 encoder.train()  # recomputing is for models in training
                 encoder.gradient_checkpointing_enable({"use_reentrant": False})
     if trainee.train.attention_slicing:
-        trainee.unet.set_attention_slice("max")
+        trainee.unet.set_attn_processor(HeadByHead())
 
 
 def _every(count: int) -> Callable[..., Any]:

@@ -1,0 +1,46 @@
+"""Attention one head at a time, for cards where a whole layer's scores are too much at once.
+
+Where the card's own kernel keeps no scores at all this only costs time; where it has none, as
+in fp32 on old cards, the scores of one head are all that is held while a layer is computed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from diffusers.models.attention_processor import Attention
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+
+class HeadByHead:
+    """What a UNet of SDXL does in its attention layers, with the heads in turn.
+
+    Each head is computed anew on the way back, so that no head's scores outlive it.
+    """
+
+    def __call__(
+        self,
+        layer: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        **_: Any,
+    ) -> Tensor:
+        words = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        split = [
+            part.unflatten(-1, (layer.heads, -1)).transpose(1, 2).unbind(1)
+            for part in (layer.to_q(hidden_states), layer.to_k(words), layer.to_v(words))
+        ]
+        heads = [self._one(*parts) for parts in zip(*split, strict=True)]
+        mixed: Tensor = layer.to_out[0](torch.cat(heads, dim=-1))
+        return mixed
+
+    @staticmethod
+    def _one(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        found: Tensor = checkpoint(
+            F.scaled_dot_product_attention, query, key, value, use_reentrant=False
+        )
+        return found
