@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from harness import benchmark as benchmarks
 from harness import board, pages, plugins
 from harness import recipe as recipes
+from harness.anatomy import unet_layers, unet_of
 from harness.benchmark import Benchmark, PromptSuite
 from harness.cards import Card, card_at_hand, card_named
 from harness.doctor import Finding, examine
@@ -44,6 +46,7 @@ from harness.rehearsal import rehearsal
 from harness.run import Outcome, Settings, execute, make_all, missing
 from harness.store import Store, damage, read_artifact
 from harness.supplied import read_supplied
+from harness.training import TARGETS, Train
 
 if TYPE_CHECKING:
     from harness.export.hub import Hub
@@ -112,13 +115,15 @@ def resolve_device(device: str) -> str:
 
 def count_processes(asked: int | None, device: str) -> int:
     """Return how many processes share a step: those asked for, else one a card."""
-    if asked is not None:
-        return asked
     if device == "cpu":
-        return 1
+        return asked or 1
     import torch
 
-    return torch.cuda.device_count()
+    cards = torch.cuda.device_count()
+    if asked is not None and asked > cards:
+        raise UsageError(f"--processes {asked} is more than the {cards} GPUs here",
+                         hint="one process a card at most")  # fmt: skip
+    return asked or cards
 
 
 def default_benchmark(recipe: Recipe) -> str:
@@ -219,13 +224,12 @@ def fits(wanted: Sequence[tuple[Recipe, RunPlan]], place: Place) -> list[str]:
     busy = [pair for pair in wanted if missing(pair[1], house)]
     if not busy:
         return []
-    if resolve_device(place.device) == "cpu":
-        return [
-            f"{recipe.name}: optimizer {recipe.train.optimizer.use} needs CUDA "
-            "(adamw does without; `harness rehearse` takes it for you)"
-            for recipe, each in busy
-            if recipe.train is not None and recipe.train.optimizer.needs_cuda
-        ]
+    device = resolve_device(place.device)
+    for recipe, _ in busy:
+        if recipe.train is not None:
+            found += [f"{recipe.name}: {lack}" for lack in _lacks(recipe.train, device)]
+    if device == "cpu":
+        return found
     card = card_here()
     for recipe, each in busy:
         _, cost = _ahead(recipe, each, house, card)
@@ -233,12 +237,25 @@ def fits(wanted: Sequence[tuple[Recipe, RunPlan]], place: Place) -> list[str]:
     return found
 
 
+def _lacks(train: Train, device: str) -> Iterator[str]:
+    """Yield what the page asks for and this machine does not have."""
+    optimizer = train.optimizer
+    if optimizer.needs_cuda and device == "cpu":
+        yield (f"optimizer {optimizer.use} needs CUDA (adamw does without; "
+               "`harness rehearse` takes it for you)")  # fmt: skip
+    elif optimizer.needs_cuda and find_spec("bitsandbytes") is None:
+        yield f"optimizer {optimizer.use} needs bitsandbytes: pip install bitsandbytes"
+    if train.tracker is not None and find_spec(train.tracker) is None:
+        yield f"tracker {train.tracker} is not installed: pip install {train.tracker}"
+
+
 def card_here() -> Card:
     """Return the first GPU of this machine, with the memory it really has."""
     import torch
 
     memory = torch.cuda.get_device_properties(0).total_memory
-    return card_at_hand(torch.cuda.get_device_name(0), memory)
+    known = card_at_hand(torch.cuda.get_device_name(0), memory)
+    return replace(known, has_bf16=torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def train(recipe: Recipe, place: Place) -> Path:
@@ -350,12 +367,31 @@ def _check_recipe(file: Path) -> None:
         line = located.line(("load", "adapter"))
         message = f"names a file that is not there: {adapter}"
         problems.append(Problem(located.file, line, "load.adapter", message, "correct the path"))
+    for place, message, hint in _layers_missed(recipe):
+        problems.append(Problem(located.file, located.line(place), ".".join(place), message, hint))
     if recipe.name != file.stem:
         line = located.line(("name",))
         message = f"is {recipe.name!r} in a file called {file.stem!r}"
         problems.append(Problem(located.file, line, "name", message, "give both one name"))
     if problems:
         raise PageError(problems)
+
+
+def _layers_missed(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield each pattern of the adapter that matches no layer of its base."""
+    adapter = recipe.train.adapter if recipe.train else None
+    if adapter is None or not (adapter.ranks or adapter.targets not in TARGETS):
+        return
+    names = [each.name for each in unet_layers(unet_of(recipe.base.model), 8, 8)
+             if each.kind in ("linear", "conv")]  # fmt: skip
+    patterns = {("train", "adapter", "ranks"): list(adapter.ranks)}
+    if adapter.targets not in TARGETS:
+        patterns["train", "adapter", "targets"] = [adapter.targets]
+    for place, asked in patterns.items():
+        for pattern in asked:
+            if not any(re.search(pattern, name) for name in names):
+                example = names[len(names) // 2]
+                yield place, f"{pattern!r} matches no layer of the UNet", f"such as {example}"
 
 
 def schemas() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,17 @@ def digest_file(path: Path) -> str:
         while block := stream.read(_BLOCK):
             sha.update(block)
     return sha.hexdigest()
+
+
+def digest_input(path: Path) -> str:
+    """Return the sha256 of a file that is read and not checked: once, while it stays as it is."""
+    facts = path.stat()
+    return _digest_known(path.resolve(), facts.st_size, facts.st_mtime_ns)
+
+
+@cache
+def _digest_known(path: Path, size: int, changed: int) -> str:
+    return digest_file(path)
 
 
 def number_of(*parts: str | int) -> int:

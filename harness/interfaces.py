@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,12 +64,18 @@ class MetricSpec(Spec):
         return f"{self.use}@n={n}" if self.biased_by_n else self.use
 
 
+Sight = Literal["number", "tensor", "everything"]
+"""A number's own past, its tensor, or more; in the last case processes do not shard weights."""
+
+
 class OptimizerSpec(Spec):
     """How parameters move."""
 
     needs_cuda: ClassVar[bool] = False
     scheduled: ClassVar[bool] = True
     """Whether its rate may follow a schedule."""
+    sees: ClassVar[Sight] = "everything"
+    """What the next move of a number depends on."""
 
     def quarrel(
         self,

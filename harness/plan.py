@@ -134,13 +134,17 @@ def _prepared(
     Texts come first, so that the text encoders are gone when the VAE is loaded.
     """
     base = recipe.base
-    eyes = Base(model=base.vae, vae=base.vae) if base.vae else base
+    eyes = Base(model=base.vae or base.model, revision=base.revision, vae=base.vae)
     mouth = None if train.trains_text else Base(model=base.model, revision=base.revision)
+    vae = pins(eyes) if base.vae else pins_of(base.model, "vae")
+    voices = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
     texts = TextsSpec(
-        caption=caption.model_copy(update={"dropout": 0.0}), base=mouth, pins=pins(mouth)
+        caption=caption.model_copy(update={"dropout": 0.0}),
+        base=mouth,
+        pins=pins_of(base.model, *voices) if mouth else {},
     )
     latents = LatentsSpec(
-        vae=eyes, pins=pins(eyes), resolution=train.resolution, crop=train.crop, flip=train.flip,
+        vae=eyes, pins=vae, resolution=train.resolution, crop=train.crop, flip=train.flip,
         buckets=train.buckets,
     )  # fmt: skip
     inputs = {"data": images.key}
@@ -260,6 +264,12 @@ def pins(*parts: Base | Load | None) -> dict[str, dict[str, str]]:
         for name in (part.model, getattr(part, "vae", None))
         if name
     ]
+    return {name: found for name in names if (found := pinned(name))}
+
+
+def pins_of(model: str, *parts: str) -> dict[str, dict[str, str]]:
+    """Return the digests of some parts of a model that is a folder here."""
+    names = [f"{model}/{part}" for part in parts]
     return {name: found for name in names if (found := pinned(name))}
 
 

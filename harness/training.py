@@ -270,6 +270,9 @@ class Train(Page):
             yield Quarrel(("adapter_dtype",), "bfloat16 goes with precision bf16, not with fp16")
         if self.adapter_dtype == "bfloat16" and self.method == "full":
             yield Quarrel(("adapter_dtype",), "belongs to method lora, not to full")
+        if self.checkpoint_every is not None and self.checkpoint_every > self.steps:
+            message = f"({self.checkpoint_every}) is more than there are steps ({self.steps})"
+            yield Quarrel(("checkpoint_every",), message)
         if self.previews and self.checkpoint_every is None:
             yield Quarrel(("previews",), "are drawn at checkpoints: give checkpoint_every")
 

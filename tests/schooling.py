@@ -42,6 +42,7 @@ class School:
     store: Store
     step: Step
     inputs: dict[str, Path]
+    device: str = "cpu"
 
     @property
     def spec(self) -> TrainSpec:
@@ -52,13 +53,16 @@ class School:
         self, folder: Path, report: Callable[[Progress], None] = silent, processes: int = 1
     ) -> Workplace:
         folder.mkdir(parents=True, exist_ok=True)
-        return Workplace(folder, self.inputs, report=report, processes=processes)
+        return Workplace(
+            folder, self.inputs, self.device, report, processes=processes,
+            logs=self.store.root / "logs",
+        )  # fmt: skip
 
     def sets(self) -> tuple[list[EncodedSet], EncodedSet | None]:
         return read_sets(self.spec, self.workplace(self.store.root / "unused"))
 
     def trainee(self) -> Trainee:
-        return prepare(self.spec, "cpu")
+        return prepare(self.spec, self.device)
 
     def train(
         self, folder: Path, report: Callable[[Progress], None] = silent, processes: int = 1
@@ -69,7 +73,7 @@ class School:
         return place
 
 
-def school(page: Recipe, root: Path) -> School:
+def school(page: Recipe, root: Path, device: str = "cpu") -> School:
     """Make all that the training of `page` needs, in a store at `root`."""
     whole = plan(page, benchmarks.load("pocket-v1"))
     store, by_key = Store(root), {step.key: step for step in whole.steps}
@@ -80,8 +84,8 @@ def school(page: Recipe, root: Path) -> School:
         inputs = {part: store.place(by_key[key]) for part, key in step.inputs.items()}
 
         def work(folder: Path, step: Step = step, inputs: dict[str, Path] = inputs) -> None:
-            STAGES[step.stage].load()(step.spec, Workplace(folder, inputs))
+            STAGES[step.stage].load()(step.spec, Workplace(folder, inputs, device))
 
         store.get_or_make(step, work)
     inputs = {part: store.place(by_key[key]) for part, key in goal.inputs.items()}
-    return School(store, goal, inputs)
+    return School(store, goal, inputs, device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,9 +18,6 @@ from harness.cli.common import (
     place_of,
     show,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.fingerprint import digest, digest_file
+from harness.fingerprint import digest, digest_input
 from harness.interfaces import SourceSpec
 from harness.pocket import world
 
@@ -44,7 +44,7 @@ class Folder(SourceSpec):
         wanted = IMAGES | {".txt", ".jsonl"}
         there = root.iterdir() if root.is_dir() else ()
         files = sorted(file for file in there if file.suffix.lower() in wanted)
-        content = digest([[file.name, digest_file(file)] for file in files])
+        content = digest([[file.name, digest_input(file)] for file in files])
         return {"use": self.use, "version": self.version, "content": content}
 
     def size(self) -> int | None:

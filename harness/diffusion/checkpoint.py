@@ -18,6 +18,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from harness.diffusion.sharding import gathered, share_of
+
 Tensors = dict[str, Tensor]
 
 
@@ -26,21 +28,28 @@ def write_state(
     tensors: Mapping[str, Tensor],
     optimizer: torch.optim.Optimizer,
     facts: Mapping[str, Any],
+    leads: bool = True,
 ) -> None:
-    """Write weights, optimizer and `facts`, whole or not at all."""
+    """Write weights, optimizer and `facts`, whole or not at all.
+
+    Only the process that leads writes; the others give it their shares.
+    """
     flat = {f"weights/{name}": value.detach() for name, value in tensors.items()}
     state = {
         "optimizer": _packed(optimizer.state_dict(), flat, "optimizer"),
         "facts": _packed(dict(facts), flat, "facts"),
     }
+    full = gathered(flat.items(), leads)
+    if not leads:
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
-    save_file(_apart(flat), part, metadata={"state": json.dumps(state, allow_nan=False)})
+    save_file(_apart(full), part, metadata={"state": json.dumps(state, allow_nan=False)})
     part.replace(file)
 
 
 def read_state(file: Path, optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
-    """Restore `optimizer` and return the weights and facts."""
+    """Restore `optimizer`, shares where its parameters are, and return whole weights and facts."""
     with safe_open(file, framework="pt") as stored:
         flat = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         state = json.loads(stored.metadata()["state"])
@@ -55,6 +64,11 @@ def read_state(file: Path, optimizer: torch.optim.Optimizer) -> tuple[Tensors, d
 
 def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load a state and undo that torch casts it to the dtype of its parameters."""
+    for saved, group in zip(state["param_groups"], optimizer.param_groups, strict=True):
+        for index, parameter in zip(saved["params"], group["params"], strict=True):
+            held = state["state"].get(index, {})
+            held |= {key: share_of(value, parameter) for key, value in held.items()
+                     if isinstance(value, Tensor)}  # fmt: skip
     optimizer.load_state_dict(state)
     for saved, group in zip(state["param_groups"], optimizer.param_groups, strict=True):
         for index, parameter in zip(saved["params"], group["params"], strict=True):

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from harness.errors import MissingPrerequisite
+from harness.errors import MissingPrerequisite, TrainingError
 from harness.training import Train
 
 
@@ -23,9 +23,15 @@ class Log:
     """One JSON line a step, with only what is the same on every run; a restart cuts it back."""
 
     def __init__(self, file: Path, steps: int) -> None:
-        lines = file.read_bytes().splitlines(keepends=True) if file.exists() else []
-        file.write_bytes(b"".join(lines[:steps]))
+        lines = file.read_bytes().splitlines(keepends=True) if steps else []
+        if len(lines) < steps:
+            raise TrainingError(
+                f"the log ends at step {len(lines)} and the state at {steps}",
+                where=str(file),
+                hint=f"remove {file.parent} and train again",
+            )
         self._stream = file.open("a", encoding="utf-8")
+        self._stream.truncate(sum(map(len, lines[:steps])))
         self.losses = [float(json.loads(line)["loss"]) for line in lines[:steps]]
 
     def add(self, facts: Mapping[str, Any]) -> None:
@@ -62,6 +68,13 @@ def peak_memory_mb(device: str) -> int:
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
 
 
+def forget_peak(device: str) -> None:
+    """Begin to count a card's peak anew; what was there before belongs to another stage."""
+    if device != "cpu":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
 class Tracker:
     """The tracker that the page names, through accelerate; or none."""
 
@@ -90,4 +103,5 @@ class Tracker:
 
     def close(self) -> None:
         if self._accelerator is not None:
-            self._accelerator.end_training()
+            for tracker in self._accelerator.trackers:
+                tracker.finish()

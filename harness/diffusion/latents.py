@@ -41,7 +41,8 @@ def look(
     image = ImageOps.exif_transpose(image).convert("RGB")
     width, height = image.size
     scale = max(shape[0] / height, shape[1] / width)
-    resized = (max(shape[1], round(width * scale)), max(shape[0], round(height * scale)))
+    # Cut off, not rounded, as the official scripts' own resizing does.
+    resized = (max(shape[1], int(width * scale)), max(shape[0], int(height * scale)))
     if resized != image.size:
         image = image.resize(resized, Image.Resampling.LANCZOS)
     if view.mirrored:

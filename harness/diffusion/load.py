@@ -66,7 +66,7 @@ def _from(
     kind: Any, base: Base | Load, name: str, subfolder: str | None, dtype: torch.dtype | None
 ) -> Any:
     place = locate(name)
-    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
+    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype, "use_safetensors": True}
     if subfolder:
         options["subfolder"] = subfolder
     if not Path(place).is_dir():
@@ -134,6 +134,8 @@ def load_pipeline(
     other = vae or base.vae
     if other:
         pipeline.vae = load_vae(Base(model=other, vae=other), device)
+    elif dtype == torch.float16:  # in which the VAE of SDXL overflows
+        pipeline.vae = load_vae(Base(model=str(source.model), revision=source.revision), device)
     pipeline.scheduler = _SAMPLERS[scheduler].from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     for part in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -27,11 +29,12 @@ from harness.diffusion.checkpoint import read_state, write_state
 from harness.diffusion.journal import Clock, Log, Tracker, peak_memory_mb
 from harness.diffusion.load import dtype_for, load_noise_schedule
 from harness.diffusion.optimizers import averaged, weight_decay_for
-from harness.diffusion.passes import Curriculum, Pass, Sample, in_passes, read_pass
+from harness.diffusion.passes import Curriculum, Pass, Sample, in_passes, read_pass, salts_of
 from harness.diffusion.previews import draw_previews
 from harness.diffusion.scale import Scale, scale_for
 from harness.diffusion.schedules import multiplier_at
 from harness.diffusion.sets import EncodedSet
+from harness.diffusion.sharding import is_share, share_of, take_step, whole
 from harness.diffusion.team import Team
 from harness.diffusion.trainee import Trainee, keep
 from harness.errors import TrainingError
@@ -42,8 +45,11 @@ from harness.steps import TrainSpec
 log = logging.getLogger(__name__)
 STATE = "scratch-state.safetensors"
 SECONDS_BETWEEN_STATES = 20.0
-LIMIT = 1000.0
-"""A loss past which nothing is learned any more: an untrained network's is about one."""
+LIMIT = 1e5
+"""A loss past which nothing is learned any more: an untrained network's is about one, and the
+largest weight of a timestep about a thousand."""
+SHARE_OF_STATES = 0.05
+"""How much of the time at most goes into writing states."""
 
 
 @dataclass
@@ -66,6 +72,10 @@ class Course:
     def parameters(self) -> list[Tensor]:
         return [one for part in self.trainee.parts.values() for one in part]
 
+    @cached_property
+    def is_sharded(self) -> bool:
+        return any(is_share(one) for one in self.parameters)
+
 
 def run(
     spec: TrainSpec,
@@ -81,27 +91,29 @@ def run(
     _restore(course)
     journal = Log(place.folder / "log.jsonl", course.step) if team.leads else None
     tracker = Tracker(train, place.logs if team.leads else None, place.folder.name, place.device)
-    saved = time.monotonic()
+    saved, pause = time.monotonic(), SECONDS_BETWEEN_STATES
     while course.step < train.steps:
         began = time.perf_counter()
         facts = _one_step(course)
         course.step += 1
-        if journal is None:
-            continue
-        journal.add(facts)
-        seconds = time.perf_counter() - began
-        _tell(course, journal, tracker, facts, seconds)
+        if journal is not None:
+            journal.add(facts)
+            _tell(course, journal, tracker, facts, time.perf_counter() - began)
         due = train.checkpoint_every and course.step % train.checkpoint_every == 0
         if due:
             _keep_checkpoint(course)
-        if due or time.monotonic() - saved > SECONDS_BETWEEN_STATES:
-            journal.settle()
-            _write(course)
+        late = time.monotonic() - saved > pause
+        if due or team.gather(late)[0]:  # by the first one's watch
+            if journal is not None:
+                journal.settle()
             saved = time.monotonic()
+            _write(course)
+            took = time.monotonic() - saved
+            saved, pause = saved + took, max(SECONDS_BETWEEN_STATES, took / SHARE_OF_STATES)
     if journal is not None:
         journal.close()
-        with _as_shown(course):
-            keep(trainee, spec, place.folder)
+    with _as_shown(course):
+        keep(trainee, spec, place.folder, team.leads)
     tracker.close()
     place.notes.update(_account(course))
     team.wait()
@@ -121,7 +133,7 @@ def begin(
         spec=spec,
         trainee=trainee,
         curriculum=Curriculum(spec, sets, class_set, team),
-        teacher=Teacher(spec, trainee, _budget(place.device)),
+        teacher=Teacher(spec, trainee, budget(place.device)),
         optimizer=_optimizer(trainee),
         averages=Averages(trainee.tensors, train.ema.decay) if train.ema else None,
         scale=scale_for(dtype_for(train.precision, place.device)),
@@ -131,7 +143,7 @@ def begin(
     )
 
 
-def _budget(device: str) -> int:
+def budget(device: str) -> int:
     if device == "cpu":
         return CPU_BUDGET
     return int(CUDA_SHARE * torch.cuda.get_device_properties(device).total_memory)
@@ -157,9 +169,12 @@ def _restore(course: Course) -> None:
     stored, facts = read_state(file, course.optimizer)
     with torch.no_grad():
         for name, parameter in course.trainee.tensors.items():
-            parameter.copy_(stored[name])
+            parameter.copy_(share_of(stored[name], parameter))
     if course.averages is not None:
-        course.averages.restore({name: stored[f"mean/{name}"] for name in course.averages.means})
+        means = course.averages.means.items()
+        course.averages.restore(
+            {name: share_of(stored[f"mean/{name}"], mean) for name, mean in means}
+        )
     course.step = facts["step"]
     course.scale = Scale(**facts["scale"])
     log.info("training goes on at step %d of %d", course.step, course.spec.train.steps)
@@ -170,7 +185,7 @@ def _write(course: Course) -> None:
     if course.averages is not None:
         tensors |= {f"mean/{name}": mean for name, mean in course.averages.means.items()}
     facts = {"step": course.step, "scale": vars(course.scale)}
-    write_state(course.place.folder / STATE, tensors, course.optimizer, facts)
+    write_state(course.place.folder / STATE, tensors, course.optimizer, facts, course.team.leads)
 
 
 def _one_step(course: Course) -> dict[str, Any]:
@@ -185,14 +200,14 @@ def _one_step(course: Course) -> dict[str, Any]:
         loss = _gradients(course, samples)
         with course.clock.on("optimizer"):
             _rest(course, rates)
-            norm = torch.nn.utils.clip_grad_norm_(course.parameters, train.max_grad_norm)
+            norm = whole(torch.nn.utils.clip_grad_norm_(course.parameters, train.max_grad_norm))
         value, length = float(loss), float(norm)
         if math.isfinite(value) and math.isfinite(length) and value < LIMIT:
             break
-        if not (math.isfinite(value) and course.scale.burst()):
+        if not (value < LIMIT and course.scale.burst()):
             raise _divergence(course, samples, value)
     with course.clock.on("optimizer"):
-        course.optimizer.step()
+        take_step(course.optimizer, train.optimizer.sees)
         course.scale.held()
         if course.averages is not None:
             course.averages.add(trainee.tensors, course.step)
@@ -230,11 +245,11 @@ def _gradients(course: Course, samples: Sequence[Sample]) -> Tensor:
     train, teacher = course.spec.train, course.teacher
     course.optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=course.trainee.device)
-    for group in in_passes(samples, teacher.most):
+    for group, counts in _in_step(course, in_passes(samples, teacher.most)):
         with course.clock.on("data"):
-            content = read_pass(group, course.spec, teacher.timesteps, course.trainee.encoders)
+            content = teacher.read(group)
         with course.clock.on("unet"):
-            loss = teacher.loss(content) / train.effective_batch
+            loss = counts * teacher.loss(content) / train.effective_batch
             (loss * course.scale.value).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
     total = course.team.add_up(course.parameters, total)  # type: ignore[arg-type]
@@ -245,17 +260,36 @@ def _gradients(course: Course, samples: Sequence[Sample]) -> Tensor:
     return total
 
 
+def _in_step(
+    course: Course, groups: list[tuple[Sample, ...]]
+) -> list[tuple[tuple[Sample, ...], float]]:
+    """Return the passes and what they count: as many as any process has, where all must compute."""
+    spare = max(course.team.gather(len(groups))) - len(groups) if course.is_sharded else 0
+    return [*((group, 1.0) for group in groups), *[((course.curriculum.idle,), 0.0)] * spare]
+
+
+def _one_by_one(course: Course, samples: Sequence[Sample]) -> list[tuple[Sample, float]]:
+    """Return the samples and what they count: where gradients are sums, one in all processes."""
+    if not course.is_sharded:
+        return [(sample, 1.0) for sample in samples]
+    mine, idle = course.team.rank, course.curriculum.idle
+    turns = [(rank, number) for rank, count in enumerate(course.team.gather(len(samples)))
+             for number in range(count)]  # fmt: skip
+    return [(samples[number], 1.0) if rank == mine else (idle, 0.0) for rank, number in turns]
+
+
 def _divergence(course: Course, samples: Sequence[Sample], value: float) -> TrainingError:
-    """Return the error that names the step and the samples whose loss is to blame."""
+    """Return the error that names the step and the samples whose loss or gradient is to blame."""
     blamed = []
-    with torch.no_grad():
-        for sample in samples:
-            content = read_pass(
-                [sample], course.spec, course.teacher.timesteps, course.trainee.encoders
-            )
-            loss = float(course.teacher.loss(content))
-            if not loss < LIMIT:
-                blamed.append(sample.name)
+    for sample, counts in _one_by_one(course, samples):
+        course.optimizer.zero_grad(set_to_none=True)
+        loss = counts * course.teacher.loss(course.teacher.read([sample]))
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = [one.grad for one in course.parameters if one.grad is not None]
+        length = whole(torch.nn.utils.get_total_norm(gradients))
+        if counts and not (float(loss.detach()) < LIMIT and math.isfinite(float(length))):
+            blamed.append(sample.name)
+    blamed = [name for names in course.team.gather(blamed) for name in names]
     whose = f", from {', '.join(dict.fromkeys(blamed))[:200]}" if blamed else ""
     what = f"the loss is {value:.4g}" if not value < LIMIT else "the gradients are not finite"
     checkpoints = sorted((course.place.folder / "checkpoints").glob("*"))
@@ -278,9 +312,18 @@ def _as_shown(course: Course) -> Iterator[None]:
 def _keep_checkpoint(course: Course) -> None:
     folder = course.place.folder / "checkpoints" / f"{course.step:06d}"
     with _as_shown(course):
-        keep(course.trainee, course.spec, folder)
+        keep(course.trainee, course.spec, folder, course.team.leads)
         if course.spec.train.previews:
-            draw_previews(course.trainee, course.spec, folder)
+            _draw(course, folder)
+
+
+def _draw(course: Course, folder: Path) -> None:
+    """Let the process that leads draw; where weights are sharded, all do, for one folder."""
+    if course.team.leads:
+        draw_previews(course.trainee, course.spec, folder)
+    elif course.is_sharded:
+        with TemporaryDirectory() as unseen:
+            draw_previews(course.trainee, course.spec, Path(unseen))
 
 
 def _tell(
@@ -302,6 +345,7 @@ def _account(course: Course) -> dict[str, Any]:
     device = course.place.device
     return {
         "world_size": course.team.size,
+        "sharded": course.is_sharded,
         "effective_batch": course.spec.train.effective_batch,
         "samples_per_pass": course.teacher.most,
         "determinism": "bitwise" if device == "cpu" else "best-effort",
@@ -326,17 +370,28 @@ class Teacher:
             counted = counted.model_copy(update={"precision": "fp32"})
         self.most = samples_per_pass(counted, spec.base.model, budget)
 
+    def _precision(self) -> torch.autocast:
+        device = self._trainee.device
+        dtype = dtype_for(self._trainee.train.precision, device)
+        return torch.autocast(device.split(":")[0], dtype, enabled=dtype != torch.float32)
+
+    def read(self, samples: Sequence[Sample]) -> Pass:
+        """Return the tensors of one pass; text encoders that learn read their texts here."""
+        trainee = self._trainee
+        trainee.salts[:] = [salts_of(samples).to(trainee.device)]
+        with self._precision():
+            return read_pass(samples, self._spec, self.timesteps, trainee.encoders)
+
     def loss(self, content: Pass) -> Tensor:
         """Return the sum of the samples' losses, each weighed as the recipe says."""
         train, trainee, times = self._spec.train, self._trainee, content.times
-        device, dtype = trainee.device, dtype_for(train.precision, trainee.device)
+        device = trainee.device
         noisy = losses.add_noise(content.latents, content.seen, self._kept, times)
         target = losses.target_of(
             content.latents, content.noise, self._kept, times, self._prediction
         )
-        trainee.salts[:] = [content.salts.to(device)]
         unet = trainee.unet
-        with torch.autocast(device.split(":")[0], dtype=dtype, enabled=dtype != torch.float32):
+        with self._precision():
             predicted = unet(
                 noisy.to(device, unet.dtype, memory_format=torch.channels_last),
                 times.to(device),

@@ -57,7 +57,6 @@ class Pass:
     ids: Tensor
     sequences: Tensor
     pooled: Tensor
-    salts: Tensor
 
 
 class Curriculum:
@@ -76,6 +75,11 @@ class Curriculum:
         ]
         if class_set is not None:
             self._class_order = Order(class_set.by_shape(), train.batch, train.seed, "class")
+
+    @property
+    def idle(self) -> Sample:
+        """Return a sample to compute with where others have more to do; it does not count."""
+        return Sample(self._sets[0], 0, Dice(self._seed, 0, 0), dropout=0.0)
 
     def samples(self, phase: int, step: int) -> list[Sample]:
         """Return this process's samples of an optimizer step, micro-batch by micro-batch."""
@@ -108,6 +112,11 @@ def in_passes(samples: Sequence[Sample], most: int) -> list[tuple[Sample, ...]]:
     return found
 
 
+def salts_of(samples: Sequence[Sample]) -> Tensor:
+    """Return what tells the samples' dropout apart."""
+    return torch.tensor([sample.dice.salt() for sample in samples], dtype=torch.int32)
+
+
 def read_pass(
     samples: Sequence[Sample], spec: TrainSpec, timesteps: int, encoders: TextEncoders | None
 ) -> Pass:
@@ -133,7 +142,6 @@ def read_pass(
         ids=_stacked(looks, "ids"),
         sequences=sequences,
         pooled=pooled,
-        salts=torch.tensor([sample.dice.salt() for sample in samples], dtype=torch.int32),
     )
 
 

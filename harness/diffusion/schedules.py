@@ -17,7 +17,7 @@ def phase_of(train: Train, step: int) -> tuple[int, int]:
     raise IndexError(f"step {step} lies behind the last phase")
 
 
-def multiplier(phase: Phase, place: int, stretch: int = 1) -> float:
+def multiplier(phase: Phase, place: int, stretch: float = 1) -> float:
     """Return what the phase's rate is multiplied by at its step `place`, from 0.
 
     A falling schedule is at its floor at `place == steps`, as in the official scripts: the last
@@ -53,7 +53,7 @@ def multiplier_at(train: Train, step: int) -> tuple[int, float]:
     """Return the phase and the rate's multiplier at an optimizer step of the whole run."""
     index, place = phase_of(train, step)
     legacy = train.lr_schedule_unit == "diffusers-legacy"
-    stretch = train.accumulation if legacy else 1
+    stretch = train.accumulation / train.processes if legacy else 1
     return index, multiplier(train.phases[index], place, stretch)
 
 

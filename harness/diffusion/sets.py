@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from harness.fingerprint import number_of
@@ -51,9 +52,8 @@ class EncodedSet:
     texts: Sequence[str]
     readings: Sequence[Sequence[int]]
     """Of each picture, the rows of `texts` that stand for it."""
-    sequences: Tensor | None = None
-    pooled: Tensor | None = None
-    """Embeddings of every text, where the text encoders rest."""
+    embeddings: tuple[Mapping[str, NDArray[Any]], ...] = ()
+    """`sequences` and `pooled` of every text in shards, where the text encoders rest."""
 
     def __len__(self) -> int:
         return len(self.where)
@@ -64,9 +64,9 @@ class EncodedSet:
 
     def embedding(self, row: int) -> tuple[Tensor, Tensor]:
         """Return what the text encoders said of one text, where that was kept."""
-        assert self.sequences is not None
-        assert self.pooled is not None
-        return self.sequences[row], self.pooled[row]
+        shard, place = divmod(row, len(self.embeddings[0]["pooled"]))
+        found = self.embeddings[shard]
+        return torch.tensor(found["sequences"][place]), torch.tensor(found["pooled"][place])
 
     def by_shape(self) -> list[NDArray[np.int64]]:
         """Return the numbers of the pictures of each shape."""
@@ -87,7 +87,6 @@ def read_set(
         for place, shard in enumerate(shards)
         for row, number in enumerate(shard.members)
     }
-    parts = [load_file(file) for file in sorted(texts.glob("embeddings-*.safetensors"))]
     return EncodedSet(
         shards=shards,
         where=tuple(where[number] for number in range(len(where))),
@@ -95,22 +94,25 @@ def read_set(
         weights=tuple(weights),
         texts=json.loads((texts / TEXTS).read_text(encoding="utf-8")),
         readings=json.loads((texts / READINGS).read_text(encoding="utf-8")),
-        sequences=torch.cat([part["sequences"] for part in parts]) if parts else None,
-        pooled=torch.cat([part["pooled"] for part in parts]) if parts else None,
+        embeddings=tuple(map(mapped, sorted(texts.glob("embeddings-*.safetensors")))),
     )
 
 
 def mapped(file: Path) -> dict[str, NDArray[Any]]:
-    """Return the tensors of a safetensors file as arrays that are read only where looked at."""
+    """Return the tensors of a safetensors file as arrays that are read only where looked at.
+
+    They are views of one map, so that a set of many shards does not run out of open files.
+    """
     with file.open("rb") as stream:
         size = int.from_bytes(stream.read(8), "little")
         header = json.loads(stream.read(size))
+        content = mmap(stream.fileno(), 0, access=ACCESS_READ)
     found: dict[str, NDArray[Any]] = {}
     for name, facts in header.items():
         if name != "__metadata__":
-            begin = 8 + size + facts["data_offsets"][0]
+            begin, shape = 8 + size + facts["data_offsets"][0], tuple(facts["shape"])
             form = _FORMATS[facts["dtype"]]
-            found[name] = np.memmap(file, form, "r", begin, tuple(facts["shape"]))
+            found[name] = np.frombuffer(content, form, math.prod(shape), begin).reshape(shape)
     return found
 
 

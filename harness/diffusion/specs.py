@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from harness.interfaces import OptimizerSpec
+from harness.interfaces import OptimizerSpec, Sight
 from harness.quarrels import Quarrel
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -27,6 +27,7 @@ class AdamW(_Decayed):
 
     implementation: ClassVar[str] = "harness.diffusion.optimizers:adamw"
     summary: ClassVar[str] = "AdamW"
+    sees: ClassVar[Sight] = "number"
     use: Literal["adamw"]
     beta1: Beta = 0.9
     beta2: Beta = 0.999
@@ -39,6 +40,7 @@ class AdamW8bit(AdamW):
     implementation: ClassVar[str] = "harness.diffusion.optimizers:adamw_8bit"
     summary: ClassVar[str] = "AdamW with 8-bit state (bitsandbytes, CUDA only)"
     needs_cuda: ClassVar[bool] = True
+    sees: ClassVar[Sight] = "everything"
     use: Literal["adamw-8bit"]  # type: ignore[assignment]
 
 
@@ -85,6 +87,7 @@ class Adafactor(_Decayed):
 
     implementation: ClassVar[str] = "harness.diffusion.optimizers:adafactor"
     summary: ClassVar[str] = "Adafactor at fixed rates"
+    sees: ClassVar[Sight] = "tensor"
     use: Literal["adafactor"]
     weight_decay: Decay = 0.0
     relative_step: bool = False
@@ -102,6 +105,7 @@ class Lion(_Decayed):
 
     implementation: ClassVar[str] = "harness.diffusion.optimizers:lion"
     summary: ClassVar[str] = "Lion (sign of the momentum; a third of AdamW's rate or less)"
+    sees: ClassVar[Sight] = "number"
     use: Literal["lion"]
     beta1: Beta = 0.9
     beta2: Beta = 0.99
@@ -112,6 +116,7 @@ class Came(_Decayed):
 
     implementation: ClassVar[str] = "harness.diffusion.optimizers:came"
     summary: ClassVar[str] = "CAME (factored moments, weighed by confidence)"
+    sees: ClassVar[Sight] = "tensor"
     use: Literal["came"]
     beta1: Beta = 0.9
     beta2: Beta = 0.999

@@ -18,6 +18,7 @@ from harness.diffusion.adapters import add_adapter, hash_dropouts, save_adapter
 from harness.diffusion.fused import fuse
 from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders, load_unet
 from harness.diffusion.sets import save_tensors
+from harness.diffusion.sharding import gathered
 from harness.diffusion.slicing import HeadByHead
 from harness.diffusion.tokens import add_tokens, save_tokens
 from harness.fingerprint import number_of
@@ -96,6 +97,8 @@ def prepare(spec: TrainSpec, device: str) -> Trainee:
         else:
             model.requires_grad_(True)
         model.train()
+    for row in trainee.tokens:
+        row.requires_grad_(True)  # which an adapter beside them takes away
     _save_memory(trainee)
     return trainee
 
@@ -125,24 +128,28 @@ def _every(count: int) -> Callable[..., Any]:
     return call
 
 
-def keep(trainee: Trainee, spec: TrainSpec, folder: Path) -> None:
-    """Write what was learned: an adapter with its tokens, or whole models in fp16."""
+def keep(trainee: Trainee, spec: TrainSpec, folder: Path, leads: bool = True) -> None:
+    """Write what was learned: an adapter with its tokens, or whole models in fp16.
+
+    Only the process that leads writes; the others give it their shares.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    if trainee.train.method == "lora":
+    if trainee.train.method == "full":
+        for part, model in trainee.models.items():
+            _save_half(model, folder / part, leads)
+    elif leads:
         facts = {"base": spec.base.model, "train": json.dumps(described(spec.train))}
         save_adapter(trainee.models, folder, facts)
         if trainee.tokens:
             save_tokens(trainee.tokens, trainee.train.tokens, folder)
-        return
-    for part, model in trainee.models.items():
-        _save_half(model, folder / part)
 
 
-def _save_half(model: Any, folder: Path) -> None:
+def _save_half(model: Any, folder: Path, leads: bool) -> None:
     """Write a model in fp16, as its library would, and leave the model itself in fp32."""
-    state = {
-        name: value.detach().half().cpu().contiguous() for name, value in model.state_dict().items()
-    }
+    halves = ((name, value.detach().half()) for name, value in model.state_dict().items())
+    state = {name: value.contiguous() for name, value in gathered(halves, leads).items()}
+    if not leads:
+        return
     if isinstance(model, UNet2DConditionModel):
         model.save_config(folder)
         save_tensors(folder / "diffusion_pytorch_model.safetensors", state)

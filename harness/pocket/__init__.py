@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.fingerprint import digest, digest_file
+from harness.fingerprint import digest, digest_input
 
 PREFIX = "pocket/"
 WEIGHTS = Path(__file__).parent / "weights"
@@ -34,7 +34,7 @@ def pinned(name: str | None) -> dict[str, str]:
         return {"weights": _digest(name)}
     place = Path(name)
     files = sorted(place.rglob("*")) if place.is_dir() else [place]
-    content = [[file.name, digest_file(file)] for file in files if file.is_file()]
+    content = [[file.name, digest_input(file)] for file in files if file.is_file()]
     return {"weights": digest(content)} if content else {}
 
 

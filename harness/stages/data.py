@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from collections import Counter
 
 from PIL import Image, ImageOps
@@ -14,6 +15,8 @@ from harness.errors import UsageError
 from harness.interfaces import Picture, Progress, Workplace
 from harness.stages.files import UNREADABLE, Entry, save_png, write_index
 from harness.steps import DataSpec
+
+log = logging.getLogger(__name__)
 
 
 def collect(spec: DataSpec, place: Workplace) -> None:
@@ -37,6 +40,9 @@ def collect(spec: DataSpec, place: Workplace) -> None:
             entries.append(Entry(picture.id, 0, picture.text, None, reason=reason))
         place.report(Progress(number + 1, 0, "collecting"))
     kept = [entry for entry in entries if entry.file]
+    broken = [entry.id for entry in entries if not entry.file]
+    if broken:
+        log.warning("left out, for they cannot be read: %s", _named(broken))
     if not kept:
         raise UsageError(
             f"no picture is left of {sum(dropped.values())}: {dict(dropped)}",
@@ -45,6 +51,11 @@ def collect(spec: DataSpec, place: Workplace) -> None:
     write_index(place.folder, entries)
     report = {"kept": len(kept), "dropped": dict(sorted(dropped.items()))}
     (place.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _named(ids: list[str]) -> str:
+    rest = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+    return ", ".join(ids[:5]) + rest
 
 
 def _entry(picture: Picture, file: str) -> Entry:

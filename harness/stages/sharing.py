@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -81,9 +82,12 @@ def _relay(child: subprocess.Popen[str], place: Workplace) -> None:
     """Report what the first worker reports, and raise what any of them raises."""
     assert child.stdout is not None
     for line in child.stdout:
-        if not line.startswith("{"):
+        try:
+            document = json.loads(line)
+        except ValueError:
+            continue  # a library's chatter
+        if not isinstance(document, dict):
             continue
-        document = json.loads(line)
         if "error" in document:
             raise TrainingError(document["error"], hint=document["hint"])
         if "notes" in document:
@@ -122,6 +126,11 @@ def work(job: Path) -> int:
         STAGES[document["stage"]].load()(spec, replace(place, notes=place.notes))
     except HarnessError as error:
         print(json.dumps({"error": error.what, "hint": error.hint}), file=out)
+        return 1
+    except Exception as error:
+        traceback.print_exc()
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        print(json.dumps({"error": said, "hint": "a worker's own words"}), file=out)
         return 1
     if rank == 0:
         print(json.dumps({"notes": place.notes}), file=out)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from harness.diffusion import loop
+from harness.diffusion.journal import forget_peak
 from harness.diffusion.sets import EncodedSet, read_set
+from harness.diffusion.sharding import may_shard, shard
 from harness.diffusion.team import join
 from harness.diffusion.trainee import prepare
 from harness.errors import TrainingError
@@ -24,8 +26,12 @@ def train(spec: TrainSpec, place: Workplace) -> None:
                 f"{len(each)} pictures are fewer than one batch of {spec.train.batch}",
                 hint="lower train.batch, or loosen data.curate",
             )
+    forget_peak(place.device)
     team = join(place.rank, place.device)
-    loop.run(spec, sets, class_set, prepare(spec, place.device), team, place)
+    trainee = prepare(spec, place.device)
+    if may_shard(spec.train, team):
+        shard(trainee.models.values(), place.device)
+    loop.run(spec, sets, class_set, trainee, team, place)
 
 
 def read_sets(spec: TrainSpec, place: Workplace) -> tuple[list[EncodedSet], EncodedSet | None]:
