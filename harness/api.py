@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,34 +17,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import benchmark as benchmarks
-from harness import board, pages, plugins
+from harness import board, plugins
 from harness import recipe as recipes
-from harness.anatomy import unet_layers, unet_of
 from harness.benchmark import Benchmark, PromptSuite
 from harness.cards import Card, card_at_hand, card_named
+from harness.checks import check as check
 from harness.doctor import Finding, examine
 from harness.errors import (
-    HarnessError,
     MissingPrerequisite,
-    PageError,
-    Problem,
-    StoreError,
     UsageError,
 )
 from harness.executors.specs import Local
-from harness.fingerprint import digest
 from harness.forecast import Forecast, Planned, forecast
 from harness.interfaces import Page
 from harness.plan import RunPlan, plan, plan_supplied
-from harness.pocket import pinned
 from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
-from harness.records import Artifact, Result, Step
+from harness.records import Result, Step
 from harness.rehearsal import rehearsal
 from harness.run import Outcome, Settings, execute, make_all, missing
-from harness.store import Store, damage, read_artifact
+from harness.store import Store
 from harness.supplied import read_supplied
-from harness.training import TARGETS, Train
+from harness.training import Train
+from harness.upkeep import Garbage, collect_garbage
+from harness.upkeep import verify as verify
 
 if TYPE_CHECKING:
     from harness.export.hub import Hub
@@ -326,74 +320,6 @@ def leaderboard(reports: Path, benchmark: str | None) -> list[board.Board]:
     return board.boards(board.read_results(reports, benchmark))
 
 
-def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
-    """Return how many pages were read and every problem; without files, of all pages."""
-    chosen = list(files) or [
-        file for kind in pages.FOLDERS for file in pages.available(kind).values()
-    ]
-    problems: list[Problem] = []
-    for file in chosen:
-        try:
-            _check_one(file)
-        except PageError as error:
-            problems += error.problems
-        except HarnessError as error:
-            problems.append(Problem(str(file), 1, "", error.what, error.hint))
-    return len(chosen), problems
-
-
-def _check_one(file: Path) -> None:
-    fields = set(pages.read(file).data)
-    if "prompts" in fields:
-        pages.load(PromptSuite, file)
-    elif {"suites", "metrics", "sampler"} & fields:
-        benchmarks.load(str(file) if file.suffix in (".yaml", ".yml") else file.stem)
-    else:
-        _check_recipe(file)
-
-
-def _check_recipe(file: Path) -> None:
-    """Look for what a recipe names, too: a page that holds can still name what is not there."""
-    recipe, located = pages.load(Recipe, file), pages.read(file)
-    problems = []
-    for field, name in (("model", recipe.base.model), ("vae", recipe.base.vae)):
-        try:
-            pinned(name)
-        except UsageError as error:
-            line = located.line(("base", field))
-            problems.append(Problem(located.file, line, f"base.{field}", error.what, error.hint))
-    adapter = recipe.load.adapter if recipe.load else None
-    if adapter and not Path(adapter).is_file():
-        line = located.line(("load", "adapter"))
-        message = f"names a file that is not there: {adapter}"
-        problems.append(Problem(located.file, line, "load.adapter", message, "correct the path"))
-    for place, message, hint in _layers_missed(recipe):
-        problems.append(Problem(located.file, located.line(place), ".".join(place), message, hint))
-    if recipe.name != file.stem:
-        line = located.line(("name",))
-        message = f"is {recipe.name!r} in a file called {file.stem!r}"
-        problems.append(Problem(located.file, line, "name", message, "give both one name"))
-    if problems:
-        raise PageError(problems)
-
-
-def _layers_missed(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Yield each pattern of the adapter that matches no layer of its base."""
-    adapter = recipe.train.adapter if recipe.train else None
-    if adapter is None or not (adapter.ranks or adapter.targets not in TARGETS):
-        return
-    names = [each.name for each in unet_layers(unet_of(recipe.base.model), 8, 8)
-             if each.kind in ("linear", "conv")]  # fmt: skip
-    patterns = {("train", "adapter", "ranks"): list(adapter.ranks)}
-    if adapter.targets not in TARGETS:
-        patterns["train", "adapter", "targets"] = [adapter.targets]
-    for place, asked in patterns.items():
-        for pattern in asked:
-            if not any(re.search(pattern, name) for name in names):
-                example = names[len(names) // 2]
-                yield place, f"{pattern!r} matches no layer of the UNet", f"such as {example}"
-
-
 def schemas() -> dict[str, str]:
     """Return the JSON Schema of every kind of page, as text."""
     return {
@@ -402,75 +328,8 @@ def schemas() -> dict[str, str]:
     }
 
 
-def verify(file: Path, store: Path) -> list[str]:
-    """Return everything about a result file that does not hold any more."""
-    result, house = board.read_result(file), Store(store)
-    found: list[str] = []
-    if digest(result.protocol)[:16] != result.signature:
-        found.append(f"{file}: the signature is not that of its protocol")
-    if file.stem != result.recipe:
-        found.append(f"{file} is filed under another name than {result.recipe}")
-    by_key = {artifact.key: artifact for artifact in _artifacts(house, found)}
-    for name, key in result.keys.items():
-        if key in by_key:
-            found += damage(by_key[key])
-        elif name in ("sample", "score"):
-            found.append(f"{name} ({key[:12]}) is not in {store}")
-    score = by_key.get(result.keys.get("score", ""))
-    if score is not None and not found:
-        document = json.loads((score.path / "scores.json").read_text(encoding="utf-8"))
-        written = [each.model_dump(mode="json") for each in result.scores]
-        if document["scores"] != written:
-            found.append(f"{file} differs from the scores in the store")
-        if document["images"] != result.images.model_dump(mode="json"):
-            found.append(f"{file} counts other images than the store")
-    return found
-
-
-def _artifacts(house: Store, found: list[str]) -> list[Artifact]:
-    artifacts = []
-    for manifest in sorted(house.root.glob("*/??/*/manifest.json")):
-        try:
-            artifacts.append(read_artifact(manifest.parent))
-        except HarnessError as error:
-            found.append(str(error))
-    return artifacts
-
-
-@dataclass(frozen=True)
-class Garbage:
-    """What `gc` would remove or has removed."""
-
-    folders: tuple[Path, ...]
-    bytes: int
-
-
 def gc(place: Place, dry_run: bool) -> Garbage:
-    """Remove artifacts that no result names, and the leftovers of steps that never finished."""
-    house = Store(place.store)
-    if not place.reports.is_dir():
-        raise UsageError(
-            f"there is no folder {place.reports}: every artifact would look unused",
-            hint="give --reports the folder with the results that are to stay",
-        )
-    if house.in_use():
-        raise StoreError(f"{place.store} is in use by another run", hint="wait for it to end")
-    named = {
-        key
-        for reports in (place.reports, place.store / "rehearsals")
-        if reports.is_dir() and any(reports.glob("*/*.json"))
-        for result in board.read_results(reports)
-        for key in result.keys.values()
-    }
-    unused = [artifact.path for artifact in house.artifacts() if artifact.key not in named]
-    folders = [*unused, *house.leftovers()]
-    size = sum(
-        file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()
-    )
-    if not dry_run:
-        for folder in folders:
-            shutil.rmtree(folder)
-    return Garbage(tuple(folders), size)
+    return collect_garbage(Store(place.store), place.reports, dry_run)
 
 
 def doctor(place: Place) -> list[Finding]:

@@ -23,23 +23,23 @@ import torch
 from torch import Tensor
 
 from harness import plugins
-from harness.diffusion import losses
 from harness.diffusion.averages import Averages
 from harness.diffusion.checkpoint import read_state, write_state
 from harness.diffusion.journal import Clock, Log, Tracker, peak_memory_mb
-from harness.diffusion.load import dtype_for, load_noise_schedule
+from harness.diffusion.load import dtype_for
 from harness.diffusion.optimizers import averaged, weight_decay_for
-from harness.diffusion.passes import Curriculum, Pass, Sample, in_passes, read_pass, salts_of
+from harness.diffusion.passes import Curriculum, Sample, in_passes
 from harness.diffusion.previews import draw_previews
 from harness.diffusion.scale import Scale, scale_for
 from harness.diffusion.schedules import multiplier_at
 from harness.diffusion.sets import EncodedSet
 from harness.diffusion.sharding import is_share, share_of, take_step, whole
+from harness.diffusion.teacher import Teacher
 from harness.diffusion.team import Team
 from harness.diffusion.trainee import Trainee, keep
 from harness.errors import TrainingError
 from harness.interfaces import Progress, Workplace
-from harness.memory import CPU_BUDGET, CUDA_SHARE, samples_per_pass
+from harness.memory import CPU_BUDGET, CUDA_SHARE
 from harness.steps import TrainSpec
 
 log = logging.getLogger(__name__)
@@ -353,67 +353,3 @@ def _account(course: Course) -> dict[str, Any]:
         "overflows": course.scale.overflows,
         "time_split": {name: round(value, 3) for name, value in course.clock.spent.items()},
     }
-
-
-class Teacher:
-    """From a pass to its loss: the noise schedule, the UNet and how its answer is judged."""
-
-    def __init__(self, spec: TrainSpec, trainee: Trainee, budget: int) -> None:
-        scheduler = load_noise_schedule(spec.base)
-        self._spec, self._trainee = spec, trainee
-        kept = scheduler.alphas_cumprod
-        self._kept = losses.zero_terminal(kept) if spec.train.zero_terminal_snr else kept
-        self._prediction = spec.train.prediction or str(scheduler.config.prediction_type)
-        self.timesteps = len(self._kept)
-        counted = spec.train
-        if trainee.device == "cpu":  # which computes in fp32 whatever the page says
-            counted = counted.model_copy(update={"precision": "fp32"})
-        self.most = samples_per_pass(counted, spec.base.model, budget)
-
-    def _precision(self) -> torch.autocast:
-        device = self._trainee.device
-        dtype = dtype_for(self._trainee.train.precision, device)
-        return torch.autocast(device.split(":")[0], dtype, enabled=dtype != torch.float32)
-
-    def read(self, samples: Sequence[Sample]) -> Pass:
-        """Return the tensors of one pass; text encoders that learn read their texts here."""
-        trainee = self._trainee
-        trainee.salts[:] = [salts_of(samples).to(trainee.device)]
-        with self._precision():
-            return read_pass(samples, self._spec, self.timesteps, trainee.encoders)
-
-    def loss(self, content: Pass) -> Tensor:
-        """Return the sum of the samples' losses, each weighed as the recipe says."""
-        train, trainee, times = self._spec.train, self._trainee, content.times
-        device = trainee.device
-        noisy = losses.add_noise(content.latents, content.seen, self._kept, times)
-        target = losses.target_of(
-            content.latents, content.noise, self._kept, times, self._prediction
-        )
-        unet = trainee.unet
-        with self._precision():
-            predicted = unet(
-                noisy.to(device, unet.dtype, memory_format=torch.channels_last),
-                times.to(device),
-                content.sequences.to(device, unet.dtype),
-                added_cond_kwargs={
-                    "text_embeds": content.pooled.to(device, unet.dtype),
-                    "time_ids": content.ids.to(device),
-                },
-            ).sample
-        each = losses.sample_losses(predicted, target.to(device), train.huber, times, self._kept)
-        return (each * self._weights(content).to(device)).sum()
-
-    def _weights(self, content: Pass) -> Tensor:
-        """Return how much each sample counts: class images plainly, by the prior's weight."""
-        train = self._spec.train
-        by_noise = losses.weights(train, self._kept, content.times, self._prediction)
-        found = []
-        for place, sample in enumerate(content.samples):
-            if sample.is_class:
-                assert train.prior is not None
-                found.append(train.prior.weight)
-            else:
-                own = 1.0 if by_noise is None else float(by_noise[place])
-                found.append(own * sample.data.weights[sample.number])
-        return torch.tensor(found)

@@ -1,0 +1,84 @@
+"""Whether pages hold, and whether what they name is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness import benchmark as benchmarks
+from harness import pages
+from harness.anatomy import unet_layers, unet_of
+from harness.benchmark import PromptSuite
+from harness.errors import HarnessError, PageError, Problem, UsageError
+from harness.pocket import pinned
+from harness.recipe import Recipe
+from harness.training import TARGETS
+
+
+def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
+    """Return how many pages were read and every problem; without files, of all pages."""
+    chosen = list(files) or [
+        file for kind in pages.FOLDERS for file in pages.available(kind).values()
+    ]
+    problems: list[Problem] = []
+    for file in chosen:
+        try:
+            _check_one(file)
+        except PageError as error:
+            problems += error.problems
+        except HarnessError as error:
+            problems.append(Problem(str(file), 1, "", error.what, error.hint))
+    return len(chosen), problems
+
+
+def _check_one(file: Path) -> None:
+    fields = set(pages.read(file).data)
+    if "prompts" in fields:
+        pages.load(PromptSuite, file)
+    elif {"suites", "metrics", "sampler"} & fields:
+        benchmarks.load(str(file) if file.suffix in (".yaml", ".yml") else file.stem)
+    else:
+        _check_recipe(file)
+
+
+def _check_recipe(file: Path) -> None:
+    """Look for what a recipe names, too: a page that holds can still name what is not there."""
+    recipe, located = pages.load(Recipe, file), pages.read(file)
+    problems = []
+    for field, name in (("model", recipe.base.model), ("vae", recipe.base.vae)):
+        try:
+            pinned(name)
+        except UsageError as error:
+            line = located.line(("base", field))
+            problems.append(Problem(located.file, line, f"base.{field}", error.what, error.hint))
+    adapter = recipe.load.adapter if recipe.load else None
+    if adapter and not Path(adapter).is_file():
+        line = located.line(("load", "adapter"))
+        message = f"names a file that is not there: {adapter}"
+        problems.append(Problem(located.file, line, "load.adapter", message, "correct the path"))
+    for place, message, hint in _layers_missed(recipe):
+        problems.append(Problem(located.file, located.line(place), ".".join(place), message, hint))
+    if recipe.name != file.stem:
+        line = located.line(("name",))
+        message = f"is {recipe.name!r} in a file called {file.stem!r}"
+        problems.append(Problem(located.file, line, "name", message, "give both one name"))
+    if problems:
+        raise PageError(problems)
+
+
+def _layers_missed(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield each pattern of the adapter that matches no layer of its base."""
+    adapter = recipe.train.adapter if recipe.train else None
+    if adapter is None or not (adapter.ranks or adapter.targets not in TARGETS):
+        return
+    names = [each.name for each in unet_layers(unet_of(recipe.base.model), 8, 8)
+             if each.kind in ("linear", "conv")]  # fmt: skip
+    patterns = {("train", "adapter", "ranks"): list(adapter.ranks)}
+    if adapter.targets not in TARGETS:
+        patterns["train", "adapter", "targets"] = [adapter.targets]
+    for place, asked in patterns.items():
+        for pattern in asked:
+            if not any(re.search(pattern, name) for name in names):
+                example = names[len(names) // 2]
+                yield place, f"{pattern!r} matches no layer of the UNet", f"such as {example}"
