@@ -110,7 +110,9 @@ def _save_memory(trainee: Trainee) -> None:
         if trainee.encoders is not None:
             for encoder in (trainee.encoders.first, trainee.encoders.second):
                 encoder.train()  # recomputing is for models in training
-                encoder.gradient_checkpointing_enable({"use_reentrant": False})
+                old = encoder.gradient_checkpointing_enable  # transformers before 5.20 or so
+                enable = getattr(encoder, "activation_checkpointing_enable", old)
+                enable({"use_reentrant": False})
     if trainee.train.attention_slicing:
         trainee.unet.set_attn_processor(HeadByHead())
 
