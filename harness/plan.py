@@ -13,7 +13,7 @@ from typing import Any
 from harness.benchmark import Judgement, Prompt, Sampler
 from harness.dataset import Caption
 from harness.errors import UsageError
-from harness.fingerprint import digest, digest_file
+from harness.fingerprint import digest
 from harness.interfaces import ExtractorSpec, MetricSpec, Page
 from harness.pocket import pinned
 from harness.recipe import Base, Load, Recipe
@@ -199,7 +199,7 @@ def _adapter(recipe: Recipe) -> str | None:
     file = Path(recipe.load.adapter)
     if not file.is_file():
         raise UsageError(f"there is no adapter file {file}", hint="give a .safetensors file")
-    return digest_file(file)
+    return recipe.load.digest()
 
 
 def _judging(subject: str, sample: Step, judgement: Judgement) -> Iterator[Step]:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from harness import pages
 from harness.dataset import Data
+from harness.fingerprint import digest, digest_file
 from harness.interfaces import Page
 from harness.quarrels import refuse
 from harness.training import Train, quarrels
@@ -39,6 +40,16 @@ class Load(Page):
         if (self.model is None) == (self.adapter is None):
             raise ValueError("names exactly one of model and adapter")
         return self
+
+    def tokens(self) -> Path | None:
+        """Return the file of new tokens that lies beside the adapter, where there is one."""
+        beside = Path(self.adapter).with_name("embeddings.safetensors") if self.adapter else None
+        return beside if beside is not None and beside.is_file() else None
+
+    def digest(self) -> str:
+        """Return the digest of the adapter, with that of its tokens where it has some."""
+        adapter, tokens = digest_file(Path(str(self.adapter))), self.tokens()
+        return digest([adapter, digest_file(tokens)]) if tokens else adapter
 
 
 class Prompting(Page):

@@ -84,6 +84,23 @@ def test_new_tokens_are_learned_and_read_again_where_images_are_drawn(
     )  # fmt: skip
     assert exported.code == 0, exported.err
     assert any(file.endswith("embeddings.safetensors") for file in exported.json["files"])
+    again = command(
+        "score", "--adapter", tmp_path / "out" / "pytorch_lora_weights.safetensors", "--base",
+        "pocket/sdxl", "--name", "again", *common, "--json",
+    )  # fmt: skip
+    assert again.code == 0, again.err
+    drawn, redrawn = (images(each.json["results"][0], store) for each in (ran, again))
+    assert not all(np.array_equal(drawn[name], redrawn[name]) for name in drawn)  # no <ink> asked
+    inked = tmp_path / "inked-again.yaml"
+    inked.write_text(
+        "schema_version: 1\nname: inked-again\nsummary: ours\nbase: {model: pocket/sdxl}\n"
+        f"load: {{adapter: {tmp_path / 'out' / 'pytorch_lora_weights.safetensors'}}}\n"
+        'prompting: {prefix: "<ink>"}\n'
+    )
+    same = command("run", inked, *common, "--json")
+    assert same.code == 0, same.err
+    redrawn = images(same.json["results"][0], store)
+    assert all(np.abs(drawn[name] - redrawn[name]).max() <= 1 for name in drawn)
 
 
 def test_a_run_that_learns_to_say_v_is_sampled_as_such(command: Command, tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from harness.diffusion.sampler import Artist, Request
 from harness.diffusion.tokens import FILE as EMBEDDINGS
 from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
-from harness.fingerprint import digest_file
 from harness.interfaces import Progress, Workplace
 from harness.stages.files import UNREADABLE, Entry, is_black, save_png, write_index
 from harness.steps import SampleSpec, SuppliedSpec
@@ -99,8 +98,11 @@ def _pipeline(spec: SampleSpec, place: Workplace) -> StableDiffusionXLPipeline:
                 setattr(pipeline, part, model.to(place.device).eval())
     if spec.load is not None and spec.load.adapter is not None:
         file = Path(spec.load.adapter)
-        if digest_file(file) != spec.adapter_digest:
+        if spec.load.digest() != spec.adapter_digest:
             raise UsageError(f"{file} changed while it was being read", hint="run again")
+        tokens = spec.load.tokens()
+        if tokens is not None:
+            attach_tokens(pipeline, tokens)
         attach(pipeline, file, sampler.adapter_scale)
     return pipeline
 
