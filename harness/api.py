@@ -20,7 +20,6 @@ from harness import benchmark as benchmarks
 from harness import board, plugins
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, PromptSuite
-from harness.cards import Card, card_at_hand, card_named
 from harness.checks import check as check
 from harness.doctor import Finding, examine
 from harness.errors import (
@@ -29,6 +28,7 @@ from harness.errors import (
 )
 from harness.executors.specs import Local
 from harness.forecast import Forecast, Planned, forecast
+from harness.forecast.cards import Card, card_at_hand, card_named
 from harness.interfaces import Page
 from harness.plan import RunPlan, plan, plan_supplied
 from harness.progress import watcher

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from harness import benchmark as benchmarks
 from harness import pages
-from harness.anatomy import unet_layers, unet_of
 from harness.benchmark import PromptSuite
 from harness.errors import HarnessError, PageError, Problem, UsageError
 from harness.pocket import pinned
 from harness.recipe import Recipe
+from harness.sizes.anatomy import unet_layers, unet_of
 from harness.training import TARGETS
 
 

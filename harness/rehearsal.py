@@ -14,7 +14,7 @@ from harness.data.curate import failed_rule
 from harness.data.sources.pocket import pocket
 from harness.data.specs import Pocket
 from harness.dataset import Curate, Data
-from harness.diffusion.specs import AdamW, AdamW8bit
+from harness.learning.specs import AdamW, AdamW8bit
 from harness.recipe import Base, Load, Recipe
 from harness.training import Buckets, Phase, Train
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.board import Board, Row, arrow, cell, score_of, seeds
-from harness.diffusion.schedules import rates
 from harness.forecast import Forecast, Planned
+from harness.learning.schedules import rates
 from harness.records import Result, Score
 from harness.run import Outcome
 from harness.stages.files import Entry, read_index

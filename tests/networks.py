@@ -8,9 +8,9 @@ import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from harness.anatomy import Text
 from harness.diffusion.load import load_unet
 from harness.recipe import Base
+from harness.sizes.anatomy import Text
 
 
 def pocket_unet() -> UNet2DConditionModel:

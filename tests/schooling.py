@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import benchmark as benchmarks
-from harness.diffusion.sets import EncodedSet
-from harness.diffusion.trainee import Trainee, prepare
 from harness.interfaces import Progress, Workplace, silent
+from harness.learning.sets import EncodedSet
+from harness.learning.trainee import Trainee, prepare
 from harness.plan import plan
 from harness.recipe import Recipe
 from harness.records import Step

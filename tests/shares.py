@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
-from harness.diffusion.averages import Averages
-from harness.diffusion.checkpoint import read_state, write_state
-from harness.diffusion.sharding import shard, share_of, take_step, whole
 from harness.interfaces import OptimizerSpec
+from harness.learning.averages import Averages
+from harness.learning.checkpoint import read_state, write_state
+from harness.learning.sharding import shard, share_of, take_step, whole
 from harness.plugins import implementation
 
 STEPS = 6

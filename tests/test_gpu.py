@@ -14,9 +14,9 @@ from full_size import full_size, write_pictures, write_sdxl
 from schooling import School, school
 
 from harness import recipe as recipes
-from harness.diffusion import loop
 from harness.interfaces import Progress, Workplace
-from harness.memory import memory_of, samples_per_pass
+from harness.learning import loop
+from harness.sizes.memory import memory_of, samples_per_pass
 from harness.training import Train
 
 pytestmark = [

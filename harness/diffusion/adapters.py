@@ -10,7 +10,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from harness.diffusion.adapter_files import FILE, attach, save_adapter
-from harness.diffusion.draws import SampleDropout
+from harness.diffusion.dropout import SampleDropout
 from harness.errors import TrainingError
 from harness.fingerprint import number_of
 from harness.training import Adapter

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.diffusion.checkpoint import read_state, write_state
+from harness.learning.checkpoint import read_state, write_state
 
 log = logging.getLogger("harness.bake")
 

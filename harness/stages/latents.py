@@ -19,9 +19,9 @@ from torch import Tensor
 from harness.data.buckets import Shape, nearest, shapes
 from harness.diffusion.latents import View, encode_pixels, look, views
 from harness.diffusion.load import load_vae
-from harness.diffusion.sets import save_tensors
 from harness.errors import TrainingError
 from harness.interfaces import Progress, Workplace
+from harness.learning.sets import save_tensors
 from harness.stages.files import Entry, read_index, write_index
 from harness.stages.sharing import is_mine, share
 from harness.steps import LatentsSpec

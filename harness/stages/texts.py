@@ -12,9 +12,9 @@ import torch
 
 from harness.data.captions import readings
 from harness.diffusion.load import dtype_for, load_text_encoders
-from harness.diffusion.sets import READINGS, TEXTS, save_tensors
 from harness.diffusion.words import embed
 from harness.interfaces import Progress, Workplace
+from harness.learning.sets import READINGS, TEXTS, save_tensors
 from harness.stages.files import read_index
 from harness.stages.sharing import is_mine, share
 from harness.steps import TextsSpec

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.diffusion import loop
-from harness.diffusion.journal import forget_peak
-from harness.diffusion.sets import EncodedSet, read_set
-from harness.diffusion.sharding import may_shard, shard
-from harness.diffusion.team import join
-from harness.diffusion.trainee import prepare
 from harness.errors import TrainingError
 from harness.interfaces import Workplace
+from harness.learning import loop
+from harness.learning.journal import forget_peak
+from harness.learning.sets import EncodedSet, read_set
+from harness.learning.sharding import may_shard, shard
+from harness.learning.team import join
+from harness.learning.trainee import prepare
 from harness.stages.files import read_index
 from harness.stages.sharing import share
 from harness.steps import TrainSpec

@@ -13,10 +13,10 @@ from schooling import recipe, school
 
 from harness import benchmark as benchmarks
 from harness.diffusion.load import load_text_encoders
-from harness.diffusion.sets import mapped, read_set
 from harness.diffusion.words import embed
 from harness.fingerprint import digest_file
 from harness.interfaces import Progress, Workplace
+from harness.learning.sets import mapped, read_set
 from harness.plan import plan
 from harness.recipe import Base, Recipe
 from harness.stages import latents, texts

@@ -1,0 +1,1 @@
+"""How large networks are and what training them holds, counted without loading them."""
