@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import api, pages, recipe
-from harness.diffusion.adapters import FILE
+from harness.diffusion.adapter_files import FILE
 from harness.store import read_artifact
 
 RECIPES = sorted(pages.available("recipe"))

@@ -9,13 +9,11 @@ from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
-from harness.diffusion.adapter_files import FILE, attach, save_adapter
 from harness.diffusion.dropout import SampleDropout
 from harness.errors import TrainingError
 from harness.fingerprint import number_of
 from harness.training import Adapter
 
-__all__ = ["FILE", "add_adapter", "attach", "hash_dropouts", "save_adapter"]
 _UNET = {
     "attention": ["to_k", "to_q", "to_v", "to_out.0"],
     "attention+ff": ["to_k", "to_q", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"],

@@ -14,7 +14,8 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from harness.diffusion.adapters import add_adapter, hash_dropouts, save_adapter
+from harness.diffusion.adapter_files import save_adapter
+from harness.diffusion.adapters import add_adapter, hash_dropouts
 from harness.diffusion.fused import fuse
 from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders, load_unet
 from harness.diffusion.slicing import HeadByHead

@@ -12,7 +12,7 @@ from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from PIL import Image, ImageOps
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from harness.diffusion.adapters import FILE, attach
+from harness.diffusion.adapter_files import FILE, attach
 from harness.diffusion.load import load_pipeline, retell
 from harness.diffusion.sampler import Artist, Request
 from harness.diffusion.tokens import FILE as EMBEDDINGS

@@ -17,7 +17,8 @@ from running import Command
 from harness import api
 from harness import benchmark as benchmarks
 from harness import recipe as recipes
-from harness.diffusion.adapters import add_adapter, save_adapter
+from harness.diffusion.adapter_files import save_adapter
+from harness.diffusion.adapters import add_adapter
 from harness.diffusion.latents import views
 from harness.errors import UsageError
 from harness.forecast import Forecast, forecast
