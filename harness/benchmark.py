@@ -13,7 +13,7 @@ from harness import pages, plugins
 from harness.dataset import Count
 from harness.errors import PageError, Problem
 from harness.fingerprint import digest
-from harness.interfaces import ExtractorSpec, MetricSpec, Page
+from harness.interfaces import ExtractorSpec, MetricSpec, Page, Side
 from harness.recipe import Name
 
 
@@ -65,6 +65,13 @@ class Reference(Page):
     resolution: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
 
 
+class Leakage(Page):
+    """Prompts drawn without a recipe's own words, to see what the adapter does unasked."""
+
+    suites: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+
+
 class Benchmark(Page):
     """How every recipe is judged under one name."""
 
@@ -75,6 +82,11 @@ class Benchmark(Page):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
     sampler: Sampler
     reference: Reference | None = None
+    originals: Reference | None = None
+    """Pictures that recipes train on: what copies are looked for among."""
+    base: bool = False
+    """Whether the bare base is drawn too, so that every score stands beside its own."""
+    leakage: Leakage | None = None
     metrics: tuple[plugins.union("metrics"), ...] = Field(min_length=1)  # type: ignore[valid-type]
 
     @field_validator("seeds")
@@ -96,16 +108,20 @@ class Benchmark(Page):
     @field_validator("metrics")
     @classmethod
     def _distinct_metrics(cls, metrics: tuple[MetricSpec, ...]) -> tuple[MetricSpec, ...]:
-        repeated = _repeated([metric.use for metric in metrics])
+        repeated = _repeated([metric.column for metric in metrics])
         if repeated:
-            raise ValueError(f"names {repeated!r} twice: one column cannot hold both")
+            raise ValueError(f"names {repeated!r} twice: give one of them another name")
         return metrics
 
     @model_validator(mode="after")
-    def _reference_where_needed(self) -> Self:
-        needing = [metric.use for metric in self.metrics if metric.needs_reference]
-        if needing and self.reference is None:
-            raise ValueError(f"{needing[0]} compares with a reference: add reference")
+    def _sides_where_needed(self) -> Self:
+        there = {"reference": self.reference, "originals": self.originals, "base": self.base,
+                 "bare": self.leakage, "bare-base": self.leakage}  # fmt: skip
+        for metric in self.metrics:
+            for side in metric.reads:
+                if not there[side]:
+                    field = "leakage" if side.startswith("bare") else side
+                    raise ValueError(f"{metric.column} compares with {field}: add {field}")
         return self
 
 
@@ -115,6 +131,7 @@ class Judgement:
 
     benchmark: Benchmark
     suites: tuple[PromptSuite, ...]
+    leakage: tuple[PromptSuite, ...] = ()
 
     @property
     def prompts(self) -> list[Prompt]:
@@ -124,12 +141,16 @@ class Judgement:
     def images(self) -> int:
         return len(self.prompts) * len(self.benchmark.seeds)
 
-    def extractors(self) -> list[ExtractorSpec]:
-        """Return each extractor that some metric reads, once."""
+    @property
+    def metrics(self) -> tuple[MetricSpec, ...]:
+        return self.benchmark.metrics
+
+    def extractors(self, side: Side | None = None) -> list[ExtractorSpec]:
+        """Return each extractor that some metric reads, once; or those it reads of one side."""
         found: dict[str, ExtractorSpec] = {}
-        for metric in self.benchmark.metrics:
-            assert isinstance(metric, MetricSpec)
-            for extractor in metric.extractors():
+        for metric in self.metrics:
+            if side is None or side in metric.reads or side == "base":
+                extractor = metric.extractor()
                 found.setdefault(digest(extractor.fingerprint()), extractor)
         return list(found.values())
 
@@ -138,26 +159,35 @@ def load(name: str | Path) -> Judgement:
     """Return the benchmark called `name` with its suites."""
     file = pages.find("benchmark", str(name))
     benchmark = pages.load(Benchmark, file)
-    known, suites, problems = pages.available("suite"), [], []
     located = pages.read(file)
-    for index, suite in enumerate(benchmark.suites):
+    problems: list[Problem] = []
+    suites = _suites(benchmark.suites, located, ("suites",), problems)
+    unasked = benchmark.leakage.suites if benchmark.leakage else ()
+    leakage = _suites(unasked, located, ("leakage", "suites"), problems)
+    if problems:
+        raise PageError(problems)
+    return Judgement(benchmark, suites, leakage)
+
+
+def _suites(
+    names: tuple[str, ...], located: pages.Located, at: tuple[str, ...], problems: list[Problem]
+) -> tuple[PromptSuite, ...]:
+    """Return the suites of these names; what is wrong with them goes to `problems`."""
+    known, suites = pages.available("suite"), []
+    field = ".".join(at)
+    for index, suite in enumerate(names):
         if suite in known:
             suites.append(pages.load(PromptSuite, known[suite]))
         else:
-            message = f"names no suite: {suite!r}"
-            problems.append(
-                Problem(located.file, located.line(("suites", index)), f"suites[{index}]", message,
-                        f"known: {', '.join(known)}")
-            )  # fmt: skip
+            message, hint = f"names no suite: {suite!r}", f"known: {', '.join(known)}"
+            line = located.line((*at, index))
+            problems.append(Problem(located.file, line, f"{field}[{index}]", message, hint))
     repeated = _repeated([prompt.id for suite in suites for prompt in suite.prompts])
     if repeated:
-        problems.append(
-            Problem(located.file, located.line(("suites",)), "suites",
-                    f"bring the prompt id {repeated!r} twice", "ids are unique in a benchmark")
-        )  # fmt: skip
-    if problems:
-        raise PageError(problems)
-    return Judgement(benchmark, tuple(suites))
+        message = f"bring the prompt id {repeated!r} twice"
+        hint = "ids are unique in a benchmark"
+        problems.append(Problem(located.file, located.line(at), field, message, hint))
+    return tuple(suites)
 
 
 def _repeated(values: Sequence[Any]) -> Any:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.quarrels import Quarrel
 
@@ -45,23 +45,46 @@ class Spec(Page):
 
 
 class ExtractorSpec(Spec):
-    """Images (or texts) to features."""
+    """Images, and prompts where it reads them, to features."""
+
+    reads_text: ClassVar[bool] = False
+    """Whether it turns prompts into features too, apart from the images."""
+    reads_prompt: ClassVar[bool] = False
+    """Whether what it says of an image depends on the prompt."""
+
+
+Side = Literal["reference", "originals", "base", "bare", "bare-base"]
+"""What images are compared with: real pictures that nobody trained on; pictures that recipes
+train on; the base model at the same prompts and seeds; and, for prompts without a recipe's own
+words, the recipe's images (bare) beside the base's."""
+Family = Literal["fidelity", "prompt", "quality", "style", "diversity", "copying", "probe"]
 
 
 class MetricSpec(Spec):
     """Features to scores."""
 
     higher_is_better: ClassVar[bool]
-    needs_reference: ClassVar[bool] = False
+    family: ClassVar[Family]
+    reads: ClassVar[tuple[Side, ...]] = ()
+    """What it needs beside the images themselves."""
     biased_by_n: ClassVar[bool] = False
     """Whether N belongs into the metric's name, because it moves the value."""
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] | None = None
+    """Another name for the column, where a benchmark has the same metric twice."""
 
-    def extractors(self) -> tuple[ExtractorSpec, ...]:
-        """Return the extractors whose features this metric reads."""
-        raise TypeError(f"{type(self).__name__} does not say which features it reads")
+    @property
+    def column(self) -> str:
+        return self.name or self.use
+
+    def extractor(self) -> ExtractorSpec:
+        """Return the extractor whose features this metric reads."""
+        extractor = getattr(self, "features", None)
+        if not isinstance(extractor, ExtractorSpec):
+            raise TypeError(f"{type(self).__name__} does not say which features it reads")
+        return extractor
 
     def label(self, n: int) -> str:
-        return f"{self.use}@n={n}" if self.biased_by_n else self.use
+        return f"{self.column}@n={n}" if self.biased_by_n else self.column
 
 
 Sight = Literal["number", "tensor", "everything"]
@@ -122,6 +145,22 @@ class Source(Protocol):
     def __call__(self, spec: Any) -> Iterator[Picture]: ...
 
 
+Rows = Mapping[str, NDArray[np.float32]]
+"""Named features, one row an image (or a text) each."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """The code behind an `ExtractorSpec`, loaded: what it sees in pictures, reads in texts.
+
+    `see` is given each picture's prompt too; its rows are named `images` and as it likes.
+    `read` gives rows named `texts` and as it likes, for prompts alone.
+    """
+
+    see: Callable[[Sequence[Any], Sequence[str]], Rows]
+    read: Callable[[Sequence[str]], Rows] | None = None
+
+
 @dataclass(frozen=True)
 class FeatureSet:
     """What a metric sees of one set of images, row by row beside its prompt."""
@@ -132,18 +171,63 @@ class FeatureSet:
     seeds: Sequence[int]
     texts: Array | None = None
     """One text feature an image, where the extractor reads text too."""
+    more: Mapping[str, Array] = field(default_factory=dict)
+    """Whatever else the extractor says, by name, one row an image."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: NDArray[np.int64]) -> FeatureSet:
+        """Return some of the rows, in the order asked for."""
+        return FeatureSet(
+            self.images[rows],
+            [self.prompts[row] for row in rows],
+            [self.prompt_ids[row] for row in rows],
+            [self.seeds[row] for row in rows],
+            None if self.texts is None else self.texts[rows],
+            {name: values[rows] for name, values in self.more.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The images to be judged, and what they are compared with, in one extractor's features."""
+
+    own: FeatureSet
+    sides: Mapping[Side, FeatureSet] = field(default_factory=dict)
+
+    def __getitem__(self, side: Side) -> FeatureSet:
+        return self.sides[side]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and the picture it is nearest to, as rows of `own` and of one side."""
+
+    row: int
+    other: int
+    likeness: float
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a metric says: one value with its interval, and a value an image where there is one."""
+    """What a metric says: one value with its interval, and what the value is made of."""
 
     value: float | None
     low: float | None
     high: float | None
     n: int
     samples: Array | None = None
+    """A value an image, for metrics that are a mean over images."""
+    prompts: Array | None = None
+    """A jackknife pseudo-value a prompt, in order of first appearance: the interval is theirs."""
     reason: str | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader of the value should know, such as prompts that were cut."""
+    flag: str | None = None
+    """A finding that no good value can outweigh, such as copied pictures."""
+    pairs: tuple[Pair, ...] = ()
+    """The worst pairs of an image and a side's picture, worst first."""
 
 
 @dataclass(frozen=True)
@@ -182,3 +266,7 @@ class Workplace:
     """Where logs go that are no part of what is made."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What a stage wants to have in the provenance of its artifact."""
+    rows: Path | None = None
+    """Where features are kept by the content of their image; None: nowhere."""
+    alongside: tuple[Page, ...] = ()
+    """What other steps will ask of the same images, for one pass to answer all."""

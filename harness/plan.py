@@ -5,18 +5,18 @@ Pure: it reads no store and no clock, and gives the same keys on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import Judgement, Prompt, Sampler
+from harness.benchmark import Judgement, Prompt, Reference, Sampler
 from harness.dataset import Caption
 from harness.errors import UsageError
 from harness.fingerprint import digest
-from harness.interfaces import ExtractorSpec, MetricSpec, Page
+from harness.interfaces import ExtractorSpec, Page, Side
 from harness.pocket import pinned
-from harness.recipe import Base, Load, Recipe
+from harness.recipe import Base, Load, Prompting, Recipe
 from harness.records import StageName, Step, described, extractor_name, make_step
 from harness.stages import STAGES
 from harness.steps import (
@@ -61,13 +61,14 @@ def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) ->
     training = _training(recipe)
     trained = training[-1].key if training else None
     sample = _sampling(recipe, judgement, trained, checkpoint)
+    others = _beside(recipe, judgement, sample)
     name = recipe.name if checkpoint is None else f"{recipe.name}.step{checkpoint}"
     protocol = protocol_of(judgement, recipe.base)
     origin = "trained" if recipe.train else "adapter supplied" if _adapter(recipe) else "loaded"
     return RunPlan(
         recipe=name,
         judgement=judgement,
-        steps=(*training, sample, *_judging(name, sample, judgement)),
+        steps=(*training, sample, *_judging(name, sample, judgement, others)),
         signature=digest(protocol)[:16],
         protocol=protocol,
         summary=recipe.summary,
@@ -84,11 +85,12 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
     if not supplied.as_asked:
         for unused in ("suites", "seeds", "vae"):
             del protocol[unused]
-    protocol["images"] = digest([[each[1], each[2], each[3]] for each in supplied.entries])[:16]
+    asked = [[each.prompt_id, each.seed, each.text] for each in supplied.entries]
+    protocol["images"] = digest(asked)[:16]
     return RunPlan(
         recipe=name,
         judgement=judgement,
-        steps=(sample, *_judging(name, sample, judgement)),
+        steps=(sample, *_judging(name, sample, judgement, {})),
         signature=digest(protocol)[:16],
         protocol=protocol,
         summary=f"{len(supplied.entries)} images made elsewhere",
@@ -168,6 +170,40 @@ def _class_images(recipe: Recipe, train: Train, prior: Prior) -> Step:
     return _step("class", "sample", spec, {}, recipe.name)
 
 
+def _beside(recipe: Recipe, judgement: Judgement, sample: Step) -> dict[Side, Step]:
+    """Return the images that the base draws beside a recipe's, and those of bare prompts."""
+    spec = sample.spec
+    assert isinstance(spec, SampleSpec)
+    base = bare_base(recipe, spec)
+    if described(base) == described(spec):
+        return {}
+    found: dict[Side, Step] = {}
+    benchmark = judgement.benchmark
+    if benchmark.base:
+        found["base"] = _step("base", "sample", base, {}, recipe.name)
+    if benchmark.leakage is not None:
+        prompts = tuple(prompt for suite in judgement.leakage for prompt in suite.prompts)
+        asked: dict[str, Any] = {
+            "prompts": prompts,
+            "seeds": benchmark.leakage.seeds,
+            "prompting": Prompting(),
+        }
+        unasked = spec.model_copy(update=asked)
+        found["bare"] = _step("bare", "sample", unasked, dict(sample.inputs), recipe.name)
+        theirs = base.model_copy(update=asked)
+        found["bare-base"] = _step("bare-base", "sample", theirs, {}, recipe.name)
+    return found
+
+
+def bare_base(recipe: Recipe, spec: SampleSpec) -> SampleSpec:
+    """Return what the base alone draws at the same prompts and seeds, without anyone's words."""
+    vae = Base(model=spec.sampler.vae) if spec.sampler.vae else None
+    return SampleSpec(
+        base=recipe.base, pins=pins(recipe.base, None, vae), prompts=spec.prompts,
+        seeds=spec.seeds, sampler=spec.sampler.model_copy(update={"adapter_scale": 1.0}),
+    )  # fmt: skip
+
+
 def _sampling(
     recipe: Recipe, judgement: Judgement, adapter: str | None, checkpoint: int | None
 ) -> Step:
@@ -202,36 +238,66 @@ def _adapter(recipe: Recipe) -> str | None:
     return recipe.load.digest()
 
 
-def _judging(subject: str, sample: Step, judgement: Judgement) -> Iterator[Step]:
-    """Yield features of both sides and the score."""
-    benchmark = judgement.benchmark
-    inputs = {"sample": sample.key}
-    reference: Step | None = None
-    if benchmark.reference is not None:
-        spec = DataSpec(source=benchmark.reference.source, square=benchmark.reference.resolution)
-        reference = _step("reference", "data", spec, {}, benchmark.name)
-        yield reference
+def _judging(
+    subject: str, sample: Step, judgement: Judgement, others: Mapping[Side, Step]
+) -> Iterator[Step]:
+    """Yield the pictures to compare with, features of all sides, and the score.
+
+    `others` are the images that are drawn beside the sample's own.
+    """
+    name = judgement.benchmark.name
+    sides = _pictures(judgement) | dict(others)
+    yield from sides.values()
+    inputs: dict[str, str] = {"sample": sample.key}
+    inputs |= {side: step.key for side, step in sides.items()}
     for extractor in judgement.extractors():
-        name = extractor_name(extractor)
-        spec_ = FeaturesSpec(extractor=extractor)
-        own = _step(f"features/{name}", "features", spec_, {"images": sample.key}, subject)
-        inputs[f"features/{name}"] = own.key
+        own = _looking("features", extractor, sample, subject)
+        inputs[own.name] = own.key
         yield own
-        if reference is not None and _serves_reference(extractor, judgement):
-            theirs = _step(
-                f"reference/{name}", "features", spec_, {"images": reference.key}, benchmark.name
-            )
-            inputs[f"reference/{name}"] = theirs.key
-            yield theirs
-    yield _step("score", "score", ScoreSpec(metrics=benchmark.metrics), inputs, subject)
+    for side, images in sides.items():
+        whose = name if side in ("reference", "originals") else subject
+        for extractor in judgement.extractors(side):
+            step = _looking(side, extractor, images, whose)
+            inputs[step.name] = step.key
+            yield step
+    yield _step("score", "score", ScoreSpec(metrics=judgement.metrics), inputs, subject)
 
 
-def _serves_reference(extractor: ExtractorSpec, judgement: Judgement) -> bool:
-    return any(
-        metric.needs_reference and extractor in metric.extractors()
-        for metric in judgement.benchmark.metrics
-        if isinstance(metric, MetricSpec)
-    )
+def _looking(side: str, extractor: ExtractorSpec, images: Step, subject: str) -> Step:
+    name, spec = f"{side}/{extractor_name(extractor)}", FeaturesSpec(extractor=extractor)
+    return _step(name, "features", spec, {"images": images.key}, subject)
+
+
+def _pictures(judgement: Judgement) -> dict[Side, Step]:
+    """Return the collecting of the real pictures that a benchmark compares with."""
+    found: dict[Side, Step] = {}
+    sides: tuple[tuple[Side, Reference | None], ...] = (
+        ("reference", judgement.benchmark.reference), ("originals", judgement.benchmark.originals),
+    )  # fmt: skip
+    for side, named in sides:
+        if named is not None:
+            spec = DataSpec(source=named.source, square=named.resolution)
+            found[side] = _step(side, "data", spec, {}, judgement.benchmark.name)
+    return found
+
+
+def without(plan: RunPlan, lacking: Mapping[str, str]) -> RunPlan:
+    """Return the plan that makes do without some features; `lacking` says why, by their key.
+
+    Its score has another key, so that nothing is missing any more once they can be had.
+    """
+    if not lacking:
+        return plan
+    gone = {step.name.split("/", 1)[1]: lacking[step.key] for step in plan.steps
+            if step.key in lacking}  # fmt: skip
+    left = [
+        step for step in plan.steps[:-1]
+        if step.stage != "features" or step.name.split("/", 1)[1] not in gone
+    ]  # fmt: skip
+    names = {step.name for step in left}
+    inputs = {part: key for part, key in plan.score.inputs.items() if part in names}
+    spec = ScoreSpec(metrics=plan.judgement.metrics, unavailable=dict(sorted(gone.items())))
+    return replace(plan, steps=(*left, _step("score", "score", spec, inputs, plan.recipe)))
 
 
 def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
@@ -250,6 +316,11 @@ def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
         "vae": benchmark.sampler.vae or base.vae,
         "metrics": [described(metric) for metric in benchmark.metrics],
         "reference": described(benchmark.reference) if benchmark.reference else None,
+        "originals": described(benchmark.originals) if benchmark.originals else None,
+        "leakage": {
+            suite.name: [suite.version, digest(described(suite.prompts))[:16]]
+            for suite in judgement.leakage
+        },
         "extractors": [described(extractor) for extractor in judgement.extractors()],
         "stages": {name: STAGES[name].version for name in ("data", "sample", "features", "score")},
     }

@@ -81,6 +81,15 @@ class Artifact:
     manifest: Mapping[str, Any]
 
 
+class Versus(Page):
+    """The base model's value, and how far the result lies from it, paired by prompt."""
+
+    value: float
+    delta: float
+    low: float
+    high: float
+
+
 class Score(Page):
     """One metric of one result."""
 
@@ -92,6 +101,14 @@ class Score(Page):
     higher_is_better: bool
     reason: str | None = None
     """Why there is no value; None where there is one."""
+    family: str = ""
+    notes: tuple[str, ...] = ()
+    flag: str | None = None
+    """A finding that no good value can outweigh, such as copied pictures."""
+    base: Versus | None = None
+    """The bare base at the same prompts and seeds, where the benchmark draws it."""
+    between: float | None = None
+    """The standard deviation between training runs, where there are several."""
 
 
 class Accounting(Page):
@@ -118,6 +135,8 @@ class Result(Page):
     summary: str = ""
     origin: Literal["trained", "loaded", "adapter supplied", "images supplied"] = "trained"
     training_seeds: tuple[int, ...] = ()
+    interval: Literal["file", "recipe"] = "file"
+    """What the intervals hold for: these weights, or any training of the recipe."""
     keys: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
     images: Accounting
     scores: tuple[Score, ...]

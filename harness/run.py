@@ -15,9 +15,10 @@ from types import FrameType
 from typing import Any, Protocol
 
 from harness import __version__
-from harness.interfaces import Progress, Workplace
-from harness.plan import RunPlan
-from harness.records import Result, Score, Step
+from harness.errors import MissingPrerequisite
+from harness.interfaces import Page, Progress, Workplace
+from harness.plan import RunPlan, without
+from harness.records import Result, Step
 from harness.stages import STAGES
 from harness.store import Store, read_artifact, write_text
 
@@ -104,40 +105,67 @@ def missing(plan: RunPlan, store: Store, goal: Step | None = None) -> list[Step]
 def execute(plan: RunPlan, settings: Settings) -> Outcome:
     """Make what is missing and write the result file."""
     steps = missing(plan, settings.store)
-    make_all(plan, steps, settings)
-    made = tuple(step.name for step in steps)
+    lacking = make_all(plan, steps, settings)
+    if lacking:
+        plan = without(plan, lacking)
+        make_all(plan, missing(plan, settings.store), settings)
+    made = tuple(step.name for step in steps if step.key not in lacking)
     reused = tuple(step.name for step in plan.steps if step.name not in made)
     result = assemble(plan, settings.store)
     path = settings.reports / result.benchmark / f"{result.recipe}.json"
     write_result(result, path)
-    part = path.with_suffix(".part")
-    shutil.copyfile(settings.store.place(plan.score) / "samples.parquet", part)
-    part.replace(path.with_suffix(".samples.parquet"))
+    for table in ("samples", "prompts"):
+        part = path.with_suffix(".part")
+        shutil.copyfile(settings.store.place(plan.score) / f"{table}.parquet", part)
+        part.replace(path.with_suffix(f".{table}.parquet"))
     return Outcome(result, path, made, reused)
 
 
-def make_all(plan: RunPlan, steps: Sequence[Step], settings: Settings) -> None:
-    """Make `steps` of a plan, inputs first; Ctrl-C stops between two reports of progress."""
+def make_all(plan: RunPlan, steps: Sequence[Step], settings: Settings) -> dict[str, str]:
+    """Make `steps` of a plan, inputs first; Ctrl-C stops between two reports of progress.
+
+    Features whose network cannot be had hold nothing else up: they, and the score that wants
+    them, are left out, and the reasons returned by key.
+    """
+    lacking: dict[str, str] = {}
     by_key = {step.key: step for step in plan.steps}
     numbers = {step.key: number for number, step in enumerate(steps, 1)}
     device = settings.device() if steps else ""
     stop = Stop()
 
     def make(step: Step) -> None:
+        if lacking.keys() & set(step.inputs.values()):
+            return
         settings.watcher.begin(step, numbers[step.key], len(steps))
         inputs = {part: settings.store.place(by_key[key]) for part, key in step.inputs.items()}
+        beside = _beside(step, steps, settings.store)
         try:
-            make_one(step, inputs, device, settings, stop)
+            make_one(step, inputs, device, settings, stop, beside)
+        except MissingPrerequisite as error:
+            if step.stage != "features":
+                raise
+            lacking[step.key] = str(error)
         finally:
             settings.watcher.end(step)
 
     with stop.listening():
         settings.executor(steps, make)
+    return lacking
+
+
+def _beside(step: Step, steps: Sequence[Step], store: Store) -> tuple[Page, ...]:
+    """Return what other steps to come will ask of the same images."""
+    return tuple(
+        each.spec for each in steps
+        if each.stage == step.stage == "features" and each.key != step.key
+        and each.inputs == step.inputs and not store.has(each)
+    )  # fmt: skip
 
 
 def make_one(
-    step: Step, inputs: Mapping[str, Path], device: str, settings: Settings, stop: Stop
-) -> None:
+    step: Step, inputs: Mapping[str, Path], device: str, settings: Settings, stop: Stop,
+    beside: tuple[Page, ...] = (),
+) -> None:  # fmt: skip
     """Make one step in the store, with its progress shown and its figures logged."""
     function = STAGES[step.stage].load()
     notes: dict[str, Any] = {"device": device}
@@ -151,7 +179,7 @@ def make_one(
     def work(folder: Path) -> None:
         place = Workplace(
             folder, inputs, device, report, settings.batch, settings.processes(device),
-            logs=settings.store.logs, notes=notes,
+            logs=settings.store.logs, notes=notes, rows=settings.store.rows, alongside=beside,
         )  # fmt: skip
         with redirect_stdout(sys.stderr):  # libraries chat, and stdout is for results
             function(step.spec, place)
@@ -175,7 +203,7 @@ def assemble(plan: RunPlan, store: Store) -> Result:
                 "training_seeds": plan.training_seeds,
                 "keys": plan.keys(),
                 "images": document["images"],
-                "scores": [Score.model_validate(each).model_dump() for each in document["scores"]],
+                "scores": document["scores"],
                 "provenance": {"harness": __version__, **_history(plan, store)},
             }
         )

@@ -77,6 +77,21 @@ class SampleSpec(Page):
     sampler: Sampler
 
 
+class SuppliedImage(Page):
+    """One image that is expected, and what it answers."""
+
+    outside_key: ClassVar[frozenset[str]] = frozenset({"file"})
+    file: str
+    """Relative to the folder. A name is no content: images are known by their bytes."""
+    prompt_id: str
+    seed: int
+    text: str
+    content: str
+    """Digest of the file's bytes; where there are none, its name, which is all that is known."""
+    reason: str | None = None
+    """Why nobody can say what it answers; such an image is named and not taken in."""
+
+
 class SuppliedSpec(Page):
     """Take images that were made elsewhere, as they are."""
 
@@ -84,10 +99,7 @@ class SuppliedSpec(Page):
     folder: str
     as_asked: bool = False
     """Whether they answer the benchmark's own prompts and seeds."""
-    entries: tuple[tuple[str, str, int, str], ...]
-    """File, prompt id, seed and prompt of each image that is expected."""
-    content: str
-    """Digest of the files' bytes; the folder's place is not part of the key."""
+    entries: tuple[SuppliedImage, ...]
 
 
 class FeaturesSpec(Page):
@@ -99,4 +111,7 @@ class FeaturesSpec(Page):
 class ScoreSpec(Page):
     """Compute every metric of a benchmark from features that are already there."""
 
+    outside_key: ClassVar[frozenset[str]] = frozenset({"unavailable"})
     metrics: tuple[plugins.union("metrics"), ...]  # type: ignore[valid-type]
+    unavailable: dict[str, str] = {}
+    """Why an extractor's features are not to be had; that they are not is in the inputs."""

@@ -65,6 +65,11 @@ class Store:
         """Return the folder of what is said while work goes on; it is part of no artifact."""
         return self.root / "logs"
 
+    @property
+    def rows(self) -> Path:
+        """Return the folder of features by the content of their image: a cache, no artifact."""
+        return self.root / "rows"
+
     def log(self, step: Step, facts: Mapping[str, Any]) -> None:
         """Add a line to the log of a step."""
         self.logs.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,44 +15,48 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.errors import MissingPrerequisite
-from harness.extractors.images import in_batches
 from harness.extractors.specs import OpenClip
-from harness.interfaces import Workplace
+from harness.extractors.weights import absent
+from harness.interfaces import Network, Rows
 from harness.pocket import is_pocket, locate
 
 WEIGHTS = "model.safetensors"
 Tokenize = Callable[[Sequence[str]], Tensor]
 
 
-def embeddings(
-    spec: OpenClip, images: Iterable[Image.Image], texts: Sequence[str], place: Workplace
-) -> dict[str, NDArray[np.float32]]:
-    """Return unit vectors, one a picture and one a text; each distinct text is encoded once."""
+def embeddings(spec: OpenClip, device: str) -> Network:
+    """See and read unit vectors; `cut` is 1 for a text that the encoder saw only the start of."""
     folder = Path(locate(spec.model)) if is_pocket(spec.model) else None
-    name = spec.model
-    if folder is not None:
-        name = register_local(folder)
+    name = register_local(folder) if folder is not None else spec.model
     model, tokenize, look = _model(name, spec.pretrained, folder)
-    model.to(place.device)
-    seen = in_batches(
-        images, len(texts), place,
-        lambda batch: model.encode_image(torch.stack([look(image) for image in batch])),
-    )  # fmt: skip
-    distinct = list(dict.fromkeys(texts))
-    with torch.no_grad():
-        read = torch.cat(
-            [
-                model.encode_text(tokenize(distinct[at : at + 64]).to(place.device)).cpu()
-                for at in range(0, len(distinct), 64)
-            ]
-        )
-    row_of = {text: row for row, text in enumerate(distinct)}
-    rows = torch.tensor([row_of[text] for text in texts])
-    return {
-        "images": F.normalize(seen.float(), dim=-1).numpy(),
-        "texts": F.normalize(read.float(), dim=-1)[rows].numpy(),
-    }
+    model.to(device)
+
+    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
+        batch = torch.stack([look(picture) for picture in pictures]).to(device)
+        return {"images": _unit(model.encode_image(batch))}
+
+    def read(texts: Sequence[str]) -> Rows:
+        read = _unit(model.encode_text(tokenize(texts).to(device)))
+        return {"texts": read, "cut": _cut(tokenize, texts)}
+
+    return Network(see, read)
+
+
+def _unit(vectors: Tensor) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = F.normalize(vectors.float(), dim=-1).cpu().numpy()
+    return unit
+
+
+def _cut(tokenize: Any, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return 1 where a text is longer than its encoder, which drops the rest without a word."""
+    room = tokenize.context_length
+    count = getattr(tokenize, "encode", None) or tokenize.tokenizer.encode
+    lengths = [len(count(text)) + (2 if hasattr(tokenize, "encode") else 0) for text in texts]
+    return np.array([[length > room] for length in lengths], np.float32)
+
+
+def _fetch(name: str, pretrained: str | None) -> str:
+    return f"python -c \"import open_clip; open_clip.create_model('{name}', '{pretrained}')\""
 
 
 def register_local(folder: Path) -> str:
@@ -79,10 +83,8 @@ def _model(
             name, pretrained=weights, precision="fp32"
         )
     except (RuntimeError, OSError, ValueError) as error:
-        raise MissingPrerequisite(
-            f"the open_clip model {name} ({pretrained}) cannot be loaded: "
-            f"{str(error).splitlines()[0][:160]}",
-            hint="check the name, the tag and the network",
+        raise absent(
+            "the open_clip model", f"{name} ({pretrained})", error, _fetch(name, pretrained)
         ) from error
     assert isinstance(model, nn.Module)
     if folder is None:

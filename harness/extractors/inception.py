@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from harness.errors import MissingPrerequisite
-from harness.extractors.images import in_batches
 from harness.extractors.specs import Inception
-from harness.interfaces import Workplace
+from harness.extractors.weights import absent
+from harness.interfaces import Network, Rows
+
+_FETCH = (
+    'python -c "from torch_fidelity.feature_extractor_inceptionv3 import *; '
+    "FeatureExtractorInceptionV3('inception-v3-compat', ['2048'])\""
+)
 
 
-def inception(
-    spec: Inception, images: Iterable[Image.Image], texts: Sequence[str], place: Workplace
-) -> dict[str, NDArray[np.float32]]:
-    """Return the features of one layer; resizing is TF1's bilinear, inside the network."""
-    network = _network(spec).to(place.device).eval()
+def inception(spec: Inception, device: str) -> Network:
+    """See the features of one layer; resizing is TF1's bilinear, inside the network."""
+    network = _network(spec).to(device).eval()
 
-    def run(batch: list[Image.Image]) -> Tensor:
+    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
         rows = []
-        for image in batch:  # images may differ in size, and the network resizes each
+        for image in pictures:  # images may differ in size, and the network resizes each
             pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None]
-            rows.append(network(pixels.to(place.device))[0])
-        return torch.cat(rows)
+            rows.append(network(pixels.to(device))[0])
+        return {"images": torch.cat(rows).float().cpu().numpy()}
 
-    return {"images": in_batches(images, len(texts), place, run).numpy()}
+    return Network(see)
 
 
 def _network(spec: Inception) -> Any:
@@ -40,7 +40,6 @@ def _network(spec: Inception) -> Any:
             "inception-v3-compat", [spec.layer], feature_extractor_weights_path=spec.weights
         )
     except (OSError, RuntimeError) as error:
-        raise MissingPrerequisite(
-            f"the Inception weights cannot be loaded: {str(error).splitlines()[0][:160]}",
-            hint="check the network, or give a local file as features.weights",
+        raise absent(
+            "the Inception weights", spec.weights or "of torch-fidelity", error, _FETCH
         ) from error

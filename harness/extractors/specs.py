@@ -53,6 +53,7 @@ class OpenClip(_Model):
 
     implementation: ClassVar[str] = "harness.extractors.clip:embeddings"
     summary: ClassVar[str] = "open_clip image and text embeddings"
+    reads_text: ClassVar[bool] = True
     use: Literal["open-clip"] = "open-clip"
     pretrained: str | None = None
 

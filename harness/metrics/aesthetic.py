@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.interfaces import FeatureSet, Measurement
+from harness.interfaces import Evidence, Measurement
 from harness.metrics.intervals import mean_of
 from harness.metrics.specs import Aesthetic
 
 
-def aesthetic(spec: Aesthetic, own: FeatureSet, reference: FeatureSet | None) -> Measurement:
+def aesthetic(spec: Aesthetic, evidence: Evidence) -> Measurement:
     """Return the mean probability over images."""
-    return mean_of(own.images[:, 0], own)
+    return mean_of(evidence.own.images[:, 0], evidence.own)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.interfaces import Array, FeatureSet, Measurement
-from harness.metrics.intervals import distance_refusal, jackknife
+from harness.interfaces import Array, Evidence, Measurement
+from harness.metrics.intervals import distance_refusal, jackknife, refused
 from harness.metrics.specs import Fid
 
 
-def fid(spec: Fid, own: FeatureSet, reference: FeatureSet | None) -> Measurement:
+def fid(spec: Fid, evidence: Evidence) -> Measurement:
     """Return FID at this N, with a jackknife over prompts; comparable at equal N alone."""
-    assert reference is not None
-    n = len(own.images)
+    own, reference = evidence.own, evidence["reference"]
     reason = distance_refusal(own, reference)
     if reason is not None:
-        return Measurement(None, None, None, n, reason=reason)
+        return refused(len(own), reason)
     value = frechet(own.images, reference.images)
-    low, high = jackknife(
-        value, lambda kept: frechet(own.images[kept], reference.images), own.prompt_ids
-    )
-    return Measurement(value, low, high, n)
+    return jackknife(value, lambda kept: frechet(own.images[kept], reference.images), own)
 
 
 def frechet(x: Array, y: Array) -> float:

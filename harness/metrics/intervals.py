@@ -1,4 +1,9 @@
-"""Intervals whose unit is the prompt: images of one prompt are not independent of each other."""
+"""Intervals whose unit is the prompt: images of one prompt are not independent of each other.
+
+Every metric leaves one pseudo-value a prompt (Tukey's jackknife): P = kθ − (k − 1)θ₋ₚ for k
+prompts. Their standard error is the metric's, and the difference of two results on the same
+prompts is judged by the differences of their pseudo-values, whatever the metric.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from scipy import stats
 from harness.interfaces import Array, FeatureSet, Measurement
 
 LEVEL = 0.95
-RESAMPLES = 4000
+NO_PROMPTS = "needs 2 prompts: the interval's unit is the prompt"
 
 
 def clusters(names: Sequence[str]) -> NDArray[np.int64]:
@@ -31,39 +36,48 @@ def distance_refusal(own: FeatureSet, reference: FeatureSet) -> str | None:
     return None
 
 
+def refused(n: int, reason: str) -> Measurement:
+    return Measurement(None, None, None, n, reason=reason)
+
+
 def mean_of(each: Array, own: FeatureSet) -> Measurement:
-    """Return the mean of one value an image with its bootstrap interval; the values are kept."""
-    if len(set(own.prompt_ids)) < 2:
-        reason = "needs 2 prompts: the interval's unit is the prompt"
-        return Measurement(None, None, None, len(each), samples=each, reason=reason)
-    low, high = bootstrap_mean(each, own.prompt_ids)
-    return Measurement(float(each.mean()), low, high, len(each), samples=each)
-
-
-def bootstrap_mean(values: Array, prompts: Sequence[str], seed: int = 0) -> tuple[float, float]:
-    """Return the percentile interval of the mean, resampling whole prompts."""
-    cluster = clusters(prompts)
-    count = int(cluster.max()) + 1
-    sums = np.bincount(cluster, weights=values, minlength=count)
-    sizes = np.bincount(cluster, minlength=count)
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, count, (RESAMPLES, count))
-    means = sums[drawn].sum(1) / sizes[drawn].sum(1)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
+    """Return the mean of one value an image, with its interval; the values are kept."""
+    cluster = clusters(own.prompt_ids)
+    if len(each) == 0 or cluster.max() == 0:
+        return Measurement(None, None, None, len(each), samples=each, reason=NO_PROMPTS)
+    sums, sizes = np.bincount(cluster, weights=each), np.bincount(cluster)
+    value = float(each.mean())
+    without = (each.sum() - sums) / (len(each) - sizes)
+    found = of_pseudo(value, pseudo_values(value, without), len(each))
+    return Measurement(found.value, found.low, found.high, found.n, each, found.prompts)
 
 
 def jackknife(
-    value: float, without: Callable[[NDArray[np.bool_]], float], prompts: Sequence[str]
-) -> tuple[float, float]:
-    """Return value ± t · SE, from leaving out one prompt at a time.
+    value: float, without: Callable[[NDArray[np.bool_]], float], own: FeatureSet
+) -> Measurement:
+    """Return `value` with its interval, from leaving out one prompt at a time.
 
     `without(kept)` gives the statistic of the rows where `kept` is true.
     """
-    cluster = clusters(prompts)
-    count = int(cluster.max()) + 1
-    left_out = np.array([without(cluster != number) for number in range(count)])
-    error = np.sqrt((count - 1) / count * np.square(left_out - left_out.mean()).sum())
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, count - 1) * error)
-    return value - reach, value + reach
+    cluster = clusters(own.prompt_ids)
+    left_out = [without(cluster != number) for number in range(int(cluster.max()) + 1)]
+    return of_pseudo(value, pseudo_values(value, np.array(left_out)), len(own))
+
+
+def pseudo_values(value: float, without: Array) -> Array:
+    """Return kθ − (k − 1)θ₋ₚ for each of k prompts, from the statistic without each of them."""
+    count = len(without)
+    return np.asarray(count * value - (count - 1) * without, np.float64)
+
+
+def of_pseudo(value: float, pseudo: Array, n: int) -> Measurement:
+    """Return value ± t · SE, the standard error being that of the pseudo-values' mean."""
+    reach = reach_of(pseudo)
+    return Measurement(value, value - reach, value + reach, n, prompts=pseudo)
+
+
+def reach_of(pseudo: Array) -> float:
+    """Return half the width of the interval of a mean of pseudo-values."""
+    count = len(pseudo)
+    error = pseudo.std(ddof=1) / np.sqrt(count)
+    return float(stats.t.ppf(0.5 + LEVEL / 2, count - 1) * error)

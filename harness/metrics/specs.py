@@ -6,18 +6,16 @@ from typing import ClassVar, Literal
 
 from harness import plugins
 from harness.extractors.specs import AestheticModel, Inception, OpenClip
-from harness.interfaces import ExtractorSpec, MetricSpec
+from harness.interfaces import Family, MetricSpec, Side
 
 
 class _Distance(MetricSpec):
     """A distance between the images and the reference, in the features of one extractor."""
 
     higher_is_better: ClassVar[bool] = False
-    needs_reference: ClassVar[bool] = True
+    family: ClassVar[Family] = "fidelity"
+    reads: ClassVar[tuple[Side, ...]] = ("reference",)
     features: plugins.union("extractors") = Inception(use="inception")  # type: ignore[valid-type]
-
-    def extractors(self) -> tuple[ExtractorSpec, ...]:
-        return (self.features,)
 
 
 class Kid(_Distance):
@@ -38,16 +36,15 @@ class Fid(_Distance):
 
 
 class ClipScore(MetricSpec):
-    """Cosine between image and prompt, times 100."""
+    """Cosine between image and prompt, times 100; or as the paper has it, 2.5 · max(cos, 0)."""
 
     implementation: ClassVar[str] = "harness.metrics.clip_score:clip_score"
     summary: ClassVar[str] = "image and prompt agree, 100 × cosine (higher is better)"
     higher_is_better: ClassVar[bool] = True
+    family: ClassVar[Family] = "prompt"
     use: Literal["clip-score"]
     features: OpenClip
-
-    def extractors(self) -> tuple[ExtractorSpec, ...]:
-        return (self.features,)
+    form: Literal["cosine", "paper"] = "cosine"
 
 
 class Aesthetic(MetricSpec):
@@ -56,8 +53,6 @@ class Aesthetic(MetricSpec):
     implementation: ClassVar[str] = "harness.metrics.aesthetic:aesthetic"
     summary: ClassVar[str] = "a classifier's probability of high quality (higher is better)"
     higher_is_better: ClassVar[bool] = True
+    family: ClassVar[Family] = "quality"
     use: Literal["aesthetic"]
     features: AestheticModel
-
-    def extractors(self) -> tuple[ExtractorSpec, ...]:
-        return (self.features,)

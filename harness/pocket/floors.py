@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import rankdata
-from torch.nn import functional as F
 
 from harness.benchmark import Sampler
 from harness.diffusion.load import load_pipeline, load_vae
@@ -17,7 +14,7 @@ from harness.diffusion.sampler import Artist, Request
 from harness.extractors.classifier import load_classifier, probability
 from harness.extractors.clip import embeddings
 from harness.extractors.specs import AestheticModel, OpenClip
-from harness.interfaces import Workplace
+from harness.interfaces import Network
 from harness.pocket.draw import HAIR, SCENES
 from harness.pocket.spoil import spoil
 from harness.pocket.world import Row, row
@@ -26,7 +23,6 @@ from harness.recipe import Base
 UNSEEN = 500_000
 """Rows from here on were in no bake."""
 _BASE = Base(model="pocket/sdxl")
-_PLACE = Workplace(Path(), {}, batch=32)
 
 
 def unseen(count: int, start: int = 0) -> list[Row]:
@@ -118,26 +114,33 @@ def base_follows(count: int = 96) -> dict[str, float]:
     }
 
 
+@torch.no_grad()
+def _seen(network: Network, pictures: list[Image.Image]) -> NDArray[np.float32]:
+    """Return what a network sees in pictures, 32 at a time."""
+    batches = [pictures[at : at + 32] for at in range(0, len(pictures), 32)]
+    return np.concatenate([network.see(batch, [])["images"] for batch in batches])
+
+
 def aesthetic_auc(count: int = 256) -> float:
     """Return the chance that a clean drawing scores above a spoiled one."""
     rows = unseen(count, 30_000)
     rng = np.random.default_rng(7)
     pictures = [each.image() for each in rows] + [spoil(each.face, rng) for each in rows]
     spec = AestheticModel(model="pocket/aesthetic")
-    scores = probability(spec, pictures, [""] * len(pictures), _PLACE)["images"][:, 0]
+    scores = _seen(probability(spec, "cpu"), pictures)[:, 0]
     ranks = rankdata(scores)
     return float((ranks[:count].sum() - count * (count + 1) / 2) / count**2)
 
 
+@torch.no_grad()
 def clip_retrieval(groups: int = 8, among: int = 32) -> float:
     """Return how often a picture's own caption is the nearest of 32."""
     rows = unseen(groups * among, 40_000)
-    vectors = embeddings(
-        OpenClip(model="pocket/clip"), [each.image() for each in rows],
-        [", ".join(each.tags) for each in rows], _PLACE,
-    )  # fmt: skip
-    images = F.normalize(torch.from_numpy(vectors["images"]), dim=-1).reshape(groups, among, -1)
-    texts = F.normalize(torch.from_numpy(vectors["texts"]), dim=-1).reshape(groups, among, -1)
+    clip = embeddings(OpenClip(model="pocket/clip"), "cpu")
+    assert clip.read is not None
+    read = clip.read([", ".join(each.tags) for each in rows])["texts"]
+    images = torch.from_numpy(_seen(clip, [each.image() for each in rows]))
+    images, texts = (each.reshape(groups, among, -1) for each in (images, torch.from_numpy(read)))
     nearest = (images @ texts.transpose(1, 2)).argmax(-1)
     return float((nearest == torch.arange(among)).float().mean())
 

@@ -34,6 +34,6 @@ STAGES: dict[StageName, Stage] = {
     "texts": Stage(1, "harness.stages.texts:write"),
     "train": Stage(2, "harness.stages.train:train"),
     "sample": Stage(1, "harness.stages.sample:sample"),
-    "features": Stage(1, "harness.stages.features:extract"),
-    "score": Stage(1, "harness.stages.score:score"),
+    "features": Stage(2, "harness.stages.features:extract"),
+    "score": Stage(2, "harness.stages.score:score"),
 }

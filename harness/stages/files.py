@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,12 +76,16 @@ def save_png(image: Image.Image, file: Path) -> None:
     part.replace(file)
 
 
-def pictures(folder: Path, entries: list[Entry]) -> Iterator[Image.Image]:
-    """Yield the picture of every entry that has a file."""
-    for entry in entries:
-        if entry.file is not None:
-            with Image.open(folder / entry.file) as image:
-                yield image.convert("RGB")
+def open_picture(file: Path) -> Image.Image:
+    with Image.open(file) as image:
+        return image.convert("RGB")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each file of a finished folder, as its manifest has it."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    files: dict[str, str] = manifest["files"]
+    return files
 
 
 def is_black(image: Image.Image) -> bool:

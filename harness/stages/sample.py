@@ -20,7 +20,7 @@ from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
 from harness.interfaces import Progress, Workplace
 from harness.stages.files import UNREADABLE, Entry, is_black, save_png, write_index
-from harness.steps import SampleSpec, SuppliedSpec
+from harness.steps import SampleSpec, SuppliedImage, SuppliedSpec
 
 _TRAINED = {
     "unet": UNet2DConditionModel,
@@ -109,20 +109,25 @@ def _pipeline(spec: SampleSpec, place: Workplace) -> StableDiffusionXLPipeline:
 
 def _take_in(spec: SuppliedSpec, place: Workplace) -> None:
     entries = []
-    for number, (name, prompt_id, seed, text) in enumerate(spec.entries):
-        file = Path(spec.folder) / name
-        target = f"images/{number:06d}.png"
-        try:
-            with Image.open(file) as image:
-                picture = ImageOps.exif_transpose(image).convert("RGB")
-            save_png(picture, place.folder / target)
-            black = is_black(picture)
-            reason = f"{name} is black" if black else None
-            entries.append(Entry(prompt_id, seed, text, target, reason, black))
-        except FileNotFoundError:
-            entries.append(Entry(prompt_id, seed, text, None, f"{name} is missing"))
-        except UNREADABLE as error:
-            why = " ".join(str(error).split())[:80].replace(str(file), name)
-            entries.append(Entry(prompt_id, seed, text, None, f"{name} cannot be read: {why}"))
+    for number, asked in enumerate(spec.entries):
+        entries.append(_taken(asked, Path(spec.folder), place.folder, f"images/{number:06d}.png"))
         place.report(Progress(number + 1, len(spec.entries), "images"))
     write_index(place.folder, entries)
+
+
+def _taken(asked: SuppliedImage, source: Path, folder: Path, target: str) -> Entry:
+    """Copy one image to `folder / target`, or say why not."""
+    prompt, name = (asked.prompt_id, asked.seed, asked.text), asked.file
+    if asked.reason is not None:
+        return Entry(*prompt, None, f"{name} {asked.reason}")
+    try:
+        with Image.open(source / name) as image:
+            picture = ImageOps.exif_transpose(image).convert("RGB")
+        save_png(picture, folder / target)
+    except FileNotFoundError:
+        return Entry(*prompt, None, f"{name} is missing")
+    except UNREADABLE as error:
+        why = " ".join(str(error).split())[:80].replace(str(source / name), name)
+        return Entry(*prompt, None, f"{name} cannot be read: {why}")
+    black = is_black(picture)
+    return Entry(*prompt, target, f"{name} is black" if black else None, black)
