@@ -80,7 +80,9 @@ def test_a_negative_prompt_is_no_part_of_the_prompt() -> None:
 
 
 def test_what_extensions_write_behind_the_settings_is_not_read() -> None:
-    settings = f'{SETTINGS}, ADetailer prompt: "x, Seed: 5"\nTemplate: {{a|b}}\nNegative Template: y'
+    settings = (
+        f'{SETTINGS}, ADetailer prompt: "x, Seed: 5"\nTemplate: {{a|b}}\nNegative Template: y'
+    )
     assert a1111("a cat", settings) == Inscription("a cat", 123)
 
 
@@ -341,7 +343,9 @@ def test_a_text_chunk_that_unpacks_to_a_giant_is_named(tmp_path: Path) -> None:
 
 
 def test_a_lone_surrogate_does_not_reach_the_prompt() -> None:
-    found = decipher({"prompt": json.dumps(graph(plus=node("CLIPTextEncode", text="a \ud800 cat")))})
+    found = decipher(
+        {"prompt": json.dumps(graph(plus=node("CLIPTextEncode", text="a \ud800 cat")))}
+    )
     assert found.text == "a ? cat"
 
 
@@ -381,7 +385,20 @@ def test_no_graph_stops_the_rest(value: Any, part: str, name: str) -> None:
 
 def test_no_prompt_takes_long_to_read() -> None:
     began = time.perf_counter()
-    for sign in ("(", "[", "<a:", ":1", " ", ",", "\\", "[a:", "((a:1.1)", ": ", "embedding:", ":.5 "):
+    for sign in (
+        "(",
+        "[",
+        "<a:",
+        ":1",
+        " ",
+        ",",
+        "\\",
+        "[a:",
+        "((a:1.1)",
+        ": ",
+        "embedding:",
+        ":.5 ",
+    ):
         plain_words(sign * (10_000 // len(sign)))
     wide = {f"s{at}": sampler("plus", at, latent_image=[f"s{at + 1}", 0]) for at in range(5000)}
     comfy(**wide, decode=node("VAEDecode", samples=["s0", 0]))

@@ -13,7 +13,7 @@ from pydantic import create_model
 from harness.dataset import Curate, Data
 from harness.extractors.specs import Classifier, OpenClip
 from harness.interfaces import OptimizerSpec, Page
-from harness.metrics.specs import Kid
+from harness.metrics.specs.fidelity import Kid
 from harness.records import described, extractor_name, make_step
 from harness.training import Phase
 

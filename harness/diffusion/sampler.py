@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.benchmark import Sampler
+from harness.diffusion.load import TextEncoders
+from harness.diffusion.words import count_windows, embed_weighted
 from harness.fingerprint import number_of
+
+Words = tuple[Tensor, ...]
+"""Embeddings of a prompt and of its negative, then both pooled."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class Request:
     prompt_id: str
     seed: int
     text: str
+    negative: str | None = None
+    """What it should not show; where not given, the sampler's."""
 
 
 def first_noise(request: Request, shape: tuple[int, int, int]) -> Tensor:
@@ -40,7 +47,7 @@ class Artist:
 
     def __init__(self, pipeline: StableDiffusionXLPipeline, sampler: Sampler, device: str) -> None:
         self._pipeline, self._sampler, self._device = pipeline, sampler, device
-        self._words: dict[str, tuple[Tensor, ...]] = {}
+        self._words: dict[tuple[str, str], Words] = {}
         factor = pipeline.vae_scale_factor
         channels = pipeline.unet.config.in_channels
         self._shape = (channels, sampler.height // factor, sampler.width // factor)
@@ -48,7 +55,18 @@ class Artist:
     @torch.no_grad()
     def draw(self, requests: Sequence[Request]) -> list[NDArray[np.uint8] | None]:
         """Return one H × W × 3 image a request; None where the numbers were not finite."""
-        words = [self._encode(request.text) for request in requests]
+        words = [self._encode(request) for request in requests]
+        images: list[NDArray[np.uint8] | None] = [None] * len(requests)
+        for length in {word[0].shape[1] for word in words}:  # one, but for prompts with weights
+            places = [at for at, word in enumerate(words) if word[0].shape[1] == length]
+            alike = [requests[at] for at in places], [words[at] for at in places]
+            for at, image in zip(places, self._together(*alike), strict=True):
+                images[at] = image
+        return images
+
+    def _together(
+        self, requests: Sequence[Request], words: Sequence[Words]
+    ) -> list[NDArray[np.uint8] | None]:
         noise = torch.cat([first_noise(request, self._shape) for request in requests])
         unet = self._pipeline.unet
         output = self._pipeline(
@@ -66,12 +84,32 @@ class Artist:
         ).images
         return [self._decode(latents) for latents in output]
 
-    def _encode(self, text: str) -> tuple[Tensor, ...]:
-        if text not in self._words:
-            self._words[text] = self._pipeline.encode_prompt(
-                text, negative_prompt=self._sampler.negative or None, device=self._device
-            )
-        return self._words[text]
+    def _encode(self, request: Request) -> Words:
+        negative = self._sampler.negative if request.negative is None else request.negative
+        both = (request.text, negative)
+        if both not in self._words:
+            encode = self._weighted if self._sampler.prompt_style == "webui" else self._plain
+            self._words[both] = encode(*both)
+        return self._words[both]
+
+    def _plain(self, text: str, negative: str) -> Words:
+        words: Words = self._pipeline.encode_prompt(
+            text, negative_prompt=negative or None, device=self._device
+        )
+        return words
+
+    def _weighted(self, text: str, negative: str) -> Words:
+        """Return the words with their weights, both sides of one length."""
+        pipe = self._pipeline
+        tokenizers = (pipe.tokenizer, pipe.tokenizer_2)
+        encoders = TextEncoders(pipe.text_encoder, pipe.text_encoder_2, tokenizers)
+        both = [pipe.maybe_convert_prompt(each, pipe.tokenizer) for each in (text, negative)]
+        count = max(count_windows(each, encoders) for each in both)
+        words, pooled = embed_weighted(both[0], encoders, count)
+        if not negative and pipe.config.force_zeros_for_empty_prompt:
+            return words, torch.zeros_like(words), pooled, torch.zeros_like(pooled)
+        unwanted, pooled_unwanted = embed_weighted(both[1], encoders, count)
+        return words, unwanted, pooled, pooled_unwanted
 
     def _decode(self, latents: Tensor) -> NDArray[np.uint8] | None:
         """Return one image; decoding one at a time keeps memory flat at 1024 pixels."""

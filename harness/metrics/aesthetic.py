@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.interfaces import Evidence, Measurement
 from harness.metrics.intervals import mean_of
-from harness.metrics.specs import Aesthetic
+from harness.metrics.specs.quality import Aesthetic
 
 
 def aesthetic(spec: Aesthetic, evidence: Evidence) -> Measurement:

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.interfaces import Array, Evidence, FeatureSet, Measurement
 from harness.metrics.intervals import mean_of
-from harness.metrics.specs import ClipScore
+from harness.metrics.specs.prompt import ClipScore
 
 
 def clip_score(spec: ClipScore, evidence: Evidence) -> Measurement:

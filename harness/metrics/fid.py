@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.interfaces import Array, Evidence, Measurement
 from harness.metrics.intervals import distance_refusal, jackknife, refused
-from harness.metrics.specs import Fid
+from harness.metrics.specs.fidelity import Fid
 
 
 def fid(spec: Fid, evidence: Evidence) -> Measurement:

@@ -13,7 +13,7 @@ from harness.metrics.intervals import (
     pseudo_values,
     refused,
 )
-from harness.metrics.specs import Kid
+from harness.metrics.specs.fidelity import Kid
 
 HELD = 2**24
 """Entries of a kernel matrix that are held at once."""

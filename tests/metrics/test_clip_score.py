@@ -16,7 +16,7 @@ from harness.extractors.clip import embeddings
 from harness.extractors.specs import OpenClip
 from harness.interfaces import Array, FeatureSet, Measurement, Progress, Workplace
 from harness.metrics.clip_score import clip_score
-from harness.metrics.specs import ClipScore
+from harness.metrics.specs.prompt import ClipScore
 
 NAME = "tiny-test-clip"
 CONFIG = {

@@ -13,7 +13,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from harness.interfaces import Array, FeatureSet
 from harness.metrics.fid import fid, frechet
-from harness.metrics.specs import Fid
+from harness.metrics.specs.fidelity import Fid
 
 SPEC = Fid(use="fid")
 FULL_RANK, LOW_RANK = 1e-6, 2e-4

@@ -17,7 +17,9 @@ from harness.metrics.aesthetic import aesthetic
 from harness.metrics.clip_score import clip_score
 from harness.metrics.intervals import bootstrap_mean, clusters, jackknife
 from harness.metrics.kid import kernel, kid
-from harness.metrics.specs import Aesthetic, ClipScore, Kid
+from harness.metrics.specs.fidelity import Kid
+from harness.metrics.specs.prompt import ClipScore
+from harness.metrics.specs.quality import Aesthetic
 
 LABEL = AestheticModel(model="any")
 DRAWS = 200

@@ -12,7 +12,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 
 from harness.interfaces import Array, FeatureSet
 from harness.metrics.kid import kernel, kid, mmd2
-from harness.metrics.specs import Kid
+from harness.metrics.specs.fidelity import Kid
 
 SPEC = Kid(use="kid")
 

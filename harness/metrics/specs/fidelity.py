@@ -1,11 +1,11 @@
-"""The words that name our metrics on a benchmark page. Imports no network library."""
+"""Distances to real pictures."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
 from harness import plugins
-from harness.extractors.specs import AestheticModel, Inception, OpenClip
+from harness.extractors.specs import Inception
 from harness.interfaces import Family, MetricSpec, Side
 
 
@@ -33,26 +33,3 @@ class Fid(_Distance):
     summary: ClassVar[str] = "Fréchet distance to the reference (depends on N; lower is better)"
     biased_by_n: ClassVar[bool] = True
     use: Literal["fid"]
-
-
-class ClipScore(MetricSpec):
-    """Cosine between image and prompt, times 100; or as the paper has it, 2.5 · max(cos, 0)."""
-
-    implementation: ClassVar[str] = "harness.metrics.clip_score:clip_score"
-    summary: ClassVar[str] = "image and prompt agree, 100 × cosine (higher is better)"
-    higher_is_better: ClassVar[bool] = True
-    family: ClassVar[Family] = "prompt"
-    use: Literal["clip-score"]
-    features: OpenClip
-    form: Literal["cosine", "paper"] = "cosine"
-
-
-class Aesthetic(MetricSpec):
-    """Probability that a classifier calls the image good."""
-
-    implementation: ClassVar[str] = "harness.metrics.aesthetic:aesthetic"
-    summary: ClassVar[str] = "a classifier's probability of high quality (higher is better)"
-    higher_is_better: ClassVar[bool] = True
-    family: ClassVar[Family] = "quality"
-    use: Literal["aesthetic"]
-    features: AestheticModel

@@ -1,0 +1,1 @@
+"""The words that name our metrics on a benchmark page, by family. Imports no network library."""
