@@ -35,7 +35,8 @@ from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
 from harness.records import Result, Step
 from harness.rehearsal import rehearsal
-from harness.run import Outcome, Settings, execute, make_all, missing
+from harness.replicates import combine, read_run
+from harness.run import Outcome, Settings, execute, make_all, missing, write_result
 from harness.store import Store
 from harness.supplied import read_supplied
 from harness.training import Train
@@ -209,7 +210,30 @@ def run(
     if complaints:
         raise MissingPrerequisite("; ".join(complaints), hint="--anyway tries all the same")
     settings = place.settings()
-    return [execute(each, settings) for _, each in wanted]
+    if replicates == 1:
+        return [execute(each, settings) for _, each in wanted]
+    return [outcome for name in names for outcome in
+            _replicated(name, [each for recipe, each in wanted if recipe == asked_for(name)[0]],
+                        settings)]  # fmt: skip
+
+
+def _replicated(name: str, runs: Sequence[RunPlan], settings: Settings) -> list[Outcome]:
+    """Run every training seed of a recipe; return the recipe's result, then those of its runs."""
+    outcomes = [execute(each, settings, "runs") for each in runs]
+    results = [outcome.result for outcome in outcomes]
+    if len(results) == 1:
+        return [execute(runs[0], settings)]
+    read = [
+        read_run(result.training_seeds[0], result, outcome.path.with_suffix(".prompts.parquet"))
+        for result, outcome in zip(results, outcomes, strict=True)
+    ]
+    recipe, step = asked_for(name)
+    whole = combine(recipe.name if step is None else f"{recipe.name}.step{step}", read)
+    path = settings.reports / whole.benchmark / f"{whole.recipe}.json"
+    write_result(whole, path)
+    made = tuple(f"{one.result.recipe}/{step}" for one in outcomes for step in one.made)
+    reused = tuple(f"{one.result.recipe}/{step}" for one in outcomes for step in one.reused)
+    return [Outcome(whole, path, made, reused), *outcomes]
 
 
 def fits(wanted: Sequence[tuple[Recipe, RunPlan]], place: Place) -> list[str]:

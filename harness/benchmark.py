@@ -14,6 +14,7 @@ from harness.dataset import Count
 from harness.errors import PageError, Problem
 from harness.fingerprint import digest
 from harness.interfaces import ExtractorSpec, MetricSpec, Page, Side
+from harness.parts import Part
 from harness.recipe import Name
 
 
@@ -23,6 +24,8 @@ class Prompt(Page):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     text: str = Field(min_length=1, max_length=10_000)
     tags: tuple[str, ...] = ()
+    negative: str | None = None
+    """What this image should not show; where not given, the sampler's."""
 
 
 class PromptSuite(Page):
@@ -52,6 +55,8 @@ class Sampler(Page):
     width: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
     height: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
     negative: str = ""
+    prompt_style: Literal["plain", "webui"] = "plain"
+    """plain: 77 tokens as they stand. webui: `(word:1.05)`, `[word]`, BREAK and any length."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     vae: str | None = None
     """One VAE for all rows, in place of each recipe's own."""
@@ -59,9 +64,10 @@ class Sampler(Page):
 
 
 class Reference(Page):
-    """Real pictures that no recipe trains on."""
+    """Real pictures; those that no recipe trains on, where `part` is held-out."""
 
     source: plugins.union("sources")  # type: ignore[valid-type]
+    part: Part = "all"
     resolution: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness import benchmark as benchmarks
 from harness import pages
 from harness.benchmark import PromptSuite
+from harness.complaints import Place, dotted
 from harness.errors import HarnessError, PageError, Problem, UsageError
 from harness.pocket import pinned
 from harness.recipe import Recipe
@@ -52,11 +53,11 @@ def _check_recipe(file: Path) -> None:
         except UsageError as error:
             line = located.line(("base", field))
             problems.append(Problem(located.file, line, f"base.{field}", error.what, error.hint))
-    adapter = recipe.load.adapter if recipe.load else None
-    if adapter and not Path(adapter).is_file():
-        line = located.line(("load", "adapter"))
-        message = f"names a file that is not there: {adapter}"
-        problems.append(Problem(located.file, line, "load.adapter", message, "correct the path"))
+    for place, adapter in _adapters(recipe):
+        if not Path(adapter).is_file():
+            message = f"names a file that is not there: {adapter}"
+            line, field = located.line(place), dotted(place)
+            problems.append(Problem(located.file, line, field, message, "correct the path"))
     for place, message, hint in _layers_missed(recipe):
         problems.append(Problem(located.file, located.line(place), ".".join(place), message, hint))
     if recipe.name != file.stem:
@@ -65,6 +66,14 @@ def _check_recipe(file: Path) -> None:
         problems.append(Problem(located.file, line, "name", message, "give both one name"))
     if problems:
         raise PageError(problems)
+
+
+def _adapters(recipe: Recipe) -> Iterator[tuple[Place, str]]:
+    """Yield each adapter file that a recipe loads, with its place on the page."""
+    if recipe.load and recipe.load.adapter:
+        yield ("load", "adapter"), recipe.load.adapter
+    for number, each in enumerate(recipe.load.adapters if recipe.load else ()):
+        yield ("load", "adapters", number, "file"), each.file
 
 
 def _layers_missed(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], str, str]]:

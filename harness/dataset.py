@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from harness import plugins
-from harness.interfaces import Page
+from harness.interfaces import Page, SourceSpec
+from harness.parts import Part, size_of
 from harness.quarrels import Quarrel, refuse
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -95,13 +96,20 @@ class Data(Page):
     source: plugins.union("sources")  # type: ignore[valid-type]
     booster: plugins.union("sources") | None = None  # type: ignore[valid-type]
     """A second set, mixed in whole."""
+    part: Part = "all"
+    """train leaves out the fifth of all rows that a held-out reference shows."""
     curate: Curate = Curate()
     caption: Caption = Caption()
 
     @property
     def most(self) -> int | None:
         """Return how many pictures there are at most, where that is known without looking."""
-        sizes = [each.size() for each in (self.source, self.booster) if each is not None]
-        known = None if None in sizes else sum(size for size in sizes if size is not None)
-        limits = [size for size in (known, self.curate.limit) if size is not None]
-        return min(limits) if limits else None
+        return most(self.source, self.booster, self.part, self.curate)
+
+
+def most(source: SourceSpec, booster: SourceSpec | None, part: Part, curate: Curate) -> int | None:
+    """Return how many pictures are left at most, where that is known without looking."""
+    sizes = [size_of(each, part) for each in (source, booster) if each is not None]
+    known = None if None in sizes else sum(size for size in sizes if size is not None)
+    limits = [size for size in (known, curate.limit) if size is not None]
+    return min(limits, default=None)

@@ -221,6 +221,8 @@ class Measurement:
     """A value an image, for metrics that are a mean over images."""
     prompts: Array | None = None
     """A jackknife pseudo-value a prompt, in order of first appearance: the interval is theirs."""
+    prompt_ids: tuple[str, ...] | None = None
+    """Whose pseudo-values they are, where it is not the images' own prompts that count."""
     reason: str | None = None
     notes: tuple[str, ...] = ()
     """What a reader of the value should know, such as prompts that were cut."""

@@ -109,7 +109,9 @@ def _training(recipe: Recipe) -> list[Step]:
     distinct = [each for at, each in enumerate(chosen) if each not in chosen[:at]]
     for index, each in enumerate(distinct):
         suffix = f"-{index + 1}" if index else ""
-        rows = DataSpec(source=each.source, booster=each.booster, curate=each.curate)
+        rows = DataSpec(
+            source=each.source, booster=each.booster, part=each.part, curate=each.curate
+        )
         collected = _step(f"data{suffix}", "data", rows, {}, recipe.name)
         prepared = _prepared(recipe, train, collected, each.caption, suffix)
         steps += [collected, *prepared]
@@ -230,12 +232,13 @@ def _judges_vae(judgement: Judgement) -> Base | None:
 
 
 def _adapter(recipe: Recipe) -> str | None:
-    if recipe.load is None or recipe.load.adapter is None:
-        return None
-    file = Path(recipe.load.adapter)
-    if not file.is_file():
-        raise UsageError(f"there is no adapter file {file}", hint="give a .safetensors file")
-    return recipe.load.digest()
+    attached = recipe.load.attached() if recipe.load else ()
+    for each in attached:
+        if not Path(each.file).is_file():
+            raise UsageError(
+                f"there is no adapter file {each.file}", hint="give a .safetensors file"
+            )
+    return recipe.load.digest() if recipe.load and attached else None
 
 
 def _judging(
@@ -276,7 +279,7 @@ def _pictures(judgement: Judgement) -> dict[Side, Step]:
     )  # fmt: skip
     for side, named in sides:
         if named is not None:
-            spec = DataSpec(source=named.source, square=named.resolution)
+            spec = DataSpec(source=named.source, part=named.part, square=named.resolution)
             found[side] = _step(side, "data", spec, {}, judgement.benchmark.name)
     return found
 
@@ -301,8 +304,12 @@ def without(plan: RunPlan, lacking: Mapping[str, str]) -> RunPlan:
 
 
 def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
-    """Return everything two rows must share to be ranked together."""
+    """Return everything two rows must share to be ranked together.
+
+    The style of prompts stands there only where it is not the plain one of old signatures.
+    """
     benchmark = judgement.benchmark
+    plain = benchmark.sampler.prompt_style == "plain"
     return {
         "benchmark": benchmark.name,
         "suites": {
@@ -311,7 +318,9 @@ def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
         },
         "seeds": list(benchmark.seeds),
         "n": judgement.images,
-        "sampler": benchmark.sampler.model_dump(mode="json"),
+        "sampler": benchmark.sampler.model_dump(
+            mode="json", exclude={"prompt_style"} if plain else None
+        ),
         "base": [base.model, base.revision, *pinned(base.model).values()],
         "vae": benchmark.sampler.vae or base.vae,
         "metrics": [described(metric) for metric in benchmark.metrics],

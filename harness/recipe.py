@@ -26,30 +26,51 @@ class Base(Page):
     """Another VAE in place of the base's own."""
 
 
-class Load(Page):
-    """Weights that are already trained: a whole model, or an adapter on the base."""
+class Attached(Page):
+    """An adapter's file, and how much of it works."""
 
-    outside_key: ClassVar[frozenset[str]] = frozenset({"adapter"})
+    outside_key: ClassVar[frozenset[str]] = frozenset({"file"})
+    file: str
+    scale: Annotated[float, Field(ge=-4, le=4)] = 1.0
+
+    def tokens(self) -> Path | None:
+        """Return the file of new tokens that lies beside the adapter, where there is one."""
+        beside = Path(self.file).with_name("embeddings.safetensors")
+        return beside if beside.is_file() else None
+
+    def digest(self) -> str:
+        """Return the digest of the adapter, with that of its tokens where it has some."""
+        adapter, tokens = digest_file(Path(self.file)), self.tokens()
+        return digest([adapter, digest_file(tokens)]) if tokens else adapter
+
+
+class Load(Page):
+    """Weights that are already trained: a whole model, or adapters on the base."""
+
+    outside_key: ClassVar[frozenset[str]] = frozenset({"adapter", "adapters"})
     model: str | None = None
     adapter: str | None = None
     """A file; its digest is in the key, its place is not."""
+    adapters: tuple[Attached, ...] = ()
+    """Several files, all on the base at once: what each of them changes is added up."""
     revision: str | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.model is None) == (self.adapter is None):
-            raise ValueError("names exactly one of model and adapter")
+        if [bool(self.model), bool(self.adapter), bool(self.adapters)].count(True) != 1:
+            raise ValueError("names exactly one of model, adapter and adapters")
         return self
 
-    def tokens(self) -> Path | None:
-        """Return the file of new tokens that lies beside the adapter, where there is one."""
-        beside = Path(self.adapter).with_name("embeddings.safetensors") if self.adapter else None
-        return beside if beside is not None and beside.is_file() else None
+    def attached(self) -> tuple[Attached, ...]:
+        """Return every adapter that is put on the base."""
+        return (Attached(file=self.adapter),) if self.adapter else self.adapters
 
     def digest(self) -> str:
-        """Return the digest of the adapter, with that of its tokens where it has some."""
-        adapter, tokens = digest_file(Path(str(self.adapter))), self.tokens()
-        return digest([adapter, digest_file(tokens)]) if tokens else adapter
+        """Return the digest of the one adapter, or of all with their scales."""
+        attached = self.attached()
+        if self.adapter:
+            return attached[0].digest()
+        return digest([[each.digest(), each.scale] for each in attached])
 
 
 class Prompting(Page):

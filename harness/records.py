@@ -107,8 +107,10 @@ class Score(Page):
     """A finding that no good value can outweigh, such as copied pictures."""
     base: Versus | None = None
     """The bare base at the same prompts and seeds, where the benchmark draws it."""
+    runs: tuple[float, ...] = ()
+    """Each training run's value, where there are several."""
     between: float | None = None
-    """The standard deviation between training runs, where there are several."""
+    """The standard deviation between them."""
 
 
 class Accounting(Page):

@@ -39,7 +39,7 @@ def rehearsal(recipe: Recipe, judgement: Judgement) -> Rehearsal:
         vae = f" and {recipe.base.vae}" if recipe.base.vae else ""
         notes.append(f"base {recipe.base.model}{vae} → pocket/sdxl")
     if recipe.load is not None:
-        what = recipe.load.model or recipe.load.adapter
+        what = recipe.load.model or " + ".join(each.file for each in recipe.load.attached())
         notes.append(f"released weights {what} → pocket/sdxl itself")
         changes["load"] = Load(model=_BASE.model)
     if recipe.data is not None:

@@ -102,8 +102,11 @@ def missing(plan: RunPlan, store: Store, goal: Step | None = None) -> list[Step]
     return [step for step in plan.steps if step.key in needed]
 
 
-def execute(plan: RunPlan, settings: Settings) -> Outcome:
-    """Make what is missing and write the result file."""
+def execute(plan: RunPlan, settings: Settings, shelf: str = "") -> Outcome:
+    """Make what is missing and write the result file, on a shelf of the benchmark's own reports.
+
+    What lies on a shelf is no row of the leaderboard.
+    """
     steps = missing(plan, settings.store)
     lacking = make_all(plan, steps, settings)
     if lacking:
@@ -112,7 +115,7 @@ def execute(plan: RunPlan, settings: Settings) -> Outcome:
     made = tuple(step.name for step in steps if step.key not in lacking)
     reused = tuple(step.name for step in plan.steps if step.name not in made)
     result = assemble(plan, settings.store)
-    path = settings.reports / result.benchmark / f"{result.recipe}.json"
+    path = settings.reports / result.benchmark / shelf / f"{result.recipe}.json"
     write_result(result, path)
     for table in ("samples", "prompts"):
         part = path.with_suffix(".part")

@@ -8,6 +8,7 @@ from harness import plugins
 from harness.benchmark import Prompt, Sampler
 from harness.dataset import Caption, Curate
 from harness.interfaces import Page
+from harness.parts import Part
 from harness.recipe import Base, Load, Prompting
 from harness.training import Buckets, Train
 
@@ -20,6 +21,7 @@ class DataSpec(Page):
 
     source: plugins.union("sources")  # type: ignore[valid-type]
     booster: plugins.union("sources") | None = None  # type: ignore[valid-type]
+    part: Part = "all"
     curate: Curate = Curate()
     square: int | None = None
     """Crop to the middle square and resize to this, for pictures that are only looked at."""

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from harness import plugins
 from harness.dataset import Count, Curate, Data, Share
 from harness.interfaces import Page
+from harness.parts import Part
 from harness.quarrels import Quarrel, refuse
 
 Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
@@ -80,6 +81,8 @@ class Phase(Page):
     """The rate of new tokens; where not given, they rest in this phase."""
     curate: Curate | None = None
     """Another choice of rows for this phase alone."""
+    part: Part | None = None
+    """Another part of the rows for this phase alone."""
     source: plugins.union("sources") | None = None  # type: ignore[valid-type]
     """Another set of pictures for this phase alone, captioned by the same rules."""
 
@@ -95,6 +98,8 @@ class Phase(Page):
             changes |= {"source": self.source, "booster": None, "curate": Curate()}
         if self.curate is not None:
             changes["curate"] = self.curate
+        if self.part is not None:
+            changes["part"] = self.part
         return data.model_copy(update=changes)
 
     def _quarrels(self) -> Iterator[Quarrel]:
@@ -301,7 +306,8 @@ def _sets(train: Train, data: Data) -> Iterator[tuple[tuple[str | int, ...], Dat
     if any(phase.of(data) == data for phase in train.phases):
         yield ("data",), data
     for number, phase in enumerate(train.phases):
-        field = "source" if phase.source is not None else "curate"
+        own = (name for name in ("source", "curate", "part") if getattr(phase, name) is not None)
+        field = next(own, "curate")
         if phase.of(data) != data:
             yield ("train", "phases", number, field), phase.of(data)
 

@@ -6,6 +6,7 @@ import json
 import struct
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from harness.inscriptions import Illegible, Inscription, decipher, plain_words, 
 SETTINGS = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 123, Size: 512x512, Model: x"
 A1111 = f"a ninja, <lora:ink:0.8>, (red scarf:1.2)\nin the rain\nNegative prompt: bad\n{SETTINGS}"
 WORDS = "a ninja, red scarf in the rain"
+LONG = f"{'a' * 10_001}\n{SETTINGS}"
 
 
 def graph(**changes: Any) -> dict[str, Any]:
@@ -292,7 +294,7 @@ def test_every_seed_fits_a_column(seed: Any, told: int | None) -> None:
         ({"prompt": '{"a":' * 100_000}, "has 'prompt' metadata that is nested too deeply"),
         ({"prompt": " " * (5 << 20)}, "has more than 4 MiB of 'prompt' metadata"),
         ({"prompt": '{"a": ' + "9" * 5000 + "}"}, "has 'prompt' metadata that is broken JSON"),
-        ({"parameters": f"{'a' * 10_001}\n{SETTINGS}"}, "has a prompt of more than 10000 characters"),
+        ({"parameters": LONG}, "has a prompt of more than 10000 characters"),
         ({"exif": b"Exif\0\0II*\0\xff\xff\xff\xff", 3: b""}, "carries no prompt"),
     ],
 )  # fmt: skip
@@ -359,10 +361,8 @@ def test_no_file_stops_the_rest(tmp_path_factory: Any, rubbish: bytes, at: int) 
     file = png(tmp_path_factory.getbasetemp() / "rubbish.png", parameters=A1111, prompt="{}")
     whole = file.read_bytes()
     file.write_bytes(whole[:at] + rubbish + whole[at + len(rubbish) :])
-    try:
-        assert isinstance(read_inscription(file), Inscription)
-    except Illegible as reason:
-        assert reason.what
+    with suppress(Illegible):
+        assert read_inscription(file).text
 
 
 @given(
@@ -377,10 +377,8 @@ def test_no_file_stops_the_rest(tmp_path_factory: Any, rubbish: bytes, at: int) 
 def test_no_graph_stops_the_rest(value: Any, part: str, name: str) -> None:
     nodes = graph()
     nodes[name] |= {part: value}
-    try:
+    with suppress(Illegible):
         assert decipher({"prompt": json.dumps(nodes)}).text
-    except Illegible as reason:
-        assert reason.what
 
 
 def test_no_prompt_takes_long_to_read() -> None:

@@ -172,8 +172,7 @@ def test_every_image_that_says_nothing_is_named_with_its_reason(
     (folder / "torn.png").write_bytes(b"no picture")
     (folder / "link.png").symlink_to(tmp_path / "outside.png")
     (folder / "gone.png").symlink_to(folder / "nowhere.png")
-    with open(os.fsencode(folder) + b"/\xff.png", "wb") as stream:
-        stream.write((folder / "x.png").read_bytes())
+    shutil.copyfile(folder / "x.png", folder / os.fsdecode(b"\xff.png"))
     found = entries(folder, judgement)
     assert found[0].reason is None
     assert {each.file: each.reason for each in found[1:]} == {

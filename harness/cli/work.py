@@ -110,7 +110,11 @@ def score(
     name: Annotated[str, typer.Option(help="What to call the result.")],
     images: Annotated[Path | None, typer.Option(help="A folder of images.")] = None,
     prompts: Annotated[
-        Path | None, typer.Option(help="CSV or JSONL: file, prompt[, prompt_id, seed]; or TXT.")
+        Path | None,
+        typer.Option(
+            help="CSV or JSONL: file, prompt[, prompt_id, seed]; or TXT. Without it, the "
+            "benchmark's own file names, or what A1111, ComfyUI and others wrote into the images."
+        ),
     ] = None,
     adapter: Annotated[Path | None, typer.Option(help="A LoRA file (.safetensors).")] = None,
     base: Annotated[str | None, typer.Option(help="The base the LoRA was trained on.")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -30,6 +31,9 @@ class Pocket(SourceSpec):
     def size(self) -> int:
         return self.count
 
+    def ids(self) -> Iterator[str]:
+        return (world.id_of(self.set, self.first + at) for at in range(self.count))
+
 
 class Folder(SourceSpec):
     """Images in a folder, each with a `.txt` of the same name or a line in `metadata.jsonl`."""
@@ -48,10 +52,11 @@ class Folder(SourceSpec):
         return {"use": self.use, "version": self.version, "content": content}
 
     def size(self) -> int | None:
-        root = Path(self.path)
-        if not root.is_dir():
-            return None
-        return sum(file.suffix.lower() in IMAGES for file in root.iterdir())
+        return sum(1 for _ in self.ids()) if Path(self.path).is_dir() else None
+
+    def ids(self) -> Iterator[str]:
+        files = Path(self.path).iterdir()
+        return (file.name for file in files if file.suffix.lower() in IMAGES)
 
 
 class Hub(SourceSpec):
@@ -74,3 +79,12 @@ class Hub(SourceSpec):
 
     def size(self) -> int | None:
         return self.limit
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ids of the rows up to `limit`; the set may end sooner."""
+        return (id_of(row) for row in range(self.limit or 0))
+
+
+def id_of(row: int) -> str:
+    """Return the id of a row of a hub's set."""
+    return f"{row:08d}"

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionXLPipeline
-from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -39,7 +37,6 @@ from harness.errors import HarnessError, MissingPrerequisite, TrainingError
 FILE = "adapter.safetensors"
 SETTINGS = "lora_adapter_metadata"
 """Where diffusers looks for rank and alpha in a file's metadata."""
-_NAME = "judged"
 _ROLES = {
     "down": r"\.lora_down\.weight|\.lora_A(\.[^.]+)?\.weight|[._]lora\.down\.weight"
             r"|\.lora_linear_layer\.down\.weight",
@@ -142,17 +139,17 @@ def diffusers_tensors(layers: Layers) -> tuple[dict[str, Tensor], dict[str, str]
             spelled = diffusers_name(part, name)
             tensors[f"{spelled}.{down}"], tensors[f"{spelled}.{up}"] = layer.down, layer.up
             if layer.magnitude is not None:
-                tensors[f"{spelled}.{magnitude}"] = _shaped(layer, layer.magnitude)
-        settings |= {f"{part}.{key}": value for key, value in _settings(found).items()}
+                tensors[f"{spelled}.{magnitude}"] = magnitude_of(layer, layer.magnitude)
+        settings |= {f"{part}.{key}": value for key, value in peft_settings(found).items()}
     return tensors, {"format": "pt", SETTINGS: json.dumps(settings, sort_keys=True)}
 
 
-def _shaped(layer: Layer, magnitude: Tensor) -> Tensor:
+def magnitude_of(layer: Layer, magnitude: Tensor) -> Tensor:
     """Return a magnitude as PEFT keeps it: a vector, or 1 × N × 1 × 1 for a convolution."""
     return magnitude.reshape(1, -1, 1, 1) if layer.up.ndim == 4 else magnitude
 
 
-def _settings(layers: Mapping[str, Layer]) -> dict[str, Any]:
+def peft_settings(layers: Mapping[str, Layer]) -> dict[str, Any]:
     """Return the few fields of a LoraConfig that say what `layers` are; every release has them."""
     ranks = {name: layer.rank for name, layer in layers.items()}
     alphas = {name: layer.alpha for name, layer in layers.items()}
@@ -231,17 +228,6 @@ def _packed(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], bytes]:
     content = save({name: tensors[name].contiguous() for name in sorted(tensors)})
     size = int.from_bytes(content[:8], "little")
     return json.loads(content[8 : 8 + size]), content[8 + size :]
-
-
-def attach(pipeline: StableDiffusionXLPipeline, file: Path, scale: float) -> None:
-    """Load an adapter file of any known form into a pipeline, at `scale`; every key is used."""
-    models = {part: getattr(pipeline, part) for part in PARTS}
-    layers = read_foreign(file, models)
-    for part, found in layers.items():
-        _insert(models[part], found)
-    pipeline.set_adapters([_NAME], [scale])
-    for model in models.values():
-        model.eval()  # fresh adapter layers would still drop out
 
 
 def read_foreign(file: Path, models: Mapping[str, nn.Module]) -> Layers:
@@ -390,25 +376,6 @@ def _fitted(layer: Layer, base: Any) -> Layer:
 
 def _essence(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:2] if shape[2:] == (1, 1) else shape
-
-
-def _insert(model: Any, layers: Mapping[str, Layer]) -> None:
-    """Put `layers` into a model, each in the precision of the layer it changes."""
-    names = {bare(name): name for name, _ in model.named_modules()}
-    whole = {names[name]: layer for name, layer in layers.items()}
-    model.add_adapter(LoraConfig(**_settings(whole)), _NAME)
-    for name, layer in whole.items():
-        module = model.get_submodule(name)
-        _fill(module, "lora_A", layer.down)
-        _fill(module, "lora_B", layer.up)
-        if layer.magnitude is not None:
-            _fill(module, "lora_magnitude_vector", _shaped(layer, layer.magnitude))
-
-
-def _fill(module: Any, role: str, values: Tensor) -> None:
-    weight, base = getattr(module, role)[_NAME].weight, module.get_base_layer().weight
-    assert weight.shape == values.shape
-    weight.data = values.to(base.device, base.dtype)
 
 
 def _unknown(file: Path, unknown: list[str], total: int) -> HarnessError:

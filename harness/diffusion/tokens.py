@@ -113,9 +113,16 @@ def read_tokens(file: Path) -> tuple[list[Token], list[Tensor]]:
     return [Token.model_validate(each) for each in json.loads(metadata["tokens"])], rows
 
 
-def attach_tokens(pipeline: Any, file: Path) -> None:
-    """Teach a pipeline the tokens of a file."""
-    tokens, rows = read_tokens(file)
+def attach_tokens(pipeline: Any, *files: Path) -> None:
+    """Teach a pipeline the tokens of some files, all at once."""
+    tokens: list[Token] = []
+    parts: list[list[Tensor]] = [[] for _ in PARTS]
+    for file in files:
+        known, found = read_tokens(file)
+        tokens += known
+        for part, row in zip(parts, found, strict=True):
+            part.append(row)
+    rows = [torch.cat(part) for part in parts]
     encoders = TextEncoders(
         pipeline.text_encoder, pipeline.text_encoder_2, (pipeline.tokenizer, pipeline.tokenizer_2)
     )

@@ -86,9 +86,7 @@ def windows(text: str, tokenizer: Any) -> list[Window]:
     found: list[Window] = []
     comma = _ids(",", tokenizer)[-1]
     for stretch in parse(text):
-        left = [
-            (token, piece.weight) for piece in stretch for token in _ids(piece.text, tokenizer)
-        ]
+        left = [(token, piece.weight) for piece in stretch for token in _ids(piece.text, tokenizer)]
         while len(left) > WINDOW:
             end = _end([token for token, _ in left], comma)
             found.append(left[:end])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.benchmark import Sampler
-from harness.dataset import Caption
+from harness.dataset import Caption, most
 from harness.forecast.cards import CARDS, GB, Card
 from harness.learning.specs import Adafactor
 from harness.recipe import Recipe
@@ -91,10 +91,7 @@ def pictures_of(step: Step) -> int | None:
         return len(spec.prompts) * len(spec.seeds)
     if not isinstance(spec, DataSpec):
         return None
-    sizes = [each.size() for each in (spec.source, spec.booster) if each is not None]
-    known = None if None in sizes else sum(size for size in sizes if size is not None)
-    limits = [size for size in (known, spec.curate.limit) if size is not None]
-    return min(limits, default=None)
+    return most(spec.source, spec.booster, spec.part, spec.curate)
 
 
 def _collecting(spec: DataSpec, recipe: Recipe, count: int | None) -> Cost:

@@ -52,6 +52,11 @@ class Row:
         return draw(self.face, size)
 
 
+def id_of(name: SetName, index: int) -> str:
+    """Return the id of row `index` of the set `name`."""
+    return f"{name}-{index:06d}"
+
+
 def row(name: SetName, index: int) -> Row:
     """Return row `index` of the set `name`."""
     stream, sample = _SAMPLERS[name]
@@ -59,7 +64,7 @@ def row(name: SetName, index: int) -> Row:
     face = sample(rng)
     width, height = _SIZES[rng.choice(len(_SIZES), p=_SIZE_ODDS)]
     return Row(
-        id=f"{name}-{index:06d}",
+        id=id_of(name, index),
         face=face,
         tags=tags(face),
         caption=caption(face, style=name != "ninja"),

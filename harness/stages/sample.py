@@ -12,13 +12,15 @@ from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from PIL import Image, ImageOps
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from harness.diffusion.adapter_files import FILE, attach
+from harness.diffusion import emphasis
+from harness.diffusion.adapter_files import FILE
+from harness.diffusion.attachment import attach_all
 from harness.diffusion.load import load_pipeline, retell
 from harness.diffusion.sampler import Artist, Request
-from harness.diffusion.tokens import FILE as EMBEDDINGS
 from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
 from harness.interfaces import Progress, Workplace
+from harness.recipe import Attached
 from harness.stages.files import UNREADABLE, Entry, is_black, save_png, write_index
 from harness.steps import SampleSpec, SuppliedImage, SuppliedSpec
 
@@ -39,11 +41,12 @@ def sample(spec: SampleSpec | SuppliedSpec, place: Workplace) -> None:
 
 def _draw(spec: SampleSpec, place: Workplace) -> None:
     requests = [
-        Request(prompt.id, seed, spec.prompting.apply(prompt.text))
+        Request(prompt.id, seed, spec.prompting.apply(prompt.text), prompt.negative)
         for prompt in spec.prompts
         for seed in spec.seeds
     ]
-    plain = {prompt.id: prompt.text for prompt in spec.prompts}
+    shown = emphasis.plain if spec.sampler.prompt_style == "webui" else str
+    plain = {prompt.id: shown(prompt.text) for prompt in spec.prompts}
     batches = [requests[at : at + place.batch] for at in range(0, len(requests), place.batch)]
     artist: Artist | None = None
     entries: list[Entry] = []
@@ -82,29 +85,41 @@ def _pipeline(spec: SampleSpec, place: Workplace) -> StableDiffusionXLPipeline:
     pipeline = load_pipeline(
         spec.base, spec.load, sampler.scheduler, sampler.vae, place.device, sampler.precision
     )
-    retell(pipeline, spec.prediction, spec.zero_terminal_snr)
     trained = place.inputs.get("train")
     if trained is not None and spec.checkpoint is not None:
         trained = trained / "checkpoints" / f"{spec.checkpoint:06d}"
-    if trained is not None and (trained / EMBEDDINGS).exists():
-        attach_tokens(pipeline, trained / EMBEDDINGS)
-    if trained is not None and (trained / FILE).exists():
-        attach(pipeline, trained / FILE, sampler.adapter_scale)
-    elif trained is not None:
-        for part, kind in _TRAINED.items():
-            if (trained / part).is_dir():
-                dtype = getattr(pipeline, part).dtype
-                model = kind.from_pretrained(trained / part, dtype=dtype)
-                setattr(pipeline, part, model.to(place.device).eval())
-    if spec.load is not None and spec.load.adapter is not None:
-        file = Path(spec.load.adapter)
-        if spec.load.digest() != spec.adapter_digest:
-            raise UsageError(f"{file} changed while it was being read", hint="run again")
-        tokens = spec.load.tokens()
-        if tokens is not None:
-            attach_tokens(pipeline, tokens)
-        attach(pipeline, file, sampler.adapter_scale)
+    if trained is not None and not (trained / FILE).exists():
+        _exchange(pipeline, trained, place.device)
+    named = _named(spec, trained)
+    scaled = [(each, each.scale * sampler.adapter_scale) for each in named]
+    working = [(each, scale) for each, scale in scaled if scale]
+    if working or not named:
+        retell(pipeline, spec.prediction, spec.zero_terminal_snr)
+    tokens = [file for each, _ in working if (file := each.tokens()) is not None]
+    if tokens:
+        attach_tokens(pipeline, *tokens)
+    if working:
+        attach_all(pipeline, [(Path(each.file), scale) for each, scale in working])
     return pipeline
+
+
+def _exchange(pipeline: StableDiffusionXLPipeline, trained: Path, device: str) -> None:
+    """Put the parts that were trained whole in place of the base's."""
+    for part, kind in _TRAINED.items():
+        if (trained / part).is_dir():
+            model = kind.from_pretrained(trained / part, dtype=getattr(pipeline, part).dtype)
+            setattr(pipeline, part, model.to(device).eval())
+
+
+def _named(spec: SampleSpec, trained: Path | None) -> tuple[Attached, ...]:
+    """Return the adapters that are judged. What works at a scale of 0 leaves the base as it is."""
+    if trained is not None and (trained / FILE).exists():
+        return (Attached(file=str(trained / FILE)),)
+    named = spec.load.attached() if spec.load is not None else ()
+    if spec.load is not None and named and spec.load.digest() != spec.adapter_digest:
+        files = ", ".join(each.file for each in named)
+        raise UsageError(f"{files} changed while being read", hint="run again")
+    return named
 
 
 def _take_in(spec: SuppliedSpec, place: Workplace) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,33 +33,79 @@ PAIRS = 12
 THUMBNAIL = 256
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What one metric says of the images, and of the base's at the same prompts and seeds."""
+
+    metric: MetricSpec
+    measured: Measurement
+    own: FeatureSet | None = None
+    base: Measurement | None = None
+
+    @property
+    def prompt_ids(self) -> list[str]:
+        """Return whose pseudo-values the measurement holds."""
+        ids = self.measured.prompt_ids or (self.own.prompt_ids if self.own is not None else ())
+        return list(dict.fromkeys(ids))
+
+    def samples(self) -> Iterator[tuple[str, int, str, float]]:
+        """Yield prompt, seed, metric and value of every image that has one."""
+        if self.own is not None and self.measured.samples is not None:
+            rows = zip(self.own.prompt_ids, self.own.seeds, self.measured.samples, strict=True)
+            for prompt_id, seed, value in rows:
+                if np.isfinite(value):
+                    yield prompt_id, seed, self.metric.column, float(value)
+
+    def prompts(self) -> Iterator[tuple[str, str, float, float | None]]:
+        """Yield prompt, metric and pseudo-value of every prompt, with the base's."""
+        if self.measured.prompts is not None:
+            theirs = [None] * len(self.measured.prompts)
+            if self.base is not None and self.base.prompts is not None:
+                theirs = self.base.prompts.tolist()
+            rows = zip(self.prompt_ids, self.measured.prompts, theirs, strict=True)
+            for prompt_id, value, base in rows:
+                yield prompt_id, self.metric.column, float(value), base
+
+    def score(self) -> Score:
+        metric, found = self.metric, self.measured
+        return Score(
+            metric=metric.label(found.n), value=found.value, low=found.low, high=found.high,
+            n=found.n, higher_is_better=metric.higher_is_better, reason=found.reason,
+            family=metric.family, notes=found.notes, flag=found.flag, base=self._versus(),
+        )  # fmt: skip
+
+    def _versus(self) -> Versus | None:
+        """Return the base's value and the paired difference."""
+        mine, base = self.measured, self.base
+        if mine.value is None or base is None or base.value is None:
+            return None
+        assert mine.prompts is not None
+        assert base.prompts is not None
+        delta, reach = mine.value - base.value, reach_of(mine.prompts - base.prompts)
+        return Versus(value=base.value, delta=delta, low=delta - reach, high=delta + reach)
+
+
 def score(spec: ScoreSpec, place: Workplace) -> None:
     """Write `scores.json`, a row an image and metric in `samples.parquet`, a row a prompt and
     metric in `prompts.parquet`, and the worst pairs below `pairs/`."""
-    entries = read_index(place.inputs["sample"])
-    scores, samples, prompts = [], [], []
+    found = []
     for number, metric in enumerate(spec.metrics):
-        found, measured, own = judge(metric, spec.unavailable, place.inputs)
-        scores.append(found)
-        if own is not None and measured.samples is not None:
-            rows = zip(own.prompt_ids, own.seeds, measured.samples, strict=True)
-            samples += [(name, seed, metric.column, float(value)) for name, seed, value in rows]
-        if own is not None and measured.prompts is not None:
-            rows_ = zip(dict.fromkeys(own.prompt_ids), measured.prompts, strict=True)
-            prompts += [(name, metric.column, float(value)) for name, value in rows_]
-        _keep_pairs(metric, measured, place)
+        found.append(judge(metric, spec.unavailable, place.inputs))
+        _keep_pairs(found[-1], place)
         place.report(Progress(number + 1, len(spec.metrics), metric.column))
+    samples = [row for each in found for row in each.samples()]
+    prompts = [row for each in found for row in each.prompts()]
     _table(place.folder / "samples.parquet", ("prompt_id", "seed", "metric", "value"), samples)
-    _table(place.folder / "prompts.parquet", ("prompt_id", "metric", "value"), prompts)
+    _table(place.folder / "prompts.parquet", ("prompt_id", "metric", "value", "base"), prompts)
     document = {
-        "scores": [each.model_dump(mode="json") for each in scores],
-        "images": account(entries).model_dump(mode="json"),
+        "scores": [each.score().model_dump(mode="json") for each in found],
+        "images": account(read_index(place.inputs["sample"])).model_dump(mode="json"),
     }
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
     (place.folder / "scores.json").write_text(text + "\n", encoding="utf-8")
 
 
-_TYPES = {"seed": pa.int64(), "value": pa.float64()}
+_TYPES = {"seed": pa.int64(), "value": pa.float64(), "base": pa.float64()}
 
 
 def _table(file: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
@@ -69,23 +116,20 @@ def _table(file: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ..
     pq.write_table(pa.table(arrays), file)
 
 
-def judge(
-    metric: MetricSpec, unavailable: Mapping[str, str], inputs: Mapping[str, Path]
-) -> tuple[Score, Measurement, FeatureSet | None]:
+def judge(metric: MetricSpec, unavailable: Mapping[str, str], inputs: Mapping[str, Path]) -> Judged:
     """Return what `metric` says of the images that are there, and of the base's beside them."""
     name = extractor_name(metric.extractor())
     if name in unavailable:
-        measured = Measurement(None, None, None, 0, reason=unavailable[name])
-        return _score(metric, measured, None), measured, None
+        return Judged(metric, Measurement(None, None, None, 0, reason=unavailable[name]))
     own = features("sample", name, inputs)
     sides: dict[Side, FeatureSet] = {
         side: features(side, name, inputs) for side in metric.reads if side in inputs
     }
     measured = measure(metric, own, sides)
-    versus = None
-    if "base" in inputs and not {"base", "bare"} & set(metric.reads):
-        versus = against(metric, own, features("base", name, inputs), sides)
-    return _score(metric, measured, versus), measured, own
+    if "base" not in inputs or {"base", "bare"} & set(metric.reads):
+        return Judged(metric, measured, own)
+    base = _base(metric, own, features("base", name, inputs), sides)
+    return Judged(metric, measured, own, base)
 
 
 def measure(metric: MetricSpec, own: FeatureSet, sides: dict[Side, FeatureSet]) -> Measurement:
@@ -108,24 +152,15 @@ _WHY: dict[Side, str] = {
 }
 
 
-def against(
+def _base(
     metric: MetricSpec, own: FeatureSet, base: FeatureSet, sides: dict[Side, FeatureSet]
-) -> Versus | None:
-    """Return the base's value and the paired difference, over the images both have."""
-    ours, theirs = _shared(own, base)
-    mine, other = measure(metric, ours, sides), measure(metric, theirs, sides)
-    if mine.value is None or other.value is None or mine.prompts is None or other.prompts is None:
+) -> Measurement | None:
+    """Return what `metric` says of the base; None where it did not draw every one of `own`."""
+    at = {key: row for row, key in enumerate(zip(base.prompt_ids, base.seeds, strict=True))}
+    keys = list(zip(own.prompt_ids, own.seeds, strict=True))
+    if not keys or not all(key in at for key in keys):
         return None
-    delta, reach = mine.value - other.value, reach_of(mine.prompts - other.prompts)
-    return Versus(value=other.value, delta=delta, low=delta - reach, high=delta + reach)
-
-
-def _shared(a: FeatureSet, b: FeatureSet) -> tuple[FeatureSet, FeatureSet]:
-    """Return the rows of both whose prompt and seed the other has too, in one order."""
-    at = {key: row for row, key in enumerate(zip(b.prompt_ids, b.seeds, strict=True))}
-    keys = enumerate(zip(a.prompt_ids, a.seeds, strict=True))
-    rows = np.array([(row, at[key]) for row, key in keys if key in at], np.int64).reshape(-1, 2)
-    return a.take(rows[:, 0]), b.take(rows[:, 1])
+    return measure(metric, base.take(np.array([at[key] for key in keys], np.int64)), sides)
 
 
 def features(side: str, name: str, inputs: Mapping[str, Path]) -> FeatureSet:
@@ -146,27 +181,20 @@ def features(side: str, name: str, inputs: Mapping[str, Path]) -> FeatureSet:
     )
 
 
-def _score(metric: MetricSpec, measured: Measurement, versus: Versus | None) -> Score:
-    return Score(
-        metric=metric.label(measured.n), value=measured.value, low=measured.low,
-        high=measured.high, n=measured.n, higher_is_better=metric.higher_is_better,
-        reason=measured.reason, family=metric.family, notes=measured.notes, flag=measured.flag,
-        base=versus,
-    )  # fmt: skip
-
-
-def _keep_pairs(metric: MetricSpec, measured: Measurement, place: Workplace) -> None:
+def _keep_pairs(judged: Judged, place: Workplace) -> None:
     """Write the worst pairs side by side: the image left, the picture it is nearest to right."""
-    if not measured.pairs:
+    if not judged.measured.pairs:
         return
-    left = [entry for entry in read_index(place.inputs["sample"]) if entry.file]
-    side = next(side for side in metric.reads if side in place.inputs)
-    right = [entry for entry in read_index(place.inputs[side]) if entry.file]
-    for number, pair in enumerate(measured.pairs[:PAIRS]):
-        name = f"{metric.column}-{number + 1:02d}-{round(pair.likeness * 1000):04d}.png"
-        one, two = left[pair.row], right[pair.other]
-        picture = _beside(_small(place.inputs["sample"], one), _small(place.inputs[side], two))
-        save_png(picture, place.folder / "pairs" / name)
+    side = judged.metric.reads[0]
+    left, right = (
+        [entry for entry in read_index(place.inputs[part]) if entry.file]
+        for part in ("sample", side)
+    )
+    for number, pair in enumerate(judged.measured.pairs[:PAIRS], 1):
+        one = _small(place.inputs["sample"], left[pair.row])
+        two = _small(place.inputs[side], right[pair.other])
+        name = f"{judged.metric.column}-{number:02d}-{left[pair.row].id}_{left[pair.row].seed}.png"
+        save_png(_beside(one, two), place.folder / "pairs" / name)
 
 
 def _small(folder: Path, entry: Entry) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.data.specs import Hub
+from harness.data.specs import Hub, id_of
 from harness.errors import MissingPrerequisite, UsageError
 from harness.interfaces import Picture
 
@@ -41,7 +41,7 @@ def _picture(spec: Hub, index: int, each: dict[str, Any]) -> Picture:
     written = each[spec.text] or "" if spec.text else ""
     captions = tuple(str(one) for one in (written if isinstance(written, list) else [written]))
     return Picture(
-        id=f"{index:08d}",
+        id=id_of(index),
         open=lambda: each[spec.image],
         text=captions[0] if captions else "",
         tags=tuple(tags),

@@ -1,0 +1,63 @@
+"""Adapters of any known form on a pipeline: one, or several whose changes add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from diffusers import StableDiffusionXLPipeline
+from peft import LoraConfig
+from torch import Tensor
+
+from harness.diffusion.adapter_files import Layer, Layers, magnitude_of, peft_settings, read_foreign
+from harness.diffusion.layer_names import PARTS, bare
+from harness.errors import UsageError
+
+
+def attach(pipeline: StableDiffusionXLPipeline, file: Path, scale: float) -> None:
+    """Load one adapter file into a pipeline, at `scale`; every key is used."""
+    attach_all(pipeline, [(file, scale)])
+
+
+def attach_all(pipeline: StableDiffusionXLPipeline, adapters: Sequence[tuple[Path, float]]) -> None:
+    """Load adapter files into a pipeline, each at its scale; their changes are added up."""
+    models = {part: getattr(pipeline, part) for part in PARTS}
+    read = [read_foreign(file, models) for file, _ in adapters]
+    if len(read) > 1:
+        _refuse_dora(adapters, read)
+    names = [f"judged-{number}" for number in range(len(read))]
+    for name, layers in zip(names, read, strict=True):
+        for part, found in layers.items():
+            _insert(models[part], found, name)
+    pipeline.set_adapters(names, [scale for _, scale in adapters])
+    for model in models.values():
+        model.eval()  # fresh adapter layers would still drop out
+
+
+def _refuse_dora(adapters: Sequence[tuple[Path, float]], read: Sequence[Layers]) -> None:
+    for (file, _), layers in zip(adapters, read, strict=True):
+        if any(layer.magnitude is not None for part in layers.values() for layer in part.values()):
+            raise UsageError(
+                f"{file} is a DoRA: it rescales the layers that other adapters add to",
+                hint="load it alone, as load.adapter",
+            )
+
+
+def _insert(model: Any, layers: Mapping[str, Layer], adapter: str) -> None:
+    """Put `layers` into a model, each in the precision of the layer it changes."""
+    names = {bare(name): name for name, _ in model.named_modules()}
+    whole = {names[name]: layer for name, layer in layers.items()}
+    model.add_adapter(LoraConfig(**peft_settings(whole)), adapter)
+    for name, layer in whole.items():
+        module = model.get_submodule(name)
+        _fill(module, "lora_A", layer.down, adapter)
+        _fill(module, "lora_B", layer.up, adapter)
+        if layer.magnitude is not None:
+            _fill(module, "lora_magnitude_vector", magnitude_of(layer, layer.magnitude), adapter)
+
+
+def _fill(module: Any, role: str, values: Tensor, adapter: str) -> None:
+    weight, base = getattr(module, role)[adapter].weight, module.get_base_layer().weight
+    assert weight.shape == values.shape
+    weight.data = values.to(base.device, base.dtype)

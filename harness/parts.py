@@ -1,0 +1,47 @@
+"""Which rows of a set are held out: a rule that every page and machine shares.
+
+A row is held out when the first 8 bytes of sha256("harness held-out v1\\n" + its id), read as a
+big-endian integer, lie in the lowest fifth of their range. The rule looks at nothing but the id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from typing import Literal, Protocol, runtime_checkable
+
+from harness.interfaces import SourceSpec
+
+Part = Literal["all", "train", "held-out"]
+_RULE = "harness held-out v1\n"
+_SHARES: dict[Part, tuple[int, int]] = {"all": (1, 1), "train": (4, 5), "held-out": (1, 5)}
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A source that knows the ids of its pictures without loading them."""
+
+    def ids(self) -> Iterable[str]: ...
+
+
+def is_held_out(name: str) -> bool:
+    """Return whether the row with the id `name` belongs to the held-out fifth."""
+    first = hashlib.sha256(f"{_RULE}{name}".encode()).digest()[:8]
+    return int.from_bytes(first, "big") * 5 < 2**64
+
+
+def belongs(name: str, part: Part) -> bool:
+    """Return whether the row with the id `name` is in `part`."""
+    return part == "all" or is_held_out(name) == (part == "held-out")
+
+
+def size_of(source: SourceSpec, part: Part) -> int | None:
+    """Return how many pictures of `source` are in `part`: its share where ids are not known."""
+    size = source.size()
+    if size is None or part == "all":
+        return size
+    if isinstance(source, Named):
+        return sum(belongs(name, part) for name in source.ids())
+    share, of = _SHARES[part]
+    return math.ceil(size * share / of)

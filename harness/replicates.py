@@ -1,0 +1,138 @@
+"""Results of one recipe's training runs → one result whose intervals hold for the recipe.
+
+The value is the mean over runs. Its variance has two parts that are added: that of the prompts,
+from each prompt's pseudo-value averaged over runs, and that of the runs, s²/K. The second still
+holds a little of the first, so the interval errs on the wide side. Degrees of freedom follow
+Welch and Satterthwaite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy import stats
+
+from harness.records import Accounting, Result, Score, Versus
+
+Array = NDArray[np.float64]
+LEVEL = 0.95
+
+
+Pseudo = Mapping[str, Mapping[str, float]]
+
+
+def read_run(seed: int, result: Result, prompts: Path) -> Run:
+    """Return a run with its table of pseudo-values, as it stands beside a result file."""
+    own: dict[str, dict[str, float]] = {}
+    bases: dict[str, dict[str, float]] = {}
+    for row in pq.read_table(prompts).to_pylist():
+        own.setdefault(row["metric"], {})[row["prompt_id"]] = row["value"]
+        if row["base"] is not None:
+            bases.setdefault(row["metric"], {})[row["prompt_id"]] = row["base"]
+    return Run(seed, result, own, bases)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run's result, with its pseudo-values by metric and prompt."""
+
+    seed: int
+    result: Result
+    prompts: Pseudo
+    bases: Pseudo
+    """The base's, for metrics that have them."""
+
+
+def combine(recipe: str, runs: Sequence[Run]) -> Result:
+    """Return the result of a recipe from those of its runs, which share a signature."""
+    first = runs[0].result
+    keys = dict(first.keys)
+    for run in runs:
+        keys |= {f"seed{run.seed}/{name}": key for name, key in run.result.keys.items()}
+    return first.model_copy(
+        update={
+            "recipe": recipe,
+            "training_seeds": tuple(run.seed for run in runs),
+            "interval": "recipe",
+            "keys": keys,
+            "images": _accounting([run.result.images for run in runs]),
+            "scores": tuple(_score(at, runs) for at in range(len(first.scores))),
+            "provenance": {**first.provenance, "seconds": _seconds(runs)},
+        }
+    )
+
+
+def _score(at: int, runs: Sequence[Run]) -> Score:
+    scores = [run.result.scores[at] for run in runs]
+    first = scores[0]
+    for run, score in zip(runs, scores, strict=True):
+        if score.value is None:
+            reason = f"training seed {run.seed}: {score.reason}"
+            return first.model_copy(update={"value": None, "low": None, "high": None,
+                                            "reason": reason, "base": None})  # fmt: skip
+    column = first.metric.split("@")[0]
+    values = [score.value for score in scores if score.value is not None]
+    prompts = _aligned([run.prompts[column] for run in runs])
+    value, reach = spread(np.array(values), prompts.mean(0))
+    flags = [score.flag for score in scores if score.flag is not None]
+    flag = f"{flags[0]} in {len(flags)} of {len(runs)} runs" if flags else None
+    return first.model_copy(
+        update={
+            "value": value, "low": value - reach, "high": value + reach, "runs": tuple(values),
+            "between": float(np.std(values, ddof=1)), "flag": flag,
+            "notes": tuple(dict.fromkeys(note for score in scores for note in score.notes)),
+            "base": _versus(column, scores, runs),
+        }
+    )  # fmt: skip
+
+
+def spread(values: Array, prompts: Array) -> tuple[float, float]:
+    """Return the mean of the runs' values and half the width of its interval."""
+    parts = (prompts.var(ddof=1) / len(prompts), len(prompts) - 1), \
+            (values.var(ddof=1) / len(values), len(values) - 1)  # fmt: skip
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return float(values.mean()), 0.0
+    freedom = variance**2 / sum(part**2 / free for part, free in parts)
+    reach = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(variance)
+    return float(values.mean()), float(reach)
+
+
+def _aligned(runs: Sequence[Mapping[str, float]]) -> Array:
+    """Return a row a run, of the prompts that all runs have."""
+    common = [prompt for prompt in runs[0] if all(prompt in run for run in runs)]
+    return np.array([[run[prompt] for prompt in common] for run in runs])
+
+
+def _versus(column: str, scores: Sequence[Score], runs: Sequence[Run]) -> Versus | None:
+    """Return the mean difference to the base, which is one and the same for all runs."""
+    if any(score.base is None for score in scores) or column not in runs[0].bases:
+        return None
+    deltas = [score.base.delta for score in scores if score.base is not None]
+    own = _aligned([run.prompts[column] for run in runs])
+    paired = own - _aligned([run.bases[column] for run in runs])
+    delta, reach = spread(np.array(deltas), paired.mean(0))
+    base = scores[0].base
+    assert base is not None
+    return Versus(value=base.value, delta=delta, low=delta - reach, high=delta + reach)
+
+
+def _accounting(parts: Sequence[Accounting]) -> Accounting:
+    counts = {
+        name: sum(getattr(part, name) for part in parts)
+        for name in ("expected", "generated", "failed", "black", "scored")
+    }
+    return Accounting(**counts, named=tuple(name for part in parts for name in part.named))
+
+
+def _seconds(runs: Sequence[Run]) -> dict[str, float]:
+    return {
+        f"seed{run.seed}/{name}": seconds
+        for run in runs
+        for name, seconds in run.result.provenance.get("seconds", {}).items()
+    }
