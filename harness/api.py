@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import benchmark as benchmarks
-from harness import board, plugins
+from harness import board, card, plugins
 from harness import recipe as recipes
-from harness.benchmark import Benchmark, PromptSuite
+from harness.benchmark import Benchmark, Judgement, PromptSuite
 from harness.checks import check as check
 from harness.doctor import Finding, examine
 from harness.errors import (
@@ -35,10 +35,10 @@ from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
 from harness.records import Result, Step
 from harness.rehearsal import rehearsal
-from harness.replicates import combine, read_run
 from harness.run import Outcome, Settings, execute, make_all, missing, write_result
 from harness.store import Store
 from harness.supplied import read_supplied
+from harness.sweep import STRENGTHS, Advice, Kind, Point, advise, at_checkpoints, at_strengths
 from harness.training import Train
 from harness.upkeep import Garbage, collect_garbage
 from harness.upkeep import verify as verify
@@ -212,28 +212,73 @@ def run(
     settings = place.settings()
     if replicates == 1:
         return [execute(each, settings) for _, each in wanted]
-    return [outcome for name in names for outcome in
-            _replicated(name, [each for recipe, each in wanted if recipe == asked_for(name)[0]],
-                        settings)]  # fmt: skip
+    found = []
+    for name in names:
+        found += _replicated(name, plans([name], benchmark, replicates), settings)
+    return found
 
 
 def _replicated(name: str, runs: Sequence[RunPlan], settings: Settings) -> list[Outcome]:
     """Run every training seed of a recipe; return the recipe's result, then those of its runs."""
-    outcomes = [execute(each, settings, "runs") for each in runs]
-    results = [outcome.result for outcome in outcomes]
-    if len(results) == 1:
+    from harness.replicates import combine, read_run
+
+    if len(runs) == 1:
         return [execute(runs[0], settings)]
-    read = [
-        read_run(result.training_seeds[0], result, outcome.path.with_suffix(".prompts.parquet"))
-        for result, outcome in zip(results, outcomes, strict=True)
-    ]
+    outcomes = [execute(each, settings, "runs") for each in runs]
     recipe, step = asked_for(name)
-    whole = combine(recipe.name if step is None else f"{recipe.name}.step{step}", read)
+    whole = combine(
+        recipe.name if step is None else f"{recipe.name}.step{step}",
+        [read_run(each.result, each.path) for each in outcomes],
+    )
     path = settings.reports / whole.benchmark / f"{whole.recipe}.json"
     write_result(whole, path)
     made = tuple(f"{one.result.recipe}/{step}" for one in outcomes for step in one.made)
     reused = tuple(f"{one.result.recipe}/{step}" for one in outcomes for step in one.reused)
     return [Outcome(whole, path, made, reused), *outcomes]
+
+
+def sanity(name: str, place: Place, base: str | None = None) -> card.Card:
+    """Make a benchmark's sanity card: known damage, run through every metric."""
+    judgement = benchmarks.load(name)
+    drawn = recipes.load(base or ("pocket-base" if _is_pocket(judgement) else "sdxl-base"))
+    settings = place.settings()
+    for each in card.plans(judgement, drawn):
+        execute(each, settings, card.SHELF)
+    found = read_card(place.reports, name)
+    assert found is not None
+    return found
+
+
+def _is_pocket(judgement: Judgement) -> bool:
+    reference = judgement.benchmark.reference
+    return reference is not None and reference.source.use == "pocket"
+
+
+def read_card(reports: Path, benchmark: str) -> card.Card | None:
+    """Return a benchmark's sanity card, where there is one."""
+    files = sorted((reports / benchmark / card.SHELF).glob("*.json"))
+    return card.card([board.read_result(file) for file in files]) if files else None
+
+
+def sweep_over(
+    name: str,
+    kind: Kind,
+    benchmark: str | None,
+    place: Place,
+    strengths: Sequence[float] | None = None,
+) -> tuple[list[Point], Advice]:
+    """Judge a recipe at many strengths or checkpoints; return the points and which to take."""
+    from harness.replicates import pseudo_values_beside
+
+    recipe = recipes.load(name)
+    judgement = benchmarks.load(benchmark or default_benchmark(recipe))
+    plans = (at_strengths(recipe, judgement, strengths or STRENGTHS) if kind == "strength"
+             else at_checkpoints(recipe, judgement))  # fmt: skip
+    settings, points = place.settings(), []
+    for at, each in plans:
+        outcome = execute(each, settings, f"sweeps/{recipe.name}")
+        points.append(Point(at, outcome.result, pseudo_values_beside(outcome.path)[0]))
+    return points, advise(points)
 
 
 def fits(wanted: Sequence[tuple[Recipe, RunPlan]], place: Place) -> list[str]:
@@ -341,7 +386,10 @@ def export(
 
 
 def leaderboard(reports: Path, benchmark: str | None) -> list[board.Board]:
-    return board.boards(board.read_results(reports, benchmark))
+    real = [
+        board.read_result(file) for file in sorted(reports.glob(f"*/{card.SHELF}/{card.REAL}.json"))
+    ]
+    return board.boards(board.read_results(reports, benchmark), real)
 
 
 def schemas() -> dict[str, str]:
@@ -384,8 +432,13 @@ def dashboard(place: Place, port: int) -> int:
 
 def images_of(result: Result, store: Path) -> Path | None:
     """Return the folder with a result's images, where this store has it."""
-    key = result.keys.get("sample", "")
-    folder = store / "sample" / key[:2] / key
+    return folder_of(result, "sample", store)
+
+
+def folder_of(result: Result, step: str, store: Path) -> Path | None:
+    """Return the folder of a result's step, where this store has it."""
+    key = result.keys.get(step, "")
+    folder = store / step / key[:2] / key
     return folder if (folder / "manifest.json").is_file() else None
 
 

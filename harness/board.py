@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import PageError, Problem, UsageError
 from harness.records import Result, Score
 
-HEADLINE = ("kid", "fid", "clip-score", "aesthetic")
+HEADLINE = ("kid", "cmmd", "fid", "clip-score", "tag-recall", "aesthetic")
 """Metrics in the order in which they rank, where a benchmark has them."""
 
 
@@ -22,6 +22,11 @@ class Row:
     result: Result
     rank_low: int
     rank_high: int
+
+    @property
+    def flags(self) -> list[str]:
+        """Return the findings that no good value can outweigh."""
+        return [score.flag for score in self.result.scores if score.flag is not None]
 
     @property
     def rank(self) -> str:
@@ -38,6 +43,36 @@ class Board:
     metrics: tuple[str, ...]
     ranked_by: str
     rows: tuple[Row, ...]
+    floors: Mapping[str, float] = field(default_factory=dict)
+    """What real pictures get, by metric: one end of a scale whose other end is the base."""
+    families: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def headlines(self) -> tuple[str, ...]:
+        """Return the first metric of every family: what a narrow table has room for."""
+        first: dict[str, str] = {}
+        for metric in self.metrics:
+            first.setdefault(self.families.get(metric) or metric, metric)
+        return tuple(first.values())
+
+    def base(self, metric: str) -> float | None:
+        """Return the bare base's value, which every row drawn beside it holds."""
+        for row in self.rows:
+            score = score_of(row.result, metric)
+            if score is not None and score.base is not None:
+                return score.base.value
+        return None
+
+    def position(self, row: Row, metric: str) -> float | None:
+        """Return where a row lies between the base (0) and real pictures (1)."""
+        score, floor, base = (
+            score_of(row.result, metric),
+            self.floors.get(metric),
+            self.base(metric),
+        )
+        if score is None or score.value is None or floor is None or base is None or floor == base:
+            return None
+        return (score.value - base) / (floor - base)
 
 
 def read_results(reports: Path, benchmark: str | None = None) -> list[Result]:
@@ -63,30 +98,47 @@ def read_result(file: Path) -> Result:
         ) from None
 
 
-def boards(results: Sequence[Result]) -> list[Board]:
-    """Return one board a benchmark and signature, the fullest of a benchmark first."""
+def boards(results: Sequence[Result], real: Sequence[Result] = ()) -> list[Board]:
+    """Return one board a benchmark and signature, the fullest of a benchmark first.
+
+    `real` are the results of real pictures, for the floors of boards with the same yardstick.
+    """
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.benchmark, result.signature), []).append(result)
-    found = [_board(name, signature, group) for (name, signature), group in groups.items()]
+    found = [_board(name, signature, group, real) for (name, signature), group in groups.items()]
     return sorted(found, key=lambda board: (board.benchmark, -len(board.rows), board.signature))
 
 
-def _board(benchmark: str, signature: str, results: list[Result]) -> Board:
-    metrics = list(dict.fromkeys(score.metric for each in results for score in each.scores))
-    ranked_by = min(metrics, key=_headline)
-    ranked = sorted(results, key=lambda result: (_worth(result, ranked_by), result.recipe))
+def _board(benchmark: str, signature: str, results: list[Result], real: Sequence[Result]) -> Board:
+    scores = {score.metric: score for each in results for score in each.scores}
+    ranked_by = min(scores, key=headline)
+    ranked = sorted(
+        results, key=lambda each: (_flagged(each), _worth(each, ranked_by), each.recipe)
+    )
     rows = []
     for result in ranked:
-        score = score_of(result, ranked_by)
-        others = [score_of(other, ranked_by) for other in ranked if other is not result]
-        better = sum(_surely_better(other, score) for other in others)
-        worse = sum(_surely_better(score, other) for other in others)
+        others = [other for other in ranked if other is not result]
+        better = sum(_surely_better(other, result, ranked_by) for other in others)
+        worse = sum(_surely_better(result, other, ranked_by) for other in others)
         rows.append(Row(result, better + 1, len(ranked) - worse))
-    return Board(benchmark, signature, tuple(metrics), ranked_by, tuple(rows))
+    floors = {
+        score.metric: score.value
+        for each in real if same_yardstick(each.protocol, ranked[0].protocol)
+        for score in each.scores if score.value is not None
+    }  # fmt: skip
+    families = {name: score.family for name, score in scores.items()}
+    return Board(benchmark, signature, tuple(scores), ranked_by, tuple(rows), floors, families)
 
 
-def _headline(metric: str) -> int:
+def same_yardstick(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
+    """Return whether two protocols measure alike, whatever images they measure."""
+    parts = ("benchmark", "metrics", "reference", "originals", "extractors")
+    return all(a.get(name) == b.get(name) for name in parts)
+
+
+def headline(metric: str) -> int:
+    """Return a metric's place among those that boards are ranked by."""
     word = metric.split("@")[0]
     return HEADLINE.index(word) if word in HEADLINE else len(HEADLINE)
 
@@ -102,8 +154,18 @@ def _worth(result: Result, metric: str) -> float:
     return -score.value if score.higher_is_better else score.value
 
 
-def _surely_better(a: Score | None, b: Score | None) -> bool:
-    """Return whether a's interval lies wholly on the better side of b's."""
+def _flagged(result: Result) -> bool:
+    return any(score.flag is not None for score in result.scores)
+
+
+def _surely_better(one: Result, other: Result, metric: str) -> bool:
+    """Return whether one's interval lies wholly on the better side of the other's.
+
+    A result with a flag is behind every result without: copies do not win.
+    """
+    if _flagged(one) != _flagged(other):
+        return _flagged(other)
+    a, b = score_of(one, metric), score_of(other, metric)
     if a is None or a.low is None or a.high is None:
         return False
     if b is None or b.low is None or b.high is None:
@@ -116,6 +178,7 @@ def as_json(board: Board) -> dict[str, object]:
         "benchmark": board.benchmark,
         "signature": board.signature,
         "ranked_by": board.ranked_by,
+        "floors": dict(board.floors),
         "rows": [
             {
                 "recipe": row.result.recipe,
@@ -123,18 +186,20 @@ def as_json(board: Board) -> dict[str, object]:
                 "rank_high": row.rank_high,
                 "origin": row.result.origin,
                 "training_seeds": len(row.result.training_seeds),
+                "interval": row.result.interval,
+                "flags": row.flags,
                 "images": row.result.images.model_dump(mode="json"),
                 "scores": {
                     score.metric: {
-                        "value": score.value, "low": score.low, "high": score.high,
-                        "n": score.n, "reason": score.reason,
+                        **score.model_dump(mode="json", exclude={"metric"}),
+                        "position": board.position(row, score.metric),
                     }
                     for score in row.result.scores
                 },
             }
             for row in board.rows
         ],
-    }  # fmt: skip
+    }
 
 
 def as_csv(found: Sequence[Board]) -> str:
@@ -158,27 +223,40 @@ def as_csv(found: Sequence[Board]) -> str:
     return stream.getvalue()
 
 
-def as_markdown(found: Sequence[Board]) -> str:
-    """Return all boards as Markdown tables."""
+def as_markdown(found: Sequence[Board], everything: bool = False) -> str:
+    """Return all boards as Markdown tables: one metric a family, or every one."""
     parts = ["# Leaderboard\n\nWritten by `harness leaderboard --markdown`; do not edit.\n"]
     for board in found:
-        marked = [f"{metric} {arrow(board, metric)}" for metric in board.metrics]
+        metrics = board.metrics if everything else board.headlines
+        marked = [f"{metric} {arrow(board, metric)}" for metric in metrics]
         lines = [
             f"\n## {board.benchmark}\n",
             f"Signature `{board.signature}`. Ranked by {board.ranked_by}; "
-            "a rank is a range where intervals overlap.\n",
+            f"a rank is a range where intervals overlap.{_scale(board)}\n",
             f"| rank | recipe | {' | '.join(marked)} | images | training seeds |",
             f"|---|---|{'---|' * (len(marked) + 2)}",
         ]
         for row in board.rows:
-            cells = [cell(score_of(row.result, metric)) for metric in board.metrics]
+            cells = [placed(board, row, metric) for metric in metrics]
             images = row.result.images
+            name = " ⚑ ".join([row.result.recipe, *row.flags])
             lines.append(
-                f"| {row.rank} | {row.result.recipe} | {' | '.join(cells)} | "
+                f"| {row.rank} | {name} | {' | '.join(cells)} | "
                 f"{images.scored} of {images.expected} | {seeds(row.result)} |"
             )
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def _scale(board: Board) -> str:
+    return " Percent: from the bare base (0) to real pictures (100)." if board.floors else ""
+
+
+def placed(board: Board, row: Row, metric: str) -> str:
+    """Return a value with its interval, and where it lies between the base and real pictures."""
+    position = board.position(row, metric)
+    where = "" if position is None else f" · {position:.0%}"
+    return cell(score_of(row.result, metric)) + where
 
 
 def arrow(board: Board, metric: str) -> str:
@@ -200,4 +278,8 @@ def cell(score: Score | None) -> str:
 
 
 def seeds(result: Result) -> str:
-    return str(len(result.training_seeds)) if result.training_seeds else "–"
+    """Return how many trainings the intervals hold for."""
+    if not result.training_seeds:
+        return "–"
+    many = len(result.training_seeds)
+    return f"{many} (any training)" if result.interval == "recipe" else f"{many} (this file)"

@@ -67,6 +67,8 @@ class MetricSpec(Spec):
     family: ClassVar[Family]
     reads: ClassVar[tuple[Side, ...]] = ()
     """What it needs beside the images themselves."""
+    feels: ClassVar[tuple[str, ...]] = ()
+    """What it must find worse than real pictures, by the names of a sanity card's rows."""
     biased_by_n: ClassVar[bool] = False
     """Whether N belongs into the metric's name, because it moves the value."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] | None = None

@@ -61,14 +61,14 @@ def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) ->
     training = _training(recipe)
     trained = training[-1].key if training else None
     sample = _sampling(recipe, judgement, trained, checkpoint)
-    others = _beside(recipe, judgement, sample)
+    sides = pictures_of(judgement) | _beside(recipe, judgement, sample)
     name = recipe.name if checkpoint is None else f"{recipe.name}.step{checkpoint}"
     protocol = protocol_of(judgement, recipe.base)
     origin = "trained" if recipe.train else "adapter supplied" if _adapter(recipe) else "loaded"
     return RunPlan(
         recipe=name,
         judgement=judgement,
-        steps=(*training, sample, *_judging(name, sample, judgement, others)),
+        steps=(*training, sample, *sides.values(), *judging(name, sample, judgement, sides)),
         signature=digest(protocol)[:16],
         protocol=protocol,
         summary=recipe.summary,
@@ -79,7 +79,7 @@ def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) ->
 
 def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> RunPlan:
     """Return the plan of judging images that were made elsewhere."""
-    sample = _step("sample", "sample", supplied, {}, name)
+    sample = step_of("sample", "sample", supplied, {}, name)
     protocol = protocol_of(judgement, Base(model="supplied"))
     protocol |= {"sampler": "supplied", "n": len(supplied.entries)}
     if not supplied.as_asked:
@@ -87,10 +87,11 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
             del protocol[unused]
     asked = [[each.prompt_id, each.seed, each.text] for each in supplied.entries]
     protocol["images"] = digest(asked)[:16]
+    sides = pictures_of(judgement)
     return RunPlan(
         recipe=name,
         judgement=judgement,
-        steps=(sample, *_judging(name, sample, judgement, {})),
+        steps=(sample, *sides.values(), *judging(name, sample, judgement, sides)),
         signature=digest(protocol)[:16],
         protocol=protocol,
         summary=f"{len(supplied.entries)} images made elsewhere",
@@ -112,7 +113,7 @@ def _training(recipe: Recipe) -> list[Step]:
         rows = DataSpec(
             source=each.source, booster=each.booster, part=each.part, curate=each.curate
         )
-        collected = _step(f"data{suffix}", "data", rows, {}, recipe.name)
+        collected = step_of(f"data{suffix}", "data", rows, {}, recipe.name)
         prepared = _prepared(recipe, train, collected, each.caption, suffix)
         steps += [collected, *prepared]
         inputs |= {f"{step.stage}-{index}": step.key for step in prepared}
@@ -127,7 +128,7 @@ def _training(recipe: Recipe) -> list[Step]:
         caption_dropouts=tuple(each.caption.dropout for each in distinct),
         chunks=data.caption.chunks,
     )  # fmt: skip
-    return [*steps, _step("train", "train", spec, inputs, recipe.name)]
+    return [*steps, step_of("train", "train", spec, inputs, recipe.name)]
 
 
 def _prepared(
@@ -153,8 +154,8 @@ def _prepared(
     )  # fmt: skip
     inputs = {"data": images.key}
     return (
-        _step(f"texts{suffix}", "texts", texts, inputs, recipe.name),
-        _step(f"latents{suffix}", "latents", latents, inputs, recipe.name),
+        step_of(f"texts{suffix}", "texts", texts, inputs, recipe.name),
+        step_of(f"latents{suffix}", "latents", latents, inputs, recipe.name),
     )
 
 
@@ -169,7 +170,7 @@ def _class_images(recipe: Recipe, train: Train, prior: Prior) -> Step:
             height=train.resolution, precision=train.precision,
         ),
     )  # fmt: skip
-    return _step("class", "sample", spec, {}, recipe.name)
+    return step_of("class", "sample", spec, {}, recipe.name)
 
 
 def _beside(recipe: Recipe, judgement: Judgement, sample: Step) -> dict[Side, Step]:
@@ -182,7 +183,7 @@ def _beside(recipe: Recipe, judgement: Judgement, sample: Step) -> dict[Side, St
     found: dict[Side, Step] = {}
     benchmark = judgement.benchmark
     if benchmark.base:
-        found["base"] = _step("base", "sample", base, {}, recipe.name)
+        found["base"] = step_of("base", "sample", base, {}, recipe.name)
     if benchmark.leakage is not None:
         prompts = tuple(prompt for suite in judgement.leakage for prompt in suite.prompts)
         asked: dict[str, Any] = {
@@ -191,9 +192,9 @@ def _beside(recipe: Recipe, judgement: Judgement, sample: Step) -> dict[Side, St
             "prompting": Prompting(),
         }
         unasked = spec.model_copy(update=asked)
-        found["bare"] = _step("bare", "sample", unasked, dict(sample.inputs), recipe.name)
+        found["bare"] = step_of("bare", "sample", unasked, dict(sample.inputs), recipe.name)
         theirs = base.model_copy(update=asked)
-        found["bare-base"] = _step("bare-base", "sample", theirs, {}, recipe.name)
+        found["bare-base"] = step_of("bare-base", "sample", theirs, {}, recipe.name)
     return found
 
 
@@ -223,7 +224,7 @@ def _sampling(
         seeds=judgement.benchmark.seeds,
         sampler=judgement.benchmark.sampler,
     )
-    return _step("sample", "sample", spec, {"train": adapter} if adapter else {}, recipe.name)
+    return step_of("sample", "sample", spec, {"train": adapter} if adapter else {}, recipe.name)
 
 
 def _judges_vae(judgement: Judgement) -> Base | None:
@@ -241,16 +242,10 @@ def _adapter(recipe: Recipe) -> str | None:
     return recipe.load.digest() if recipe.load and attached else None
 
 
-def _judging(
-    subject: str, sample: Step, judgement: Judgement, others: Mapping[Side, Step]
+def judging(
+    subject: str, sample: Step, judgement: Judgement, sides: Mapping[Side, Step]
 ) -> Iterator[Step]:
-    """Yield the pictures to compare with, features of all sides, and the score.
-
-    `others` are the images that are drawn beside the sample's own.
-    """
-    name = judgement.benchmark.name
-    sides = _pictures(judgement) | dict(others)
-    yield from sides.values()
+    """Yield the features of the sample and of what it is compared with, and the score."""
     inputs: dict[str, str] = {"sample": sample.key}
     inputs |= {side: step.key for side, step in sides.items()}
     for extractor in judgement.extractors():
@@ -258,20 +253,19 @@ def _judging(
         inputs[own.name] = own.key
         yield own
     for side, images in sides.items():
-        whose = name if side in ("reference", "originals") else subject
         for extractor in judgement.extractors(side):
-            step = _looking(side, extractor, images, whose)
+            step = _looking(side, extractor, images, images.subject)
             inputs[step.name] = step.key
             yield step
-    yield _step("score", "score", ScoreSpec(metrics=judgement.metrics), inputs, subject)
+    yield step_of("score", "score", ScoreSpec(metrics=judgement.metrics), inputs, subject)
 
 
 def _looking(side: str, extractor: ExtractorSpec, images: Step, subject: str) -> Step:
     name, spec = f"{side}/{extractor_name(extractor)}", FeaturesSpec(extractor=extractor)
-    return _step(name, "features", spec, {"images": images.key}, subject)
+    return step_of(name, "features", spec, {"images": images.key}, subject)
 
 
-def _pictures(judgement: Judgement) -> dict[Side, Step]:
+def pictures_of(judgement: Judgement) -> dict[Side, Step]:
     """Return the collecting of the real pictures that a benchmark compares with."""
     found: dict[Side, Step] = {}
     sides: tuple[tuple[Side, Reference | None], ...] = (
@@ -280,7 +274,7 @@ def _pictures(judgement: Judgement) -> dict[Side, Step]:
     for side, named in sides:
         if named is not None:
             spec = DataSpec(source=named.source, part=named.part, square=named.resolution)
-            found[side] = _step(side, "data", spec, {}, judgement.benchmark.name)
+            found[side] = step_of(side, "data", spec, {}, judgement.benchmark.name)
     return found
 
 
@@ -300,7 +294,7 @@ def without(plan: RunPlan, lacking: Mapping[str, str]) -> RunPlan:
     names = {step.name for step in left}
     inputs = {part: key for part, key in plan.score.inputs.items() if part in names}
     spec = ScoreSpec(metrics=plan.judgement.metrics, unavailable=dict(sorted(gone.items())))
-    return replace(plan, steps=(*left, _step("score", "score", spec, inputs, plan.recipe)))
+    return replace(plan, steps=(*left, step_of("score", "score", spec, inputs, plan.recipe)))
 
 
 def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
@@ -353,5 +347,5 @@ def pins_of(model: str, *parts: str) -> dict[str, dict[str, str]]:
     return {name: found for name in names if (found := pinned(name))}
 
 
-def _step(name: str, stage: StageName, spec: Page, inputs: dict[str, str], subject: str) -> Step:
+def step_of(name: str, stage: StageName, spec: Page, inputs: dict[str, str], subject: str) -> Step:
     return make_step(name, stage, STAGES[stage].version, spec, inputs, subject)

@@ -26,15 +26,20 @@ LEVEL = 0.95
 Pseudo = Mapping[str, Mapping[str, float]]
 
 
-def read_run(seed: int, result: Result, prompts: Path) -> Run:
-    """Return a run with its table of pseudo-values, as it stands beside a result file."""
+def read_run(result: Result, file: Path) -> Run:
+    """Return a run with the table of pseudo-values that stands beside its result file."""
+    return Run(result.training_seeds[0], result, *pseudo_values_beside(file))
+
+
+def pseudo_values_beside(file: Path) -> tuple[Pseudo, Pseudo]:
+    """Return a result file's pseudo-values by metric and prompt, and the base's."""
     own: dict[str, dict[str, float]] = {}
     bases: dict[str, dict[str, float]] = {}
-    for row in pq.read_table(prompts).to_pylist():
+    for row in pq.read_table(file.with_suffix(".prompts.parquet")).to_pylist():
         own.setdefault(row["metric"], {})[row["prompt_id"]] = row["value"]
         if row["base"] is not None:
             bases.setdefault(row["metric"], {})[row["prompt_id"]] = row["base"]
-    return Run(seed, result, own, bases)
+    return own, bases
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from harness import plugins
 from harness.benchmark import Prompt, Sampler
@@ -102,6 +102,19 @@ class SuppliedSpec(Page):
     as_asked: bool = False
     """Whether they answer the benchmark's own prompts and seeds."""
     entries: tuple[SuppliedImage, ...]
+
+
+Treatment = Literal["none", "blur", "jpeg", "noise", "grey", "shuffled", "collapsed"]
+
+
+class TreatSpec(Page):
+    """Real pictures in a known bad state, or as they are, beside captions as their prompts."""
+
+    treatment: Treatment = "none"
+    half: Literal[0, 1] | None = None
+    """Take every other picture, the first half or the second; None: all of them."""
+    count: int | None = None
+    """Take no more than this."""
 
 
 class FeaturesSpec(Page):

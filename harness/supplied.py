@@ -29,8 +29,7 @@ def read_supplied(folder: Path, prompts: Path | None, judgement: Judgement) -> S
 
     A prompts file is CSV or JSON lines with the columns file and prompt, and, where known,
     prompt_id and seed; or a .txt with one prompt a line for the images in order of name.
-    Without one, files are known by the benchmark's own names; where none is there, by what
-    their generators wrote into them.
+    Without one, the benchmark's own names count; where none is there, the images' metadata.
     """
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}", hint="give --images a folder of images")

@@ -20,7 +20,8 @@ from safetensors.torch import load_file
 from harness import __version__, api, benchmark
 from harness.board import read_result
 from harness.dataset import Caption, Data
-from harness.diffusion.adapter_files import FILE, attach, save_adapter
+from harness.diffusion.adapter_files import FILE, save_adapter
+from harness.diffusion.attachment import attach
 from harness.diffusion.load import load_pipeline
 from harness.diffusion.tokens import save_tokens
 from harness.errors import MissingPrerequisite, PageError, StoreError, UsageError

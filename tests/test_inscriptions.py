@@ -382,7 +382,7 @@ def test_no_graph_stops_the_rest(value: Any, part: str, name: str) -> None:
 
 
 def test_no_prompt_takes_long_to_read() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for sign in (
         "(",
         "[",
@@ -400,4 +400,4 @@ def test_no_prompt_takes_long_to_read() -> None:
         plain_words(sign * (10_000 // len(sign)))
     wide = {f"s{at}": sampler("plus", at, latent_image=[f"s{at + 1}", 0]) for at in range(5000)}
     comfy(**wide, decode=node("VAEDecode", samples=["s0", 0]))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2

@@ -111,10 +111,19 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=110)
 
 
-def write_page(file: Path, boards: Any, store: Path, title: str, seed_limit: int = 1) -> None:
+def write_page(file: Path, boards: Any, place: Place, title: str, seed_limit: int = 1) -> None:
     from harness import api
     from harness.report import html
     from harness.store import write_text
 
-    write_text(file, html(boards, lambda each: api.images_of(each, store), title, seed_limit))
+    cards = {
+        board.benchmark: card
+        for board in boards
+        if (card := api.read_card(place.reports, board.benchmark)) is not None
+    }
+    text = html(
+        boards, lambda result, step: api.folder_of(result, step, place.store), title, seed_limit,
+        cards,
+    )  # fmt: skip
+    write_text(file, text)
     print(f"wrote {file}", file=sys.stderr)

@@ -32,6 +32,9 @@ def leaderboard(
     csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on stdout.")] = False,
     html: Annotated[Path | None, typer.Option("--html", help="Write one HTML page.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every metric, not the first of each family.")
+    ] = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -42,7 +45,7 @@ def leaderboard(
 
     found = api.leaderboard(reports, benchmark)
     if html is not None:
-        write_page(html, found, place_of(store).store, "Leaderboard")
+        write_page(html, found, place_of(store, reports), "Leaderboard")
     if as_json:
         documents = [board.as_json(each) for each in found]
         others = {"others": documents[1:]} if documents[1:] else {}
@@ -50,11 +53,11 @@ def leaderboard(
     elif csv:
         print(board.as_csv(found), end="")
     elif markdown:
-        print(board.as_markdown(found), end="")
+        print(board.as_markdown(found, everything), end="")
     elif html is None:
         from harness.report import print_boards
 
-        print_boards(found, console())
+        print_boards(found, console(), everything)
 
 
 @app.command()
@@ -71,7 +74,7 @@ def report(
     from harness import board
 
     read = board.read_result(result)
-    write_page(html, board.boards([read]), place_of(store).store, read.recipe, seed_limit=100)
+    write_page(html, board.boards([read]), place_of(store, reports), read.recipe, seed_limit=100)
     if as_json:
         show({"recipe": read.recipe, "benchmark": read.benchmark, "path": str(html)})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,11 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.run import Outcome
+
+
+class Over(StrEnum):
+    strength = "strength"
+    checkpoint = "checkpoint"
 
 
 @app.command()
@@ -96,12 +102,75 @@ def demo(
         each for each in api.leaderboard(reports, api.DEFAULT_BENCHMARK)
         if any(each.signature == outcome.result.signature for outcome in outcomes)
     ]  # fmt: skip
-    write_page(html, found, place.store, "The pocket leaderboard")
+    write_page(html, found, place, "The pocket leaderboard")
     if as_json:
         return show(board.as_json(found[0]))
     from harness.report import print_boards
 
     print_boards(found, console())
+
+
+@app.command()
+@guarded
+def sanity(
+    benchmark: BenchmarkName = None,
+    base: Annotated[
+        str | None, typer.Option(help="The recipe that draws pictures of another style.")
+    ] = None,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """A benchmark's sanity card: known damage, and which metric notices it."""
+    from harness import api
+    from harness.report.card import card_document, print_card
+
+    chosen = benchmark or api.DEFAULT_BENCHMARK
+    found = api.sanity(chosen, place_of(store, reports, device), base)
+    if as_json:
+        return show(card_document(found))
+    print_card(found, console())
+
+
+@app.command()
+@guarded
+def sweep(
+    recipe: Annotated[str, typer.Argument(help="Name or file of a recipe.")],
+    over: Annotated[Over, typer.Option(help="What changes from point to point.")] = Over.strength,
+    at: Annotated[
+        str | None, typer.Option(help="Strengths, as 0,0.5,1 [0 to 1.25 by quarters].")
+    ] = None,
+    benchmark: BenchmarkName = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the curves as a page.")] = None,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """An adapter at many strengths, or at its checkpoints, and which to take."""
+    from harness import api
+    from harness.report.sweep import print_sweep, sweep_document, sweep_page
+    from harness.store import write_text
+
+    place = place_of(store, reports, device)
+    points, advice = api.sweep_over(recipe, over.value, benchmark, place, _numbers(at))
+    if html is not None:
+        write_text(html, sweep_page(recipe, over.value, points, advice))
+        print(f"wrote {html}", file=sys.stderr)
+    if as_json:
+        return show(sweep_document(recipe, over.value, points, advice))
+    print_sweep(recipe, over.value, points, advice, console())
+
+
+def _numbers(words: str | None) -> tuple[float, ...] | None:
+    try:
+        found = None if words is None else tuple(float(word) for word in words.split(","))
+    except ValueError:
+        raise UsageError(f"--at {words} are no numbers", hint="such as --at 0,0.5,1") from None
+    if found is not None and not all(0 <= number <= 4 for number in found):
+        raise UsageError(f"--at {words} holds a strength outside 0 to 4", hint="0 is the base")
+    return found
 
 
 @app.command()

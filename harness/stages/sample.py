@@ -22,7 +22,8 @@ from harness.errors import UsageError
 from harness.interfaces import Progress, Workplace
 from harness.recipe import Attached
 from harness.stages.files import UNREADABLE, Entry, is_black, save_png, write_index
-from harness.steps import SampleSpec, SuppliedImage, SuppliedSpec
+from harness.stages.treat import treat
+from harness.steps import SampleSpec, SuppliedImage, SuppliedSpec, TreatSpec
 
 _TRAINED = {
     "unet": UNet2DConditionModel,
@@ -31,9 +32,11 @@ _TRAINED = {
 }
 
 
-def sample(spec: SampleSpec | SuppliedSpec, place: Workplace) -> None:
+def sample(spec: SampleSpec | SuppliedSpec | TreatSpec, place: Workplace) -> None:
     """Write `images/<prompt>_<seed>.png` and the index of what became of each."""
-    if isinstance(spec, SuppliedSpec):
+    if isinstance(spec, TreatSpec):
+        treat(spec, place)
+    elif isinstance(spec, SuppliedSpec):
         _take_in(spec, place)
     else:
         _draw(spec, place)

@@ -26,7 +26,6 @@ from harness.diffusion.adapter_files import (
     FILE,
     Layer,
     Layers,
-    attach,
     diffusers_tensors,
     kohya_tensors,
     layers_of,
@@ -34,6 +33,7 @@ from harness.diffusion.adapter_files import (
     save_adapter,
     write_tensors,
 )
+from harness.diffusion.attachment import attach
 from harness.diffusion.layer_names import SDXL, bare, blocks_of, kohya_name, ldm_name
 from harness.diffusion.load import load_pipeline
 from harness.errors import HarnessError, MissingPrerequisite, TrainingError

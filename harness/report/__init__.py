@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from harness.board import Board, Row, arrow, cell, score_of, seeds
+from harness.board import Board, Row, arrow, cell, placed, score_of, seeds
+from harness.card import Card
 from harness.forecast import Forecast, Planned
 from harness.learning.schedules import rates
-from harness.records import Result, Score
+from harness.records import Result
+from harness.report.environment import environment
 from harness.run import Outcome
 from harness.stages.files import Entry, read_index
 
 THUMBNAIL = 192
 FindImages = Callable[[Result], Path | None]
+FindFolder = Callable[[Result, str], Path | None]
+"""The folder of a result's step, where it is at hand."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class Mark:
     low: float
     high: float
     value: float
+    floor: float | None = None
+    """Real pictures."""
+    base: float | None = None
+    """The bare base."""
 
 
 @dataclass(frozen=True)
@@ -51,76 +58,98 @@ class Grid:
     rows: tuple[GridRow, ...]
 
 
-def print_boards(boards: Sequence[Board], console: Console) -> None:
-    """Write the boards as tables for a terminal."""
+def print_boards(boards: Sequence[Board], console: Console, everything: bool = False) -> None:
+    """Write the boards as tables for a terminal: one metric a family, or every one."""
     for board in boards:
         table = Table(
             title=f"{board.benchmark} · signature {board.signature}", title_justify="left",
             caption=f"ranked by {board.ranked_by}; a range where 95 % intervals overlap; "
-            "seeds: how many were trained",
+            "seeds: how many were trained, and what the intervals hold for",
             caption_justify="left",
         )  # fmt: skip
         table.add_column("rank", justify="right")
         table.add_column("recipe", style="bold", no_wrap=True)
-        for metric in board.metrics:
+        metrics = board.metrics if everything else board.headlines
+        for metric in metrics:
             table.add_column(f"{metric} {arrow(board, metric)}", justify="right")
         table.add_column("images", justify="right")
         table.add_column("seeds", justify="right")
         for row in board.rows:
             images = row.result.images
             table.add_row(
-                row.rank, row.result.recipe,
-                *[cell(score_of(row.result, m)).replace(" [", "\n[", 1) for m in board.metrics],
+                row.rank, "\n⚑ ".join([row.result.recipe, *row.flags]),
+                *[placed(board, row, metric).replace(" [", "\n[", 1) for metric in metrics],
                 f"{images.scored}/{images.expected}", seeds(row.result),
             )  # fmt: skip
         console.print(table)
 
 
-def html(boards: Sequence[Board], find_images: FindImages, title: str, seed_limit: int = 1) -> str:
-    """Return one page: each board with its intervals drawn, and the grid of prompt × recipe."""
-    environment = Environment(
-        loader=PackageLoader("harness", "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("leaderboard.html.j2").render(
-        title=title,
-        boards=[
-            {
-                "board": board,
-                "marks": {metric: _marks(board, metric) for metric in board.metrics},
-                "arrows": {metric: arrow(board, metric) for metric in board.metrics},
-                "grid": grid(board.rows, find_images, seed_limit),
-            }
-            for board in boards
-        ],
-        cell=cell,
-        score_of=score_of,
-        seeds=seeds,
+def html(
+    boards: Sequence[Board], find: FindFolder, title: str, seed_limit: int = 1,
+    cards: Mapping[str, Card] | None = None,
+) -> str:  # fmt: skip
+    """Return one page: each board with its intervals drawn, the grid of prompt × recipe, the
+    pictures that were copied, and the benchmark's sanity card."""
+    return (
+        environment()
+        .get_template("leaderboard.html.j2")
+        .render(
+            title=title,
+            boards=[
+                {
+                    "board": board,
+                    "marks": {metric: _marks(board, metric) for metric in board.metrics},
+                    "arrows": {metric: arrow(board, metric) for metric in board.metrics},
+                    "grid": grid(board.rows, lambda result: find(result, "sample"), seed_limit),
+                    "pairs": _pairs(board, find),
+                    "card": (cards or {}).get(board.benchmark),
+                }
+                for board in boards
+            ],
+            cell=cell,
+            placed=placed,
+            score_of=score_of,
+            seeds=seeds,
+        )
     )
 
 
 def _marks(board: Board, metric: str) -> dict[str, Mark]:
-    """Return where each row's interval lies on one axis that holds them all."""
-    scores = {row.result.recipe: score_of(row.result, metric) for row in board.rows}
-    whole: dict[str, tuple[float, float, float]] = {
-        name: (score.low, score.value, score.high)
-        for name, score in scores.items()
-        if isinstance(score, Score)
+    """Return where each row's interval lies on one axis that holds them all, and both ends."""
+    whole = {
+        row.result.recipe: (score.low, score.value, score.high)
+        for row in board.rows
+        if (score := score_of(row.result, metric)) is not None
         and score.low is not None and score.value is not None and score.high is not None
     }  # fmt: skip
     if not whole:
         return {}
-    left = min(low for low, _, _ in whole.values())
-    right = max(high for _, _, high in whole.values())
+    floor, base = board.floors.get(metric), board.base(metric)
+    ends = [end for end in (floor, base) if end is not None]
+    left = min([low for low, _, _ in whole.values()] + ends)
+    right = max([high for _, _, high in whole.values()] + ends)
     width = (right - left) or 1.0
 
     def percent(value: float) -> float:
         return round(2 + 96 * (value - left) / width, 2)
 
+    ticks = {end: None if value is None else percent(value)
+             for end, value in (("floor", floor), ("base", base))}  # fmt: skip
     return {
-        name: Mark(percent(low), percent(high), percent(value))
+        name: Mark(percent(low), percent(high), percent(value), **ticks)
         for name, (low, value, high) in whole.items()
     }
+
+
+def _pairs(board: Board, find: FindFolder) -> list[tuple[str, list[str]]]:
+    """Return, for each row with a flag, pictures of the worst pairs, as data URIs."""
+    found = []
+    for row in board.rows:
+        folder = find(row.result, "score") if row.flags else None
+        files = sorted((folder / "pairs").glob("*.png")) if folder else []
+        if files:
+            found.append((row.result.recipe, [thumbnail(file) for file in files[:8]]))
+    return found
 
 
 def grid(

@@ -1,0 +1,51 @@
+"""A sanity card → a document and a table for a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from harness.board import cell
+from harness.card import Card, Cell
+
+
+def card_document(found: Card) -> dict[str, Any]:
+    return {
+        "benchmark": found.benchmark,
+        "treatments": dict(found.treatments),
+        "metrics": [
+            {
+                **score.model_dump(mode="json"),
+                "treatments": {
+                    name: asdict(found.cells[score.metric, name]) for name in found.treatments
+                },
+            }
+            for score in found.metrics
+        ],
+    }
+
+
+def print_card(found: Card, console: Console) -> None:
+    """Write the card as a table: what each damage does to each metric, where it is sure."""
+    table = Table(
+        title=f"{found.benchmark} · sanity card", title_justify="left", caption_justify="left",
+        caption="real pictures, then the change that each damage brings; · not sure",
+    )  # fmt: skip
+    table.add_column("metric", style="bold", no_wrap=True)
+    table.add_column("real", justify="right", no_wrap=True)
+    for name in found.treatments:
+        table.add_column(name, justify="right")
+    for score in found.metrics:
+        cells = [_words(found.cells[score.metric, name]) for name in found.treatments]
+        arrow = "↑" if score.higher_is_better else "↓"
+        table.add_row(f"{score.metric} {arrow}", cell(score).split(" [")[0], *cells)
+    console.print(table)
+
+
+def _words(found: Cell) -> str:
+    if found.response == "unavailable":
+        return "–"
+    return "·" if found.response == "none" else f"{found.response}\n{found.delta:+.3g}"
