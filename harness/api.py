@@ -220,7 +220,7 @@ def run(
 
 def _replicated(name: str, runs: Sequence[RunPlan], settings: Settings) -> list[Outcome]:
     """Run every training seed of a recipe; return the recipe's result, then those of its runs."""
-    from harness.replicates import combine, read_run
+    from harness.replicates import combine, read_run, write_tables
 
     if len(runs) == 1:
         return [execute(runs[0], settings)]
@@ -231,6 +231,8 @@ def _replicated(name: str, runs: Sequence[RunPlan], settings: Settings) -> list[
         [read_run(each.result, each.path) for each in outcomes],
     )
     path = settings.reports / whole.benchmark / f"{whole.recipe}.json"
+    seeds = [each.result.training_seeds[0] for each in outcomes]
+    write_tables(path, list(zip(seeds, [each.path for each in outcomes], strict=True)))
     write_result(whole, path)
     made = tuple(f"{one.result.recipe}/{step}" for one in outcomes for step in one.made)
     reused = tuple(f"{one.result.recipe}/{step}" for one in outcomes for step in one.reused)

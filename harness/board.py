@@ -88,6 +88,11 @@ def read_results(reports: Path, benchmark: str | None = None) -> list[Result]:
     return [read_result(file) for file in files]
 
 
+def every_result(folder: Path) -> list[Result]:
+    """Return every result file below a folder, those on shelves too."""
+    return [read_result(file) for file in sorted(folder.glob("*/**/*.json"))]
+
+
 def read_result(file: Path) -> Result:
     try:
         return Result.model_validate_json(file.read_text(encoding="utf-8"))

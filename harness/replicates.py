@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import stats
@@ -70,6 +71,25 @@ def combine(recipe: str, runs: Sequence[Run]) -> Result:
             "provenance": {**first.provenance, "seconds": _seconds(runs)},
         }
     )
+
+
+def write_tables(whole: Path, runs: Sequence[tuple[int, Path]]) -> None:
+    """Write beside a recipe's result what stands beside those of its runs: every sample with its
+    training seed, and each prompt's pseudo-values averaged."""
+    samples = [pq.read_table(file.with_suffix(".samples.parquet")) for _, file in runs]
+    marked = [
+        table.append_column("training_seed", pa.array([seed] * len(table), pa.int64()))
+        for table, (seed, _) in zip(samples, runs, strict=True)
+    ]
+    pq.write_table(pa.concat_tables(marked), whole.with_suffix(".samples.parquet"))
+    prompts = pa.concat_tables(
+        pq.read_table(file.with_suffix(".prompts.parquet")) for _, file in runs
+    )
+    means = prompts.group_by(["prompt_id", "metric"], use_threads=False).aggregate(
+        [("value", "mean"), ("base", "mean")]
+    )
+    named = means.rename_columns({"value_mean": "value", "base_mean": "base"})
+    pq.write_table(named, whole.with_suffix(".prompts.parquet"))
 
 
 def _score(at: int, runs: Sequence[Run]) -> Score:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness import board
 from harness.errors import HarnessError, StoreError, UsageError
 from harness.fingerprint import digest
-from harness.records import Artifact
+from harness.records import Artifact, Result
 from harness.store import Store, damage, read_artifact
 
 
@@ -26,17 +28,39 @@ def verify(file: Path, store: Path) -> list[str]:
     for name, key in result.keys.items():
         if key in by_key:
             found += damage(by_key[key])
-        elif name in ("sample", "score"):
+        elif name.rsplit("/", 1)[-1] in ("sample", "score"):
             found.append(f"{name} ({key[:12]}) is not in {store}")
-    score = by_key.get(result.keys.get("score", ""))
-    if score is not None and not found:
-        document = json.loads((score.path / "scores.json").read_text(encoding="utf-8"))
+    if not found and result.interval == "recipe":
+        found += _differing_runs(file, result, by_key)
+    elif not found and result.keys.get("score") in by_key:
+        document = _scores(by_key[result.keys["score"]])
         written = [each.model_dump(mode="json") for each in result.scores]
         if document["scores"] != written:
             found.append(f"{file} differs from the scores in the store")
         if document["images"] != result.images.model_dump(mode="json"):
             found.append(f"{file} counts other images than the store")
     return found
+
+
+def _differing_runs(file: Path, result: Result, by_key: Mapping[str, Artifact]) -> list[str]:
+    """Return the training seeds whose values are not those that the store holds."""
+    return [
+        f"{file} differs from the scores of training seed {seed} in the store"
+        for number, seed in enumerate(result.training_seeds)
+        if any(
+            score.runs and score.runs[number] != stored["value"]
+            for score, stored in zip(
+                result.scores, _scores(by_key[result.keys[f"seed{seed}/score"]])["scores"],
+                strict=True,
+            )
+        )
+    ]  # fmt: skip
+
+
+def _scores(artifact: Artifact) -> dict[str, Any]:
+    text = (artifact.path / "scores.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document
 
 
 def _artifacts(house: Store, found: list[str]) -> list[Artifact]:
@@ -69,8 +93,7 @@ def collect_garbage(house: Store, reports: Path, dry_run: bool) -> Garbage:
     named = {
         key
         for folder in (reports, house.root / "rehearsals")
-        if folder.is_dir() and any(folder.glob("*/*.json"))
-        for result in board.read_results(folder)
+        for result in board.every_result(folder)
         for key in result.keys.values()
     }
     unused = [artifact.path for artifact in house.artifacts() if artifact.key not in named]

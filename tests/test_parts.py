@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness import benchmark, recipe
 from harness.benchmark import Benchmark, Judgement
 from harness.data.specs import Folder, Hub, Pocket
+from harness.forecast.costs import pictures_of
 from harness.interfaces import SourceSpec, Workplace
 from harness.parts import belongs, is_held_out, size_of
 from harness.plan import plan
@@ -102,6 +103,17 @@ def test_a_set_is_as_large_as_its_part():
     assert all_ is not None
     assert all_.most == 100
     assert train.most == sum(belongs(f"ninja-{row:06d}", "train") for row in range(100))
+
+
+def test_a_forecast_counts_the_rows_that_are_trained_on():
+    step = plan(page(part="train"), benchmark.load("pocket-v1")).step("data")
+    assert pictures_of(step) == sum(belongs(f"ninja-{row:06d}", "train") for row in range(100))
+
+
+def test_a_part_too_small_for_a_batch_is_refused():
+    source = {"use": "pocket", "set": "ninja", "count": 5}
+    with pytest.raises(ValueError, match="too few for one batch of 2"):
+        page(source=source, part="held-out")
 
 
 def test_a_reference_reads_its_part():

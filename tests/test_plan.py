@@ -10,7 +10,8 @@ from harness import benchmark, recipe
 from harness.benchmark import Judgement
 from harness.errors import UsageError
 from harness.plan import RunPlan, plan
-from harness.recipe import Base, Load, Recipe
+from harness.recipe import Attached, Base, Load, Recipe
+from harness.records import described
 from harness.stages import STAGES, Stage
 
 POCKET = "pocket-v1"
@@ -35,7 +36,13 @@ def test_a_stage_that_works_otherwise_moves_the_signature(
 
 
 @pytest.mark.parametrize(
-    "change", [{"seeds": (1, 2)}, {"sampler": {"steps": 21}}, {"sampler": {"adapter_scale": 0.5}}]
+    "change",
+    [
+        {"seeds": (1, 2)},
+        {"sampler": {"steps": 21}},
+        {"sampler": {"adapter_scale": 0.5}},
+        {"sampler": {"prompt_style": "webui"}},
+    ],
 )
 def test_whatever_judges_otherwise_moves_the_signature(change: dict[str, object]) -> None:
     judgement = benchmark.load(POCKET)
@@ -110,6 +117,32 @@ def test_an_adapter_is_its_bytes_wherever_it_lies(tmp_path: Path) -> None:
         )  # fmt: skip
         keys.append(plan(stranger, benchmark.load(POCKET)).step("sample").key)
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_several_adapters_are_their_bytes_and_scales_wherever_they_lie(tmp_path: Path) -> None:
+    def key(*adapters: tuple[str, float]) -> str:
+        named = tuple(Attached(file=str(tmp_path / name), scale=scale) for name, scale in adapters)
+        stranger = Recipe(
+            name="s", summary="-", base=Base(model="pocket/sdxl"), load=Load(adapters=named)
+        )
+        return plan(stranger, benchmark.load(POCKET)).step("sample").key
+
+    for name, content in (("a", b"x"), ("b", b"x"), ("c", b"y")):
+        (tmp_path / name).write_bytes(content)
+    assert key(("a", 1.0), ("c", 1.0)) == key(("b", 1.0), ("c", 1.0))
+    others = [key(("a", 1.0), ("c", 0.5)), key(("a", 1.0)), key(("a", 1.0), ("a", 1.0))]
+    assert len({key(("a", 1.0), ("c", 1.0)), *others}) == 4
+    with pytest.raises(UsageError, match="there is no adapter file"):
+        key(("a", 1.0), ("nowhere", 1.0))
+
+
+def test_options_that_say_as_before_are_in_no_key_and_no_signature() -> None:
+    judgement = benchmark.load(POCKET)
+    plain = planned()
+    assert described(judgement.prompts[0]).keys() == {"id", "text"}
+    assert "prompt_style" not in plain.protocol["sampler"]
+    assert "part" not in described(plain.step("data").spec)
+    assert "part" not in plain.protocol["reference"]
 
 
 def test_a_pocket_model_that_does_not_exist_is_told_at_once() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness import benchmark, pages, recipe
-from harness.benchmark import PromptSuite
+from harness.benchmark import Benchmark, PromptSuite
+from harness.diffusion.emphasis import plain
 from harness.recipe import Recipe
 from harness.training import Train
 
@@ -18,6 +19,7 @@ SUITES = sorted((ROOT / "prompts/suites").glob("*.yaml"))
 BENCHMARKS = sorted((ROOT / "prompts/benchmarks").glob("*.yaml"))
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 FIXED_VAE = "madebyollin/sdxl-vae-fp16-fix"
+WORDS = "masterpiece, best quality"
 NARUTO = "lambdalabs/naruto-blip-captions"
 
 FIGURES: dict[str, dict[str, Any]] = {
@@ -78,6 +80,9 @@ FIGURES: dict[str, dict[str, Any]] = {
 
 SAMPLERS: dict[str, tuple[str, int, float, int, int, str | None]] = {
     "naruto-v1": ("euler", 30, 7.5, 1024, 1024, FIXED_VAE),
+    "naruto-legacy": ("euler", 30, 7.5, 1024, 1024, FIXED_VAE),
+    "anime-v1": ("euler-a", 28, 5.0, 832, 1216, FIXED_VAE),
+    "quality-v1": ("euler-a", 50, 12.0, 832, 1216, FIXED_VAE),
     "animagine-v1": ("euler-a", 50, 12.0, 832, 1216, FIXED_VAE),
     "animeboys-v1": ("euler-a", 28, 5.0, 832, 1216, "stabilityai/sdxl-vae"),
 }
@@ -110,7 +115,7 @@ def figures(train: Train) -> dict[str, Any]:
 
 
 def test_the_shipped_pages_are_found() -> None:
-    assert (len(RECIPES), len(SUITES), len(BENCHMARKS)) == (14, 10, 4)
+    assert (len(RECIPES), len(SUITES), len(BENCHMARKS)) == (14, 11, 7)
 
 
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
@@ -251,3 +256,57 @@ def test_a_real_benchmark_samples_as_its_source_does(name: str) -> None:
         sampler.scheduler, sampler.steps, sampler.guidance, sampler.width, sampler.height,
         sampler.vae,
     )  # fmt: skip
+
+
+def page_of(name: str) -> Benchmark:
+    return benchmark.load(ROOT / "prompts/benchmarks" / f"{name}.yaml").benchmark
+
+
+def test_naruto_is_compared_with_pictures_held_out_and_only_for_the_record_with_all() -> None:
+    held, all_ = page_of("naruto-v1"), page_of("naruto-legacy")
+    assert held.reference is not None
+    assert all_.reference is not None
+    assert (held.reference.part, all_.reference.part) == ("held-out", "all")
+    assert all_.reference == held.reference.model_copy(update={"part": "all"})
+    same = ("suites", "seeds", "sampler", "metrics")
+    assert [getattr(held, each) for each in same] == [getattr(all_, each) for each in same]
+
+
+def test_anime_boys_are_drawn_with_the_heavy_negative_and_its_weight() -> None:
+    sampler = page_of("animeboys-v1").sampler
+    assert sampler.prompt_style == "webui"
+    assert sampler.negative == (
+        "lowres, (bad:1.05), text, error, missing, extra, fewer, cropped, jpeg artifacts, "
+        "worst quality, bad quality, watermark, bad aesthetic, unfinished, chromatic aberration, "
+        "scan, scan artifacts, 1girl, breasts"
+    )
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_only_prompts_that_say_so_have_weights(file: Path) -> None:
+    judgement = benchmark.load(file)
+    weighed = {
+        prompt.id
+        for prompt in judgement.prompts
+        for text in (prompt.text, prompt.negative or "")
+        if plain(text) != text.strip()
+    }
+    told = {prompt.id for prompt in judgement.prompts if "weights" in prompt.tags}
+    assert weighed == told
+    assert not weighed or judgement.benchmark.sampler.prompt_style == "webui"
+
+
+def test_the_ablation_shows_each_prompt_at_every_level() -> None:
+    suite = pages.load(PromptSuite, ROOT / "prompts/suites/quality-ablation.yaml")
+    by_id = {prompt.id: prompt for prompt in suite.prompts}
+    full = page_of("animagine-v1").sampler.negative
+    few = "worst quality, low quality, normal quality"
+    levels = {"plain": ("", ""), "light": (WORDS, few), "heavy": (WORDS, full),
+              "against": ("", few)}  # fmt: skip
+    for number in range(1, 7):
+        text = by_id[f"q{number:02d}a"].text
+        for level, (words, negative) in levels.items():
+            prompt = by_id[f"q{number:02d}-{level}"]
+            assert prompt.text == ", ".join(each for each in (words, text) if each)
+            assert prompt.negative == negative
+            assert prompt.tags[0] == level

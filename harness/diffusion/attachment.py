@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ def attach_all(pipeline: StableDiffusionXLPipeline, adapters: Sequence[tuple[Pat
     if len(read) > 1:
         _refuse_dora(adapters, read)
     names = [f"judged-{number}" for number in range(len(read))]
-    for name, layers in zip(names, read, strict=True):
-        for part, found in layers.items():
-            _insert(models[part], found, name)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Already found a `peft_config`")  # several are meant
+        for name, layers in zip(names, read, strict=True):
+            for part, found in layers.items():
+                _insert(models[part], found, name)
     pipeline.set_adapters(names, [scale for _, scale in adapters])
     for model in models.values():
         model.eval()  # fresh adapter layers would still drop out

@@ -108,7 +108,9 @@ def test_pooled_words_are_those_of_the_first_window(pipeline: StableDiffusionXLP
 
 
 def test_a_weight_changes_the_image(pipeline: StableDiffusionXLPipeline):
-    plain, heavy = drawn(pipeline, "webui", SHORT, SHORT.replace("blonde hair", "(blonde hair:1.6)"))
+    plain, heavy = drawn(
+        pipeline, "webui", SHORT, SHORT.replace("blonde hair", "(blonde hair:1.6)")
+    )
     assert np.abs(plain.astype(int) - heavy).max() > 3
 
 
