@@ -20,6 +20,7 @@ from harness.interfaces import Page, Progress, Workplace
 from harness.plan import RunPlan, without
 from harness.records import Result, Step
 from harness.stages import STAGES
+from harness.steps import SampleSpec
 from harness.store import Store, read_artifact, write_text
 
 
@@ -214,13 +215,38 @@ def assemble(plan: RunPlan, store: Store) -> Result:
 
 
 def _history(plan: RunPlan, store: Store) -> dict[str, Any]:
-    """Return how long each step took, and on what the score was made."""
+    """Return how long each step took, what the work cost, and on what the score was made."""
     seconds, last = {}, {}
     for step in plan.steps:
         if store.has(step):
             last = dict(read_artifact(store.place(step)).manifest["provenance"])
             seconds[step.name] = last.pop("seconds")
-    return {**last, "seconds": seconds}
+    return {**last, "seconds": seconds, "efficiency": efficiency(plan, store)}
+
+
+def efficiency(plan: RunPlan, store: Store) -> dict[str, Any]:
+    """Return what training and drawing took, and on what; of another machine it says nothing."""
+    made = {
+        step.name: store.get(step)
+        for step in plan.steps
+        if step.name in ("train", "sample") and store.has(step)
+    }
+    found: dict[str, Any] = {}
+    if "train" in made:
+        facts = made["train"].manifest["provenance"]
+        weights = [made["train"].path / name for name in made["train"].manifest["files"]
+                   if "/" not in name and name.endswith(".safetensors")]  # fmt: skip
+        found = {
+            "train_device": facts.get("device"),
+            "train_seconds": facts["seconds"],
+            "train_peak_memory_mb": facts.get("peak_memory_mb"),
+            "adapter_mb": round(sum(file.stat().st_size for file in weights) / 1e6, 3),
+        }
+    if "sample" in made and isinstance(plan.step("sample").spec, SampleSpec):
+        facts = made["sample"].manifest["provenance"]
+        each = facts["seconds"] / max(1, plan.judgement.images)
+        found |= {"sample_device": facts.get("device"), "seconds_an_image": round(each, 4)}
+    return found
 
 
 def write_result(result: Result, path: Path) -> None:
