@@ -12,13 +12,18 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy.linalg import sqrtm
 from torch_fidelity.metric_fid import fid_statistics_to_metric
+from torchmetrics.image.fid import _compute_fid
 
 from harness.benchmark import Sampler
 from harness.diffusion.load import load_pipeline
 from harness.diffusion.sampler import Artist, Request
-from harness.metrics.fid import frechet
+from harness.interfaces import Evidence, FeatureSet
+from harness.metrics.fid import fid, frechet
+from harness.metrics.specs.fidelity import Fid
 from harness.recipe import Base
 
 RUNS = 5
@@ -44,26 +49,66 @@ def program(*words: str) -> Callable[[], object]:
 
 
 def command_line() -> None:
-    torch = median(program("-c", "import torch"))
+    importing = median(program("-c", "import torch"))
     for words in (("--help",), ("list",)):
         ours = median(program("-m", "harness.cli", *words))
-        compare(f"harness {words[0]}", ours, "python -c 'import torch'", torch)
+        compare(f"harness {words[0]}", ours, "python -c 'import torch'", importing)
 
 
-def theirs(own: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
-    """FID the way torch-fidelity has it, from means and covariances."""
-    sides = [{"mu": rows.mean(0), "sigma": np.cov(rows, rowvar=False)} for rows in (own, reference)]
+Rows = NDArray[np.float64]
+
+
+def moments(rows: Rows) -> tuple[Rows, Rows]:
+    return rows.mean(0), np.cov(rows, rowvar=False)
+
+
+def by_sqrtm(own: Rows, reference: Rows) -> float:
+    """FID by the root of a matrix, as pytorch-fid and clean-fid have it."""
+    (mean, spread), (other_mean, other_spread) = moments(own), moments(reference)
+    root = np.trace(sqrtm(spread @ other_spread)).real
+    gap = np.square(mean - other_mean).sum()
+    return float(gap + np.trace(spread) + np.trace(other_spread) - 2 * root)
+
+
+def by_torch_fidelity(own: Rows, reference: Rows) -> float:
+    sides = [dict(zip(("mu", "sigma"), moments(rows), strict=True)) for rows in (own, reference)]
     return float(next(iter(fid_statistics_to_metric(sides[0], sides[1], False).values())))
 
 
+def by_torchmetrics(own: Rows, reference: Rows) -> float:
+    """FID the way torchmetrics has it, which calls torch's eigenvalues of the product."""
+    parts = [torch.from_numpy(part) for rows in (own, reference) for part in moments(rows)]
+    return float(_compute_fid(*parts))
+
+
 def exact_fid() -> None:
+    """FID of equal features against three libraries' routes, and with its jackknife."""
     rng = np.random.default_rng(0)
     reference = rng.normal(size=(1221, 2048))
-    for n in (96, 500):
+    others = {"sqrtm": by_sqrtm, "torch-fidelity": by_torch_fidelity,
+              "torchmetrics": by_torchmetrics}  # fmt: skip
+    for n in (100, 500, 1000):
         own = rng.normal(0.05, 1, size=(n, 2048))
-        ours = median(lambda own=own: frechet(own, reference), 3)  # type: ignore[misc]
-        other = median(lambda own=own: theirs(own, reference), 1)  # type: ignore[misc]
-        compare(f"FID, {n} of 2048 features", ours, "torch-fidelity, same features", other)
+        ours, value = median(lambda own=own: frechet(own, reference), 3), frechet(own, reference)  # type: ignore[misc]
+        for name, route in others.items():
+            began = time.perf_counter()
+            away = abs(route(own, reference) - value) / value
+            compare(f"FID, {n} of 2048 features", ours, f"{name}, {away:.0e} away",
+                    time.perf_counter() - began)  # fmt: skip
+
+
+def jackknife_of_fid() -> None:
+    """FID with its interval, against taking each prompt's value from nothing."""
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=(1221, 2048))
+    for n in (96, 384):
+        own = rng.normal(0.05, 1, size=(n, 2048))
+        ids = [str(row // 3) for row in range(n)]
+        sides = [FeatureSet(rows, ids, ids, [0] * len(rows)) for rows in (own, reference)]
+        evidence = Evidence(sides[0], {"reference": sides[1]})
+        ours = median(lambda given=evidence: fid(Fid(use="fid"), given), 1)  # type: ignore[misc]
+        once = median(lambda own=own: frechet(own[3:], reference), 3)  # type: ignore[misc]
+        compare(f"FID of {n // 3} prompts, interval", ours, "each prompt anew", once * (n // 3 + 1))
 
 
 def sampling() -> None:
@@ -79,4 +124,5 @@ def sampling() -> None:
 if __name__ == "__main__":
     command_line()
     exact_fid()
+    jackknife_of_fid()
     sampling()

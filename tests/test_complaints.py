@@ -258,7 +258,7 @@ def test_a_distance_without_a_reference_is_refused() -> None:
     start = BENCHMARK.index("reference:")
     reference = BENCHMARK[start : BENCHMARK.index("metrics:")]
     assert benchmark_problems({reference: ""}) == [
-        "1: kid compares with a reference: add reference"
+        "1: kid compares with reference: add reference"
     ]
 
 

@@ -111,7 +111,7 @@ def test_a_forecast_counts_the_rows_that_are_trained_on():
 
 
 def test_a_part_too_small_for_a_batch_is_refused():
-    source = {"use": "pocket", "set": "ninja", "count": 5}
+    source = {"use": "pocket", "set": "ninja", "count": 4}
     with pytest.raises(ValueError, match="too few for one batch of 2"):
         page(source=source, part="held-out")
 

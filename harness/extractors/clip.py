@@ -1,9 +1,14 @@
-"""Image and text embeddings of an open_clip model, from a tag, a file or a local folder."""
+"""Image and text embeddings of an open_clip model, from a tag, a file or a local folder.
+
+`model` is a name that open_clip knows, with `pretrained` a tag or a file of weights; or a folder
+as `open_clip.push_to_hf_hub` writes it (`open_clip_config.json` beside the weights); or
+`hf-hub:owner/name`. Weights are never left at random.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,52 +16,129 @@ import numpy as np
 import open_clip
 import torch
 from numpy.typing import NDArray
+from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+from open_clip.tokenizer import basic_clean, canonicalize_text
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.errors import MissingPrerequisite, ScoringError
 from harness.extractors.specs import OpenClip
-from harness.extractors.weights import absent
+from harness.extractors.weights import UNLOADABLE, absent
 from harness.interfaces import Network, Rows
 from harness.pocket import is_pocket, locate
 
 WEIGHTS = "model.safetensors"
-Tokenize = Callable[[Sequence[str]], Tensor]
+_QUICK = "-quickgelu"
+_LOOK = ("mean", "std", "interpolation", "resize_mode")
+"""What a tag may say of how pictures are shown to its model."""
 
 
 def embeddings(spec: OpenClip, device: str) -> Network:
     """See and read unit vectors; `cut` is 1 for a text that the encoder saw only the start of."""
-    folder = Path(locate(spec.model)) if is_pocket(spec.model) else None
-    name = register_local(folder) if folder is not None else spec.model
-    model, tokenize, look = _model(name, spec.pretrained, folder)
+    model, tokenize = _loaded(spec)
+    look = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
     model.to(device)
 
     def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
         batch = torch.stack([look(picture) for picture in pictures]).to(device)
-        return {"images": _unit(model.encode_image(batch))}
+        return {"images": unit(model.encode_image(batch))}
 
     def read(texts: Sequence[str]) -> Rows:
-        read = _unit(model.encode_text(tokenize(texts).to(device)))
-        return {"texts": read, "cut": _cut(tokenize, texts)}
+        cut = [[is_cut(tokenize, text)] for text in texts]
+        tokens = tokenize(list(texts)).to(device)
+        return {"texts": unit(model.encode_text(tokens)), "cut": np.array(cut, np.float32)}
 
     return Network(see, read)
 
 
-def _unit(vectors: Tensor) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = F.normalize(vectors.float(), dim=-1).cpu().numpy()
-    return unit
+def unit(vectors: Tensor) -> NDArray[np.float32]:
+    """Return the rows at length 1."""
+    found: NDArray[np.float32] = F.normalize(vectors.float(), dim=-1).cpu().numpy()
+    return found
 
 
-def _cut(tokenize: Any, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return 1 where a text is longer than its encoder, which drops the rest without a word."""
-    room = tokenize.context_length
-    count = getattr(tokenize, "encode", None) or tokenize.tokenizer.encode
-    lengths = [len(count(text)) + (2 if hasattr(tokenize, "encode") else 0) for text in texts]
-    return np.array([[length > room] for length in lengths], np.float32)
+def is_cut(tokenize: Any, text: str) -> bool:
+    """Return whether a text is longer than its encoder, which drops the rest without a word.
+
+    Counts as open_clip's tokenizers do: the BPE puts two marks of its own around the text; those
+    of transformers clean it first, and count their marks themselves or, for CLIPS, keep three
+    places for them.
+    """
+    room: int = tokenize.context_length
+    if hasattr(tokenize, "encode"):
+        return len(tokenize.encode(text)) + 2 > room
+    clean = getattr(tokenize, "clean_fn", lambda text: canonicalize_text(basic_clean(text)))
+    clips = getattr(tokenize, "tokenizer_mode", "") == "clips"
+    tokens = tokenize.tokenizer(clean(text), add_special_tokens=not clips, verbose=False).input_ids
+    return len(tokens) > (room - 3 if clips else room)
 
 
-def _fetch(name: str, pretrained: str | None) -> str:
-    return f"python -c \"import open_clip; open_clip.create_model('{name}', '{pretrained}')\""
+def _loaded(spec: OpenClip) -> tuple[Any, Any]:
+    """Return the model of `spec` with its weights, and its tokenizer."""
+    if is_pocket(spec.model):
+        folder = Path(locate(spec.model))
+        return load_clip(register_local(folder), spec.pretrained, folder)
+    name = f"local-dir:{spec.model}" if Path(spec.model).is_dir() else spec.model
+    _refuse_random(name, spec.pretrained)
+    _refuse_other_gelu(name, spec.pretrained)
+    look = _look_of(name, spec.pretrained) | ({"resize_mode": spec.resize} if spec.resize else {})
+    try:
+        model = open_clip.create_model(
+            name, spec.pretrained, require_pretrained=True, force_preprocess_cfg=look
+        )
+        return model.eval(), open_clip.get_tokenizer(name)
+    except UNLOADABLE as error:
+        raise _absent(name, spec.pretrained, error) from error
+
+
+def _refuse_random(name: str, pretrained: str | None) -> None:
+    """Refuse an architecture alone: open_clip would give it random weights and go on."""
+    if pretrained is None and not name.startswith(("local-dir:", "hf-hub:")):
+        tags = ", ".join(list_pretrained_tags_by_model(name)[:6])
+        raise MissingPrerequisite(
+            f"the open_clip model {name} has no weights",
+            hint=f"pretrained: a file or one of {tags}" if tags else "open_clip.list_pretrained()",
+        )
+
+
+def _refuse_other_gelu(name: str, pretrained: str | None) -> None:
+    """Refuse weights under a name whose activation is not theirs: every cosine would be off."""
+    config = open_clip.get_model_config(name) if ":" not in name else None
+    if config is None or pretrained is None:
+        return
+    known = get_pretrained_cfg(name, pretrained)
+    theirs = known.get("quick_gelu", False) if known else "openai" in Path(pretrained).name.lower()
+    if theirs and not config.get("quick_gelu", False):
+        raise ScoringError(
+            f"the weights {pretrained} were trained with QuickGELU, {name} has GELU",
+            hint=f"model: {name}{_QUICK}",
+        )
+    if known and not theirs and config.get("quick_gelu", False):
+        raise ScoringError(
+            f"the weights {pretrained} were trained with GELU, {name} has QuickGELU",
+            hint=f"model: {name.removesuffix(_QUICK)}",
+        )
+
+
+def _look_of(name: str, pretrained: str | None) -> dict[str, Any]:
+    """Return how all known weights of a model see pictures, for a file that does not say."""
+    if pretrained is None or ":" in name or get_pretrained_cfg(name, pretrained):
+        return {}
+    known = [get_pretrained_cfg(name, tag) for tag in list_pretrained_tags_by_model(name)]
+    looks = [{key: each[key] for key in _LOOK if each.get(key)} for each in known]
+    return looks[0] if looks and all(look == looks[0] for look in looks) else {}
+
+
+def _absent(name: str, pretrained: str | None, error: Exception) -> MissingPrerequisite:
+    if pretrained is None:
+        fetch = f"hf download {name.removeprefix('hf-hub:')}"
+        return absent("the open_clip model", name.removeprefix("local-dir:"), error, fetch)
+    if Path(pretrained).suffix:
+        return absent(f"the open_clip weights of {name}", pretrained, error)
+    fetch = f"python -c \"import open_clip; open_clip.create_model('{name}', '{pretrained}')\""
+    return absent("the open_clip model", f"{name} ({pretrained})", error, fetch)
 
 
 def register_local(folder: Path) -> str:
@@ -66,33 +148,18 @@ def register_local(folder: Path) -> str:
     return config.stem
 
 
-def load_clip(name: str, pretrained: str | None, folder: Path | None) -> tuple[Any, Tokenize]:
-    """Return an open_clip model and its tokenizer, with weights where there are some."""
-    model, tokenize, _ = _model(name, pretrained, folder)
-    return model, tokenize
-
-
-def _model(
-    name: str, pretrained: str | None, folder: Path | None
-) -> tuple[Any, Tokenize, Callable[[Image.Image], Tensor]]:
-    weights = pretrained
-    if folder is not None and (folder / WEIGHTS).exists():
-        weights = str(folder / WEIGHTS)
+def load_clip(name: str, pretrained: str | None, folder: Path) -> tuple[Any, Any]:
+    """Return a registered model and its tokenizer, with weights where there are some."""
+    weights = str(folder / WEIGHTS) if (folder / WEIGHTS).exists() else pretrained
     try:
-        model, _, look = open_clip.create_model_and_transforms(
-            name, pretrained=weights, precision="fp32"
-        )
-    except (RuntimeError, OSError, ValueError) as error:
-        raise absent(
-            "the open_clip model", f"{name} ({pretrained})", error, _fetch(name, pretrained)
-        ) from error
+        model = open_clip.create_model(name, weights, precision="fp32")
+    except UNLOADABLE as error:
+        raise _absent(name, pretrained, error) from error
     assert isinstance(model, nn.Module)
-    if folder is None:
-        return model.eval(), open_clip.get_tokenizer(name), look
     tokenize = open_clip.SimpleTokenizer(
         bpe_path=str(folder / "bpe.txt.gz"), context_length=context_length(folder)
     )
-    return model.eval(), tokenize, look
+    return model.eval(), tokenize
 
 
 def context_length(folder: Path) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from harness.extractors.specs import Inception
@@ -18,20 +20,66 @@ _FETCH = (
     'python -c "from torch_fidelity.feature_extractor_inceptionv3 import *; '
     "FeatureExtractorInceptionV3('inception-v3-compat', ['2048'])\""
 )
+SIDE = 299
+LAYERS = {
+    "64": ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "MaxPool_1"),
+    "192": ("Conv2d_3b_1x1", "Conv2d_4a_3x3", "MaxPool_2"),
+    "768": (
+        "Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d",
+        "Mixed_6e",
+    ),
+    "2048": ("Mixed_7a", "Mixed_7b", "Mixed_7c"),
+}  # fmt: skip
+"""What each layer adds to the one before; its features are the mean over places."""
 
 
 def inception(spec: Inception, device: str) -> Network:
-    """See the features of one layer; resizing is TF1's bilinear, inside the network."""
+    """See the features of one layer; pictures of one size go through the network together."""
     network = _network(spec).to(device).eval()
 
+    def run(pixels: Tensor) -> Tensor:
+        if spec.resize == "tf1":  # the network's own, and the only one it has
+            return network(pixels)[0]  # type: ignore[no-any-return]
+        return pooled(network, bicubic(pixels), spec.layer)
+
     def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        rows = []
-        for image in pictures:  # images may differ in size, and the network resizes each
-            pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None]
-            rows.append(network(pixels.to(device))[0])
-        return {"images": torch.cat(rows).float().cpu().numpy()}
+        return {"images": _by_size(pictures, lambda pixels: run(pixels.to(device)))}
 
     return Network(see)
+
+
+def bicubic(pixels: Tensor) -> Tensor:
+    """Return N × 3 × 299 × 299 in 0..255, not rounded: the resize of clean-fid, without PIL."""
+    wide = F.interpolate(
+        pixels.float(), size=(SIDE, SIDE), mode="bicubic", antialias=True, align_corners=False
+    )
+    return wide.clamp(0, 255)
+
+
+def pooled(network: Any, pixels: Tensor, layer: str) -> Tensor:
+    """Return N × features of pixels that are 299 px already, for the network resizes no floats."""
+    seen = (pixels - 128) / 128
+    for name, parts in LAYERS.items():
+        for part in parts:
+            seen = getattr(network, part)(seen)
+        if name == layer:
+            break
+    return F.adaptive_avg_pool2d(seen, 1).flatten(1)
+
+
+def _by_size(
+    pictures: Sequence[Image.Image], run: Callable[[Tensor], Tensor]
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return a row a picture, in their order, running those of one size in one batch."""
+    sizes: dict[tuple[int, int], list[int]] = {}
+    for at, picture in enumerate(pictures):
+        sizes.setdefault(picture.size, []).append(at)
+    rows: dict[int, np.ndarray[Any, np.dtype[np.float32]]] = {}
+    for places in sizes.values():
+        pixels = torch.from_numpy(np.stack([np.asarray(pictures[at]) for at in places]))
+        found = run(pixels.permute(0, 3, 1, 2).contiguous()).float().cpu().numpy()
+        rows |= dict(zip(places, found, strict=True))
+    return np.stack([rows[at] for at in range(len(pictures))])
 
 
 def _network(spec: Inception) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
 
 from harness.interfaces import ExtractorSpec
 from harness.pocket import pinned
@@ -21,11 +23,13 @@ class Inception(ExtractorSpec):
     """The Inception network of the TTUR implementation, through torch-fidelity."""
 
     implementation: ClassVar[str] = "harness.extractors.inception:inception"
-    summary: ClassVar[str] = "Inception 2048-d features (torch-fidelity weights, TF1 resize)"
+    summary: ClassVar[str] = "Inception 2048-d features (torch-fidelity weights)"
     use: Literal["inception"]
     weights: str | None = None
     """A local weights file; torch-fidelity fetches its own where this is not given."""
     layer: Literal["64", "192", "768", "2048"] = "2048"
+    resize: Literal["tf1", "bicubic"] = "tf1"
+    """How pictures come to 299 px: as TTUR and torch-fidelity do it, or as clean-fid does."""
 
     def fingerprint(self) -> dict[str, Any]:
         return {**super().fingerprint(), **pinned(self.weights)}
@@ -56,6 +60,160 @@ class OpenClip(_Model):
     reads_text: ClassVar[bool] = True
     use: Literal["open-clip"] = "open-clip"
     pretrained: str | None = None
+    """One of open_clip's tags, or a file of weights."""
+    resize: Literal["shortest", "longest", "squash"] | None = None
+    """Which edge fits the network: the rest is cut off or padded; as the weights say if None."""
+
+    @model_validator(mode="after")
+    def _openai_is_quick(self) -> OpenClip:
+        if self.pretrained == "openai" and not self.model.endswith("-quickgelu"):
+            raise ValueError(f"openai's weights use QuickGELU: model: {self.model}-quickgelu")
+        return self
 
     def fingerprint(self) -> dict[str, Any]:
-        return {**super().fingerprint(), **pinned(self.pretrained or self.model)}
+        place = self.pretrained or self.model.removeprefix("local-dir:")
+        return {**super().fingerprint(), **pinned(place)}
+
+
+class Head(ExtractorSpec):
+    """A head of a few layers on the image embeddings of an open_clip model."""
+
+    implementation: ClassVar[str] = "harness.extractors.heads:head"
+    summary: ClassVar[str] = "score of an MLP on open_clip embeddings: LAION v1/v2, SigLIP v2.5, …"
+    use: Literal["head"]
+    encoder: OpenClip
+    head: str
+    """A file of weights, .safetensors or .pth; the layers' shapes are read from it."""
+    activation: Literal["none", "relu"] = "none"
+    """What stands between the layers, which the file does not say."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {**super().fingerprint(), **pinned(self.head)}
+
+
+class Tagger(_Model):
+    """The tags a multi-label image classifier sees, and those of its tags that prompts ask for."""
+
+    implementation: ClassVar[str] = "harness.extractors.tagger:tagger"
+    summary: ClassVar[str] = "tags of a transformers multi-label image classifier"
+    reads_text: ClassVar[bool] = True
+    certain: ClassVar[float] = 0.5
+    """The probability from which on a tag counts as seen."""
+    use: Literal["tagger"]
+
+
+class WdTagger(_Model):
+    """The same of a WD tagger, such as SmilingWolf/wd-eva02-large-tagger-v3."""
+
+    implementation: ClassVar[str] = "harness.extractors.tagger:wd_tagger"
+    summary: ClassVar[str] = "tags of a WD tagger (model.onnx and selected_tags.csv)"
+    reads_text: ClassVar[bool] = True
+    certain: ClassVar[float] = 0.35
+    use: Literal["wd-tagger"]
+
+
+class PickScore(_Model):
+    """Embeddings of PickScore, and the scale of its logits (arXiv:2305.01569)."""
+
+    implementation: ClassVar[str] = "harness.extractors.preference:pick_score"
+    summary: ClassVar[str] = "PickScore's image and text embeddings"
+    reads_text: ClassVar[bool] = True
+    use: Literal["pick-score"] = "pick-score"
+    model: str = "yuvalkirstain/PickScore_v1"
+    processor: str = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
+
+
+class ImageReward(ExtractorSpec):
+    """ImageReward (arXiv:2304.05977): needs an image and its prompt at once."""
+
+    implementation: ClassVar[str] = "harness.extractors.preference:image_reward"
+    summary: ClassVar[str] = "ImageReward (not available: its package is stale)"
+    reads_prompt: ClassVar[bool] = True
+    use: Literal["image-reward"] = "image-reward"
+
+
+class Pixels(ExtractorSpec):
+    """What the pixels alone say of an image; no network."""
+
+    implementation: ClassVar[str] = "harness.extractors.pixels:pixels"
+    summary: ClassVar[str] = "brightness, evenness, banding and burnt colours; no network"
+    statistics: ClassVar[tuple[str, ...]] = ("brightest", "even", "banding", "burnt")
+    """What the columns are, in order."""
+    use: Literal["pixels"] = "pixels"
+
+
+class Dinov2(_Model):
+    """The class token of a DINOv2 model in the transformers format."""
+
+    implementation: ClassVar[str] = "harness.extractors.dinov2:class_token"
+    summary: ClassVar[str] = "DINOv2 class token (transformers weights, 224 px bicubic)"
+    use: Literal["dinov2"]
+    model: str = "facebook/dinov2-large"
+
+
+class Dino(_Model):
+    """DINO's class token, by DreamBooth's rules: 256 pixels, of which the middle 224."""
+
+    implementation: ClassVar[str] = "harness.extractors.dino:class_token"
+    summary: ClassVar[str] = "DINO class token of a ViT (DreamBooth's DINO-I)"
+    use: Literal["dino"] = "dino"
+    model: str = "facebook/dino-vits16"
+
+
+class Gram(_Model):
+    """Which features of a network occur together, wherever they are: texture, line, palette."""
+
+    implementation: ClassVar[str] = "harness.extractors.maps:gram"
+    summary: ClassVar[str] = "Gram matrices of a transformers image classifier's maps (style)"
+    use: Literal["gram"]
+
+
+class Maps(_Model):
+    """The features of one layer and where they are, on a coarse grid: finer than `classifier`."""
+
+    implementation: ClassVar[str] = "harness.extractors.maps:maps"
+    summary: ClassVar[str] = "one layer of a transformers image classifier on a coarse grid"
+    use: Literal["maps"]
+    layer: int = -1
+    """Counted as transformers counts hidden states: 0 is the stem, -1 the last."""
+    grid: Annotated[int, Field(ge=1, le=16)] = 4
+
+
+class Thumbnail(ExtractorSpec):
+    """The picture itself, made small: what copies share before all else; no network."""
+
+    implementation: ClassVar[str] = "harness.extractors.thumbnail:thumbnail"
+    summary: ClassVar[str] = "the picture as a thumbnail, without its mean; no network"
+    use: Literal["thumbnail"] = "thumbnail"
+    side: Annotated[int, Field(ge=2, le=26)] = 16
+
+
+class Csd(ExtractorSpec):
+    """Style descriptors, trained to tell artists apart and not what they draw (2404.01292)."""
+
+    implementation: ClassVar[str] = "harness.extractors.csd:style"
+    summary: ClassVar[str] = "contrastive style descriptors (CSD ViT-L)"
+    use: Literal["csd"] = "csd"
+    weights: str = "yuxi-liu-wired/CSD"
+    """A repository with model.safetensors, or a file in its format."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {**super().fingerprint(), **pinned(self.weights)}
+
+
+class Lpips(ExtractorSpec):
+    """LPIPS activations of AlexNet: the squared distance of two rows is about their LPIPS.
+
+    The rows are sketched to 2,048 numbers, which keeps squared distances within some 6 %.
+    """
+
+    implementation: ClassVar[str] = "harness.extractors.lpips:activations"
+    summary: ClassVar[str] = "rows whose squared distance is LPIPS (AlexNet, sketched)"
+    use: Literal["lpips"] = "lpips"
+    weights: str | None = None
+    """A safetensors file of torchvision's AlexNet; torchvision fetches its own where not given."""
+    side: Annotated[int, Field(ge=32, le=512)] = 256
+    """Pictures are shown at this many pixels a side, whatever their shape."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {**super().fingerprint(), **pinned(self.weights)}

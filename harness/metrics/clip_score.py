@@ -13,17 +13,22 @@ from harness.metrics.specs.prompt import ClipScore
 
 def clip_score(spec: ClipScore, evidence: Evidence) -> Measurement:
     """Return the mean over images; the prompt is the one asked for, without a recipe's trigger."""
-    own = evidence.own
-    assert own.texts is not None
-    each = (own.images * own.texts).sum(1)
-    each /= np.linalg.norm(own.images, axis=1) * np.linalg.norm(own.texts, axis=1)
+    each = cosines(evidence.own)
     worth = 2.5 * np.maximum(each, 0) if spec.form == "paper" else 100 * each
-    return replace(mean_of(worth, own), notes=_cut(own))
+    return replace(mean_of(worth, evidence.own), notes=cut_prompts(evidence.own))
 
 
-def _cut(own: FeatureSet) -> tuple[str, ...]:
+def cosines(own: FeatureSet) -> Array:
+    """Return the cosine of each image and its prompt."""
+    assert own.texts is not None
+    lengths = np.linalg.norm(own.images, axis=1) * np.linalg.norm(own.texts, axis=1)
+    return np.asarray((own.images * own.texts).sum(1) / lengths, np.float64)
+
+
+def cut_prompts(own: FeatureSet) -> tuple[str, ...]:
     """Say how many prompts the text encoder saw only the beginning of."""
-    cut: Array | None = own.more.get("cut")
-    prompts = {prompt for prompt, short in zip(own.prompts, cut[:, 0], strict=True) if short} \
-        if cut is not None else set()  # fmt: skip
+    if "cut" not in own.more:
+        return ()
+    cut = own.more["cut"][:, 0]
+    prompts = {prompt for prompt, short in zip(own.prompts, cut, strict=True) if short}
     return (f"{len(prompts)} of {len(set(own.prompts))} prompts are cut",) if prompts else ()

@@ -186,7 +186,7 @@ def test_an_adapter_goes_to_kohya_and_back_unchanged(kind: str, tmp_path: Path) 
     assert (answer(pupil) - answer(teacher)).abs().max() < 1e-6
     save_adapter(models, tmp_path, {})
     first = load_file(tmp_path / FILE)
-    tensors, said = diffusers_tensors(layers_of(back, "judged"))
+    tensors, said = diffusers_tensors(layers_of(back, "judged-0"))
     write_tensors(tensors, tmp_path / "again.safetensors", said)
     again = load_file(tmp_path / "again.safetensors")
     assert first.keys() == again.keys()
@@ -487,7 +487,7 @@ def test_a_strangers_file_works_as_it_did_where_it_was_made(form: str, tmp_path:
     save_file(tensors, tmp_path / "lora.safetensors")
     pupil = pocket()
     attach(pupil, tmp_path / "lora.safetensors", 1.0)
-    found = layers_of({part: getattr(pupil, part) for part in PARTS}, "judged")
+    found = layers_of({part: getattr(pupil, part) for part in PARTS}, "judged-0")
     assert {part: len(each) for part, each in found.items()} == {
         part: len(each) for part, each in layers_of(models).items()
     }
@@ -545,7 +545,7 @@ def test_a_one_by_one_convolution_fits_a_linear_layer(tmp_path: Path) -> None:
     pupil = pocket()
     attach(pupil, tmp_path / "lora.safetensors", 1.0)
     module = pupil.unet.get_submodule(name)
-    assert module.lora_A["judged"].weight.shape == (2, 96)
+    assert module.lora_A["judged-0"].weight.shape == (2, 96)
 
 
 def one_layer(**others: Tensor) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from PIL import Image
 from harness.errors import MissingPrerequisite
 from harness.extractors.clip import embeddings
 from harness.extractors.specs import OpenClip
-from harness.interfaces import Array, FeatureSet, Measurement, Progress, Workplace
+from harness.interfaces import Array, Evidence, FeatureSet, Measurement
 from harness.metrics.clip_score import clip_score
 from harness.metrics.specs.prompt import ClipScore
 
@@ -66,20 +66,30 @@ def by_open_clip(model: open_clip.CLIP, images: list[Image.Image]) -> Array:
     return np.array(scores)
 
 
-def scored(found: dict[str, np.ndarray], prompt_ids: list[str]) -> Measurement:
+@torch.no_grad()
+def looked(spec: OpenClip, images: list[Image.Image], batch: int = 16) -> dict[str, Array]:
+    """Return what the extractor says of the images and of TEXTS, one row each."""
+    network = embeddings(spec, "cpu")
+    assert network.read is not None
+    parts = [images[at : at + batch] for at in range(0, len(images), batch)]
+    seen = np.concatenate([network.see(part, [])["images"] for part in parts])
+    return {"images": seen, **network.read(TEXTS)}
+
+
+def scored(found: dict[str, Array], prompt_ids: list[str]) -> Measurement:
     own = FeatureSet(
         found["images"].astype(np.float64), TEXTS, prompt_ids, [0] * len(TEXTS),
         found["texts"].astype(np.float64),
     )  # fmt: skip
     features = OpenClip(model=NAME)
-    return clip_score(ClipScore(use="clip-score", features=features), own, None)
+    return clip_score(ClipScore(use="clip-score", features=features), Evidence(own))
 
 
 @pytest.mark.parametrize("batch", [1, 4, 16])
 def test_open_clip_says_the_same_of_each_image_and_of_all(
-    spec: OpenClip, model: open_clip.CLIP, images: list[Image.Image], tmp_path: Path, batch: int
+    spec: OpenClip, model: open_clip.CLIP, images: list[Image.Image], batch: int
 ) -> None:
-    found = embeddings(spec, images, TEXTS, Workplace(tmp_path, {}, batch=batch))
+    found = looked(spec, images, batch)
     measured = scored(found, list("abacde"))
     expected = by_open_clip(model, images)
     assert measured.samples == pytest.approx(expected, abs=1e-5, rel=1e-5)
@@ -87,10 +97,8 @@ def test_open_clip_says_the_same_of_each_image_and_of_all(
     assert measured.n == 6
 
 
-def test_embeddings_are_unit_vectors_one_a_row(
-    spec: OpenClip, images: list[Image.Image], tmp_path: Path
-) -> None:
-    found = embeddings(spec, images, TEXTS, Workplace(tmp_path, {}))
+def test_embeddings_are_unit_vectors_one_a_row(spec: OpenClip, images: list[Image.Image]) -> None:
+    found = looked(spec, images)
     for name in ("images", "texts"):
         assert found[name].shape == (6, 16)
         assert np.linalg.norm(found[name], axis=1) == pytest.approx(np.ones(6), abs=1e-6)
@@ -98,22 +106,41 @@ def test_embeddings_are_unit_vectors_one_a_row(
     assert not np.allclose(found["texts"][0], found["texts"][1])
 
 
-def test_progress_counts_images(spec: OpenClip, images: list[Image.Image], tmp_path: Path) -> None:
-    told: list[Progress] = []
-    embeddings(spec, images, TEXTS, Workplace(tmp_path, {}, report=told.append, batch=4))
-    assert [(each.done, each.total) for each in told] == [(4, 6), (6, 6)]
-
-
-def test_a_model_that_does_not_exist_is_a_missing_prerequisite(tmp_path: Path) -> None:
-    with pytest.raises(MissingPrerequisite, match="no-such-model"):
-        embeddings(OpenClip(model="no-such-model"), [], [], Workplace(tmp_path, {}))
-
-
-def test_weights_that_do_not_exist_are_a_missing_prerequisite(
-    spec: OpenClip, tmp_path: Path
+@pytest.mark.parametrize(
+    ("words", "cut"), [("a " * 75, 0), ("a " * 76, 1), (", ".join(["blue hair"] * 60), 1)]
+)
+def test_a_prompt_that_the_encoder_sees_only_the_start_of_is_told(
+    spec: OpenClip, words: str, cut: int
 ) -> None:
+    network = embeddings(spec, "cpu")
+    assert network.read is not None
+    with torch.no_grad():
+        assert network.read([words])["cut"].tolist() == [[cut]]
+
+
+def test_a_measurement_says_how_many_prompts_were_cut() -> None:
+    own = FeatureSet(
+        np.eye(3), ["long", "long", "short"], ["a", "a", "b"], [1, 2, 1], np.eye(3),
+        {"cut": np.array([[1.0], [1.0], [0.0]])},
+    )  # fmt: skip
+    measure = ClipScore(use="clip-score", features=OpenClip(model=NAME))
+    assert clip_score(measure, Evidence(own)).notes == ("1 of 2 prompts are cut",)
+
+
+def test_the_papers_form_is_never_below_zero() -> None:
+    paper = ClipScore(use="clip-score", features=OpenClip(model=NAME), form="paper")
+    measured = clip_score(paper, Evidence(rows([[5.0, 0.0], [-1.0, 0.0]])))
+    assert measured.samples == pytest.approx([2.5, 0.0])
+
+
+def test_a_model_that_does_not_exist_is_a_missing_prerequisite() -> None:
+    with pytest.raises(MissingPrerequisite, match="no-such-model"):
+        embeddings(OpenClip(model="no-such-model"), "cpu")
+
+
+def test_weights_that_do_not_exist_are_a_missing_prerequisite(spec: OpenClip) -> None:
     with pytest.raises(MissingPrerequisite, match=NAME):
-        embeddings(OpenClip(model=NAME, pretrained="no-such-tag"), [], [], Workplace(tmp_path, {}))
+        embeddings(OpenClip(model=NAME, pretrained="no-such-tag"), "cpu")
 
 
 def rows(texts: list[list[float]]) -> FeatureSet:
@@ -124,7 +151,9 @@ def rows(texts: list[list[float]]) -> FeatureSet:
 
 def test_it_is_a_hundred_times_the_cosine_whatever_the_lengths() -> None:
     measure = ClipScore(use="clip-score", features=OpenClip(model=NAME))
-    measured = clip_score(measure, rows([[5.0, 0.0], [0.0, 2.0], [-0.1, 0.0], [3.0, 4.0]]), None)
+    measured = clip_score(
+        measure, Evidence(rows([[5.0, 0.0], [0.0, 2.0], [-0.1, 0.0], [3.0, 4.0]]))
+    )
     assert measured.samples == pytest.approx([100.0, 0.0, -100.0, 60.0])
     assert measured.value == pytest.approx(15.0)
     assert measured.low is not None

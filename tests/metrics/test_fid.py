@@ -11,7 +11,7 @@ from scipy.linalg import sqrtm
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from harness.interfaces import Array, FeatureSet
+from harness.interfaces import Array, Evidence, FeatureSet
 from harness.metrics.fid import fid, frechet
 from harness.metrics.specs.fidelity import Fid
 
@@ -138,8 +138,8 @@ def test_turning_all_features_together_does_not_matter(n: int, m: int, d: int, s
 
 def test_the_measurement_has_its_value_inside_its_interval() -> None:
     own, reference = set_of(draw(40, 6, 10)), set_of(draw(60, 6, 11, shift=0.3))
-    measured = fid(SPEC, own, reference)
-    assert measured.value == frechet(own.images, reference.images)
+    measured = fid(SPEC, Evidence(own, {"reference": reference}))
+    assert measured.value == pytest.approx(frechet(own.images, reference.images), rel=1e-9)
     assert measured.low is not None
     assert measured.high is not None
     assert measured.low < measured.value < measured.high
@@ -148,7 +148,7 @@ def test_the_measurement_has_its_value_inside_its_interval() -> None:
 
 @pytest.mark.parametrize("own", [set_of(draw(6, 4, 12), per_prompt=6), set_of(draw(2, 4, 13), 1)])
 def test_too_few_prompts_or_images_give_a_reason_and_no_value(own: FeatureSet) -> None:
-    measured = fid(SPEC, own, set_of(draw(20, 4, 14)))
+    measured = fid(SPEC, Evidence(own, {"reference": set_of(draw(20, 4, 14))}))
     assert (measured.value, measured.low, measured.high) == (None, None, None)
     assert measured.n == len(own.images)
     assert measured.reason is not None
@@ -165,7 +165,7 @@ THREE_OF_ONE = FeatureSet(draw(4, 4, 18), [], ["a", "a", "a", "b"], [1, 2, 3, 1]
     ids=["a reference of one picture", "one image left without its largest prompt"],
 )
 def test_a_single_row_on_either_side_gives_a_reason(own: FeatureSet, reference: FeatureSet) -> None:
-    measured = fid(SPEC, own, reference)
+    measured = fid(SPEC, Evidence(own, {"reference": reference}))
     assert (measured.low, measured.high) == (None, None)
     assert measured.reason is not None
 

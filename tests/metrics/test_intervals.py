@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from harness.extractors.specs import AestheticModel, OpenClip
-from harness.interfaces import Array, FeatureSet, Measurement
+from harness.interfaces import Array, Evidence, FeatureSet, Measurement
 from harness.metrics.aesthetic import aesthetic
 from harness.metrics.clip_score import clip_score
-from harness.metrics.intervals import bootstrap_mean, clusters, jackknife
+from harness.metrics.intervals import clusters, jackknife, mean_of
 from harness.metrics.kid import kernel, kid
 from harness.metrics.specs.fidelity import Kid
 from harness.metrics.specs.prompt import ClipScore
@@ -49,16 +49,23 @@ def test_a_prompt_is_numbered_as_it_first_appears() -> None:
     assert clusters(["b", "a", "b", "c"]).tolist() == [0, 1, 0, 2]
 
 
-def test_the_bootstrap_of_a_mean_holds_the_truth_as_often_as_it_says() -> None:
+def interval_of(values: Array, ids: list[str]) -> tuple[float, float]:
+    measured = mean_of(values, FeatureSet(values[:, None], ids, ids, []))
+    assert measured.low is not None
+    assert measured.high is not None
+    return measured.low, measured.high
+
+
+def test_the_interval_of_a_mean_holds_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
-    intervals = [bootstrap_mean(clustered(rng, 1)[:, 0], IDS, seed) for seed in range(DRAWS)]
-    assert 0.90 <= share_that_hold(intervals, 0.0) <= 0.99
+    intervals = [interval_of(clustered(rng, 1)[:, 0], IDS) for _ in range(1000)]
+    assert 0.93 <= share_that_hold(intervals, 0.0) <= 0.97
 
 
 def test_taking_each_image_for_a_prompt_of_its_own_would_promise_too_much() -> None:
     rng = np.random.default_rng(0)
     alone = [str(row) for row in range(len(IDS))]
-    intervals = [bootstrap_mean(clustered(rng, 1)[:, 0], alone, seed) for seed in range(DRAWS)]
+    intervals = [interval_of(clustered(rng, 1)[:, 0], alone) for _ in range(DRAWS)]
     assert share_that_hold(intervals, 0.0) < 0.88
 
 
@@ -74,7 +81,9 @@ def test_the_jackknife_of_kid_holds_the_truth_as_often_as_it_says() -> None:
     for _ in range(DRAWS):
         rows = rng.normal(size=(40, d)) + shift
         names = [str(row) for row in range(40)]
-        measured = kid(Kid(use="kid"), FeatureSet(rows, names, names, []), set_of(real))
+        measured = kid(
+            Kid(use="kid"), Evidence(FeatureSet(rows, names, names, []), {"reference": set_of(real)})
+        )
         assert measured.low is not None
         assert measured.high is not None
         intervals.append((measured.low, measured.high))
@@ -90,7 +99,10 @@ def test_the_jackknife_of_kid_allows_for_images_that_share_a_prompt() -> None:
     real = set_of(np.random.default_rng(1).normal(size=(60, 8)))
     rng = np.random.default_rng(3)
     measured = [
-        kid(Kid(use="kid"), FeatureSet(clustered(rng, 8) + 0.4, IDS, IDS, []), real)
+        kid(
+            Kid(use="kid"),
+            Evidence(FeatureSet(clustered(rng, 8) + 0.4, IDS, IDS, []), {"reference": real}),
+        )
         for _ in range(DRAWS)
     ]
     centre = float(np.mean([each.value for each in measured if each.value is not None]))
@@ -101,9 +113,12 @@ def test_the_jackknife_of_kid_allows_for_images_that_share_a_prompt() -> None:
 def test_the_jackknife_of_a_mean_is_the_textbook_interval() -> None:
     values = np.random.default_rng(4).normal(size=20)
     names = [str(row) for row in range(20)]
-    low, high = jackknife(float(values.mean()), lambda kept: float(values[kept].mean()), names)
+    own = set_of(values[:, None])
+    measured = jackknife(float(values.mean()), lambda kept: float(values[kept].mean()), own)
     expected = stats.t.interval(0.95, 19, values.mean(), stats.sem(values))
-    assert (low, high) == pytest.approx(expected, rel=1e-12)
+    assert (measured.low, measured.high) == pytest.approx(expected, rel=1e-12)
+    assert measured.prompts == pytest.approx(values), "a mean's pseudo-values are the values"
+    assert names == list(own.prompt_ids)
 
 
 def test_the_jackknife_leaves_out_whole_prompts() -> None:
@@ -111,52 +126,46 @@ def test_the_jackknife_leaves_out_whole_prompts() -> None:
 
     def without(kept: NDArray[np.bool_]) -> float:
         kept_rows.append(kept.tolist())
-        return 0.0
+        return 0.5
 
-    assert jackknife(0.5, without, ["a", "b", "a"]) == (0.5, 0.5)
+    own = FeatureSet(np.zeros((3, 1)), [], ["a", "b", "a"], [])
+    measured = jackknife(0.5, without, own)
+    assert (measured.low, measured.high) == (0.5, 0.5)
     assert kept_rows == [[False, True, False], [True, False, True]]
 
 
 values_lists = st.lists(st.floats(-100, 100), min_size=2, max_size=20)
 
 
-@given(values=values_lists)
+@given(values=values_lists, prompts=st.integers(2, 6))
 @settings(max_examples=50, deadline=None)
-def test_a_bootstrap_interval_lies_within_the_values(values: list[float]) -> None:
-    low, high = bootstrap_mean(np.array(values), [str(row) for row in range(len(values))])
-    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
-
-
-@given(values=values_lists, seed=st.integers(0, 100))
-@settings(max_examples=30, deadline=None)
-def test_a_bootstrap_interval_is_the_same_each_time(values: list[float], seed: int) -> None:
-    names = [str(row) for row in range(len(values))]
-    first = bootstrap_mean(np.array(values), names, seed)
-    assert bootstrap_mean(np.array(values), names, seed) == first
-
-
-def test_a_bootstrap_weighs_prompts_by_their_images() -> None:
-    low, high = bootstrap_mean(np.array([0.0, 0.0, 0.0, 1.0]), ["a", "a", "a", "b"])
-    assert (low, high) == (0.0, 1.0)
+def test_the_closed_form_of_a_mean_is_the_jackknife(values: list[float], prompts: int) -> None:
+    each = np.array(values)
+    ids = [str(row % min(prompts, len(each))) for row in range(len(each))]
+    own = FeatureSet(each[:, None], ids, ids, [])
+    closed = mean_of(each, own)
+    naive = jackknife(float(each.mean()), lambda kept: float(each[kept].mean()), own)
+    assert closed.low == pytest.approx(naive.low, abs=1e-6)
+    assert closed.prompts == pytest.approx(naive.prompts, abs=1e-6)
 
 
 def test_an_aesthetic_score_is_the_mean_probability_of_its_images() -> None:
     probabilities = np.array([[0.2], [0.4], [0.9], [0.5]])
     own = FeatureSet(probabilities, [], ["a", "a", "b", "b"], [1, 2, 1, 2])
-    measured = aesthetic(Aesthetic(use="aesthetic", features=LABEL), own, None)
+    measured = aesthetic(Aesthetic(use="aesthetic", features=LABEL), Evidence(own))
     assert measured.value == pytest.approx(0.5)
-    assert measured.low == pytest.approx(0.3)
-    assert measured.high == pytest.approx(0.7)
+    # Two prompts, of mean 0.3 and 0.7: the standard error is 0.2, and t of one degree 12.706.
+    assert measured.high == pytest.approx(0.5 + 0.2 * 12.7062, rel=1e-5)
     assert measured.samples is not None
     assert measured.samples.tolist() == [0.2, 0.4, 0.9, 0.5]
 
 
 def mean_of_probabilities(own: FeatureSet) -> Measurement:
-    return aesthetic(Aesthetic(use="aesthetic", features=LABEL), own, None)
+    return aesthetic(Aesthetic(use="aesthetic", features=LABEL), Evidence(own))
 
 
 def mean_of_cosines(own: FeatureSet) -> Measurement:
-    return clip_score(ClipScore(use="clip-score", features=OpenClip(model="any")), own, None)
+    return clip_score(ClipScore(use="clip-score", features=OpenClip(model="any")), Evidence(own))
 
 
 @pytest.mark.parametrize("measure", [mean_of_probabilities, mean_of_cosines])

@@ -10,7 +10,7 @@ import torch
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from harness.interfaces import Array, FeatureSet
+from harness.interfaces import Array, Evidence, FeatureSet
 from harness.metrics.kid import kernel, kid, mmd2
 from harness.metrics.specs.fidelity import Kid
 
@@ -106,7 +106,7 @@ def test_the_order_of_rows_and_of_sets_does_not_matter() -> None:
 
 def test_the_measurement_is_the_distance_with_its_value_inside_its_interval() -> None:
     own, reference = set_of(draw(40, 6, 11)), set_of(draw(60, 6, 12, shift=0.3))
-    measured = kid(SPEC, own, reference)
+    measured = kid(SPEC, Evidence(own, {"reference": reference}))
     assert measured.value == pytest.approx(mmd2(own.images, reference.images), rel=1e-9)
     assert measured.low is not None
     assert measured.high is not None
@@ -119,7 +119,7 @@ def test_leaving_out_a_prompt_is_the_distance_of_the_others() -> None:
     own, reference = set_of(draw(6, 3, 13)), draw(9, 3, 14)
     left = [mmd2(np.delete(own.images, [2 * p, 2 * p + 1], 0), reference) for p in range(3)]
     spread = np.sqrt(2 / 3 * np.square(np.array(left) - np.mean(left)).sum())
-    measured = kid(SPEC, own, set_of(reference))
+    measured = kid(SPEC, Evidence(own, {"reference": set_of(reference)}))
     assert measured.high is not None
     assert measured.value is not None
     two_sided_95_at_2_degrees = 4.302652729911275
@@ -128,7 +128,7 @@ def test_leaving_out_a_prompt_is_the_distance_of_the_others() -> None:
 
 @pytest.mark.parametrize("own", [set_of(draw(6, 4, 15), per_prompt=6), set_of(draw(2, 4, 16), 1)])
 def test_too_few_prompts_or_images_give_a_reason_and_no_value(own: FeatureSet) -> None:
-    measured = kid(SPEC, own, set_of(draw(20, 4, 17)))
+    measured = kid(SPEC, Evidence(own, {"reference": set_of(draw(20, 4, 17))}))
     assert (measured.value, measured.low, measured.high) == (None, None, None)
     assert measured.reason is not None
     assert "needs 2 prompts and 3 images" in measured.reason
@@ -144,7 +144,7 @@ THREE_OF_ONE = FeatureSet(draw(4, 4, 18), [], ["a", "a", "a", "b"], [1, 2, 3, 1]
     ids=["a reference of one picture", "one image left without its largest prompt"],
 )
 def test_a_single_row_on_either_side_gives_a_reason(own: FeatureSet, reference: FeatureSet) -> None:
-    measured = kid(SPEC, own, reference)
+    measured = kid(SPEC, Evidence(own, {"reference": reference}))
     assert (measured.low, measured.high) == (None, None)
     assert measured.reason is not None
 

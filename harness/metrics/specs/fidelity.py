@@ -1,12 +1,16 @@
-"""Distances to real pictures."""
+"""Distances to real pictures, and what share of either set lies within the other."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
 
 from harness import plugins
-from harness.extractors.specs import Inception
+from harness.extractors.specs import Dinov2, Inception
 from harness.interfaces import Family, MetricSpec, Side
+
+DAMAGE = ("blur", "jpeg", "noise", "other-style")
 
 
 class _Distance(MetricSpec):
@@ -15,6 +19,7 @@ class _Distance(MetricSpec):
     higher_is_better: ClassVar[bool] = False
     family: ClassVar[Family] = "fidelity"
     reads: ClassVar[tuple[Side, ...]] = ("reference",)
+    feels: ClassVar[tuple[str, ...]] = (*DAMAGE, "grey", "collapsed")
     features: plugins.union("extractors") = Inception(use="inception")  # type: ignore[valid-type]
 
 
@@ -26,6 +31,15 @@ class Kid(_Distance):
     use: Literal["kid"]
 
 
+class Cmmd(_Distance):
+    """Kernel distance of unit vectors; meant for an open_clip model, which must be named."""
+
+    implementation: ClassVar[str] = "harness.metrics.cmmd:cmmd"
+    summary: ClassVar[str] = "CMMD: distance of CLIP centroids (unbiased; lower is better)"
+    use: Literal["cmmd"]
+    features: plugins.union("extractors")  # type: ignore[valid-type]
+
+
 class Fid(_Distance):
     """Fréchet distance; its value depends on N, which its name therefore carries."""
 
@@ -33,3 +47,115 @@ class Fid(_Distance):
     summary: ClassVar[str] = "Fréchet distance to the reference (depends on N; lower is better)"
     biased_by_n: ClassVar[bool] = True
     use: Literal["fid"]
+
+
+class FdDinov2(_Distance):
+    """Fréchet distance in the features of DINOv2 (arXiv:2306.04675)."""
+
+    implementation: ClassVar[str] = "harness.metrics.fid:fid"
+    summary: ClassVar[str] = "Fréchet distance in DINOv2 features (depends on N; lower is better)"
+    biased_by_n: ClassVar[bool] = True
+    use: Literal["fd-dinov2"]
+    features: Dinov2 = Dinov2(use="dinov2")
+
+
+class FidInfinity(_Distance):
+    """Fréchet distance, extrapolated to infinite N (arXiv:1911.07023).
+
+    Where images are fewer than features the line in 1/N is no good fit, and the value still
+    depends on N, if less; its name carries N for that.
+    """
+
+    implementation: ClassVar[str] = "harness.metrics.fid:fid_infinity"
+    summary: ClassVar[str] = "Fréchet distance extrapolated in 1/N (lower is better)"
+    biased_by_n: ClassVar[bool] = True
+    use: Literal["fid-infinity"]
+    points: Annotated[int, Field(ge=2, le=50)] = 5
+    """Sizes of subsets the line is drawn through, from a quarter of the images to all."""
+
+
+class _Protocol(_Distance):
+    """A Fréchet distance as papers report it: one network, one resize, and enough images."""
+
+    implementation: ClassVar[str] = "harness.metrics.fid:protocol"
+    biased_by_n: ClassVar[bool] = True
+    resize: ClassVar[str]
+    least: Annotated[int, Field(ge=3)] = 2048
+    """Images that either side needs: as many as features, or the covariances are singular and
+    the value says more of N than of the pictures. Published values take 10,000 and more."""
+
+    @model_validator(mode="after")
+    def _resizes_as_it_says(self) -> Self:
+        features: Any = self.features
+        if features.resize != self.resize:
+            raise ValueError(
+                f"{self.column} resizes by {self.resize}, not {features.resize}; "
+                f"`use: fid` takes any features"
+            )
+        return self
+
+
+class FidTtur(_Protocol):
+    """FID as the TTUR papers and torch-fidelity have it: TF1's bilinear, not antialiased."""
+
+    summary: ClassVar[str] = "FID of TTUR and torch-fidelity: TF1 resize (lower is better)"
+    resize: ClassVar[str] = "tf1"
+    use: Literal["fid-ttur"]
+    features: Inception = Inception(use="inception")
+
+
+class FidClean(_Protocol):
+    """FID as clean-fid has it: antialiased bicubic in floats (arXiv:2104.11222)."""
+
+    summary: ClassVar[str] = "FID of clean-fid: antialiased bicubic resize (lower is better)"
+    resize: ClassVar[str] = "bicubic"
+    use: Literal["fid-clean"]
+    features: Inception = Inception(use="inception", resize="bicubic")
+
+
+class _Share(MetricSpec):
+    """Of neighbourhoods of each set's rows: how the two sets share space, at equal N."""
+
+    higher_is_better: ClassVar[bool] = True
+    family: ClassVar[Family] = "fidelity"
+    reads: ClassVar[tuple[Side, ...]] = ("reference",)
+    biased_by_n: ClassVar[bool] = True
+    features: plugins.union("extractors") = Inception(use="inception")  # type: ignore[valid-type]
+    k: Annotated[int, Field(ge=1, le=100)] = 5
+    """Which neighbour a row's neighbourhood reaches to."""
+
+
+class Precision(_Share):
+    """Share of images within the reference (arXiv:1904.06991)."""
+
+    implementation: ClassVar[str] = "harness.metrics.prdc:precision"
+    summary: ClassVar[str] = "share of images that look like the reference (higher is better)"
+    feels: ClassVar[tuple[str, ...]] = DAMAGE
+    use: Literal["precision"]
+
+
+class Recall(_Share):
+    """Share of the reference within the images (arXiv:1904.06991)."""
+
+    implementation: ClassVar[str] = "harness.metrics.prdc:recall"
+    summary: ClassVar[str] = "share of the reference that images come near (higher is better)"
+    feels: ClassVar[tuple[str, ...]] = ("collapsed",)
+    use: Literal["recall"]
+
+
+class Density(_Share):
+    """How many neighbourhoods of the reference an image is in, over k (arXiv:2002.09797)."""
+
+    implementation: ClassVar[str] = "harness.metrics.prdc:density"
+    summary: ClassVar[str] = "how deep within the reference images lie (higher is better)"
+    feels: ClassVar[tuple[str, ...]] = DAMAGE
+    use: Literal["density"]
+
+
+class Coverage(_Share):
+    """Share of the reference's neighbourhoods that hold an image (arXiv:2002.09797)."""
+
+    implementation: ClassVar[str] = "harness.metrics.prdc:coverage"
+    summary: ClassVar[str] = "share of the reference with an image beside it (higher is better)"
+    feels: ClassVar[tuple[str, ...]] = (*DAMAGE, "collapsed")
+    use: Literal["coverage"]

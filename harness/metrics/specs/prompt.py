@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from harness.extractors.specs import OpenClip
+from pydantic import Field
+
+from harness.extractors.specs import OpenClip, Tagger, WdTagger
 from harness.interfaces import Family, MetricSpec
 
 
@@ -18,3 +20,16 @@ class ClipScore(MetricSpec):
     use: Literal["clip-score"]
     features: OpenClip
     form: Literal["cosine", "paper"] = "cosine"
+
+
+class TagRecall(MetricSpec):
+    """Share of a prompt's tags that a tagger sees in the image."""
+
+    implementation: ClassVar[str] = "harness.metrics.tag_recall:tag_recall"
+    summary: ClassVar[str] = "share of the asked tags that a tagger sees (higher is better)"
+    higher_is_better: ClassVar[bool] = True
+    family: ClassVar[Family] = "prompt"
+    use: Literal["tag-recall"]
+    features: Annotated[Tagger | WdTagger, Field(discriminator="use")]
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The probability above which a tag is seen; the tagger's own if None (WD 0.35, others 0.5)."""

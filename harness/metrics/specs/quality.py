@@ -2,18 +2,74 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from harness.extractors.specs import AestheticModel
-from harness.interfaces import Family, MetricSpec
+from pydantic import Field
+
+from harness.extractors import specs
+from harness.interfaces import ExtractorSpec, Family, MetricSpec
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Aesthetic(MetricSpec):
-    """Probability that a classifier calls the image good."""
-
-    implementation: ClassVar[str] = "harness.metrics.aesthetic:aesthetic"
-    summary: ClassVar[str] = "a classifier's probability of high quality (higher is better)"
+class _Quality(MetricSpec):
     higher_is_better: ClassVar[bool] = True
     family: ClassVar[Family] = "quality"
+
+
+class Aesthetic(_Quality):
+    """Probability that a classifier calls the image good, or the score of an aesthetic head."""
+
+    implementation: ClassVar[str] = "harness.metrics.aesthetic:aesthetic"
+    summary: ClassVar[str] = "how good a classifier or head finds the image (higher is better)"
     use: Literal["aesthetic"]
-    features: AestheticModel
+    features: Annotated[specs.AestheticModel | specs.Head, Field(discriminator="use")]
+
+
+class Hps(_Quality):
+    """HPSv2 (arXiv:2306.09341): 100 × cosine in ViT-H-14 with the weights of xswu/HPSv2."""
+
+    implementation: ClassVar[str] = "harness.metrics.preference:preference"
+    summary: ClassVar[str] = "people's preference by HPSv2, 100 × cosine (higher is better)"
+    use: Literal["hps"]
+    features: specs.OpenClip
+
+    def extractor(self) -> ExtractorSpec:
+        """Return the encoder as HPSv2 looks: at whole images, padded."""
+        return self.features.model_copy(update={"resize": "longest"})
+
+
+class PickScore(_Quality):
+    """PickScore (arXiv:2305.01569): cosine times the model's scale, about 100."""
+
+    implementation: ClassVar[str] = "harness.metrics.preference:preference"
+    summary: ClassVar[str] = "people's preference by PickScore, ~100 × cosine (higher is better)"
+    use: Literal["pick-score"]
+    features: specs.PickScore = specs.PickScore()
+
+
+class ImageReward(_Quality):
+    """ImageReward (arXiv:2304.05977), a score of about −2 to 2."""
+
+    implementation: ClassVar[str] = "harness.metrics.preference:reward"
+    summary: ClassVar[str] = "people's preference by ImageReward (always unavailable for now)"
+    use: Literal["image-reward"]
+    features: specs.ImageReward = specs.ImageReward()
+
+
+class Artefacts(_Quality):
+    """Share of images that are black, blank, banded or burnt."""
+
+    implementation: ClassVar[str] = "harness.metrics.artefacts:artefacts"
+    summary: ClassVar[str] = "share of black, blank, banded or burnt images (lower is better)"
+    higher_is_better: ClassVar[bool] = False
+    use: Literal["artefacts"]
+    features: specs.Pixels = specs.Pixels()
+    black: Share = 0.06
+    """An image is black whose brightest hundredth stays below this."""
+    blank: Share = 0.985
+    """An image is blank with more than this share of one colour."""
+    banded: Share = 0.1
+    """An image is banded with more than this share on stairs instead of gradients."""
+    burnt: Share = 0.3
+    """An image is burnt with more than this share of colours at two ends of their range."""

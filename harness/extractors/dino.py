@@ -1,0 +1,45 @@
+"""The class token of a ViT, as DreamBooth's DINO-I has it (arXiv:2208.12242).
+
+Pictures are prepared here: the processor that lies beside the weights squashes them to 224
+pixels, which gives other numbers than the paper's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from PIL import Image
+from torchvision.transforms import v2
+from transformers import ViTModel
+
+from harness.extractors.specs import Dino
+from harness.extractors.weights import UNLOADABLE, absent
+from harness.interfaces import Network, Rows
+from harness.pocket import locate
+
+_LOOK = v2.Compose([
+    v2.Resize(256, interpolation=v2.InterpolationMode.BICUBIC),
+    v2.CenterCrop(224),
+    v2.PILToTensor(),
+    v2.ToDtype(torch.float32, scale=True),
+    v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+])  # fmt: skip
+
+
+def class_token(spec: Dino, device: str) -> Network:
+    """See the class token after the last layer's norm."""
+    try:
+        model = ViTModel.from_pretrained(
+            locate(spec.model), add_pooling_layer=False, dtype=torch.float32,
+            trust_remote_code=False,
+        )  # fmt: skip
+    except UNLOADABLE as error:
+        raise absent("the ViT", spec.model, error) from error
+    model.to(device).eval()
+
+    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
+        batch = torch.stack([_LOOK(picture.convert("RGB")) for picture in pictures]).to(device)
+        return {"images": model(batch).last_hidden_state[:, 0].float().cpu().numpy()}
+
+    return Network(see)

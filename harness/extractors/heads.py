@@ -1,0 +1,94 @@
+"""A few layers on the image embeddings of an open_clip model: LAION's aesthetic heads and kin.
+
+Known heads, with the encoder that each was trained on:
+
+- LAION v1 (`sa_0_4_vit_l_14_linear.pth`, one layer) and v2 (`sac+logos+ava1-l14-linearMSE.pth`,
+  five layers): ViT-L-14-quickgelu, openai.
+- Aesthetic Predictor v2.5 (`aesthetic_predictor_v2_5.pth`): ViT-SO400M-14-SigLIP-384, webli.
+- Waifu scorer v3 (`model.safetensors`, `activation: relu`): ViT-L-14-quickgelu, openai.
+
+Every one of them reads embeddings at length 1. Scores are as the head gives them: the waifu
+scorer's own demonstration cuts them to 0…10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from open_clip.factory import load_state_dict
+from PIL import Image
+from torch import Tensor, nn
+
+from harness.errors import ScoringError
+from harness.extractors.clip import embeddings
+from harness.extractors.specs import Head
+from harness.extractors.weights import UNLOADABLE, absent
+from harness.interfaces import Network, Rows
+
+
+def head(spec: Head, device: str) -> Network:
+    """See what the head says of each embedding, N × 1 for a head with one output."""
+    layers = load_head(spec).to(device).eval()
+    encoder = embeddings(spec.encoder, device)
+    width = next(each.in_features for each in layers if isinstance(each, nn.Linear))
+
+    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
+        seen = torch.tensor(encoder.see(pictures, texts)["images"], device=device)
+        if seen.shape[1] != width:
+            raise ScoringError(
+                f"the head {spec.head} reads {width} numbers, {spec.encoder.model} gives "
+                f"{seen.shape[1]}",
+                hint="name the encoder that the head was trained on",
+            )
+        return {"images": layers(seen).cpu().numpy()}
+
+    return Network(see)
+
+
+def load_head(spec: Head) -> nn.Sequential:
+    """Return the layers that a file holds, in fp32."""
+    try:
+        weights = load_state_dict(spec.head)
+        return stacked({name: value.float() for name, value in weights.items()}, spec.activation)
+    except UNLOADABLE as error:
+        raise absent("the head", spec.head, error) from error
+
+
+def stacked(weights: Mapping[str, Tensor], activation: str) -> nn.Sequential:
+    """Return the layers by their numbers in the names of their weights.
+
+    Whatever has no weights left a gap in those numbers: the activation stands in the first place
+    after a linear layer that no other layer takes.
+    """
+    numbered: dict[int, dict[str, Tensor]] = {}
+    for name, value in weights.items():
+        *_, place, part = ("0", *name.split("."))
+        if not place.isdigit():
+            raise ValueError(f"{name} is of no numbered layer")
+        numbered.setdefault(int(place), {})[part] = value
+    last = max(numbered)
+    found: list[nn.Module] = []
+    waiting = False
+    for number in range(last + 1):
+        if number in numbered:
+            found.append(_layer(numbered[number]))
+            waiting = isinstance(found[-1], nn.Linear) or waiting
+        elif waiting:
+            found += [nn.ReLU()] if activation == "relu" else []
+            waiting = False
+    return nn.Sequential(*found)
+
+
+def _layer(parts: Mapping[str, Tensor]) -> nn.Module:
+    """Return a linear layer or a batch norm, whichever has these weights."""
+    layer: nn.Linear | nn.BatchNorm1d
+    if "running_mean" in parts:
+        layer = nn.BatchNorm1d(len(parts["running_mean"]))
+    elif "weight" in parts and parts["weight"].ndim == 2:
+        outputs, inputs = parts["weight"].shape
+        layer = nn.Linear(inputs, outputs, bias="bias" in parts)
+    else:
+        raise ValueError(f"it has a layer of {', '.join(parts)}, neither linear nor a batch norm")
+    layer.load_state_dict(parts)
+    return layer

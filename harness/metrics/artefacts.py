@@ -1,0 +1,32 @@
+"""Artefacts: the share of images that are plainly broken, by their pixels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.interfaces import Evidence, FeatureSet, Measurement
+from harness.metrics.intervals import mean_of
+from harness.metrics.specs.quality import Artefacts
+
+
+def artefacts(spec: Artefacts, evidence: Evidence) -> Measurement:
+    """Return the share of flagged images; the notes say how many bear each flag."""
+    found = flags(spec, evidence.own)
+    flagged = np.any(list(found.values()), axis=0).astype(np.float64)
+    counts = tuple(f"{int(rows.sum())} {name}" for name, rows in found.items() if rows.any())
+    return replace(mean_of(flagged, evidence.own), notes=counts)
+
+
+def flags(spec: Artefacts, own: FeatureSet) -> Mapping[str, NDArray[np.bool_]]:
+    """Return which images bear each flag."""
+    column = dict(zip(spec.features.statistics, own.images.T, strict=True))
+    return {
+        "black": column["brightest"] < spec.black,
+        "blank": column["even"] > spec.blank,
+        "banded": column["banding"] > spec.banded,
+        "burnt": column["burnt"] > spec.burnt,
+    }

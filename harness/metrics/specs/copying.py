@@ -1,0 +1,49 @@
+"""Whether images repeat the pictures that were trained on."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from harness import plugins
+from harness.interfaces import Family, MetricSpec, Side
+
+
+class Memorization(MetricSpec):
+    """Share of images that are nearer to an original than held-out pictures ever come.
+
+    An image counts where its cosine to the nearest original is above the `percentile` of held-out
+    pictures' own: of images that copy nothing, one in a hundred does. The flag rises only where
+    the whole interval lies above `tolerated`.
+    """
+
+    implementation: ClassVar[str] = "harness.metrics.copying:memorization"
+    summary: ClassVar[str] = "share of images that copy an original (lower is better)"
+    higher_is_better: ClassVar[bool] = False
+    family: ClassVar[Family] = "copying"
+    reads: ClassVar[tuple[Side, ...]] = ("originals", "reference")
+    feels: ClassVar[tuple[str, ...]] = ("copies",)
+    use: Literal["memorization"]
+    features: plugins.union("extractors")  # type: ignore[valid-type]
+    percentile: Annotated[float, Field(ge=50, lt=100)] = 99.0
+    tolerated: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """The copy rate that is no finding; chance alone gives 1 − percentile / 100."""
+
+
+class Authenticity(MetricSpec):
+    """AuthPct (arXiv:2102.08921): images farther from their nearest original than that original
+    is from the next.
+
+    Real pictures that nobody trained on reach a half to two thirds, not 100, and the value falls
+    where originals are far from each other; read it beside another recipe's.
+    """
+
+    implementation: ClassVar[str] = "harness.metrics.copying:authenticity"
+    summary: ClassVar[str] = "AuthPct: percent of images that no original is next to (higher is better)"
+    higher_is_better: ClassVar[bool] = True
+    family: ClassVar[Family] = "copying"
+    reads: ClassVar[tuple[Side, ...]] = ("originals",)
+    feels: ClassVar[tuple[str, ...]] = ("copies",)
+    use: Literal["authenticity"]
+    features: plugins.union("extractors")  # type: ignore[valid-type]

@@ -1,0 +1,46 @@
+"""Whether images look like the reference's: its style, its people, its things."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from harness import plugins
+from harness.extractors.specs import Csd, Dino, OpenClip
+from harness.interfaces import Family, MetricSpec, Side
+
+
+class _Likeness(MetricSpec):
+    """A comparison of every image with every reference picture."""
+
+    higher_is_better: ClassVar[bool] = True
+    family: ClassVar[Family] = "style"
+    reads: ClassVar[tuple[Side, ...]] = ("reference",)
+
+
+class ClipI(_Likeness):
+    """CLIP-I: mean cosine of all pairs; sees what is shown, and style only a little."""
+
+    implementation: ClassVar[str] = "harness.metrics.likeness:likeness"
+    summary: ClassVar[str] = "mean CLIP cosine to the reference pictures (higher is better)"
+    use: Literal["clip-i"]
+    features: OpenClip
+
+
+class DinoI(_Likeness):
+    """DINO-I: the same in DINO's features, which tell one subject from another of its kind."""
+
+    implementation: ClassVar[str] = "harness.metrics.likeness:likeness"
+    summary: ClassVar[str] = "mean DINO cosine to the reference pictures (higher is better)"
+    use: Literal["dino-i"]
+    features: plugins.union("extractors") = Dino(use="dino")  # type: ignore[valid-type]
+
+
+class Style(_Likeness):
+    """Distance from the centre of the reference's style, in units of the reference's own."""
+
+    implementation: ClassVar[str] = "harness.metrics.style:style"
+    summary: ClassVar[str] = "how far the style is off; 1 as real pictures (lower is better)"
+    higher_is_better: ClassVar[bool] = False
+    feels: ClassVar[tuple[str, ...]] = ("other-style",)
+    use: Literal["style"]
+    features: plugins.union("extractors") = Csd(use="csd")  # type: ignore[valid-type]
