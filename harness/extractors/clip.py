@@ -83,7 +83,7 @@ def _loaded(spec: OpenClip) -> tuple[Any, Any]:
     name = f"local-dir:{spec.model}" if Path(spec.model).is_dir() else spec.model
     _refuse_random(name, spec.pretrained)
     _refuse_other_gelu(name, spec.pretrained)
-    look = _look_of(name, spec.pretrained) | ({"resize_mode": spec.resize} if spec.resize else {})
+    look = look_of(name, spec.pretrained) | ({"resize_mode": spec.resize} if spec.resize else {})
     try:
         model = open_clip.create_model(
             name, spec.pretrained, require_pretrained=True, force_preprocess_cfg=look
@@ -122,7 +122,7 @@ def _refuse_other_gelu(name: str, pretrained: str | None) -> None:
         )
 
 
-def _look_of(name: str, pretrained: str | None) -> dict[str, Any]:
+def look_of(name: str, pretrained: str | None) -> dict[str, Any]:
     """Return how all known weights of a model see pictures, for a file that does not say."""
     if pretrained is None or ":" in name or get_pretrained_cfg(name, pretrained):
         return {}

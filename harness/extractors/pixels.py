@@ -1,4 +1,4 @@
-"""What pixels alone say of an image: black, of one colour, in bands, or burnt. No network."""
+"""What pixels alone say of an image: black, of one colour, in bands, or clipped. No network."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def pixels(spec: Pixels, device: str) -> Network:
 
 
 def statistics(picture: Image.Image) -> tuple[float, float, float, float]:
-    """Return the brightest, even, banding and burnt shares of a picture, each from 0 to 1."""
+    """Return the brightest, even, banding and clipped shares of a picture, each from 0 to 1."""
     colour = np.asarray(picture.convert("RGB"), np.int16)
     grey = np.asarray(picture.convert("L"), np.int16)
-    return brightest(colour), even(colour), max(banding(grey), banding(grey.T)), burnt(colour)
+    return brightest(colour), even(colour), max(banding(grey), banding(grey.T)), clipped(colour)
 
 
 def brightest(colour: Grey) -> float:
@@ -53,7 +53,7 @@ def even(colour: Grey) -> float:
     return float((np.abs(colour - middle).max(-1) <= NEAR).mean())
 
 
-def burnt(colour: Grey) -> float:
+def clipped(colour: Grey) -> float:
     """Return the share of pixels with two channels at an end of their range, white and black apart.
 
     Paper and ink are no fault, and skin or sky may well reach one end in one channel.

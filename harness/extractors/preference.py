@@ -1,7 +1,8 @@
 """What people preferred: networks trained on choices between images of one prompt.
 
 HPSv2 needs nothing of its own: it is ViT-H-14 of open_clip with weights from xswu/HPSv2, and
-whole images, padded.
+whole images, padded. ImageReward is not among our words: its package pins timm 0.6.13, which
+open_clip cannot load.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor, CLIPModel
 
-from harness.errors import MissingPrerequisite
 from harness.extractors.clip import unit
-from harness.extractors.specs import ImageReward, PickScore
+from harness.extractors.specs import PickScore
 from harness.extractors.weights import UNLOADABLE, absent
 from harness.interfaces import Network, Rows
 from harness.pocket import locate
@@ -57,11 +57,3 @@ def _clip(spec: PickScore) -> tuple[Any, Any]:
         return model, AutoProcessor.from_pretrained(spec.processor, trust_remote_code=False)
     except UNLOADABLE as error:
         raise absent("the processor", spec.processor, error) from error
-
-
-def image_reward(spec: ImageReward, device: str) -> Network:
-    """Say why there is none."""
-    raise MissingPrerequisite(
-        "ImageReward cannot be had: its package pins timm 0.6.13, which open_clip cannot load",
-        hint="use hps or pick-score",
-    )

@@ -118,26 +118,17 @@ class PickScore(_Model):
     implementation: ClassVar[str] = "harness.extractors.preference:pick_score"
     summary: ClassVar[str] = "PickScore's image and text embeddings"
     reads_text: ClassVar[bool] = True
-    use: Literal["pick-score"] = "pick-score"
+    use: Literal["pickscore"] = "pickscore"
     model: str = "yuvalkirstain/PickScore_v1"
     processor: str = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
-
-
-class ImageReward(ExtractorSpec):
-    """ImageReward (arXiv:2304.05977): needs an image and its prompt at once."""
-
-    implementation: ClassVar[str] = "harness.extractors.preference:image_reward"
-    summary: ClassVar[str] = "ImageReward (not available: its package is stale)"
-    reads_prompt: ClassVar[bool] = True
-    use: Literal["image-reward"] = "image-reward"
 
 
 class Pixels(ExtractorSpec):
     """What the pixels alone say of an image; no network."""
 
     implementation: ClassVar[str] = "harness.extractors.pixels:pixels"
-    summary: ClassVar[str] = "brightness, evenness, banding and burnt colours; no network"
-    statistics: ClassVar[tuple[str, ...]] = ("brightest", "even", "banding", "burnt")
+    summary: ClassVar[str] = "brightness, evenness, banding and clipped colours; no network"
+    statistics: ClassVar[tuple[str, ...]] = ("brightest", "even", "banding", "clipped")
     """What the columns are, in order."""
     use: Literal["pixels"] = "pixels"
 

@@ -24,4 +24,4 @@ def thumbnail(spec: Thumbnail, device: str) -> Network:
 def _small(picture: Image.Image, side: int) -> NDArray[np.float32]:
     small = picture.convert("RGB").resize((side, side), Image.Resampling.BOX)
     colours = np.asarray(small, np.float32).reshape(-1) / 255
-    return colours - colours.mean()
+    return np.asarray(colours - colours.mean(), np.float32)

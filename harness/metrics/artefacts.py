@@ -28,5 +28,5 @@ def flags(spec: Artefacts, own: FeatureSet) -> Mapping[str, NDArray[np.bool_]]:
         "black": column["brightest"] < spec.black,
         "blank": column["even"] > spec.blank,
         "banded": column["banding"] > spec.banded,
-        "burnt": column["burnt"] > spec.burnt,
+        "clipped": column["clipped"] > spec.clipped,
     }

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.interfaces import Array, Evidence, FeatureSet, Measurement
-from harness.metrics.kid import kernel_distance
+from harness.metrics import mmd
 from harness.metrics.specs.fidelity import Cmmd
 
 SIGMA = 10.0
@@ -22,7 +22,7 @@ SCALE = 1000.0
 def cmmd(spec: Cmmd, evidence: Evidence) -> Measurement:
     """Return the U-statistic over all pairs of unit vectors, × 1000."""
     own, reference = _unit(evidence.own), _unit(evidence["reference"])
-    return kernel_distance(own, reference, scaled)
+    return mmd.measure(own, reference, scaled, spec.pairs)
 
 
 def scaled(x: Array, y: Array) -> Array:

@@ -54,7 +54,7 @@ def authenticity(spec: Authenticity, evidence: Evidence) -> Measurement:
         return refused(len(own), f"needs 2 originals, has {len(originals)}")
     other, distance = closest(own.images, originals.images)
     _, apart = closest(originals.images, originals.images, itself=True)
-    return mean_of(100.0 * (distance > apart[other]), own)
+    return mean_of(np.where(distance > apart[other], 100.0, 0.0), own)
 
 
 def nearest(x: Array, y: Array) -> tuple[NDArray[np.int64], Array]:

@@ -1,26 +1,22 @@
-"""Fréchet distances (FID, arXiv:1706.08500), exact at low rank.
-
-The trace of (ΣxΣy)^½ is the nuclear norm of Xc Ycᵀ, with Xc the centred rows over √(n−1): its
-singular values are the roots of the eigenvalues of ΣxΣy. No matrix root is taken, and nothing is
-lost where rows are fewer than features. The reference's side is had once for all prompts that a
-jackknife leaves out.
-"""
+"""Fréchet distances (FID, arXiv:1706.08500) at this N, and extrapolated to any N."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.interfaces import Array, Evidence, Measurement
-from harness.metrics.intervals import distance_refusal, jackknife, refused
+from harness.metrics.frechet import frechet, frechet_without
+from harness.metrics.intervals import (
+    clusters,
+    distance_refusal,
+    of_pseudo,
+    pseudo_values,
+    refused,
+)
 from harness.metrics.specs.fidelity import FdDinov2, Fid, FidClean, FidInfinity, FidTtur
 
 Mask = NDArray[np.bool_]
-PRECISE = 1e-11
-"""Relative error of a nuclear norm at which eigenvalues of the Gram matrix will do."""
 SEED = 0
 
 
@@ -30,8 +26,9 @@ def fid(spec: Fid | FdDinov2 | FidTtur | FidClean, evidence: Evidence) -> Measur
     reason = distance_refusal(own, reference)
     if reason is not None:
         return refused(len(own), reason)
-    beside = Beside.of(own.images, reference.images)
-    return jackknife(beside.distance(np.ones(len(own), np.bool_)), beside.distance, own)
+    value = frechet(own.images, reference.images)
+    without = frechet_without(own.images, reference.images, clusters(own.prompt_ids))
+    return of_pseudo(value, pseudo_values(value, without), len(own))
 
 
 def protocol(spec: FidTtur | FidClean, evidence: Evidence) -> Measurement:
@@ -51,19 +48,14 @@ def fid_infinity(spec: FidInfinity, evidence: Evidence) -> Measurement:
     Leaving out a prompt takes its images out of each subset and draws the line anew.
     """
     own, reference = evidence.own, evidence["reference"]
-    reason = distance_refusal(own, reference)
-    least = 4 * spec.points
-    if reason is None and len(own) < least:
-        reason = f"needs {least} images to draw a line through, has {len(own)}"
+    cluster, subsets = clusters(own.prompt_ids), nested(len(own), spec.points)
+    reason = distance_refusal(own, reference) or _no_line(cluster, subsets)
     if reason is not None:
         return refused(len(own), reason)
-    beside = Beside.of(own.images, reference.images)
-    subsets = nested(len(own), spec.points)
-
-    def beyond(kept: Mask) -> float:
-        return _intercept(beside, [subset & kept for subset in subsets])
-
-    return jackknife(beyond(np.ones(len(own), np.bool_)), beyond, own)
+    points = [_point(own.images, reference.images, cluster, subset) for subset in subsets]
+    ends = intercepts(*(np.array(each) for each in zip(*points, strict=True)))
+    value = float(ends[-1])
+    return of_pseudo(value, pseudo_values(value, ends[:-1]), len(own))
 
 
 def nested(n: int, points: int) -> list[Mask]:
@@ -72,83 +64,29 @@ def nested(n: int, points: int) -> list[Mask]:
     return [place < size for size in np.linspace(n / 4, n, points).round().astype(np.int64)]
 
 
-def _intercept(beside: Beside, subsets: Sequence[Mask]) -> float:
-    inverse = np.array([1 / subset.sum() for subset in subsets])
-    values = np.array([beside.distance(subset) for subset in subsets])
-    away = inverse - inverse.mean()
-    return float(values.mean() - inverse.mean() * (away @ values) / (away @ away))
+def _no_line(cluster: NDArray[np.int64], subsets: list[Mask]) -> str | None:
+    """Return why no line can be drawn through these subsets, or through what a prompt leaves."""
+    least = 4 * len(subsets)
+    if len(cluster) < least:
+        return f"needs {least} images to draw a line through, has {len(cluster)}"
+    first = cluster[subsets[0]]
+    if len(first) - np.bincount(first).max() < 2:
+        return f"one prompt holds all but one of the first {len(first)} images drawn"
+    return None
 
 
-def frechet(x: Array, y: Array) -> float:
-    """Return |μx − μy|² + tr(Σx + Σy − 2(ΣxΣy)^½) of the rows of `x` and `y`."""
-    return Beside.of(x, y).distance(np.ones(len(x), np.bool_))
+def _point(x: Array, y: Array, cluster: NDArray[np.int64], subset: Mask) -> tuple[Array, Array]:
+    """Return 1/N and FID of a subset: without each prompt in turn, and last with all."""
+    rows, there = x[subset], cluster[subset]
+    sizes = np.append(np.bincount(there, minlength=int(cluster.max()) + 1), 0)
+    known, numbers = np.unique(there, return_inverse=True)
+    distances = np.full(len(sizes), frechet(rows, y))
+    distances[known] = frechet_without(rows, y, numbers.astype(np.int64))
+    return 1 / (len(rows) - sizes), distances
 
 
-@dataclass(frozen=True)
-class Beside:
-    """Rows beside a fixed reference, ready to say the distance of any of them."""
-
-    rows: Array
-    """Centred; n × d."""
-    gap: Array
-    """Their mean, less the reference's."""
-    seen: Array
-    """n × r: products with the reference's centred rows, or with a triangular factor of them."""
-    among: Array | None
-    """n × n: `seen` times its own transpose, where that is the smaller Gram matrix."""
-    spread: float
-    """The trace of the reference's covariance."""
-    rank: int
-    """The most its covariance can have."""
-
-    @staticmethod
-    def of(x: Array, y: Array) -> Beside:
-        rows = x - x.mean(0)
-        theirs = (y - y.mean(0)) / np.sqrt(len(y) - 1)
-        rank = min(len(y) - 1, y.shape[1])
-        seen = rows @ _small(theirs).T
-        among = seen @ seen.T if len(seen) <= seen.shape[1] else None
-        spread = float(np.square(theirs).sum())
-        return Beside(rows, x.mean(0) - y.mean(0), seen, among, spread, rank)
-
-    def distance(self, kept: Mask) -> float:
-        """Return the Fréchet distance of the rows where `kept` is true."""
-        count = int(kept.sum())
-        share = kept / count
-        moved = share @ self.rows
-        own = np.square(self.rows).sum(1) @ share - moved @ moved
-        gap = self.gap + moved
-        root = self._norm(kept, count) / np.sqrt(count - 1)
-        return float(gap @ gap + own * count / (count - 1) + self.spread - 2 * root)
-
-    def _norm(self, kept: Mask, count: int) -> float:
-        """Return the nuclear norm of what is seen of these rows, once they are centred.
-
-        It comes from the eigenvalues of the Gram matrix, which is quick; small ones lose digits
-        there, and where that would show, from singular values.
-        """
-        squares = np.linalg.eigvalsh(self._gram(kept))[::-1][: min(count - 1, self.rank)]
-        noise = 4 * np.finfo(np.float64).eps * max(squares[0], 0.0)
-        if squares[-1] > 100 * noise:
-            values = np.sqrt(squares)
-            if (noise / values).sum() < PRECISE * values.sum():
-                return float(values.sum())
-        seen = self.seen[kept]
-        return float(np.linalg.svd(_small(seen - seen.mean(0)), compute_uv=False).sum())
-
-    def _gram(self, kept: Mask) -> Array:
-        if self.among is None:
-            seen = self.seen[kept]
-            seen = seen - seen.mean(0)
-            return np.asarray(seen.T @ seen)
-        among = self.among[np.ix_(kept, kept)]
-        mean = among.mean(0)
-        return np.asarray(among - mean - mean[:, None] + mean.mean())
-
-
-def _small(centred: Array) -> Array:
-    """Return a matrix with the same Gram matrix of columns and as few rows as can be."""
-    rows, columns = centred.shape
-    if rows <= columns:
-        return centred
-    return np.asarray(np.linalg.qr(centred, mode="r"), np.float64)
+def intercepts(x: Array, y: Array) -> Array:
+    """Return where the least-squares line through each column's points is at x = 0."""
+    away = x - x.mean(0)
+    slope = (away * y).sum(0) / np.square(away).sum(0)
+    return np.asarray(y.mean(0) - slope * x.mean(0))

@@ -40,6 +40,19 @@ class Hits:
     """For each of the reference: the lowest and the highest number of the prompts that hit it."""
     last: NDArray[np.int64]
 
+    @property
+    def alone(self) -> NDArray[np.bool_]:
+        """Which of the reference are hit by images of one prompt only."""
+        return (self.last >= 0) & (self.first == self.last)
+
+
+@dataclass(frozen=True)
+class Near:
+    """Each row's nearest others in its own set, nearest first."""
+
+    squares: Array
+    rows: NDArray[np.int64]
+
 
 def precision(spec: Precision, evidence: Evidence) -> Measurement:
     """Return the share of images in a neighbourhood of the reference, with its interval.
@@ -57,10 +70,24 @@ def density(spec: Density, evidence: Evidence) -> Measurement:
 def recall(spec: Recall, evidence: Evidence) -> Measurement:
     """Return the share of the reference in a neighbourhood of an image, with its interval.
 
-    The jackknife leaves a prompt's neighbourhoods out and holds the others' radii fixed, though
-    they would grow where the prompt's images were among the k neighbours.
+    Without a prompt the others' neighbourhoods grow where its images were among the k nearest;
+    as many more neighbours are kept as a prompt has images, so the jackknife is exact.
     """
-    return _of_reference(spec, evidence, around="own")
+    own, reference, found = balanced(evidence.own, evidence["reference"], spec.k)
+    if found.reason is not None:
+        return found
+    cluster = clusters(own.prompt_ids)
+    near = neighbours(own.images, spec.k + int(np.bincount(cluster).max()))
+    if near.squares.shape[1] < spec.k + int(np.bincount(cluster).max()):
+        return refused(len(own), f"without its largest prompt, fewer than {spec.k + 1} images")
+    met = hits(own, reference.images, near.squares[:, spec.k - 1], np.zeros(len(reference)))
+    there = met.last >= 0
+    lost = np.bincount(met.first[met.alone], minlength=int(cluster.max()) + 1)
+    open_to = ~there | met.alone
+    gained = _gained(own, cluster, near, spec.k, reference.images[open_to])
+    gained &= ~there[open_to] | (met.first[open_to] == np.arange(len(gained))[:, None])
+    without = (there.sum() - lost + gained.sum(1)) / len(there)
+    return _said(float(there.mean()), without, own, found, 1.0)
 
 
 def coverage(spec: Coverage, evidence: Evidence) -> Measurement:
@@ -68,7 +95,14 @@ def coverage(spec: Coverage, evidence: Evidence) -> Measurement:
 
     The radii are the reference's alone, so the jackknife is exact.
     """
-    return _of_reference(spec, evidence, around="reference")
+    own, reference, found = balanced(evidence.own, evidence["reference"], spec.k)
+    if found.reason is not None:
+        return found
+    met = hits(own, reference.images, np.zeros(len(own)), reaches(reference.images, spec.k))
+    there = met.last >= 0
+    many = int(clusters(own.prompt_ids).max()) + 1
+    without = (there.sum() - np.bincount(met.first[met.alone], minlength=many)) / len(there)
+    return _said(float(there.mean()), without, own, found, 1.0)
 
 
 def _of_images(
@@ -87,20 +121,32 @@ def _of_images(
     return _said(float(each.mean()), without, own, found, most)
 
 
-def _of_reference(spec: Recall | Coverage, evidence: Evidence, around: str) -> Measurement:
-    """Return the share of the reference that is hit; without a prompt, less what it alone hits."""
-    own, reference, found = balanced(evidence.own, evidence["reference"], spec.k)
-    if found.reason is not None:
+def _gained(
+    own: FeatureSet, cluster: NDArray[np.int64], near: Near, k: int, others: Array
+) -> NDArray[np.bool_]:
+    """Return for each prompt which of `others` come into a neighbourhood that grows without it."""
+    prompts, reach = grown(cluster, near, k)
+    found = np.zeros((int(cluster.max()) + 1, len(others)), np.bool_)
+    if len(others) == 0:
         return found
-    if around == "own":
-        radii = reaches(own.images, spec.k), np.zeros(len(reference))
-    else:
-        radii = np.zeros(len(own)), reaches(reference.images, spec.k)
-    met = hits(own, reference.images, *radii)
-    there, alone = met.last >= 0, (met.last >= 0) & (met.first == met.last)
-    many = int(clusters(own.prompt_ids).max()) + 1
-    without = (there.sum() - np.bincount(met.first[alone], minlength=many)) / len(there)
-    return _said(float(there.mean()), without, own, found, 1.0)
+    slack = _slack(others)
+    for at, squares in _blocks(own.images, others):
+        for row, distances in enumerate(squares, at):
+            for prompt, radius in zip(prompts[row], reach[row], strict=True):
+                if prompt != cluster[row]:
+                    found[prompt] |= distances <= radius + slack
+    return found
+
+
+def grown(cluster: NDArray[np.int64], near: Near, k: int) -> tuple[NDArray[np.int64], Array]:
+    """Return n × k: the prompts of each row's k nearest, and its radius without each of them."""
+    prompts = cluster[near.rows]
+    reach = np.empty((len(prompts), k))
+    for column in range(k):
+        others = prompts != prompts[:, column, None]
+        at = (np.cumsum(others, axis=1) == k).argmax(1)
+        reach[:, column] = near.squares[np.arange(len(at)), at]
+    return prompts[:, :k], reach
 
 
 def _said(
@@ -157,13 +203,28 @@ def reaches(x: Array, k: int) -> Array:
     return found
 
 
+def neighbours(x: Array, count: int) -> Near:
+    """Return each row's `count` nearest others, or all there are."""
+    count = min(count, len(x) - 1)
+    near = Near(np.empty((len(x), count)), np.empty((len(x), count), np.int64))
+    for at, squares in _blocks(x, x):
+        rows = np.arange(len(squares))
+        squares[rows, at + rows] = np.inf
+        some = np.argpartition(squares, count - 1, axis=1)[:, :count]
+        order = np.take_along_axis(squares, some, 1).argsort(1, kind="stable")
+        chosen = np.take_along_axis(some, order, 1)
+        near.rows[at : at + len(rows)] = chosen
+        near.squares[at : at + len(rows)] = np.take_along_axis(squares, chosen, 1)
+    return near
+
+
 def hits(own: FeatureSet, others: Array, mine: Array, theirs: Array) -> Hits:
     """Return who is within whose radius: a pair is a hit at the larger of its two radii."""
     cluster = clusters(own.prompt_ids)
     each = np.zeros(len(own), np.int64)
     first = np.full(len(others), cluster.max() + 1)
     last = np.full(len(others), -1)
-    slack = ROUNDING * np.square(others - others.mean(0)).sum(1).max()
+    slack = _slack(others)
     for at, squares in _blocks(own.images, others):
         rows = slice(at, at + len(squares))
         hit = squares <= np.maximum(mine[rows, None], theirs) + slack
@@ -172,6 +233,10 @@ def hits(own: FeatureSet, others: Array, mine: Array, theirs: Array) -> Hits:
         first = np.minimum(first, np.where(hit, prompt, cluster.max() + 1).min(0))
         last = np.maximum(last, np.where(hit, prompt, -1).max(0))
     return Hits(each, first, last)
+
+
+def _slack(rows: Array) -> float:
+    return float(ROUNDING * np.square(rows - rows.mean(0)).sum(1).max())
 
 
 def _blocks(x: Array, y: Array) -> Iterator[tuple[int, Array]]:

@@ -14,8 +14,3 @@ def preference(spec: MetricSpec, evidence: Evidence) -> Measurement:
     own = evidence.own
     scale = own.more["scale"][:, 0] if "scale" in own.more else 100.0
     return replace(mean_of(scale * cosines(own), own), notes=cut_prompts(own))
-
-
-def reward(spec: MetricSpec, evidence: Evidence) -> Measurement:
-    """Return the mean of what the network itself gives for image and prompt."""
-    return mean_of(evidence.own.images[:, 0], evidence.own)

@@ -56,7 +56,8 @@ def test_torch_fidelity_says_the_same_of_the_same_pictures(tmp_path: Path) -> No
     own, reference = pictures(1, 60), pictures(2, 45)
     theirs = calculate_metrics(
         input1=saved(own, tmp_path / "own"), input2=saved(reference, tmp_path / "reference"),
-        cuda=False, feature_extractor="inception-v3-compat", fid=True, kid=True, prc=True, kid_subsets=1, kid_subset_size=COUNT,
+        cuda=False, feature_extractor="inception-v3-compat", fid=True, kid=True, prc=True,
+        kid_subsets=1, kid_subset_size=COUNT,
         prc_neighborhood=3, feature_extractor_weights_path=weights, batch_size=1, cache=False,
         verbose=False, save_cpu_ram=True,
     )  # fmt: skip

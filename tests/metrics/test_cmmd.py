@@ -13,7 +13,7 @@ from harness.interfaces import Array, Evidence, FeatureSet
 from harness.metrics.cmmd import cmmd
 from harness.metrics.specs.fidelity import Cmmd
 
-SPEC = Cmmd(use="cmmd", features=OpenClip(model="pocket/clip"))
+SPEC = Cmmd(use="cmmd", features=OpenClip(model="pocket/clip"), pairs="all")
 
 
 def draw(n: int, d: int, seed: int, shift: float = 0.0) -> Array:

@@ -15,6 +15,7 @@ from harness.metrics.kid import kernel, kid, mmd2
 from harness.metrics.specs.fidelity import Kid
 
 SPEC = Kid(use="kid")
+ALL = Kid(use="kid", pairs="all")
 
 
 class AsTheyAre(torch.nn.Module):
@@ -106,7 +107,7 @@ def test_the_order_of_rows_and_of_sets_does_not_matter() -> None:
 
 def test_the_measurement_is_the_distance_with_its_value_inside_its_interval() -> None:
     own, reference = set_of(draw(40, 6, 11)), set_of(draw(60, 6, 12, shift=0.3))
-    measured = kid(SPEC, Evidence(own, {"reference": reference}))
+    measured = kid(ALL, Evidence(own, {"reference": reference}))
     assert measured.value == pytest.approx(mmd2(own.images, reference.images), rel=1e-9)
     assert measured.low is not None
     assert measured.high is not None
@@ -119,11 +120,37 @@ def test_leaving_out_a_prompt_is_the_distance_of_the_others() -> None:
     own, reference = set_of(draw(6, 3, 13)), draw(9, 3, 14)
     left = [mmd2(np.delete(own.images, [2 * p, 2 * p + 1], 0), reference) for p in range(3)]
     spread = np.sqrt(2 / 3 * np.square(np.array(left) - np.mean(left)).sum())
-    measured = kid(SPEC, Evidence(own, {"reference": set_of(reference)}))
+    measured = kid(ALL, Evidence(own, {"reference": set_of(reference)}))
     assert measured.high is not None
     assert measured.value is not None
     two_sided_95_at_2_degrees = 4.302652729911275
     assert measured.high - measured.value == pytest.approx(two_sided_95_at_2_degrees * spread)
+
+
+def of_unlike(x: Array, prompts: list[str], y: Array) -> float:
+    """Return the distance that takes only pairs of unlike prompts, one pair at a time."""
+    pairs = [(i, j) for i, j in product(range(len(x)), repeat=2) if prompts[i] != prompts[j]]
+    among = float(np.mean([kernel(x[[i]], x[[j]])[0, 0] for i, j in pairs]))
+    theirs = kernel(y, y)[~np.eye(len(y), dtype=bool)].mean()
+    return float(among + theirs - 2 * kernel(x, y).mean())
+
+
+def test_images_of_one_prompt_are_no_pair() -> None:
+    rows, prompts = draw(7, 3, 22), ["a", "a", "a", "b", "b", "c", "d"]
+    own, real = FeatureSet(rows, prompts, prompts, [0] * 7), draw(9, 3, 23)
+    measured = kid(SPEC, Evidence(own, {"reference": set_of(real)}))
+    assert measured.value == pytest.approx(of_unlike(rows, prompts, real), rel=1e-9)
+    without = []
+    for name in "abcd":
+        kept = [row for row in range(7) if prompts[row] != name]
+        without.append(of_unlike(rows[kept], [prompts[row] for row in kept], real))
+    assert measured.prompts == pytest.approx(4 * measured.value - 3 * np.array(without))
+
+
+def test_with_one_image_a_prompt_it_is_what_libraries_say() -> None:
+    own, reference = set_of(draw(30, 6, 24), per_prompt=1), set_of(draw(50, 6, 25, shift=0.3))
+    measured = kid(SPEC, Evidence(own, {"reference": reference}))
+    assert measured.value == pytest.approx(mmd2(own.images, reference.images), rel=1e-9)
 
 
 @pytest.mark.parametrize("own", [set_of(draw(6, 4, 15), per_prompt=6), set_of(draw(2, 4, 16), 1)])
@@ -144,7 +171,7 @@ THREE_OF_ONE = FeatureSet(draw(4, 4, 18), [], ["a", "a", "a", "b"], [1, 2, 3, 1]
     ids=["a reference of one picture", "one image left without its largest prompt"],
 )
 def test_a_single_row_on_either_side_gives_a_reason(own: FeatureSet, reference: FeatureSet) -> None:
-    measured = kid(SPEC, Evidence(own, {"reference": reference}))
+    measured = kid(ALL, Evidence(own, {"reference": reference}))
     assert (measured.low, measured.high) == (None, None)
     assert measured.reason is not None
 

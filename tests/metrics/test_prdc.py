@@ -49,11 +49,10 @@ def within(x: Array, y: Array, radii: list[float]) -> Array:
     )
 
 
-def by_brute_force(x: Array, y: Array, k: int, radii_x: list[float] | None = None) -> list[float]:
-    """Return all four, pair by pair, with the radii of `x` from elsewhere where given."""
-    around_x = radii_x or [radius(x, at, k) for at in range(len(x))]
+def by_brute_force(x: Array, y: Array, k: int) -> list[float]:
+    """Return all four, pair by pair."""
     in_y = within(x, y, [radius(y, at, k) for at in range(len(y))])
-    in_x = within(y, x, around_x)
+    in_x = within(y, x, [radius(x, at, k) for at in range(len(x))])
     return [in_y.any(1).mean(), in_x.any(1).mean(), in_y.sum() / (k * len(x)), in_y.any(0).mean()]
 
 
@@ -68,18 +67,17 @@ def test_it_is_what_counting_pairs_gives(
     assert measure(spec, evidence(set_of(x), y)).value == pytest.approx(by_brute_force(x, y, 5)[at])
 
 
+@pytest.mark.parametrize(("n", "d", "per"), [(24, 3, 2), (40, 2, 4), (61, 3, 7)])
 @pytest.mark.parametrize("at", range(4), ids=NAMES)
-def test_pseudo_values_leave_out_a_prompt_and_hold_the_others_radii(at: int) -> None:
-    x, y, k = draw(24, 3, 3), draw(24, 3, 4, shift=0.8), 5
+def test_pseudo_values_leave_out_a_prompt_and_count_anew(at: int, n: int, d: int, per: int) -> None:
+    x, y = draw(n, d, 3), draw(n, d, 4, shift=0.8)
     spec, measure = ALL[at]
-    measured = measure(spec, evidence(set_of(x), y))
-    radii = [radius(x, row, k) for row in range(24)]
-    left = []
-    for prompt in range(12):
-        kept = [row for row in range(24) if row // 2 != prompt]
-        left.append(by_brute_force(x[kept], y, k, [radii[row] for row in kept])[at])
+    measured = measure(spec, evidence(set_of(x, per), y))
+    prompts = np.arange(n) // per
+    many = prompts.max() + 1
+    left = [by_brute_force(x[prompts != prompt], y, 5)[at] for prompt in range(many)]
     assert measured.value is not None
-    assert measured.prompts == pytest.approx(12 * measured.value - 11 * np.array(left))
+    assert measured.prompts == pytest.approx(many * measured.value - (many - 1) * np.array(left))
 
 
 @pytest.mark.parametrize(("n", "d", "k"), [(60, 4, 3), (200, 64, 5), (150, 2, 1)])

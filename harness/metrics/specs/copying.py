@@ -40,7 +40,9 @@ class Authenticity(MetricSpec):
     """
 
     implementation: ClassVar[str] = "harness.metrics.copying:authenticity"
-    summary: ClassVar[str] = "AuthPct: percent of images that no original is next to (higher is better)"
+    summary: ClassVar[str] = (
+        "AuthPct: percent of images that no original is next to (higher is better)"
+    )
     higher_is_better: ClassVar[bool] = True
     family: ClassVar[Family] = "copying"
     reads: ClassVar[tuple[Side, ...]] = ("originals",)

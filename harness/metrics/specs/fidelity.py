@@ -10,6 +10,7 @@ from harness import plugins
 from harness.extractors.specs import Dinov2, Inception
 from harness.interfaces import Family, MetricSpec, Side
 
+Pairs = Literal["unlike-prompts", "all"]
 DAMAGE = ("blur", "jpeg", "noise", "other-style")
 
 
@@ -29,6 +30,9 @@ class Kid(_Distance):
     implementation: ClassVar[str] = "harness.metrics.kid:kid"
     summary: ClassVar[str] = "kernel distance to the reference (unbiased; lower is better)"
     use: Literal["kid"]
+    pairs: Pairs = "unlike-prompts"
+    """Which pairs of images count. Libraries take all, which is too high where a prompt has
+    several images; with one image a prompt both are the same."""
 
 
 class Cmmd(_Distance):
@@ -37,6 +41,8 @@ class Cmmd(_Distance):
     implementation: ClassVar[str] = "harness.metrics.cmmd:cmmd"
     summary: ClassVar[str] = "CMMD: distance of CLIP centroids (unbiased; lower is better)"
     use: Literal["cmmd"]
+    pairs: Pairs = "unlike-prompts"
+    """Which pairs of images count, as for KID."""
     features: plugins.union("extractors")  # type: ignore[valid-type]
 
 

@@ -11,12 +11,17 @@ from harness.interfaces import Family, MetricSpec
 
 
 class ClipScore(MetricSpec):
-    """Cosine between image and prompt, times 100; or as the paper has it, 2.5 · max(cos, 0)."""
+    """Cosine between image and prompt, times 100; or as the paper has it, 2.5 · max(cos, 0).
+
+    Any model of open_clip's will do, by its names: `{model: ViT-SO400M-14-SigLIP-384, pretrained:
+    webli}` is the same score with SigLIP, whose cosines are lower than CLIP's.
+    """
 
     implementation: ClassVar[str] = "harness.metrics.clip_score:clip_score"
     summary: ClassVar[str] = "image and prompt agree, 100 × cosine (higher is better)"
     higher_is_better: ClassVar[bool] = True
     family: ClassVar[Family] = "prompt"
+    feels: ClassVar[tuple[str, ...]] = ("shuffled",)
     use: Literal["clip-score"]
     features: OpenClip
     form: Literal["cosine", "paper"] = "cosine"
@@ -29,6 +34,7 @@ class TagRecall(MetricSpec):
     summary: ClassVar[str] = "share of the asked tags that a tagger sees (higher is better)"
     higher_is_better: ClassVar[bool] = True
     family: ClassVar[Family] = "prompt"
+    feels: ClassVar[tuple[str, ...]] = ("shuffled",)
     use: Literal["tag-recall"]
     features: Annotated[Tagger | WdTagger, Field(discriminator="use")]
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None

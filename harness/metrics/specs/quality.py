@@ -9,6 +9,7 @@ from pydantic import Field
 from harness.extractors import specs
 from harness.interfaces import ExtractorSpec, Family, MetricSpec
 
+DAMAGE = ("blur", "jpeg", "noise")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -18,20 +19,32 @@ class _Quality(MetricSpec):
 
 
 class Aesthetic(_Quality):
-    """Probability that a classifier calls the image good, or the score of an aesthetic head."""
+    """Probability that a classifier calls the image good."""
 
     implementation: ClassVar[str] = "harness.metrics.aesthetic:aesthetic"
-    summary: ClassVar[str] = "how good a classifier or head finds the image (higher is better)"
+    summary: ClassVar[str] = "a classifier's probability of high quality (higher is better)"
+    feels: ClassVar[tuple[str, ...]] = DAMAGE
     use: Literal["aesthetic"]
-    features: Annotated[specs.AestheticModel | specs.Head, Field(discriminator="use")]
+    features: specs.AestheticModel
 
 
-class Hps(_Quality):
+class AestheticHead(_Quality):
+    """Mean score of an aesthetic head: LAION's, Aesthetic Predictor v2.5, a waifu scorer."""
+
+    implementation: ClassVar[str] = "harness.metrics.aesthetic:aesthetic"
+    summary: ClassVar[str] = "score of an aesthetic head on open_clip embeddings (higher is better)"
+    feels: ClassVar[tuple[str, ...]] = DAMAGE
+    use: Literal["aesthetic-head"]
+    features: specs.Head
+
+
+class Hpsv2(_Quality):
     """HPSv2 (arXiv:2306.09341): 100 × cosine in ViT-H-14 with the weights of xswu/HPSv2."""
 
     implementation: ClassVar[str] = "harness.metrics.preference:preference"
     summary: ClassVar[str] = "people's preference by HPSv2, 100 × cosine (higher is better)"
-    use: Literal["hps"]
+    feels: ClassVar[tuple[str, ...]] = ("shuffled",)
+    use: Literal["hpsv2"]
     features: specs.OpenClip
 
     def extractor(self) -> ExtractorSpec:
@@ -44,24 +57,16 @@ class PickScore(_Quality):
 
     implementation: ClassVar[str] = "harness.metrics.preference:preference"
     summary: ClassVar[str] = "people's preference by PickScore, ~100 × cosine (higher is better)"
-    use: Literal["pick-score"]
+    feels: ClassVar[tuple[str, ...]] = ("shuffled",)
+    use: Literal["pickscore"]
     features: specs.PickScore = specs.PickScore()
 
 
-class ImageReward(_Quality):
-    """ImageReward (arXiv:2304.05977), a score of about −2 to 2."""
-
-    implementation: ClassVar[str] = "harness.metrics.preference:reward"
-    summary: ClassVar[str] = "people's preference by ImageReward (always unavailable for now)"
-    use: Literal["image-reward"]
-    features: specs.ImageReward = specs.ImageReward()
-
-
 class Artefacts(_Quality):
-    """Share of images that are black, blank, banded or burnt."""
+    """Share of images that are black, blank, banded or clipped."""
 
     implementation: ClassVar[str] = "harness.metrics.artefacts:artefacts"
-    summary: ClassVar[str] = "share of black, blank, banded or burnt images (lower is better)"
+    summary: ClassVar[str] = "share of black, blank, banded or clipped images (lower is better)"
     higher_is_better: ClassVar[bool] = False
     use: Literal["artefacts"]
     features: specs.Pixels = specs.Pixels()
@@ -71,5 +76,5 @@ class Artefacts(_Quality):
     """An image is blank with more than this share of one colour."""
     banded: Share = 0.1
     """An image is banded with more than this share on stairs instead of gradients."""
-    burnt: Share = 0.3
-    """An image is burnt with more than this share of colours at two ends of their range."""
+    clipped: Share = 0.3
+    """An image is clipped with more than this share of colours at two ends of their range."""
