@@ -5,7 +5,8 @@ Known heads, with the encoder that each was trained on:
 - LAION v1 (`sa_0_4_vit_l_14_linear.pth`, one layer) and v2 (`sac+logos+ava1-l14-linearMSE.pth`,
   five layers): ViT-L-14-quickgelu, openai.
 - Aesthetic Predictor v2.5 (`aesthetic_predictor_v2_5.pth`): ViT-SO400M-14-SigLIP-384, webli.
-- Waifu scorer v3 (`model.safetensors`, `activation: relu`): ViT-L-14-quickgelu, openai.
+- Waifu scorer v3 (`Eugeoter/waifu-scorer-v3` on the hub, `activation: relu`):
+  ViT-L-14-quickgelu, openai.
 
 Every one of them reads embeddings at length 1. Scores are as the head gives them: the waifu
 scorer's own demonstration cuts them to 0…10.
@@ -14,8 +15,10 @@ scorer's own demonstration cuts them to 0…10.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
+from huggingface_hub import hf_hub_download
 from open_clip.factory import load_state_dict
 from PIL import Image
 from torch import Tensor, nn
@@ -23,8 +26,10 @@ from torch import Tensor, nn
 from harness.errors import ScoringError
 from harness.extractors.clip import embeddings
 from harness.extractors.specs import Head
-from harness.extractors.weights import UNLOADABLE, absent
+from harness.extractors.weights import FILES, UNLOADABLE, absent
 from harness.interfaces import Network, Rows
+
+_HUB_FILE = "model.safetensors"
 
 
 def head(spec: Head, device: str) -> Network:
@@ -49,10 +54,17 @@ def head(spec: Head, device: str) -> Network:
 def load_head(spec: Head) -> nn.Sequential:
     """Return the layers that a file holds, in fp32."""
     try:
-        weights = load_state_dict(spec.head)
+        weights = load_state_dict(_file(spec.head))
         return stacked({name: value.float() for name, value in weights.items()}, spec.activation)
     except UNLOADABLE as error:
-        raise absent("the head", spec.head, error) from error
+        fetch = f"hf download {spec.head} {_HUB_FILE}"
+        raise absent("the head", spec.head, error, fetch) from error
+
+
+def _file(name: str) -> str:
+    """Return the path of a head's weights, which a name without a file's ending has on the hub."""
+    is_file = Path(name).suffix in FILES or Path(name).exists()
+    return name if is_file else str(hf_hub_download(name, _HUB_FILE))
 
 
 def stacked(weights: Mapping[str, Tensor], activation: str) -> nn.Sequential:

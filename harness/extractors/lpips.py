@@ -25,7 +25,7 @@ from harness.interfaces import Network, Rows
 
 _RELUS = (1, 4, 7, 9, 11)
 """After which of AlexNet's layers LPIPS looks."""
-_FETCH = 'python -c "import torchvision; torchvision.models.alexnet(weights=\'DEFAULT\')"'
+_FETCH = "python -c \"import torchvision; torchvision.models.alexnet(weights='DEFAULT')\""
 
 
 def activations(spec: Lpips, device: str) -> Network:
@@ -67,7 +67,7 @@ def network(weights: str | None) -> tuple[torch.nn.Module, torch.nn.Module, torc
     except UNLOADABLE as error:
         name = weights or "of torchvision"
         raise absent("AlexNet's weights", name, error, _FETCH) from error
-    return alex.eval(), judge.lins.eval(), judge.scaling_layer.eval()
+    return alex.eval(), torch.nn.ModuleList(judge.lins).eval(), judge.scaling_layer.eval()
 
 
 def _alexnet(name: str | None) -> dict[str, Tensor]:

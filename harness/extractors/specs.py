@@ -83,7 +83,8 @@ class Head(ExtractorSpec):
     use: Literal["head"]
     encoder: OpenClip
     head: str
-    """A file of weights, .safetensors or .pth; the layers' shapes are read from it."""
+    """A file of weights, .safetensors or .pth, or a repository of the hub with model.safetensors;
+    the layers' shapes are read from it."""
     activation: Literal["none", "relu"] = "none"
     """What stands between the layers, which the file does not say."""
 
@@ -121,6 +122,9 @@ class PickScore(_Model):
     use: Literal["pickscore"] = "pickscore"
     model: str = "yuvalkirstain/PickScore_v1"
     processor: str = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {**super().fingerprint(), "processor_files": pinned(self.processor)}
 
 
 class Pixels(ExtractorSpec):

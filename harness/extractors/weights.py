@@ -11,7 +11,7 @@ from harness.errors import MissingPrerequisite
 
 UNLOADABLE = (OSError, RuntimeError, ValueError, SafetensorError, UnpicklingError)
 """What libraries raise where weights are absent, damaged, of another shape, or would run code."""
-_FILES = {".bin", ".ckpt", ".onnx", ".pt", ".pth", ".safetensors"}
+FILES = {".bin", ".ckpt", ".onnx", ".pt", ".pth", ".safetensors"}
 _LAION = "https://github.com/christophschuhmann/improved-aesthetic-predictor/raw/main"
 _SOURCES = {
     "sac+logos+ava1-l14-linearMSE.pth": f"{_LAION}/sac%2Blogos%2Bava1-l14-linearMSE.pth",
@@ -42,6 +42,6 @@ def _help(name: str, fetch: str | None) -> str:
     place, source = Path(name), _SOURCES.get(Path(name).name)
     if source is not None and not place.exists():
         return f"`curl --create-dirs -L -o '{name}' '{source}'`"
-    if place.is_absolute() or name.startswith(".") or place.suffix in _FILES:
+    if place.is_absolute() or name.startswith(".") or place.suffix in FILES:
         return f"correct the path {name}"
     return f"`{fetch or f'hf download {name}'}`"

@@ -71,8 +71,9 @@ def nearest(x: Array, y: Array) -> tuple[NDArray[np.int64], Array]:
 def closest(x: Array, y: Array, itself: bool = False) -> tuple[NDArray[np.int64], Array]:
     """Return which row of `y` each row of `x` is nearest to, and how far; not `itself`."""
     row, distance = np.empty(len(x), np.int64), np.empty(len(x))
+    lengths = np.einsum("nd,nd->n", y, y)
     for at in _blocks(len(x), len(y)):
-        squares = np.square(x[at]).sum(1)[:, None] + np.square(y).sum(1) - 2 * x[at] @ y.T
+        squares = np.square(x[at]).sum(1)[:, None] + lengths - 2 * x[at] @ y.T
         if itself:
             squares[np.arange(len(squares)), np.arange(at.start, at.start + len(squares))] = np.inf
         row[at] = squares.argmin(1)

@@ -129,6 +129,7 @@ def test_a_pickled_module_is_not_loaded(tmp_path: Path) -> None:
         ("heads/sac+logos+ava1-l14-linearMSE.pth", "/raw/main/sac%2Blogos%2Bava1-l14-linearMSE"),
         ("/no/aesthetic_predictor_v2_5.pth", "curl --create-dirs -L -o '/no/aesthetic_predictor"),
         ("/no/mine.safetensors", "correct the path /no/mine.safetensors"),
+        ("Eugeoter/waifu-scorer-v3", "hf download Eugeoter/waifu-scorer-v3 model.safetensors"),
     ],
 )
 def test_an_absent_head_comes_with_the_command_that_fetches_it(file: str, command: str) -> None:

@@ -1,4 +1,4 @@
-"""The same pictures, the same network: torch-fidelity's numbers and ours."""
+"""The same pictures, the same network: the numbers of torch-fidelity and torchmetrics, and ours."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 from random_inception import write_random_inception
 from torch_fidelity import calculate_metrics
+from torchmetrics.image.fid import FrechetInceptionDistance, NoTrainInceptionV3
+from torchmetrics.image.kid import KernelInceptionDistance
 
 from harness.extractors.inception import inception
 from harness.extractors.specs import Inception
@@ -31,11 +33,11 @@ OURS: dict[str, tuple[Any, Callable[..., Measurement], float]] = {
 """With fewer pictures than features, torch-fidelity's eigenvalues lose digits of FID."""
 
 
-def pictures(seed: int, contrast: float) -> list[Image.Image]:
+def pictures(seed: int, contrast: float, count: int = COUNT) -> list[Image.Image]:
     """Return smooth pictures in two sizes, neither of them the network's."""
     rng = np.random.default_rng(seed)
     found = []
-    for number in range(COUNT):
+    for number in range(count):
         pixels = 128 + contrast * rng.normal(size=(6, 6, 3)) + 20 * rng.normal(size=3)
         small = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
         found.append(small.resize((96, 80) if number % 2 else (64, 64), Image.Resampling.BICUBIC))
@@ -49,10 +51,25 @@ def saved(images: list[Image.Image], folder: Path) -> str:
     return str(folder)
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_random_inception(tmp_path_factory.mktemp("weights") / "inception.pth"))
+
+
+def seen(weights: str, layer: str, *sides: list[Image.Image]) -> Evidence:
+    """Return what our extractor sees of the images and of the reference."""
+    network = inception(Inception(use="inception", weights=weights, layer=layer), "cpu")  # type: ignore[arg-type]
+    sets = []
+    for side in sides:
+        ids = [str(number) for number in range(len(side))]
+        rows = network.see(side, ids)["images"].astype(np.float64)
+        sets.append(FeatureSet(rows, ids, ids, [0] * len(side)))
+    return Evidence(sets[0], {"reference": sets[1]})
+
+
 @pytest.mark.slow
 @torch.inference_mode()
-def test_torch_fidelity_says_the_same_of_the_same_pictures(tmp_path: Path) -> None:
-    weights = str(write_random_inception(tmp_path / "inception.pth"))
+def test_torch_fidelity_says_the_same_of_the_same_pictures(weights: str, tmp_path: Path) -> None:
     own, reference = pictures(1, 60), pictures(2, 45)
     theirs = calculate_metrics(
         input1=saved(own, tmp_path / "own"), input2=saved(reference, tmp_path / "reference"),
@@ -61,13 +78,56 @@ def test_torch_fidelity_says_the_same_of_the_same_pictures(tmp_path: Path) -> No
         prc_neighborhood=3, feature_extractor_weights_path=weights, batch_size=1, cache=False,
         verbose=False, save_cpu_ram=True,
     )  # fmt: skip
-    network = inception(Inception(use="inception", weights=weights), "cpu")
-    ids = [str(number) for number in range(COUNT)]
-    sides = [
-        FeatureSet(network.see(side, ids)["images"].astype(np.float64), ids, ids, [0] * COUNT)
-        for side in (own, reference)
-    ]
-    evidence = Evidence(sides[0], {"reference": sides[1]})
+    evidence = seen(weights, "2048", own, reference)
     for name, (spec, measure, tolerance) in OURS.items():
         assert measure(spec, evidence).value == pytest.approx(theirs[name], rel=tolerance), name
     assert 0 < theirs["precision"] < 1, "a set that says nothing would prove nothing"
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_with_more_pictures_than_features_torch_fidelity_agrees_to_a_millionth(
+    weights: str, tmp_path: Path
+) -> None:
+    own, reference = pictures(3, 60, 80), pictures(4, 45, 90)
+    theirs = calculate_metrics(
+        input1=saved(own, tmp_path / "own"), input2=saved(reference, tmp_path / "reference"),
+        cuda=False, feature_extractor="inception-v3-compat", feature_layer_fid="64", fid=True,
+        feature_extractor_weights_path=weights, batch_size=1, cache=False, verbose=False,
+        save_cpu_ram=True,
+    )  # fmt: skip
+    found = fid(Fid(use="fid"), seen(weights, "64", own, reference)).value
+    assert found == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
+
+
+def shown(metric: Any, own: list[Image.Image], reference: list[Image.Image]) -> Any:
+    """Show a metric of torchmetrics both sets, one picture at a time; return what it says."""
+    metric.set_dtype(torch.float64)
+    for side, real in ((own, False), (reference, True)):
+        for image in side:
+            pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None]
+            metric.update(pixels, real=real)
+    return metric.compute()
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_torchmetrics_fid_says_the_same_of_the_same_pictures(weights: str) -> None:
+    own, reference = pictures(3, 60, 80), pictures(4, 45, 90)
+    theirs = FrechetInceptionDistance(
+        feature=64, antialias=False, feature_extractor_weights_path=weights
+    )
+    found = fid(Fid(use="fid"), seen(weights, "64", own, reference)).value
+    assert found == pytest.approx(float(shown(theirs, own, reference)), rel=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save all")
+@torch.inference_mode()
+def test_torchmetrics_kid_says_the_same_of_the_same_pictures(weights: str) -> None:
+    own, reference = pictures(1, 60), pictures(2, 45)
+    network = NoTrainInceptionV3("inception-v3-compat", ["2048"], weights, antialias=False)
+    network.num_features = 2048
+    theirs = KernelInceptionDistance(feature=network, subsets=1, subset_size=COUNT)
+    found = kid(Kid(use="kid"), seen(weights, "2048", own, reference)).value
+    assert found == pytest.approx(float(shown(theirs, own, reference)[0]), rel=1e-6)

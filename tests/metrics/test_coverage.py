@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.extractors.specs import AestheticModel, Classifier
+from harness.extractors.specs import Classifier
 from harness.interfaces import Evidence, FeatureSet, Measurement
 from harness.metrics.intervals import mean_of
 from harness.metrics.kid import kid
@@ -68,4 +68,6 @@ def test_the_interval_holds_the_large_n_value_as_often_as_it_says(name: str) -> 
 
 if __name__ == "__main__":
     for name in MEASURES:
-        print(f"{name:<12} {held(name, DRAWS, 0):.3f} of {DRAWS}, {held(name, 1000, 1):.3f} of 1000")
+        print(
+            f"{name:<12} {held(name, DRAWS, 0):.3f} of {DRAWS}, {held(name, 1000, 1):.3f} of 1000"
+        )

@@ -82,7 +82,8 @@ def test_the_jackknife_of_kid_holds_the_truth_as_often_as_it_says() -> None:
         rows = rng.normal(size=(40, d)) + shift
         names = [str(row) for row in range(40)]
         measured = kid(
-            Kid(use="kid"), Evidence(FeatureSet(rows, names, names, []), {"reference": set_of(real)})
+            Kid(use="kid"),
+            Evidence(FeatureSet(rows, names, names, []), {"reference": set_of(real)}),
         )
         assert measured.low is not None
         assert measured.high is not None
