@@ -178,8 +178,8 @@ def _beside(recipe: Recipe, judgement: Judgement, sample: Step) -> dict[Side, St
     spec = sample.spec
     assert isinstance(spec, SampleSpec)
     base = bare_base(recipe, spec)
-    if described(base) == described(spec):
-        return {}
+    if not sample.inputs and described(base) == described(spec):
+        return {}  # it is the base
     found: dict[Side, Step] = {}
     benchmark = judgement.benchmark
     if benchmark.base:

@@ -165,7 +165,11 @@ RECIPES: list[tuple[str, str, str]] = [
         "name: ink\nload: {adapter: some/lora}",
         "1: a recipe trains or loads, not both: drop train or load",
     ),
-    ("name: ink", "name: ink\nload: {}", "3: load names exactly one of model, adapter and adapters"),
+    (
+        "name: ink",
+        "name: ink\nload: {}",
+        "3: load names exactly one of model, adapter and adapters",
+    ),
     (
         "  adapter: {rank: 16}\n",
         "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,13 @@ def test_options_that_say_as_before_are_in_no_key_and_no_signature() -> None:
 def test_a_pocket_model_that_does_not_exist_is_told_at_once() -> None:
     with pytest.raises(UsageError, match="there is no model pocket/sdxxl"):
         planned(base=Base(model="pocket/sdxxl"))
+
+
+def test_the_bare_base_is_drawn_beside_an_adapter_and_not_beside_itself() -> None:
+    judgement = benchmark.load("pocket-v1")
+    wide = replace(judgement, benchmark=judgement.benchmark.model_copy(update={"base": True}))
+    base = plan(recipe.load("pocket-base"), wide)
+    trained = plan(recipe.load("pocket-ninja"), wide)
+    assert [step.name for step in base.steps].count("base") == 0
+    assert trained.keys()["base"] == base.keys()["sample"], "one drawing serves both"
+    assert trained.signature == base.signature

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import create_model
 
 from harness.dataset import Curate, Data
-from harness.extractors.specs import Classifier, OpenClip
+from harness.extractors.specs import Classifier, Inception, OpenClip
 from harness.interfaces import OptimizerSpec, Page
 from harness.metrics.specs.fidelity import Kid
 from harness.records import described, extractor_name, make_step
@@ -151,3 +152,15 @@ class Endless(Page):
 def test_a_page_that_cannot_be_written_as_json_has_no_key() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         key(Endless(size=float("inf")))
+
+
+def test_an_extractor_is_known_by_the_content_of_its_weights(tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "here" / "a.pth", tmp_path / "there" / "a.pth"
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+    file.write_bytes(b"one")
+    elsewhere.write_bytes(b"one")
+    first = described(Inception(use="inception", weights=str(file)))
+    assert described(Inception(use="inception", weights=str(elsewhere))) == first
+    elsewhere.write_bytes(b"another")
+    assert described(Inception(use="inception", weights=str(elsewhere))) != first

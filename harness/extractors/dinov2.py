@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import Dinov2Model
 
 from harness.extractors.specs import Dinov2
@@ -34,12 +33,10 @@ def class_token(spec: Dinov2, device: str) -> Network:
 
 
 def look(picture: Image.Image) -> Tensor:
-    """Return 1 × 3 × 224 × 224: squeezed to a square by antialiased bicubic, in ImageNet units."""
-    pixels = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float()
-    small = F.interpolate(
-        pixels, size=(SIDE, SIDE), mode="bicubic", antialias=True, align_corners=False
-    )
-    units = small.clamp(0, 255) / 255
+    """Return 1 × 3 × 224 × 224 in ImageNet units: squeezed to a square by PIL's bicubic, whose
+    rounding to bytes is part of the paper's code."""
+    small = picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    units = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)[None].float() / 255
     mean, spread = (torch.tensor(each)[:, None, None] for each in (MEAN, SPREAD))
     return (units - mean) / spread
 

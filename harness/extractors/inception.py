@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from harness.extractors.specs import Inception
-from harness.extractors.weights import absent
+from harness.extractors.weights import UNLOADABLE, absent
 from harness.interfaces import Network, Rows
 
 _FETCH = (
@@ -84,10 +84,12 @@ def _by_size(
 
 def _network(spec: Inception) -> Any:
     try:
+        if spec.weights:  # torch-fidelity would run code that a file brings; this refuses it
+            torch.load(spec.weights, weights_only=True)
         return FeatureExtractorInceptionV3(
             "inception-v3-compat", [spec.layer], feature_extractor_weights_path=spec.weights
         )
-    except (OSError, RuntimeError) as error:
+    except UNLOADABLE as error:
         raise absent(
             "the Inception weights", spec.weights or "of torch-fidelity", error, _FETCH
         ) from error

@@ -10,6 +10,15 @@ from harness.interfaces import ExtractorSpec
 from harness.pocket import pinned
 
 
+def by_content(values: dict[str, Any], field: str, place: str | None) -> dict[str, Any]:
+    """Return a fingerprint with the content of a local file where its path stood."""
+    found = pinned(place)
+    if not found:
+        return values
+    others = {name: value for name, value in values.items() if name != field}
+    return {**others, f"{field}_content": found["weights"]}
+
+
 class _Model(ExtractorSpec):
     """An extractor around one set of weights."""
 
@@ -32,7 +41,7 @@ class Inception(ExtractorSpec):
     """How pictures come to 299 px: as TTUR and torch-fidelity do it, or as clean-fid does."""
 
     def fingerprint(self) -> dict[str, Any]:
-        return {**super().fingerprint(), **pinned(self.weights)}
+        return by_content(super().fingerprint(), "weights", self.weights)
 
 
 class Classifier(_Model):
@@ -89,7 +98,7 @@ class Head(ExtractorSpec):
     """What stands between the layers, which the file does not say."""
 
     def fingerprint(self) -> dict[str, Any]:
-        return {**super().fingerprint(), **pinned(self.head)}
+        return by_content(super().fingerprint(), "head", self.head)
 
 
 class Tagger(_Model):
@@ -193,7 +202,7 @@ class Csd(ExtractorSpec):
     """A repository with model.safetensors, or a file in its format."""
 
     def fingerprint(self) -> dict[str, Any]:
-        return {**super().fingerprint(), **pinned(self.weights)}
+        return by_content(super().fingerprint(), "weights", self.weights)
 
 
 class Lpips(ExtractorSpec):
@@ -211,4 +220,4 @@ class Lpips(ExtractorSpec):
     """Pictures are shown at this many pixels a side, whatever their shape."""
 
     def fingerprint(self) -> dict[str, Any]:
-        return {**super().fingerprint(), **pinned(self.weights)}
+        return by_content(super().fingerprint(), "weights", self.weights)

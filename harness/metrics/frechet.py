@@ -112,7 +112,7 @@ def _spectrum(rows: Array) -> tuple[Array, Array, bool]:
 def _span(vectors: Array, out: NDArray[np.int64]) -> Array:
     """Return an orthonormal basis of span{eᵢ − 1/n} in terms of the eigenvectors."""
     share = 1 - len(out) / len(vectors)
-    return vectors[out] + (share**-0.5 - 1) / len(out) * vectors[out].sum(0)
+    return np.asarray(vectors[out] + (share**-0.5 - 1) / len(out) * vectors[out].sum(0))
 
 
 def _change(span: Array, squares: Array, nodes: Array, shrunk: Array, whole: bool) -> float:

@@ -42,17 +42,32 @@ def measure(own: FeatureSet, reference: FeatureSet, alike: Kernel, pairs: Pairs)
         reason = f"needs 3 prompts, has {len(sizes)}: only pairs of unlike prompts count"
     if reason is not None:
         return refused(n, reason)
-    among = np.bincount(cluster, weights=sums_among(own.images, alike))
-    within, couples = sums_within(own.images, cluster, alike), sizes * (sizes - 1)
-    dropped, gone = (within, couples) if pairs == "unlike-prompts" else (0 * within, 0 * couples)
-    across = np.bincount(cluster, weights=sums_across(own.images, reference.images, alike))
-    across, theirs = across / len(reference), mean_among(reference.images, alike)
-    value = (among - dropped).sum() / (n * (n - 1) - gone.sum()) + theirs - 2 * across.sum() / n
-    left = n - sizes
-    inner = among.sum() - 2 * among + within - (dropped.sum() - dropped)
-    many = left * (left - 1) - (gone.sum() - gone)
-    without = inner / many + theirs - 2 * (across.sum() - across) / left
-    return of_pseudo(float(value), pseudo_values(float(value), without), n)
+    likeness = _among(own.images, cluster, alike, pairs) / _pairs(sizes, pairs)
+    sums = sums_across(own.images, reference.images, alike) / len(reference)
+    across = np.asarray(np.bincount(cluster, weights=sums), np.float64)
+    outer = (across.sum() - np.append(across, 0)) / (n - np.append(sizes, 0))
+    each = likeness + mean_among(reference.images, alike) - 2 * outer
+    value = float(each[-1])
+    return of_pseudo(value, pseudo_values(value, each[:-1]), n)
+
+
+def _among(x: Array, cluster: NDArray[np.int64], alike: Kernel, pairs: Pairs) -> Array:
+    """Return the kernel's sum over pairs that count: without each prompt, and last with all."""
+    sums = np.asarray(np.bincount(cluster, weights=sums_among(x, alike)), np.float64)
+    return _left(sums, sums_within(x, cluster, alike), pairs)
+
+
+def _pairs(sizes: Array, pairs: Pairs) -> Array:
+    """Return how many pairs those are."""
+    return _left(sizes * (sizes.sum() - 1), sizes * (sizes - 1), pairs)
+
+
+def _left(sums: Array, within: Array, pairs: Pairs) -> Array:
+    """Return the sum of all pairs without each prompt's, and last with all, given each prompt's
+    pairs with any image, and those within it."""
+    if pairs == "all":
+        return np.asarray(sums.sum() - np.append(2 * sums - within, 0))
+    return np.asarray((sums - within).sum() - np.append(2 * (sums - within), 0))
 
 
 def mmd2(x: Array, y: Array, alike: Kernel) -> float:

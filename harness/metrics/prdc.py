@@ -43,7 +43,7 @@ class Hits:
     @property
     def alone(self) -> NDArray[np.bool_]:
         """Which of the reference are hit by images of one prompt only."""
-        return (self.last >= 0) & (self.first == self.last)
+        return np.asarray((self.last >= 0) & (self.first == self.last))
 
 
 @dataclass(frozen=True)

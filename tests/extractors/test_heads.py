@@ -144,4 +144,4 @@ def test_a_head_is_pinned_by_its_content_and_its_encoders(tmp_path: Path) -> Non
     file.write_bytes(b"one")
     first = spec.fingerprint()
     file.write_bytes(b"two")
-    assert first["weights"] != spec.fingerprint()["weights"]
+    assert first["head_content"] != spec.fingerprint()["head_content"]

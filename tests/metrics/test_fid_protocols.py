@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mpmath import mp
 from PIL import Image
 from random_inception import write_random_inception
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torchvision import transforms
 from transformers import Dinov2Config, Dinov2Model
 
 from harness.errors import MissingPrerequisite
@@ -86,6 +88,23 @@ def test_pictures_of_many_sizes_keep_their_order(weights: str, resize: str) -> N
     alone = np.concatenate([network.see([image], [""])["images"] for image in images])
     assert together == pytest.approx(alone, rel=1e-4, abs=1e-5)
     assert np.abs(alone[0] - alone[2]).max() > 1e-3
+
+
+class Intruder:
+    """A pickle that makes a folder when it is loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_weights_file_that_brings_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    torch.save({"fc.bias": Intruder(tmp_path / "entered")}, tmp_path / "weights.pth")
+    with pytest.raises(MissingPrerequisite, match="Inception weights"):
+        inception(Inception(use="inception", weights=str(tmp_path / "weights.pth")), "cpu")
+    assert not (tmp_path / "entered").exists()
 
 
 # protocols
@@ -208,13 +227,11 @@ def test_dinov2_looks_at_224_pixels_in_imagenet_units() -> None:
     assert grey.shape == (1, 3, 224, 224)
     assert grey.abs().max() < 0.02, "ImageNet's mean colour is zero"
     image = picture(300, 200, 3)
-    pixels = np.asarray(image, np.float32)
-    bands = [Image.fromarray(pixels[:, :, band], mode="F") for band in range(3)]
-    small = [np.asarray(band.resize((224, 224), Image.Resampling.BICUBIC)) for band in bands]
-    theirs = np.clip(np.stack(small, 2), 0, 255) / 255
-    ours = look(image)[0].permute(1, 2, 0).double().numpy()
-    ours = ours * np.array([0.229, 0.224, 0.225]) + np.array([0.485, 0.456, 0.406])
-    assert np.abs(ours - theirs).max() < 1e-4
+    paper = transforms.Compose([
+        transforms.Resize((224, 224), transforms.InterpolationMode.BICUBIC), transforms.ToTensor(),
+        transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    ])  # fmt: skip
+    assert look(image)[0].numpy() == pytest.approx(paper(image).numpy(), abs=1e-6)
 
 
 def test_a_dinov2_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
