@@ -15,14 +15,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from scipy import stats
 
+from harness.interfaces import Array
+from harness.metrics.intervals import LEVEL
 from harness.records import Accounting, Result, Score, Versus
-
-Array = NDArray[np.float64]
-LEVEL = 0.95
-
 
 Pseudo = Mapping[str, Mapping[str, float]]
 

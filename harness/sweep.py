@@ -12,18 +12,17 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from harness.benchmark import Judgement
 from harness.board import headline, score_of
 from harness.errors import UsageError
+from harness.metrics.intervals import reach_of
 from harness.plan import RunPlan, plan
 from harness.recipe import Recipe
 from harness.records import Result
 
 Kind = Literal["strength", "checkpoint"]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
-LEVEL = 0.95
 Pseudo = Mapping[str, Mapping[str, float]]
 """By metric and prompt."""
 
@@ -111,10 +110,7 @@ def difference(a: Point, b: Point, metric: str) -> tuple[float, float]:
     assert mine is not None
     assert other is not None
     gap = float(mine.value or 0) - float(other.value or 0)
-    if len(gaps) < 2:
-        return gap, float("inf")
-    error = gaps.std(ddof=1) / np.sqrt(len(gaps))
-    return gap, float(stats.t.ppf(0.5 + LEVEL / 2, len(gaps) - 1) * error)
+    return gap, reach_of(gaps) if len(gaps) > 1 else float("inf")
 
 
 def _because(
