@@ -13,7 +13,7 @@ from harness import pages, plugins
 from harness.dataset import Count
 from harness.errors import PageError, Problem
 from harness.fingerprint import digest
-from harness.interfaces import ExtractorSpec, MetricSpec, Page, Side
+from harness.interfaces import Drawn, ExtractorSpec, MetricSpec, Page, Side
 from harness.parts import Part
 from harness.recipe import Name
 
@@ -71,8 +71,8 @@ class Reference(Page):
     resolution: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
 
 
-class Leakage(Page):
-    """Prompts drawn without a recipe's own words, to see what the adapter does unasked."""
+class Asked(Page):
+    """Prompts that are drawn beside the benchmark's own."""
 
     suites: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
@@ -92,7 +92,10 @@ class Benchmark(Page):
     """Pictures that recipes train on: what copies are looked for among."""
     base: bool = False
     """Whether the bare base is drawn too, so that every score stands beside its own."""
-    leakage: Leakage | None = None
+    leakage: Asked | None = None
+    """Prompts drawn without a recipe's own words, to see what the adapter does unasked."""
+    extraction: Asked | None = None
+    """Captions of originals, to see whether they bring their pictures back."""
     metrics: tuple[plugins.union("metrics"), ...] = Field(min_length=1)  # type: ignore[valid-type]
 
     @field_validator("seeds")
@@ -122,13 +125,17 @@ class Benchmark(Page):
     @model_validator(mode="after")
     def _sides_where_needed(self) -> Self:
         there = {"reference": self.reference, "originals": self.originals, "base": self.base,
-                 "bare": self.leakage, "bare-base": self.leakage}  # fmt: skip
+                 "bare-base": self.leakage, "bare": self.leakage,
+                 "captions": self.extraction, "sample": True}  # fmt: skip
         for metric in self.metrics:
-            for side in metric.reads:
+            for side in (metric.judges, *metric.reads):
                 if not there[side]:
-                    field = "leakage" if side.startswith("bare") else side
-                    raise ValueError(f"{metric.column} compares with {field}: add {field}")
+                    field = _FIELDS.get(side, side)
+                    raise ValueError(f"{metric.column} looks at {field}: add {field}")
         return self
+
+
+_FIELDS = {"bare": "leakage", "bare-base": "leakage", "captions": "extraction"}
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,7 @@ class Judgement:
     benchmark: Benchmark
     suites: tuple[PromptSuite, ...]
     leakage: tuple[PromptSuite, ...] = ()
+    extraction: tuple[PromptSuite, ...] = ()
 
     @property
     def prompts(self) -> list[Prompt]:
@@ -151,11 +159,12 @@ class Judgement:
     def metrics(self) -> tuple[MetricSpec, ...]:
         return self.benchmark.metrics
 
-    def extractors(self, side: Side | None = None) -> list[ExtractorSpec]:
+    def extractors(self, side: Drawn | Side | None = None) -> list[ExtractorSpec]:
         """Return each extractor that some metric reads, once; or those it reads of one side."""
         found: dict[str, ExtractorSpec] = {}
         for metric in self.metrics:
-            if side is None or side in metric.reads or side == "base":
+            beside = side == "base" and metric.judges == "sample"
+            if side is None or beside or side == metric.judges or side in metric.reads:
                 extractor = metric.extractor()
                 found.setdefault(digest(extractor.fingerprint()), extractor)
         return list(found.values())
@@ -168,11 +177,13 @@ def load(name: str | Path) -> Judgement:
     located = pages.read(file)
     problems: list[Problem] = []
     suites = _suites(benchmark.suites, located, ("suites",), problems)
-    unasked = benchmark.leakage.suites if benchmark.leakage else ()
-    leakage = _suites(unasked, located, ("leakage", "suites"), problems)
+    asked = {
+        field: _suites(beside.suites if beside else (), located, (field, "suites"), problems)
+        for field, beside in (("leakage", benchmark.leakage), ("extraction", benchmark.extraction))
+    }
     if problems:
         raise PageError(problems)
-    return Judgement(benchmark, suites, leakage)
+    return Judgement(benchmark, suites, **asked)
 
 
 def _suites(

@@ -96,6 +96,8 @@ def _row(
 ) -> RunPlan:  # fmt: skip
     protocol = protocol_of(judgement, Base(model="real pictures")) | {"card": name}
     sample = replace(sample, name="sample")
+    if judgement.benchmark.extraction is not None:
+        sides = {**sides, "captions": replace(sample, name="captions")}
     work = (*before, *sides.values(), sample, *judging(name, sample, judgement, sides))
     return RunPlan(
         recipe=name, judgement=judgement,

@@ -53,10 +53,13 @@ class ExtractorSpec(Spec):
     """Whether what it says of an image depends on the prompt."""
 
 
-Side = Literal["reference", "originals", "base", "bare", "bare-base"]
-"""What images are compared with: real pictures that nobody trained on; pictures that recipes
-train on; the base model at the same prompts and seeds; and, for prompts without a recipe's own
-words, the recipe's images (bare) beside the base's."""
+Drawn = Literal["sample", "bare", "captions"]
+"""Images that a recipe draws: of the benchmark's prompts; of prompts without its own words; and
+of captions that recipes learn from."""
+Side = Literal["reference", "originals", "base", "bare", "bare-base", "captions"]
+"""What stands beside the sample: real pictures that nobody trained on; pictures that recipes train
+on; the base model at the same prompts and seeds; and what is drawn of other prompts, for bare ones
+by the base too."""
 Family = Literal["fidelity", "prompt", "quality", "style", "diversity", "copying", "probe"]
 
 
@@ -65,6 +68,8 @@ class MetricSpec(Spec):
 
     higher_is_better: ClassVar[bool]
     family: ClassVar[Family]
+    judges: ClassVar[Drawn] = "sample"
+    """Which images it judges."""
     reads: ClassVar[tuple[Side, ...]] = ()
     """What it needs beside the images themselves."""
     feels: ClassVar[tuple[str, ...]] = ()

@@ -5,12 +5,12 @@ Pure: it reads no store and no clock, and gives the same keys on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import Judgement, Prompt, Reference, Sampler
+from harness.benchmark import Asked, Judgement, Prompt, PromptSuite, Reference, Sampler
 from harness.dataset import Caption
 from harness.errors import UsageError
 from harness.fingerprint import digest
@@ -174,28 +174,32 @@ def _class_images(recipe: Recipe, train: Train, prior: Prior) -> Step:
 
 
 def _beside(recipe: Recipe, judgement: Judgement, sample: Step) -> dict[Side, Step]:
-    """Return the images that the base draws beside a recipe's, and those of bare prompts."""
-    spec = sample.spec
+    """Return what is drawn beside the sample: by the base, of bare prompts, of captions."""
+    spec, benchmark = sample.spec, judgement.benchmark
     assert isinstance(spec, SampleSpec)
-    base = bare_base(recipe, spec)
-    if not sample.inputs and described(base) == described(spec):
-        return {}  # it is the base
-    found: dict[Side, Step] = {}
-    benchmark = judgement.benchmark
-    if benchmark.base:
-        found["base"] = step_of("base", "sample", base, {}, recipe.name)
-    if benchmark.leakage is not None:
-        prompts = tuple(prompt for suite in judgement.leakage for prompt in suite.prompts)
-        asked: dict[str, Any] = {
-            "prompts": prompts,
-            "seeds": benchmark.leakage.seeds,
-            "prompting": Prompting(),
-        }
-        unasked = spec.model_copy(update=asked)
-        found["bare"] = step_of("bare", "sample", unasked, dict(sample.inputs), recipe.name)
-        theirs = base.model_copy(update=asked)
-        found["bare-base"] = step_of("bare-base", "sample", theirs, {}, recipe.name)
-    return found
+    base, trained = bare_base(recipe, spec), dict(sample.inputs)
+    drawn: dict[Side, tuple[SampleSpec, dict[str, str]]] = {}
+    if benchmark.extraction is not None:
+        drawn["captions"] = _asking(spec, judgement.extraction, benchmark.extraction), trained
+    if trained or described(base) != described(spec):
+        if benchmark.base:
+            drawn["base"] = base, {}
+        if benchmark.leakage is not None:
+            unasked, theirs = (
+                _asking(each, judgement.leakage, benchmark.leakage) for each in (spec, base)
+            )
+            drawn["bare"] = unasked.model_copy(update={"prompting": Prompting()}), trained
+            drawn["bare-base"] = theirs, {}
+    return {
+        side: step_of(side, "sample", each, inputs, recipe.name)
+        for side, (each, inputs) in drawn.items()
+    }
+
+
+def _asking(spec: SampleSpec, suites: Sequence[PromptSuite], asked: Asked) -> SampleSpec:
+    """Return the same drawing of other prompts."""
+    prompts = tuple(prompt for suite in suites for prompt in suite.prompts)
+    return spec.model_copy(update={"prompts": prompts, "seeds": asked.seeds})
 
 
 def bare_base(recipe: Recipe, spec: SampleSpec) -> SampleSpec:
@@ -306,10 +310,7 @@ def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
     plain = benchmark.sampler.prompt_style == "plain"
     return {
         "benchmark": benchmark.name,
-        "suites": {
-            suite.name: [suite.version, digest(described(suite.prompts))[:16]]
-            for suite in judgement.suites
-        },
+        "suites": _contents(judgement.suites),
         "seeds": list(benchmark.seeds),
         "n": judgement.images,
         "sampler": benchmark.sampler.model_dump(
@@ -320,13 +321,19 @@ def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
         "metrics": [described(metric) for metric in benchmark.metrics],
         "reference": described(benchmark.reference) if benchmark.reference else None,
         "originals": described(benchmark.originals) if benchmark.originals else None,
-        "leakage": {
-            suite.name: [suite.version, digest(described(suite.prompts))[:16]]
-            for suite in judgement.leakage
-        },
+        "leakage": _asked(benchmark.leakage, judgement.leakage),
+        "extraction": _asked(benchmark.extraction, judgement.extraction),
         "extractors": [described(extractor) for extractor in judgement.extractors()],
         "stages": {name: STAGES[name].version for name in ("data", "sample", "features", "score")},
     }
+
+
+def _contents(suites: Sequence[PromptSuite]) -> dict[str, list[Any]]:
+    return {suite.name: [suite.version, digest(described(suite.prompts))[:16]] for suite in suites}
+
+
+def _asked(asked: Asked | None, suites: Sequence[PromptSuite]) -> dict[str, Any] | None:
+    return {"suites": _contents(suites), "seeds": list(asked.seeds)} if asked else None
 
 
 def pins(*parts: Base | Load | None) -> dict[str, dict[str, str]]:

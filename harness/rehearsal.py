@@ -7,9 +7,10 @@ needs a download, a GPU or hours is exchanged.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.benchmark import Judgement
+from harness.benchmark import Judgement, PromptSuite
 from harness.data.curate import failed_rule
 from harness.data.sources.pocket import pocket
 from harness.data.specs import Pocket
@@ -132,10 +133,18 @@ def _judgement(judgement: Judgement) -> Judgement:
         "seeds": benchmark.seeds[:1],
         "sampler": benchmark.sampler.model_copy(update={"steps": 8}),
     }
-    if benchmark.reference is not None:
-        source = benchmark.reference.source.model_copy(update={"count": ROWS})
-        changes["reference"] = benchmark.reference.model_copy(update={"source": source})
-    suites = tuple(
-        suite.model_copy(update={"prompts": suite.prompts[:PROMPTS]}) for suite in judgement.suites
-    )
-    return Judgement(benchmark.model_copy(update=changes), suites)
+    for side in ("reference", "originals"):
+        if (pictures := getattr(benchmark, side)) is not None:
+            source = pictures.source.model_copy(update={"count": ROWS})
+            changes[side] = pictures.model_copy(update={"source": source})
+    for field in ("leakage", "extraction"):
+        if (asked := getattr(benchmark, field)) is not None:
+            changes[field] = asked.model_copy(update={"seeds": asked.seeds[:1]})
+    return Judgement(
+        benchmark.model_copy(update=changes), _few(judgement.suites), _few(judgement.leakage),
+        _few(judgement.extraction),
+    )  # fmt: skip
+
+
+def _few(suites: Sequence[PromptSuite]) -> tuple[PromptSuite, ...]:
+    return tuple(suite.model_copy(update={"prompts": suite.prompts[:PROMPTS]}) for suite in suites)

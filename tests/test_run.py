@@ -187,12 +187,21 @@ def test_replicates_train_one_seed_each_and_share_what_they_can(
         "run", "tiny", "--replicates", "2", "--benchmark", "tiny-v1", "--store", house.store,
         "--reports", tmp_path, "--json",
     )  # fmt: skip
-    first, second = ran.json["results"]
-    assert [first["recipe"], second["recipe"]] == ["tiny.seed0", "tiny.seed1"]
+    whole, first, second = ran.json["results"]
+    assert [each["recipe"] for each in (whole, first, second)] == [
+        "tiny",
+        "tiny.seed0",
+        "tiny.seed1",
+    ]
     assert first["made"] == []
     assert {"train", "sample", "score"} <= set(second["made"])
     assert {"texts", "latents"} <= set(second["reused"])
-    seeds = [
-        json.loads(Path(each["path"]).read_text())["training_seeds"] for each in (first, second)
-    ]
-    assert seeds == [[0], [1]]
+    result, *runs = (json.loads(Path(each["path"]).read_text()) for each in ran.json["results"])
+    assert [each["training_seeds"] for each in (result, *runs)] == [[0, 1], [0], [1]]
+    assert result["interval"] == "recipe"
+    for score, one, two in zip(result["scores"], *(each["scores"] for each in runs), strict=True):
+        assert score["runs"] == [one["value"], two["value"]]
+        assert score["value"] == pytest.approx((one["value"] + two["value"]) / 2)
+        assert score["high"] - score["low"] > 0
+    rows = command("leaderboard", "--reports", tmp_path, "--json").json["rows"]
+    assert [(row["recipe"], row["training_seeds"]) for row in rows] == [("tiny", 2)]

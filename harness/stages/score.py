@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from harness import plugins
 from harness.interfaces import (
+    Drawn,
     Evidence,
     FeatureSet,
     Measurement,
@@ -121,12 +122,14 @@ def judge(metric: MetricSpec, unavailable: Mapping[str, str], inputs: Mapping[st
     name = extractor_name(metric.extractor())
     if name in unavailable:
         return Judged(metric, Measurement(None, None, None, 0, reason=unavailable[name]))
-    own = features("sample", name, inputs)
+    if metric.judges not in inputs:
+        return Judged(metric, Measurement(None, None, None, 0, reason=_WHY[metric.judges]))
+    own = features(metric.judges, name, inputs)
     sides: dict[Side, FeatureSet] = {
         side: features(side, name, inputs) for side in metric.reads if side in inputs
     }
     measured = measure(metric, own, sides)
-    if "base" not in inputs or {"base", "bare"} & set(metric.reads):
+    if "base" not in inputs or "base" in metric.reads or metric.judges != "sample":
         return Judged(metric, measured, own)
     base = _base(metric, own, features("base", name, inputs), sides)
     return Judged(metric, measured, own, base)
@@ -143,12 +146,13 @@ def measure(metric: MetricSpec, own: FeatureSet, sides: dict[Side, FeatureSet]) 
     return measured
 
 
-_WHY: dict[Side, str] = {
+_WHY: dict[Drawn | Side, str] = {
     "reference": "the benchmark has no reference",
     "originals": "the benchmark names no originals",
     "base": "this is the base itself, or images whose base is not known",
     "bare": "there is no adapter to draw prompts with",
     "bare-base": "there is no adapter to draw prompts with",
+    "captions": "there is no model to draw captions with",
 }
 
 
@@ -185,13 +189,12 @@ def _keep_pairs(judged: Judged, place: Workplace) -> None:
     """Write the worst pairs side by side: the image left, the picture it is nearest to right."""
     if not judged.measured.pairs:
         return
-    side = judged.metric.reads[0]
+    drawn, side = judged.metric.judges, judged.metric.reads[0]
     left, right = (
-        [entry for entry in read_index(place.inputs[part]) if entry.file]
-        for part in ("sample", side)
+        [entry for entry in read_index(place.inputs[part]) if entry.file] for part in (drawn, side)
     )
     for number, pair in enumerate(judged.measured.pairs[:PAIRS], 1):
-        one = _small(place.inputs["sample"], left[pair.row])
+        one = _small(place.inputs[drawn], left[pair.row])
         two = _small(place.inputs[side], right[pair.other])
         name = f"{judged.metric.column}-{number:02d}-{left[pair.row].id}_{left[pair.row].seed}.png"
         save_png(_beside(one, two), place.folder / "pairs" / name)

@@ -8,7 +8,7 @@ import pytest
 from harness.interfaces import Array, Evidence, FeatureSet, Measurement, Pair
 from harness.metrics import copying
 from harness.metrics.copying import FLAG, authenticity, closest, memorization, nearest
-from harness.metrics.specs.copying import Authenticity, Memorization
+from harness.metrics.specs.copying import Authenticity, Extraction, Memorization
 
 FEATURES = {"use": "classifier", "model": "pocket/inception"}
 SPEC = Memorization.model_validate({"use": "memorization", "features": FEATURES})
@@ -90,6 +90,17 @@ def test_no_image_that_is_all_originals_escapes() -> None:
     originals = draw(ORIGINALS, 1)
     measured = judged(originals[:IMAGES], originals, draw(HELD_OUT, 4))
     assert (measured.value, measured.low, measured.flag) == (1.0, 1.0, FLAG)
+
+
+def test_extraction_judges_images_of_captions_by_the_same_rule() -> None:
+    spec = Extraction.model_validate({"use": "extraction", "features": FEATURES})
+    originals, images = draw(ORIGINALS, 1), draw(IMAGES, 2)
+    images[::4] = originals[::50][: len(images[::4])]
+    sides = {"originals": set_of(originals, 1), "reference": set_of(draw(HELD_OUT, 4), 1)}
+    evidence = Evidence(set_of(images), sides)
+    assert (SPEC.judges, spec.judges) == ("sample", "captions")
+    one, two = memorization(spec, evidence), memorization(SPEC, evidence)
+    assert (one.value, one.flag, one.pairs) == (two.value, FLAG, two.pairs)
 
 
 def test_pairs_are_the_nearest_worst_first() -> None:

@@ -15,7 +15,7 @@ from harness.extractors.specs import AestheticModel, OpenClip
 from harness.interfaces import Array, Evidence, FeatureSet, Measurement
 from harness.metrics.aesthetic import aesthetic
 from harness.metrics.clip_score import clip_score
-from harness.metrics.intervals import clusters, jackknife, mean_of
+from harness.metrics.intervals import clusters, ends_of, jackknife, mean_of, reach_of
 from harness.metrics.kid import kernel, kid
 from harness.metrics.specs.fidelity import Kid
 from harness.metrics.specs.prompt import ClipScore
@@ -112,7 +112,8 @@ def test_the_jackknife_of_kid_allows_for_images_that_share_a_prompt() -> None:
 
 
 def test_the_jackknife_of_a_mean_is_the_textbook_interval() -> None:
-    values = np.random.default_rng(4).normal(size=20)
+    half = np.abs(np.random.default_rng(4).normal(size=10))
+    values = np.concatenate([half, -half])
     names = [str(row) for row in range(20)]
     own = set_of(values[:, None])
     measured = jackknife(float(values.mean()), lambda kept: float(values[kept].mean()), own)
@@ -120,6 +121,35 @@ def test_the_jackknife_of_a_mean_is_the_textbook_interval() -> None:
     assert (measured.low, measured.high) == pytest.approx(expected, rel=1e-12)
     assert measured.prompts == pytest.approx(values), "a mean's pseudo-values are the values"
     assert names == list(own.prompt_ids)
+
+
+def share_missed(long_tail: bool, ends: Callable[[Array], tuple[float, float]]) -> Array:
+    """Return how often the truth lies below, and above, the interval of 32 skewed values."""
+    rng, missed = np.random.default_rng(5), np.zeros(2)
+    for _ in range(4000):
+        values = rng.exponential(size=32) if long_tail else rng.normal(size=32)
+        down, up = ends(values)
+        truth = 1.0 if long_tail else 0.0
+        missed += truth < values.mean() - down, truth > values.mean() + up
+    return missed / 4000
+
+
+def test_a_long_tail_bends_the_interval_towards_it() -> None:
+    plain = share_missed(True, lambda values: (reach_of(values), reach_of(values)))
+    bent = share_missed(True, ends_of)
+    assert plain[1] > 0.055, "t alone misses above more than twice as often as it says"
+    assert bent[1] < 0.04
+    assert bent.sum() < plain.sum()
+    assert share_missed(False, ends_of).sum() == pytest.approx(0.05, abs=0.01)
+
+
+@given(values=st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40))
+def test_ends_mirror_and_never_lose_the_value(values: list[float]) -> None:
+    each = np.array(values)
+    down, up = ends_of(each)
+    assert down >= 0
+    assert up >= 0
+    assert ends_of(-each) == pytest.approx((up, down), rel=1e-6, abs=1e-9)
 
 
 def test_the_jackknife_leaves_out_whole_prompts() -> None:

@@ -59,22 +59,15 @@ def test_no_partner_at_all_gives_a_reason() -> None:
 
 def test_leakage_is_of_the_bare_prompts_alone() -> None:
     bare, base = set_of(draw(6, 1), first=50), set_of(draw(6, 2), first=50)
-    found = [
-        leakage(LEAKAGE, Evidence(set_of(draw(n, n)), {"bare": bare, "bare-base": base}))
-        for n in (8, 20)
-    ]
-    assert (
-        found[0].value
-        == found[1].value
-        == pytest.approx(
-            np.mean([1 - cosine(a, b) for a, b in zip(bare.images, base.images, strict=True)])
-        )
-    )
-    assert found[0].prompt_ids == ("p50", "p51", "p52")
-    assert found[0].prompts is not None
-    assert len(found[0].prompts) == 3
-    assert found[0].samples is None
-    assert found[0].n == 6
+    found = leakage(LEAKAGE, Evidence(bare, {"bare-base": base}))
+    expected = [1 - cosine(a, b) for a, b in zip(bare.images, base.images, strict=True)]
+    assert LEAKAGE.judges == "bare"
+    assert found.value == pytest.approx(np.mean(expected))
+    assert found.samples == pytest.approx(np.array(expected))
+    assert found.prompt_ids == ("p50", "p51", "p52")
+    assert found.prompts is not None
+    assert len(found.prompts) == 3
+    assert found.n == 6
 
 
 def test_an_effect_ranks_up_and_a_leak_ranks_down() -> None:

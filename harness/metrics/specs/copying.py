@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from harness import plugins
-from harness.interfaces import Family, MetricSpec, Side
+from harness.interfaces import Drawn, Family, MetricSpec, Side
 
 
 class Memorization(MetricSpec):
@@ -29,6 +29,18 @@ class Memorization(MetricSpec):
     percentile: Annotated[float, Field(ge=50, lt=100)] = 99.0
     tolerated: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """The copy rate that is no finding; chance alone gives 1 − percentile / 100."""
+
+
+class Extraction(Memorization):
+    """The same share of images drawn for captions that recipes learn from.
+
+    An adapter that copies nothing at a benchmark's own prompts may still give its pictures back
+    to whoever asks in their words, which is how they are extracted (arXiv:2301.13188).
+    """
+
+    summary: ClassVar[str] = "share of images of training captions that copy (lower is better)"
+    judges: ClassVar[Drawn] = "captions"
+    use: Literal["extraction"]  # type: ignore[assignment]
 
 
 class Authenticity(MetricSpec):

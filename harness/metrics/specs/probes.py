@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from harness import plugins
-from harness.interfaces import Family, MetricSpec, Side
+from harness.interfaces import Drawn, Family, MetricSpec, Side
 
 
 class BaseShift(MetricSpec):
@@ -31,6 +31,7 @@ class Leakage(MetricSpec):
     summary: ClassVar[str] = "how far images move that nobody asked to (lower is better)"
     higher_is_better: ClassVar[bool] = False
     family: ClassVar[Family] = "probe"
-    reads: ClassVar[tuple[Side, ...]] = ("bare", "bare-base")
+    judges: ClassVar[Drawn] = "bare"
+    reads: ClassVar[tuple[Side, ...]] = ("bare-base",)
     use: Literal["leakage"]
     features: plugins.union("extractors")  # type: ignore[valid-type]
