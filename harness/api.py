@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 DEMO = ("pocket-base", "pocket-ninja", "pocket-ninja-short", "pocket-ninja-overfit",
         "pocket-ninja-broken")  # fmt: skip
 DEFAULT_BENCHMARK = "pocket-v1"
+NARUTO = "lambdalabs/naruto-blip-captions"
 SCHEMAS: dict[str, type[Page]] = {
     "recipe.v1": Recipe, "benchmark.v1": Benchmark, "suite.v1": PromptSuite, "result.v1": Result,
 }  # fmt: skip
@@ -122,8 +123,16 @@ def count_processes(asked: int | None, device: str) -> int:
 
 
 def default_benchmark(recipe: Recipe) -> str:
-    """Return the benchmark that suits a recipe's base where none is named."""
-    return "pocket-v1" if recipe.base.model.startswith("pocket/") else "naruto-v1"
+    """Return the benchmark that suits a recipe where none is named.
+
+    A recipe that learns from pictures of naruto-v1's set is judged by it, and so is the plain base
+    beside it; everything else that draws anime by anime-v1.
+    """
+    if recipe.base.model.startswith("pocket/"):
+        return "pocket-v1"
+    if recipe.data is None:
+        return "anime-v1" if recipe.load else "naruto-v1"
+    return "naruto-v1" if getattr(recipe.data.source, "id", None) == NARUTO else "anime-v1"
 
 
 def plans(names: Sequence[str], benchmark: str | None, replicates: int = 1) -> list[RunPlan]:

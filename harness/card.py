@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import hypot
 from typing import Literal
 
 from harness.benchmark import Judgement
@@ -21,14 +22,16 @@ from harness.steps import Treatment, TreatSpec
 
 REAL = "real"
 SHELF = "card"
+SEEDS = 2
 ROWS: dict[str, tuple[Treatment, str]] = {
     REAL: ("none", "half of the reference, against the other half"),
     "blur": ("blur", "softened"),
     "jpeg": ("jpeg", "saved as JPEG at quality 6"),
     "noise": ("noise", "with coarse grain"),
     "grey": ("grey", "without colour"),
+    "black": ("black", "one in four black"),
     "shuffled": ("shuffled", "each with another picture's caption"),
-    "collapsed": ("collapsed", "four pictures over and over"),
+    "collapsed": ("collapsed", "four pictures over and over, twice for every prompt"),
 }
 COPIES, OTHER = "copies", "other-style"
 Response = Literal["worse", "better", "none", "unavailable"]
@@ -67,23 +70,29 @@ def plans(judgement: Judgement, base: Recipe) -> list[RunPlan]:
             hint="add reference to the benchmark",
         )
     reference = pictures["reference"]
-    floor = _treated(REAL, reference, TreatSpec(half=0, count=judgement.images))
+    floor = _treated(REAL, reference, _spec(judgement, half=0))
     against = _treated("reference", reference, TreatSpec(half=1))
     sides: dict[Side, Step] = pictures | {"reference": against}
     before = tuple(replace(step, name=f"pictures/{side}") for side, step in pictures.items())
-    found = [_row(REAL, floor, judgement, sides, before)]
-    for name, (treatment, _) in list(ROWS.items())[1:]:
-        spec = TreatSpec(treatment=treatment, half=0, count=judgement.images)
-        treated = _treated(name, reference, spec)
-        paired: dict[Side, Step] = {**sides, "base": floor}
-        found.append(_row(name, treated, judgement, paired, before))
+    found = []
+    for name, (treatment, _) in ROWS.items():
+        treated = _treated(name, reference, _spec(judgement, treatment, half=0))
+        found.append(_row(name, treated, judgement, sides | {"base": floor}, before))
     if "originals" in pictures:
-        copies = _treated(COPIES, pictures["originals"], TreatSpec(count=judgement.images))
+        copies = _treated(COPIES, pictures["originals"], _spec(judgement))
         found.append(_row(COPIES, copies, judgement, sides, before))
     drawn = plan(base, judgement).step("sample")
     if not drawn.inputs:
         found.append(_row(OTHER, drawn, judgement, sides, before))
     return found
+
+
+def _spec(
+    judgement: Judgement, treatment: Treatment = "none", half: Literal[0, 1] | None = None
+) -> TreatSpec:
+    """Return as many pictures as a recipe draws, two of them for a prompt: diversity within
+    prompts has something to see."""
+    return TreatSpec(treatment=treatment, half=half, count=judgement.images, seeds=SEEDS)
 
 
 def _treated(name: str, pictures: Step, spec: TreatSpec) -> Step:
@@ -95,9 +104,8 @@ def _row(
     before: tuple[Step, ...],
 ) -> RunPlan:  # fmt: skip
     protocol = protocol_of(judgement, Base(model="real pictures")) | {"card": name}
+    sides = {**sides, **_as_drawn(sample, judgement, sides)}
     sample = replace(sample, name="sample")
-    if judgement.benchmark.extraction is not None:
-        sides = {**sides, "captions": replace(sample, name="captions")}
     work = (*before, *sides.values(), sample, *judging(name, sample, judgement, sides))
     return RunPlan(
         recipe=name, judgement=judgement,
@@ -105,6 +113,19 @@ def _row(
         signature=digest(protocol)[:16], protocol=protocol, origin="images supplied",
         summary=ROWS[name][1] if name in ROWS else _OTHERS[name],
     )  # fmt: skip
+
+
+def _as_drawn(
+    sample: Step, judgement: Judgement, sides: Mapping[Side, Step]
+) -> dict[Side, Step]:  # fmt: skip
+    """Return a row's pictures in place of what a recipe would draw beside its sample."""
+    found: dict[Side, Step] = {}
+    if judgement.benchmark.extraction is not None:
+        found["captions"] = replace(sample, name="captions")
+    if judgement.benchmark.leakage is not None and "base" in sides:
+        found["bare"] = replace(sample, name="bare")
+        found["bare-base"] = replace(sides["base"], name="bare-base")
+    return found
 
 
 _OTHERS = {
@@ -139,17 +160,31 @@ def _cell(floor: Score, score: Score | None) -> Cell:
         return Cell(None, None, None, None, "unavailable", reason)
     if score.base is not None:
         delta, low, high = score.base.delta, score.base.low, score.base.high
-    elif floor.value is None or floor.low is None or score.low is None:
+    elif floor.value is None:
         return Cell(score.value, None, None, None, "unavailable", floor.reason)
     else:
-        delta = score.value - floor.value
-        reach = float(((floor.value - floor.low) ** 2 + (score.value - score.low) ** 2) ** 0.5)
-        low, high = delta - reach, delta + reach
+        delta, low, high = _unpaired(score, floor)
     if low <= 0 <= high:
         response: Response = "none"
     else:
         response = "better" if (delta > 0) == score.higher_is_better else "worse"
     return Cell(score.value, delta, low, high, response)
+
+
+def _unpaired(score: Score, floor: Score) -> tuple[float, float, float]:
+    """Return a difference with its interval, by squaring and adding (Zou & Donner 2008)."""
+    value, low, high = _ends(score)
+    other, other_low, other_high = _ends(floor)
+    delta = value - other
+    down, up = hypot(value - low, other_high - other), hypot(high - value, other - other_low)
+    return delta, delta - down, delta + up
+
+
+def _ends(score: Score) -> tuple[float, float, float]:
+    assert score.value is not None
+    assert score.low is not None
+    assert score.high is not None
+    return score.value, score.low, score.high
 
 
 def silent(found: Card, metrics: Sequence[MetricSpec]) -> list[tuple[str, str]]:

@@ -104,17 +104,19 @@ class SuppliedSpec(Page):
     entries: tuple[SuppliedImage, ...]
 
 
-Treatment = Literal["none", "blur", "jpeg", "noise", "grey", "shuffled", "collapsed"]
+Treatment = Literal["none", "blur", "jpeg", "noise", "grey", "black", "shuffled", "collapsed"]
 
 
 class TreatSpec(Page):
-    """Real pictures in a known bad state, or as they are, beside captions as their prompts."""
+    """Real pictures in a known bad state, or as they are, with what is known of them as prompts."""
 
     treatment: Treatment = "none"
     half: Literal[0, 1] | None = None
     """Take every other picture, the first half or the second; None: all of them."""
     count: int | None = None
     """Take no more than this."""
+    seeds: int = 1
+    """How many pictures in a row stand for the seeds of one prompt."""
 
 
 class FeaturesSpec(Page):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark import Judgement
+from harness.diffusion import emphasis
 from harness.errors import PageError, Problem, UsageError
 from harness.fingerprint import digest, digest_file
 from harness.inscriptions import Illegible, Inscription, read_inscription
@@ -30,14 +31,19 @@ def read_supplied(folder: Path, prompts: Path | None, judgement: Judgement) -> S
     A prompts file is CSV or JSON lines with the columns file and prompt, and, where known,
     prompt_id and seed; or a .txt with one prompt a line for the images in order of name.
     Without one, the benchmark's own names count; where none is there, the images' metadata.
+    Metrics see no weights, where the benchmark's style of prompts has them.
     """
+    shown = emphasis.plain if judgement.benchmark.sampler.prompt_style == "webui" else str
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}", hint="give --images a folder of images")
     if prompts is not None:
-        entries = _listed(folder, _numbered(_named(folder, prompts), prompts), prompts)
-        return SuppliedSpec(folder=str(folder), entries=entries)
+        named = [
+            (name, prompt_id, seed, shown(text))
+            for name, prompt_id, seed, text in _numbered(_named(folder, prompts), prompts)
+        ]
+        return SuppliedSpec(folder=str(folder), entries=_listed(folder, named, prompts))
     own = [
-        (f"{prompt.id}_{seed}.png", prompt.id, seed, prompt.text)
+        (f"{prompt.id}_{seed}.png", prompt.id, seed, shown(prompt.text))
         for prompt in judgement.prompts
         for seed in judgement.benchmark.seeds
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import benchmark, recipe
+from harness import api, benchmark, recipe
 from harness.benchmark import Judgement
 from harness.errors import UsageError
 from harness.plan import RunPlan, plan
@@ -25,6 +25,48 @@ def planned(name: str = "pocket-ninja", **changes: object) -> RunPlan:
 def test_rows_of_one_benchmark_and_base_share_a_signature() -> None:
     signatures = {planned(name).signature for name in ("pocket-base", "pocket-ninja")}
     assert len(signatures) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("pocket-ninja", "pocket-v1"),
+        ("naruto-1024", "naruto-v1"),
+        ("naruto-dreambooth-prodigy", "naruto-v1"),
+        ("sdxl-base", "naruto-v1"),
+        ("danbooru-1024", "anime-v1"),
+        ("animagine-xl-2", "anime-v1"),
+        ("animeboys-xl-released", "anime-v1"),
+    ],
+)
+def test_a_recipe_is_judged_by_what_suits_it_where_no_benchmark_is_named(
+    name: str, expected: str
+) -> None:
+    assert api.default_benchmark(recipe.load(name)) == expected
+
+
+def with_other_captions() -> RunPlan:
+    """Return the plan of pocket-ninja where captions are drawn with another seed."""
+    judgement = benchmark.load(POCKET)
+    asked = judgement.benchmark.extraction
+    changes = {"extraction": asked and asked.model_copy(update={"seeds": (7,)})}
+    changed = replace(judgement, benchmark=judgement.benchmark.model_copy(update=changes))
+    return plan(recipe.load("pocket-ninja"), changed)
+
+
+def test_what_is_drawn_beside_the_sample_is_in_the_signature_and_moves_no_sample() -> None:
+    one, other = planned(), with_other_captions()
+    assert one.signature != other.signature
+    assert one.step("captions").key != other.step("captions").key
+    assert one.step("sample").key == other.step("sample").key
+
+
+def test_the_base_draws_captions_and_nothing_beside_itself() -> None:
+    drawn = {"base", "bare", "bare-base", "captions"}
+    names = {name: {step.name for step in planned(name).steps} & drawn
+             for name in ("pocket-base", "pocket-ninja")}  # fmt: skip
+    assert names == {"pocket-base": {"captions"}, "pocket-ninja": drawn}
+    assert planned("pocket-base").step("sample").key == planned("pocket-ninja").step("base").key
 
 
 @pytest.mark.parametrize("stage", ["data", "sample", "features", "score"])

@@ -16,6 +16,7 @@ import pytest
 from harness import pages
 from harness.benchmark import Prompt, PromptSuite
 from harness.fingerprint import digest
+from harness.pocket.world import row
 from harness.records import described
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +69,12 @@ def test_a_suite_keeps_every_prompt_it_ever_had(name: str) -> None:
     golden = known().get(name, {})
     assert list(breaches(suite, golden)) == []
     assert str(suite.version) in golden, RECORD
+
+
+def test_pocket_captions_are_those_that_recipes_learn_from() -> None:
+    prompts = shipped()["pocket-captions"].prompts
+    assert len(prompts) == 24
+    assert [each.text for each in prompts] == [row("ninja", at).caption for at in range(24)]
 
 
 def suite(version: int, *prompts: tuple[str, str]) -> PromptSuite:

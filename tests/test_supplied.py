@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,20 @@ def test_the_benchmarks_own_names_come_first(tmp_path: Path, judgement: Judgemen
     assert supplied.as_asked
     assert len(supplied.entries) == judgement.images
     assert supplied.entries[0].text == judgement.prompts[0].text
+
+
+@pytest.mark.parametrize(
+    ("style", "shown"), [("webui", "a bad cat"), ("plain", "a (bad:1.05) cat")]
+)
+def test_weights_are_shown_to_metrics_only_where_prompts_are_plain(
+    style: str, shown: str, tmp_path: Path, judgement: Judgement
+) -> None:
+    save(tmp_path / "x.png", {})
+    prompts = tmp_path / "prompts.csv"
+    prompts.write_text("file,prompt\nx.png,a (bad:1.05) cat\n")
+    sampler = judgement.benchmark.sampler.model_copy(update={"prompt_style": style})
+    told = replace(judgement, benchmark=judgement.benchmark.model_copy(update={"sampler": sampler}))
+    assert [each.text for each in read_supplied(tmp_path, prompts, told).entries] == [shown]
 
 
 def test_names_and_order_of_files_change_no_key(tmp_path: Path, judgement: Judgement) -> None:

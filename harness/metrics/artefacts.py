@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.interfaces import Evidence, FeatureSet, Measurement
-from harness.metrics.intervals import mean_of
+from harness.metrics.intervals import share_of
 from harness.metrics.specs.quality import Artefacts
 
 
 def artefacts(spec: Artefacts, evidence: Evidence) -> Measurement:
     """Return the share of flagged images; the notes say how many bear each flag."""
     found = flags(spec, evidence.own)
-    flagged = np.any(list(found.values()), axis=0).astype(np.float64)
+    flagged = np.any(list(found.values()), axis=0)
     counts = tuple(f"{int(rows.sum())} {name}" for name, rows in found.items() if rows.any())
-    return replace(mean_of(flagged, evidence.own), notes=counts)
+    return replace(share_of(flagged, evidence.own), notes=counts)
 
 
 def flags(spec: Artefacts, own: FeatureSet) -> Mapping[str, NDArray[np.bool_]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.interfaces import Array, Evidence, Measurement, Pair
-from harness.metrics.intervals import mean_of, refused
+from harness.metrics.intervals import refused, share_of
 from harness.metrics.likeness import unit
 from harness.metrics.specs.copying import Authenticity, Memorization
 
@@ -37,7 +37,7 @@ def memorization(spec: Memorization, evidence: Evidence) -> Measurement:
         return refused(len(own), "the reference holds originals: no copy can stand out from it")
     other, likeness = nearest(own.images, originals.images)
     copies = likeness > threshold
-    found = mean_of(copies.astype(np.float64), own)
+    found = share_of(copies, own)
     certain = found.low is not None and found.low > spec.tolerated
     return replace(
         found,
@@ -54,7 +54,7 @@ def authenticity(spec: Authenticity, evidence: Evidence) -> Measurement:
         return refused(len(own), f"needs 2 originals, has {len(originals)}")
     other, distance = closest(own.images, originals.images)
     _, apart = closest(originals.images, originals.images, itself=True)
-    return mean_of(np.where(distance > apart[other], 100.0, 0.0), own)
+    return share_of(distance > apart[other], own, 100.0)
 
 
 def nearest(x: Array, y: Array) -> tuple[NDArray[np.int64], Array]:

@@ -52,6 +52,28 @@ def mean_of(each: Array, own: FeatureSet) -> Measurement:
     return Measurement(found.value, found.low, found.high, found.n, each, found.prompts)
 
 
+def share_of(flags: NDArray[np.bool_], own: FeatureSet, whole: float = 1.0) -> Measurement:
+    """Return the share of flagged images, out of `whole`; the interval stays within 0 and `whole`.
+
+    It is Clopper and Pearson's, for as many independent images as the spread between prompts is
+    worth (Korn & Graubard 1998); where all images agree, as many as there are prompts.
+    """
+    found = mean_of(flags.astype(np.float64), own)
+    if found.prompts is None or found.value is None:
+        return found
+    share, count = found.value, len(found.prompts)
+    error = found.prompts.var(ddof=1) / count
+    n = min(share * (1 - share) / error, len(own)) if error > 0 else count
+    yes, no, tail = share * n, (1 - share) * n, (1 - LEVEL) / 2
+    low = stats.beta.ppf(tail, yes, no + 1) if yes > 0 else 0.0
+    high = stats.beta.ppf(1 - tail, yes + 1, no) if no > 0 else 1.0
+    assert found.samples is not None
+    return Measurement(
+        whole * share, whole * float(low), whole * float(high), len(own), whole * found.samples,
+        whole * found.prompts,
+    )  # fmt: skip
+
+
 def jackknife(
     value: float, without: Callable[[NDArray[np.bool_]], float], own: FeatureSet
 ) -> Measurement:

@@ -29,7 +29,7 @@ def shift(own: FeatureSet, base: FeatureSet) -> Measurement:
     if len(rows) == 0:
         return refused(0, "no image has a partner at the same prompt and seed")
     kept = own.take(rows)
-    distance = 1 - (unit(kept.images) * unit(base.images[others])).sum(1)
+    distance = np.square(unit(kept.images) - unit(base.images[others])).sum(1) / 2
     each = np.full(len(own), np.nan)
     each[rows] = distance
     lone = len(own) - len(rows)

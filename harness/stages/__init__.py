@@ -35,5 +35,5 @@ STAGES: dict[StageName, Stage] = {
     "train": Stage(2, "harness.stages.train:train"),
     "sample": Stage(1, "harness.stages.sample:sample"),
     "features": Stage(2, "harness.stages.features:extract"),
-    "score": Stage(2, "harness.stages.score:score"),
+    "score": Stage(3, "harness.stages.score:score"),
 }

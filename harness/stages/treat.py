@@ -18,23 +18,30 @@ KINDS = 4
 
 
 def treat(spec: TreatSpec, place: Workplace) -> None:
-    """Write the pictures of the input, treated, with their captions as prompts at seed 0."""
+    """Write the pictures of the input, treated, with what is known of them as their prompts.
+
+    Every other prompt is its pictures' tags, where they have some, and not their captions.
+    """
     folder = place.inputs["images"]
     there = [entry for entry in read_index(folder) if entry.file]
     chosen = (there if spec.half is None else there[spec.half :: 2])[: spec.count]
-    shown = chosen[:KINDS] if spec.treatment == "collapsed" else chosen
-    texts = [entry.text for entry in chosen]
+    texts = [_words(entry, number // spec.seeds) for number, entry in enumerate(chosen)]
     if spec.treatment == "shuffled":
         texts = texts[len(texts) // 2 :] + texts[: len(texts) // 2]
     entries = []
     for number, (entry, text) in enumerate(zip(chosen, texts, strict=True)):
-        source = shown[number % len(shown)]
+        prompt, seed = divmod(number, spec.seeds)
+        source = chosen[prompt % KINDS] if spec.treatment == "collapsed" else entry
         picture = _SPOIL[spec.treatment](open_picture(folder / str(source.file)), entry.id)
         file = f"images/{number:06d}.png"
         save_png(picture, place.folder / file)
-        entries.append(Entry(entry.id, 0, text, file, black=is_black(picture)))
+        entries.append(Entry(chosen[number - seed].id, seed, text, file, black=is_black(picture)))
         place.report(Progress(number + 1, len(chosen), "images"))
     write_index(place.folder, entries)
+
+
+def _words(entry: Entry, prompt: int) -> str:
+    return ", ".join(entry.tags) if prompt % 2 and entry.tags else entry.text
 
 
 def _as_it_is(picture: Image.Image, name: str) -> Image.Image:
@@ -65,7 +72,13 @@ def _grey(picture: Image.Image, name: str) -> Image.Image:
     return picture.convert("L").convert("RGB")
 
 
+def _black(picture: Image.Image, name: str) -> Image.Image:
+    """Leave nothing of one picture in four."""
+    lost = number_of("treat", name, 1) % 4 == 0
+    return Image.new("RGB", picture.size) if lost else picture
+
+
 _SPOIL: dict[str, Callable[[Image.Image, str], Image.Image]] = {
     "none": _as_it_is, "shuffled": _as_it_is, "collapsed": _as_it_is, "blur": _blur,
-    "jpeg": _jpeg, "noise": _noise, "grey": _grey,
+    "jpeg": _jpeg, "noise": _noise, "grey": _grey, "black": _black,
 }  # fmt: skip

@@ -15,7 +15,14 @@ from harness.extractors.specs import AestheticModel, OpenClip
 from harness.interfaces import Array, Evidence, FeatureSet, Measurement
 from harness.metrics.aesthetic import aesthetic
 from harness.metrics.clip_score import clip_score
-from harness.metrics.intervals import clusters, ends_of, jackknife, mean_of, reach_of
+from harness.metrics.intervals import (
+    clusters,
+    ends_of,
+    jackknife,
+    mean_of,
+    reach_of,
+    share_of,
+)
 from harness.metrics.kid import kernel, kid
 from harness.metrics.specs.fidelity import Kid
 from harness.metrics.specs.prompt import ClipScore
@@ -150,6 +157,35 @@ def test_ends_mirror_and_never_lose_the_value(values: list[float]) -> None:
     assert down >= 0
     assert up >= 0
     assert ends_of(-each) == pytest.approx((up, down), rel=1e-6, abs=1e-9)
+
+
+def test_a_share_of_images_that_are_their_own_prompts_has_the_textbook_interval() -> None:
+    flags = np.arange(20) < 3
+    measured = share_of(flags, set_of(np.zeros((20, 1))), 100.0)
+    expected = stats.binomtest(3, 20).proportion_ci(method="exact")
+    # 19 and not 20 images are independent by the spread between them, which divides by n − 1.
+    assert measured.value == pytest.approx(15)
+    assert measured.low == pytest.approx(100 * expected.low, abs=0.2)
+    assert measured.high == pytest.approx(100 * expected.high, abs=0.8)
+    assert measured.samples is not None
+    assert measured.samples.tolist() == [100.0] * 3 + [0.0] * 17
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.02, 0.3, 0.97])
+def test_the_interval_of_a_share_holds_the_truth_at_least_as_often_as_it_says(truth: float) -> None:
+    rng, held = np.random.default_rng(6), []
+    for _ in range(500):
+        # A prompt's images are flagged together half of the time.
+        prompt, image = rng.random((PROMPTS, 1)), rng.random((PROMPTS, SEEDS))
+        together = rng.random((PROMPTS, 1)) < 0.5
+        flags = np.where(together, prompt, image).ravel() < truth
+        own = FeatureSet(np.zeros((len(IDS), 1)), IDS, IDS, [])
+        measured = share_of(flags, own)
+        assert measured.low is not None
+        assert measured.high is not None
+        assert 0 <= measured.low <= measured.high <= 1
+        held.append(measured.low <= truth <= measured.high)
+    assert np.mean(held) >= 0.93
 
 
 def test_the_jackknife_leaves_out_whole_prompts() -> None:

@@ -11,7 +11,7 @@ from harness.extractors.specs import Dinov2, Inception
 from harness.interfaces import Family, MetricSpec, Side
 
 Pairs = Literal["unlike-prompts", "all"]
-DAMAGE = ("blur", "jpeg", "noise", "other-style")
+SEEN = ("blur", "jpeg", "grey", "collapsed", "other-style")
 
 
 class _Distance(MetricSpec):
@@ -20,7 +20,7 @@ class _Distance(MetricSpec):
     higher_is_better: ClassVar[bool] = False
     family: ClassVar[Family] = "fidelity"
     reads: ClassVar[tuple[Side, ...]] = ("reference",)
-    feels: ClassVar[tuple[str, ...]] = (*DAMAGE, "grey", "collapsed")
+    feels: ClassVar[tuple[str, ...]] = SEEN
     features: plugins.union("extractors") = Inception(use="inception")  # type: ignore[valid-type]
 
 
@@ -136,7 +136,7 @@ class Precision(_Share):
 
     implementation: ClassVar[str] = "harness.metrics.prdc:precision"
     summary: ClassVar[str] = "share of images that look like the reference (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = DAMAGE
+    feels: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["precision"]
 
 
@@ -145,16 +145,19 @@ class Recall(_Share):
 
     implementation: ClassVar[str] = "harness.metrics.prdc:recall"
     summary: ClassVar[str] = "share of the reference that images come near (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("collapsed",)
+    feels: ClassVar[tuple[str, ...]] = SEEN
     use: Literal["recall"]
 
 
 class Density(_Share):
-    """How many neighbourhoods of the reference an image is in, over k (arXiv:2002.09797)."""
+    """How many neighbourhoods of the reference an image is in, over k (arXiv:2002.09797).
+
+    Blur and compression bring images nearer to the middle of the reference, and raise it.
+    """
 
     implementation: ClassVar[str] = "harness.metrics.prdc:density"
     summary: ClassVar[str] = "how deep within the reference images lie (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = DAMAGE
+    feels: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["density"]
 
 
@@ -163,5 +166,5 @@ class Coverage(_Share):
 
     implementation: ClassVar[str] = "harness.metrics.prdc:coverage"
     summary: ClassVar[str] = "share of the reference with an image beside it (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = (*DAMAGE, "collapsed")
+    feels: ClassVar[tuple[str, ...]] = ("blur", "grey", "collapsed", "other-style")
     use: Literal["coverage"]

@@ -68,6 +68,7 @@ class Artefacts(_Quality):
     implementation: ClassVar[str] = "harness.metrics.artefacts:artefacts"
     summary: ClassVar[str] = "share of black, blank, banded or clipped images (lower is better)"
     higher_is_better: ClassVar[bool] = False
+    feels: ClassVar[tuple[str, ...]] = ("black",)
     use: Literal["artefacts"]
     features: specs.Pixels = specs.Pixels()
     black: Share = 0.06

@@ -22,6 +22,7 @@ class ClipI(_Likeness):
 
     implementation: ClassVar[str] = "harness.metrics.likeness:likeness"
     summary: ClassVar[str] = "mean CLIP cosine to the reference pictures (higher is better)"
+    feels: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["clip-i"]
     features: OpenClip
 
@@ -31,6 +32,7 @@ class DinoI(_Likeness):
 
     implementation: ClassVar[str] = "harness.metrics.likeness:likeness"
     summary: ClassVar[str] = "mean DINO cosine to the reference pictures (higher is better)"
+    feels: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["dino-i"]
     features: plugins.union("extractors") = Dino(use="dino")  # type: ignore[valid-type]
 
