@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import benchmark as benchmarks
-from harness import board, card, plugins
+from harness import board, card, pages, plugins
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, Judgement, PromptSuite
 from harness.checks import check as check
@@ -29,6 +29,7 @@ from harness.errors import (
 from harness.executors.specs import Local
 from harness.forecast import Forecast, Planned, forecast
 from harness.forecast.cards import Card, card_at_hand, card_named
+from harness.groups import Part, groups_of, parts, read_samples
 from harness.interfaces import Page
 from harness.plan import RunPlan, plan, plan_supplied
 from harness.progress import watcher
@@ -401,6 +402,14 @@ def leaderboard(reports: Path, benchmark: str | None) -> list[board.Board]:
         board.read_result(file) for file in sorted(reports.glob(f"*/{card.SHELF}/{card.REAL}.json"))
     ]
     return board.boards(board.read_results(reports, benchmark), real)
+
+
+def parts_of(file: Path) -> list[Part]:
+    """Return a result file's scores by suite and tag, where its benchmark is known here."""
+    result = board.read_result(file)
+    if result.benchmark not in pages.available("benchmark"):
+        return []
+    return parts(read_samples(file), groups_of(benchmarks.load(result.benchmark)))
 
 
 def schemas() -> dict[str, str]:

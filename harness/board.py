@@ -275,11 +275,17 @@ def cell(score: Score | None) -> str:
         return "–"
     if score.value is None or score.low is None or score.high is None:
         return f"unavailable ({score.reason})"
-    width = max(score.high - score.low, 1e-12)
-    digits = 0
+    return ranged(score.value, score.low, score.high)
+
+
+def ranged(value: float, low: float, high: float) -> str:
+    """Return a value with its interval, as sharp as the interval allows."""
+    width, digits = high - low, 0
+    if width < 1e-12:
+        return f"{value:.4g} [{low:.4g}, {high:.4g}]"
     while width * 10**digits < 15 and digits < 6:
         digits += 1
-    return f"{score.value:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def seeds(result: Result) -> str:

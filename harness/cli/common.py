@@ -111,7 +111,9 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=110)
 
 
-def write_page(file: Path, boards: Any, place: Place, title: str, seed_limit: int = 1) -> None:
+def write_page(
+    file: Path, boards: Any, place: Place, title: str, seed_limit: int = 1, parts: Any = ()
+) -> None:
     from harness import api
     from harness.report import html
     from harness.store import write_text
@@ -123,7 +125,7 @@ def write_page(file: Path, boards: Any, place: Place, title: str, seed_limit: in
     }
     text = html(
         boards, lambda result, step: api.folder_of(result, step, place.store), title, seed_limit,
-        cards,
+        cards, parts,
     )  # fmt: skip
     write_text(file, text)
     print(f"wrote {file}", file=sys.stderr)

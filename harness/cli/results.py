@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -64,19 +65,29 @@ def leaderboard(
 @guarded
 def report(
     result: Annotated[Path, typer.Argument(help="A result file.")],
-    html: Annotated[Path, typer.Option("--html", help="Where to write the page.")],
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with all images.")
+    ] = None,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """One result with all its images as an HTML page."""
-    from harness import board
+    """One result: its scores, also by suite and tag, and as an HTML page with all its images."""
+    from harness import api, board
+    from harness.report import print_groups, result_text
 
-    read = board.read_result(result)
-    write_page(html, board.boards([read]), place_of(store, reports), read.recipe, seed_limit=100)
+    read, parts = board.read_result(result), api.parts_of(result)
+    if html is not None:
+        place = place_of(store, reports)
+        write_page(html, board.boards([read]), place, read.recipe, seed_limit=100, parts=parts)
     if as_json:
-        show({"recipe": read.recipe, "benchmark": read.benchmark, "path": str(html)})
+        show({"recipe": read.recipe, "benchmark": read.benchmark, "path": html and str(html),
+              "groups": [asdict(part) for part in parts]})  # fmt: skip
+    elif html is None:
+        console().print(result_text(read), markup=False, highlight=False)
+        if parts:
+            print_groups(parts, console())
 
 
 @app.command()

@@ -12,9 +12,10 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from harness.board import Board, Row, arrow, cell, placed, score_of, seeds
+from harness.board import Board, Row, arrow, cell, placed, ranged, score_of, seeds
 from harness.card import Card
 from harness.forecast import Forecast, Planned
+from harness.groups import Part
 from harness.learning.schedules import rates
 from harness.records import Result
 from harness.report.environment import environment
@@ -86,10 +87,10 @@ def print_boards(boards: Sequence[Board], console: Console, everything: bool = F
 
 def html(
     boards: Sequence[Board], find: FindFolder, title: str, seed_limit: int = 1,
-    cards: Mapping[str, Card] | None = None,
+    cards: Mapping[str, Card] | None = None, parts: Sequence[Part] = (),
 ) -> str:  # fmt: skip
     """Return one page: each board with its intervals drawn, the grid of prompt × recipe, the
-    pictures that were copied, and the benchmark's sanity card."""
+    pictures that were copied, the benchmark's sanity card, and one result's scores by group."""
     return (
         environment()
         .get_template("leaderboard.html.j2")
@@ -106,12 +107,51 @@ def html(
                 }
                 for board in boards
             ],
+            groups=by_group(parts),
             cell=cell,
             placed=placed,
             score_of=score_of,
             seeds=seeds,
         )
     )
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """Groups of prompts across, metrics down."""
+
+    groups: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    """Each metric with a cell a group."""
+
+
+def by_group(parts: Sequence[Part]) -> Grouped:
+    """Return parts as the cells of a table."""
+    groups = tuple(dict.fromkeys(part.group for part in parts))
+    found = {(part.metric, part.group): part for part in parts}
+    rows = [
+        (metric, tuple(_part(found.get((metric, group))) for group in groups))
+        for metric in dict.fromkeys(part.metric for part in parts)
+    ]
+    return Grouped(groups, tuple(rows))
+
+
+def _part(part: Part | None) -> str:
+    if part is None:
+        return "–"
+    return f"{part.value:.3g}" if part.ends is None else ranged(part.value, *part.ends)
+
+
+def print_groups(parts: Sequence[Part], console: Console) -> None:
+    """Write scores by suite and by tag as a table for a terminal."""
+    grouped = by_group(parts)
+    table = Table(title="by suite and tag", title_justify="left")
+    table.add_column("metric", style="bold", no_wrap=True)
+    for group in grouped.groups:
+        table.add_column(group, justify="right")
+    for metric, cells in grouped.rows:
+        table.add_row(metric, *cells)
+    console.print(table)
 
 
 def _marks(board: Board, metric: str) -> dict[str, Mark]:
@@ -241,14 +281,21 @@ def duration(seconds: float) -> str:
 
 
 def outcome_text(outcome: Outcome) -> str:
+    """Return one run's result as a person reads it."""
+    made = f"  made {len(outcome.made)} steps, reused {len(outcome.reused)}; {outcome.path}"
+    return f"{result_text(outcome.result)}\n{made}"
+
+
+def result_text(result: Result) -> str:
     """Return one result as a person reads it."""
-    result = outcome.result
     images = result.images
     lines = [f"{result.recipe} × {result.benchmark}  (signature {result.signature})"]
     width = max(len(score.metric) for score in result.scores)
     for score in result.scores:
         better = "↑" if score.higher_is_better else "↓"
         lines.append(f"  {score.metric:<{width}} {better}  {cell(score)}  n={score.n}")
+        if score.flag is not None:
+            lines.append(f"  {'':<{width}}    ⚑ {score.flag}")
     lines.append(
         f"  images: {images.expected} expected, {images.generated} there, {images.failed} failed, "
         f"{images.black} black, {images.scored} scored"
@@ -256,5 +303,4 @@ def outcome_text(outcome: Outcome) -> str:
     lines += [f"    {name}" for name in images.named[:20]]
     if len(images.named) > 20:
         lines.append(f"    … and {len(images.named) - 20} more, in the result file")
-    lines.append(f"  made {len(outcome.made)} steps, reused {len(outcome.reused)}; {outcome.path}")
     return "\n".join(lines)
