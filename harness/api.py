@@ -457,9 +457,8 @@ def images_of(result: Result, store: Path) -> Path | None:
 
 def folder_of(result: Result, step: str, store: Path) -> Path | None:
     """Return the folder of a result's step, where this store has it."""
-    key = result.keys.get(step, "")
-    folder = store / step / key[:2] / key
-    return folder if (folder / "manifest.json").is_file() else None
+    key = result.keys.get(step)
+    return Store(store).find(key) if key else None
 
 
 def default_store() -> Path:

@@ -74,6 +74,9 @@ class MetricSpec(Spec):
     """What it needs beside the images themselves."""
     feels: ClassVar[tuple[str, ...]] = ()
     """What it must find worse than real pictures, by the names of a sanity card's rows."""
+    bent: ClassVar[bool] = False
+    """Whether a prompt's pseudo-value says too little of it: two results are then told apart by
+    exchanging their images, where these are at hand."""
     biased_by_n: ClassVar[bool] = False
     """Whether N belongs into the metric's name, because it moves the value."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] | None = None

@@ -83,6 +83,11 @@ class Store:
         """Return the artifact of a step that was made."""
         return read_artifact(self.place(step))
 
+    def find(self, key: str) -> Path | None:
+        """Return the folder of an artifact by its key alone, where it is there."""
+        found = self.root.glob(f"*/{key[:2]}/{key}/{MANIFEST}")
+        return next((file.parent for file in found), None)
+
     def get_or_make(
         self, step: Step, work: Callable[[Path], None], facts: Mapping[str, Any] | None = None
     ) -> Artifact:

@@ -1,0 +1,227 @@
+"""Comparisons → one sentence each, a document, and tables for a terminal and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.board import headline
+from harness.compare import Comparison, Finding, as_json
+
+VERBS = {
+    "better": "is better than",
+    "worse": "is worse than",
+    "no-difference": "shows no difference from",
+    "under-powered": "cannot be told yet from",
+}
+ALONE = {
+    "better": "is better",
+    "worse": "is worse",
+    "no-difference": "shows no difference",
+    "under-powered": "cannot be told yet",
+}
+STYLES = {"better": "green", "worse": "red", "no-difference": "dim", "under-powered": "yellow"}
+SCOPES = {
+    "file": "this holds for these files, not for every training",
+    "recipe": "this holds for any training of both",
+}
+COLUMNS = ("A", "B", "A − B", "p", "wins–ties–losses", "sees", "verdict")
+BOLD = "bold: declared, p adjusted over them (Holm); A − B with its 95 % interval"
+LEGEND = f"{BOLD}; wins of A by prompt; sees: the smallest effect seen four times in five"
+
+
+def sentence(found: Comparison) -> str:
+    """Return what to say of a comparison where there is room for one sentence."""
+    one, other = names(found)
+    head = f"{one} {VERBS[found.verdict]} {other}: {_because(found, one, other)}"
+    rest = [_alone(each) for each in found.metrics if _is_told(each, found.ranked_by)]
+    both = ["both carry flags"] if found.flags_a and found.flags_b else []
+    mark = f"FORCED, they differ in {', '.join(found.unlike)}: " if found.forced else ""
+    return mark + "; ".join([head, *rest, *both, SCOPES[found.claim]])
+
+
+def names(found: Comparison) -> tuple[str, str]:
+    """Return what to call A and B, which may be two results of one recipe."""
+    if found.a == found.b:
+        return f"{found.a} (A)", f"{found.b} (B)"
+    return found.a, found.b
+
+
+def _because(found: Comparison, one: str, other: str) -> str:
+    """Return the flags that decide, or else the numbers of the metric that does."""
+    if bool(found.flags_a) != bool(found.flags_b):
+        name, flags = (one, found.flags_a) if found.flags_a else (other, found.flags_b)
+        return f"{name} {' and '.join(flags)}"
+    decisive = next((each for each in found.metrics if each.metric == found.ranked_by), None)
+    if decisive is None:
+        return "no metric could be compared"
+    width = _width(decisive)
+    values = f"{number(decisive.a, width)} against {number(decisive.b, width)}"
+    return f"{decisive.metric} {values} ({gap(decisive)}{_outlook(decisive)})"
+
+
+def _is_told(finding: Finding, ranked_by: str | None) -> bool:
+    """Return whether the sentence goes on to a metric: what was declared, and what is missing
+    that would have ranked instead."""
+    if finding.metric == ranked_by:
+        return False
+    would_rank = ranked_by is not None and headline(finding.metric) < headline(ranked_by)
+    says_nothing = finding.a == finding.b and finding.verdict == "no-difference"
+    return (finding.declared and not says_nothing) or (finding.delta is None and would_rank)
+
+
+def _alone(finding: Finding) -> str:
+    if finding.delta is None:
+        return f"{finding.metric} cannot be compared ({finding.reason})"
+    if finding.verdict == "no-difference":
+        return f"{finding.metric} shows no difference ({_margin(finding)})"
+    return f"{finding.metric} {ALONE[finding.verdict]} ({gap(finding)}{_outlook(finding)})"
+
+
+def _outlook(finding: Finding) -> str:
+    """Return how many prompts would tell, where these could not."""
+    needed = finding.needed
+    if finding.verdict != "under-powered" or (needed is not None and needed <= finding.prompts):
+        return ""
+    many = "no number of" if needed is None else f"{needed:,}"
+    return f"; {many} prompts would see {_margin(finding)}"
+
+
+def _margin(finding: Finding) -> str:
+    if finding.ratio is not None:
+        return f"within ×{finding.ratio.margin:.2f}"
+    return f"± {number(finding.margin, finding.margin or 0)}"
+
+
+def _width(finding: Finding) -> float:
+    return (finding.high or 0) - (finding.low or 0)
+
+
+def number(value: float | None, width: float, sign: str = "") -> str:
+    """Return a value as sharp as an interval of some width allows."""
+    if value is None:
+        return "–"
+    places = 3 if width <= 0 else 0
+    while 0 < width * 10**places < 15 and places < 6:
+        places += 1
+    return f"{value:{sign}z.{places}f}".replace("-", "−")
+
+
+def gap(finding: Finding) -> str:
+    """Return A − B with its interval, or A / B where that is what was tested."""
+    if (ratio := finding.ratio) is not None:
+        return f"×{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+    width = _width(finding)
+    low, high = number(finding.low, width), number(finding.high, width)
+    return f"{number(finding.delta, width, '+')} [{low}, {high}]"
+
+
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    return {**as_json(found), "sentence": sentence(found)}
+
+
+def print_comparison(found: Comparison, console: Console) -> None:
+    """Write a comparison as a table for a terminal, then its sentence."""
+    table = Table(title=_title(found), title_justify="left", caption=LEGEND,
+                  caption_justify="left")  # fmt: skip
+    table.add_column("metric", no_wrap=True)
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column == "verdict" else "right")
+    for finding in found.metrics:
+        *cells, verdict = [escape(cell) for cell in _cells(finding)]
+        name = f"[bold]{_name(finding)}[/]" if finding.declared else _name(finding)
+        table.add_row(name, *cells, f"[{STYLES[finding.verdict]}]{verdict}[/]")
+    console.print(table)
+    console.print(escape(sentence(found)), highlight=False)
+
+
+def comparison_markdown(found: Comparison) -> str:
+    """Return a comparison as its sentence and a Markdown table."""
+    rows = [[_bold(finding), *_cells(finding)] for finding in found.metrics]
+    table = _table(["metric", *COLUMNS], rows)
+    return f"## {_title(found)}\n\n{sentence(found)}.\n\n{table}\n\n{LEGEND}.\n"
+
+
+def print_comparisons(found: Sequence[Comparison], console: Console) -> None:
+    """Write one contender beside several as a table: metrics down, the others across."""
+    table = Table(title=f"A = {found[0].a}", title_justify="left", caption=BOLD,
+                  caption_justify="left")  # fmt: skip
+    table.add_column("metric", no_wrap=True)
+    for each in found:
+        table.add_column(f"A − {each.b}", justify="right")
+    for name, findings in _across(found):
+        cells = [_styled(finding) for finding in findings]
+        table.add_row(f"[bold]{name}[/]" if _any_declared(findings) else name, *cells)
+    console.print(table)
+    for each in found:
+        console.print(escape(sentence(each)), highlight=False)
+
+
+def comparisons_markdown(found: Sequence[Comparison]) -> str:
+    """Return one contender beside several as their sentences and one Markdown table."""
+    rows = [
+        [f"**{name}**" if _any_declared(findings) else name, *[_brief(each) for each in findings]]
+        for name, findings in _across(found)
+    ]
+    table = _table(["metric", *[f"A − {each.b}" for each in found]], rows)
+    said = "\n".join(f"- {sentence(each)}." for each in found)
+    return f"## A = {found[0].a}\n\n{said}\n\n{table}\n\n{BOLD}.\n"
+
+
+def _across(found: Sequence[Comparison]) -> list[tuple[str, list[Finding | None]]]:
+    """Return each metric of any comparison with its finding in every one."""
+    by_name = [{_name(each): each for each in comparison.metrics} for comparison in found]
+    every = dict.fromkeys(name for findings in by_name for name in findings)
+    return [(name, [findings.get(name) for findings in by_name]) for name in every]
+
+
+def _any_declared(findings: Sequence[Finding | None]) -> bool:
+    return any(each is not None and each.declared for each in findings)
+
+
+def _styled(finding: Finding | None) -> str:
+    style = STYLES[finding.verdict] if finding is not None else "dim"
+    return f"[{style}]{escape(_brief(finding))}[/]"
+
+
+def _brief(finding: Finding | None) -> str:
+    if finding is None:
+        return "–"
+    if finding.delta is None:
+        return f"– ({finding.reason})"
+    return f"{gap(finding)} {finding.verdict}"
+
+
+def _title(found: Comparison) -> str:
+    mark = f" · FORCED, they differ in {', '.join(found.unlike)}" if found.forced else ""
+    return f"A = {found.a} · B = {found.b} · signature {found.signature}{mark}"
+
+
+def _name(finding: Finding) -> str:
+    return f"{finding.metric} {'↑' if finding.higher_is_better else '↓'}"
+
+
+def _bold(finding: Finding) -> str:
+    return f"**{_name(finding)}**" if finding.declared else _name(finding)
+
+
+def _cells(finding: Finding) -> list[str]:
+    """Return a finding's cells below `COLUMNS`."""
+    if finding.delta is None:
+        a, b = ("–" if value is None else f"{value:.4g}" for value in (finding.a, finding.b))
+        return [a, b, "–", "–", "–", "–", f"unavailable ({finding.reason})"]
+    tally, p, width = finding.tally, finding.p_adjusted or 0.0, _width(finding)
+    return [
+        number(finding.a, width), number(finding.b, width), gap(finding),
+        "<0.001" if p < 0.001 else f"{p:.3f}", f"{tally.wins}–{tally.ties}–{tally.losses}",
+        f"± {number(finding.mde, width)}", f"{finding.verdict}{_outlook(finding)}",
+    ]  # fmt: skip
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '∣') for cell in line)} |" for line in lines)
