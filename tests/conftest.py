@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads of several processes that wait for each other make all of them ten times slower.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 import pytest
 import pytest_socket
 from running import Command, House, harness
-
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 @pytest.hookimpl(trylast=True)

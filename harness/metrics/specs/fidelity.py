@@ -52,6 +52,7 @@ class Fid(_Distance):
     implementation: ClassVar[str] = "harness.metrics.fid:fid"
     summary: ClassVar[str] = "Fréchet distance to the reference (depends on N; lower is better)"
     biased_by_n: ClassVar[bool] = True
+    bent: ClassVar[bool] = True
     use: Literal["fid"]
 
 
@@ -61,6 +62,7 @@ class FdDinov2(_Distance):
     implementation: ClassVar[str] = "harness.metrics.fid:fid"
     summary: ClassVar[str] = "Fréchet distance in DINOv2 features (depends on N; lower is better)"
     biased_by_n: ClassVar[bool] = True
+    bent: ClassVar[bool] = True
     use: Literal["fd-dinov2"]
     features: Dinov2 = Dinov2(use="dinov2")
 
@@ -75,6 +77,7 @@ class FidInfinity(_Distance):
     implementation: ClassVar[str] = "harness.metrics.fid:fid_infinity"
     summary: ClassVar[str] = "Fréchet distance extrapolated in 1/N (lower is better)"
     biased_by_n: ClassVar[bool] = True
+    bent: ClassVar[bool] = True
     use: Literal["fid-infinity"]
     points: Annotated[int, Field(ge=2, le=50)] = 5
     """Sizes of subsets the line is drawn through, from a quarter of the images to all."""
@@ -84,11 +87,13 @@ class _Protocol(_Distance):
     """A Fréchet distance as papers report it: one network, one resize, and enough images."""
 
     implementation: ClassVar[str] = "harness.metrics.fid:protocol"
+    bent: ClassVar[bool] = True
     biased_by_n: ClassVar[bool] = True
     resize: ClassVar[str]
-    least: Annotated[int, Field(ge=3)] = 2048
-    """Images that either side needs: as many as features, or the covariances are singular and
-    the value says more of N than of the pictures. Published values take 10,000 and more."""
+    least: Annotated[int, Field(ge=3)] = 500
+    """Images that it needs: with fewer it may call a model better that repeats itself. Published
+    values take 10,000 and more, so a lower figure is for rows of one board, which share N and
+    the reference."""
 
     @model_validator(mode="after")
     def _resizes_as_it_says(self) -> Self:
@@ -125,6 +130,7 @@ class _Share(MetricSpec):
     higher_is_better: ClassVar[bool] = True
     family: ClassVar[Family] = "fidelity"
     reads: ClassVar[tuple[Side, ...]] = ("reference",)
+    bent: ClassVar[bool] = True
     biased_by_n: ClassVar[bool] = True
     features: plugins.union("extractors") = Inception(use="inception")  # type: ignore[valid-type]
     k: Annotated[int, Field(ge=1, le=100)] = 5
