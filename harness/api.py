@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -401,7 +401,17 @@ def leaderboard(reports: Path, benchmark: str | None) -> list[board.Board]:
     real = [
         board.read_result(file) for file in sorted(reports.glob(f"*/{card.SHELF}/{card.REAL}.json"))
     ]
-    return board.boards(board.read_results(reports, benchmark), real)
+    return board.boards(board.read_results(reports, benchmark), real, partial(_beside, reports))
+
+
+def _beside(reports: Path, result: Result, metric: str) -> Mapping[str, float]:
+    """Return the pseudo-values that stand beside a result file, where they do."""
+    from harness.replicates import pseudo_values_beside
+
+    file = reports / result.benchmark / f"{result.recipe}.json"
+    if not file.with_suffix(".prompts.parquet").is_file():
+        return {}
+    return pseudo_values_beside(file)[0].get(metric.split("@")[0], {})
 
 
 def parts_of(file: Path) -> list[Part]:

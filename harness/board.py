@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from harness.errors import PageError, Problem, UsageError
+from harness.metrics.intervals import reach_of
 from harness.records import Result, Score
 
 HEADLINE = ("kid", "cmmd", "fid", "clip-score", "tag-recall", "aesthetic")
 """Metrics in the order in which they rank, where a benchmark has them."""
 
 
+ASIDE = ("copying", "probe")
+Beside = Callable[[Result, str], Mapping[str, float]]
+"""A result's pseudo-values of one metric, by prompt."""
+
+
 @dataclass(frozen=True)
 class Row:
-    """One result on a board."""
+    """One result on a board; rows that cannot be told apart share their ranks."""
 
     result: Result
     rank_low: int
@@ -49,11 +57,14 @@ class Board:
 
     @property
     def headlines(self) -> tuple[str, ...]:
-        """Return the first metric of every family: what a narrow table has room for."""
+        """Return the first metric of every family that says how good a recipe is.
+
+        Copies show as flags, and probes say what an adapter does: both are among all metrics.
+        """
         first: dict[str, str] = {}
-        for metric in self.metrics:
+        for metric in sorted(self.metrics, key=headline):
             first.setdefault(self.families.get(metric) or metric, metric)
-        return tuple(first.values())
+        return tuple(metric for family, metric in first.items() if family not in ASIDE)
 
     def base(self, metric: str) -> float | None:
         """Return the bare base's value, which every row drawn beside it holds."""
@@ -103,30 +114,30 @@ def read_result(file: Path) -> Result:
         ) from None
 
 
-def boards(results: Sequence[Result], real: Sequence[Result] = ()) -> list[Board]:
+def boards(
+    results: Sequence[Result], real: Sequence[Result] = (), beside: Beside = lambda *_: {}
+) -> list[Board]:
     """Return one board a benchmark and signature, the fullest of a benchmark first.
 
-    `real` are the results of real pictures, for the floors of boards with the same yardstick.
+    `real` are the results of real pictures, for the floors of boards with the same yardstick;
+    `beside` gives a result's pseudo-values, for rows that share prompts to be told apart by them.
     """
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.benchmark, result.signature), []).append(result)
-    found = [_board(name, signature, group, real) for (name, signature), group in groups.items()]
+    found = [_board(*named, group, real, beside) for named, group in groups.items()]
     return sorted(found, key=lambda board: (board.benchmark, -len(board.rows), board.signature))
 
 
-def _board(benchmark: str, signature: str, results: list[Result], real: Sequence[Result]) -> Board:
+def _board(
+    benchmark: str, signature: str, results: list[Result], real: Sequence[Result], beside: Beside
+) -> Board:
     scores = {score.metric: score for each in results for score in each.scores}
     ranked_by = min(scores, key=headline)
     ranked = sorted(
         results, key=lambda each: (_flagged(each), _worth(each, ranked_by), each.recipe)
     )
-    rows = []
-    for result in ranked:
-        others = [other for other in ranked if other is not result]
-        better = sum(_surely_better(other, result, ranked_by) for other in others)
-        worse = sum(_surely_better(result, other, ranked_by) for other in others)
-        rows.append(Row(result, better + 1, len(ranked) - worse))
+    rows = _ranked(ranked, ranked_by, beside)
     floors = {
         score.metric: score.value
         for each in real if same_yardstick(each.protocol, ranked[0].protocol)
@@ -134,6 +145,23 @@ def _board(benchmark: str, signature: str, results: list[Result], real: Sequence
     }  # fmt: skip
     families = {name: score.family for name, score in scores.items()}
     return Board(benchmark, signature, tuple(scores), ranked_by, tuple(rows), floors, families)
+
+
+def _ranked(ranked: Sequence[Result], metric: str, beside: Beside) -> list[Row]:
+    """Return rows whose ranks are shared by all that cannot be told from the best of them.
+
+    Groups are formed once, from the top, over the whole table: no choice of rows moves any.
+    """
+    groups: list[list[Result]] = []
+    for result in ranked:
+        if not groups or _surely_better(groups[-1][0], result, metric, beside):
+            groups.append([])
+        groups[-1].append(result)
+    rows, above = [], 0
+    for group in groups:
+        rows += [Row(result, above + 1, above + len(group)) for result in group]
+        above += len(group)
+    return rows
 
 
 def same_yardstick(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
@@ -163,18 +191,26 @@ def _flagged(result: Result) -> bool:
     return any(score.flag is not None for score in result.scores)
 
 
-def _surely_better(one: Result, other: Result, metric: str) -> bool:
-    """Return whether one's interval lies wholly on the better side of the other's.
+def _surely_better(one: Result, other: Result, metric: str, beside: Beside) -> bool:
+    """Return whether a value is surely better: paired by prompt where both are of one file each,
+    else where one's interval lies wholly on the better side of the other's.
 
     A result with a flag is behind every result without: copies do not win.
     """
     if _flagged(one) != _flagged(other):
         return _flagged(other)
     a, b = score_of(one, metric), score_of(other, metric)
-    if a is None or a.low is None or a.high is None:
+    if a is None or a.value is None or a.low is None or a.high is None:
         return False
-    if b is None or b.low is None or b.high is None:
+    if b is None or b.value is None or b.low is None or b.high is None:
         return True
+    sign = 1 if a.higher_is_better else -1
+    if one.interval == other.interval == "file":
+        mine, theirs = beside(one, metric), beside(other, metric)
+        common = [prompt for prompt in mine if prompt in theirs]
+        if len(common) > 1:
+            gaps = np.array([mine[prompt] - theirs[prompt] for prompt in common])
+            return bool(sign * (a.value - b.value) > reach_of(gaps))
     return a.low > b.high if a.higher_is_better else a.high < b.low
 
 
@@ -237,7 +273,7 @@ def as_markdown(found: Sequence[Board], everything: bool = False) -> str:
         lines = [
             f"\n## {board.benchmark}\n",
             f"Signature `{board.signature}`. Ranked by {board.ranked_by}; "
-            f"a rank is a range where intervals overlap.{_scale(board)}\n",
+            f"rows that cannot be told apart share a rank.{_scale(board)}\n",
             f"| rank | recipe | {' | '.join(marked)} | images | training seeds |",
             f"|---|---|{'---|' * (len(marked) + 2)}",
         ]

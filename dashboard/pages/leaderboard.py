@@ -17,7 +17,7 @@ except HarnessError as error:
 names = [data.label(board) for board in boards]
 board = boards[names.index(st.selectbox("Board", names, bind="query-params", key="board"))]
 st.caption(
-    f"Ranked by {board.ranked_by}. A rank is a range where 95 % intervals overlap; "
+    f"Ranked by {board.ranked_by}. Rows that cannot be told apart share a rank; "
     "only rows with one signature stand together."
 )
 table = data.table(board)

@@ -108,7 +108,7 @@ def place_of(
 def console() -> Console:
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=110)
+    return Console() if sys.stdout.isatty() else Console(width=150)
 
 
 def write_page(

@@ -17,12 +17,14 @@ from harness.card import Card
 from harness.forecast import Forecast, Planned
 from harness.groups import Part
 from harness.learning.schedules import rates
-from harness.records import Result
+from harness.records import Result, Score
 from harness.report.environment import environment
 from harness.run import Outcome
 from harness.stages.files import Entry, read_index
 
 THUMBNAIL = 192
+BESIDE, COLUMN = 56, 17
+"""Letters that a board takes beside its metrics, and for each of them."""
 FindImages = Callable[[Result], Path | None]
 FindFolder = Callable[[Result, str], Path | None]
 """The folder of a result's step, where it is at hand."""
@@ -64,25 +66,33 @@ def print_boards(boards: Sequence[Board], console: Console, everything: bool = F
     for board in boards:
         table = Table(
             title=f"{board.benchmark} · signature {board.signature}", title_justify="left",
-            caption=f"ranked by {board.ranked_by}; a range where 95 % intervals overlap; "
-            "seeds: how many were trained, and what the intervals hold for",
+            caption=f"ranked by {board.ranked_by}; rows that cannot be told apart share a rank; "
+            "seeds: how many trainings a row speaks for",
             caption_justify="left",
         )  # fmt: skip
-        table.add_column("rank", justify="right")
+        table.add_column("rank", justify="right", min_width=4)
         table.add_column("recipe", style="bold", no_wrap=True)
-        metrics = board.metrics if everything else board.headlines
+        room = max(2, (console.width - BESIDE) // COLUMN)
+        metrics = board.metrics if everything else board.headlines[:room]
         for metric in metrics:
-            table.add_column(f"{metric} {arrow(board, metric)}", justify="right")
-        table.add_column("images", justify="right")
-        table.add_column("seeds", justify="right")
+            table.add_column(f"{metric} {arrow(board, metric)}", justify="right", no_wrap=True)
+        table.add_column("images", justify="right", min_width=6)
+        table.add_column("seeds", justify="right", min_width=5)
         for row in board.rows:
             images = row.result.images
             table.add_row(
                 row.rank, "\n⚑ ".join([row.result.recipe, *row.flags]),
-                *[placed(board, row, metric).replace(" [", "\n[", 1) for metric in metrics],
-                f"{images.scored}/{images.expected}", seeds(row.result),
+                *[_stacked(score_of(row.result, metric)) for metric in metrics],
+                f"{images.scored}/{images.expected}", seeds(row.result).split(" ")[0],
             )  # fmt: skip
         console.print(table)
+
+
+def _stacked(score: Score | None) -> str:
+    """Return a value above its interval; why there is none is in the file and on the page."""
+    if score is None or score.value is None:
+        return "–"
+    return cell(score).replace(" [", "\n[", 1)
 
 
 def html(
