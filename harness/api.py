@@ -31,7 +31,7 @@ from harness.forecast import Forecast, Planned, forecast
 from harness.forecast.cards import Card, card_at_hand, card_named
 from harness.groups import Part, groups_of, parts, read_samples
 from harness.interfaces import Page
-from harness.plan import RunPlan, plan, plan_supplied
+from harness.plan import RunPlan, plan, plan_reference, plan_supplied
 from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
 from harness.records import Result, Step
@@ -47,6 +47,7 @@ from harness.upkeep import verify as verify
 if TYPE_CHECKING:
     from harness.export.hub import Hub
     from harness.export.write import Exported
+    from harness.references import Statistics
 
 DEMO = ("pocket-base", "pocket-ninja", "pocket-ninja-short", "pocket-ninja-overfit",
         "pocket-ninja-broken")  # fmt: skip
@@ -270,6 +271,15 @@ def read_card(reports: Path, benchmark: str) -> card.Card | None:
     """Return a benchmark's sanity card, where there is one."""
     files = sorted((reports / benchmark / card.SHELF).glob("*.json"))
     return card.card([board.read_result(file) for file in files]) if files else None
+
+
+def write_reference(name: str, out: Path, place: Place) -> list[Statistics]:
+    """Write a benchmark's reference features, looking at its pictures where nobody has yet."""
+    from harness.references import write
+
+    whole, settings = plan_reference(benchmarks.load(name)), place.settings()
+    make_all(whole, [step for step in whole.steps if not settings.store.has(step)], settings)
+    return write(whole, settings.store, out)
 
 
 def sweep_over(

@@ -282,6 +282,17 @@ def pictures_of(judgement: Judgement) -> dict[Side, Step]:
     return found
 
 
+def plan_reference(judgement: Judgement) -> RunPlan:
+    """Return the plan of looking at a benchmark's reference alone; it ends in no score."""
+    name, pictures = judgement.benchmark.name, pictures_of(judgement).get("reference")
+    if pictures is None:
+        raise UsageError(f"{name} has no reference", hint="pocket-v1 and naruto-v1 have one")
+    looks = [_looking("reference", each, pictures, name)
+             for each in judgement.extractors("reference")]  # fmt: skip
+    protocol = described(judgement.benchmark.reference)
+    return RunPlan(name, judgement, (pictures, *looks), digest(protocol)[:16], protocol)
+
+
 def without(plan: RunPlan, lacking: Mapping[str, str]) -> RunPlan:
     """Return the plan that makes do without some features; `lacking` says why, by their key.
 

@@ -120,6 +120,27 @@ def export(
 
 @app.command()
 @guarded
+def reference(
+    out: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    benchmark: BenchmarkName = None,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """A benchmark's reference statistics (features, mu, sigma) with digests, for other tools."""
+    from harness import api
+
+    chosen = benchmark or api.DEFAULT_BENCHMARK
+    found = api.write_reference(chosen, out, place_of(store, reports, device))
+    if as_json:
+        return show({"benchmark": chosen, "files": [str(each.file) for each in found]})
+    for each in found:
+        print(f"{each.file}  {each.count} pictures  sha256 {each.sha256[:16]}…")
+
+
+@app.command()
+@guarded
 def verify(
     result: Annotated[Path, typer.Argument(help="A result file.")],
     store: StoreDir = None,
