@@ -32,6 +32,7 @@ from harness.forecast.cards import Card, card_at_hand, card_named
 from harness.groups import Part, groups_of, parts, read_samples
 from harness.interfaces import Page
 from harness.plan import RunPlan, plan, plan_reference, plan_supplied
+from harness.policy import Policy
 from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
 from harness.records import Result, Step
@@ -55,6 +56,7 @@ DEFAULT_BENCHMARK = "pocket-v1"
 NARUTO = "lambdalabs/naruto-blip-captions"
 SCHEMAS: dict[str, type[Page]] = {
     "recipe.v1": Recipe, "benchmark.v1": Benchmark, "suite.v1": PromptSuite, "result.v1": Result,
+    "policy.v1": Policy,
 }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ HEADLINE = ("kid", "cmmd", "fid", "clip-score", "tag-recall", "aesthetic")
 """Metrics in the order in which they rank, where a benchmark has them."""
 
 
+NOISE = ".noise.json"
+"""How files end that lie beside baselines and are no results."""
 ASIDE = ("copying", "probe")
 Beside = Callable[[Result, str], Mapping[str, float]]
 """A result's pseudo-values of one metric, by prompt."""
@@ -101,7 +103,8 @@ def read_results(reports: Path, benchmark: str | None = None) -> list[Result]:
 
 def every_result(folder: Path) -> list[Result]:
     """Return every result file below a folder, those on shelves too."""
-    return [read_result(file) for file in sorted(folder.glob("*/**/*.json"))]
+    files = sorted(folder.glob("*/**/*.json"))
+    return [read_result(file) for file in files if not file.name.endswith(NOISE)]
 
 
 def read_result(file: Path) -> Result:

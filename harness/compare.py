@@ -326,10 +326,13 @@ def _by_ratio(finding: Finding, a: Array, b: Array) -> Finding:
 
 
 def _of_runs(one: Score, other: Score, between: float | None) -> list[Part]:
-    """Return what training runs add to the variance, where that is known of both sides."""
+    """Return what training runs add to the variance of both sides: by the spread that is known
+    from elsewhere, which was measured on more runs, or else by their own."""
+    if between is not None:
+        return [paired.of_known_runs(between, max(1, len(score.runs))) for score in (one, other)]
     if min(len(one.runs), len(other.runs)) > 1:
         return [paired.of_runs(np.array(score.runs)) for score in (one, other)]
-    return [] if between is None else [paired.of_known_runs(between)]
+    return []
 
 
 def _method(pairing: Pairing, is_exact: bool, has_runs: bool) -> str:

@@ -93,8 +93,8 @@ def of_runs(values: Array) -> Part:
 
 
 def of_known_runs(between: float, runs: int = 1) -> Part:
-    """Return what training runs add for both sides where their spread is known: 2τ²/R."""
-    return Part(2 * between**2 / runs)
+    """Return what training runs add for one side where their spread is known: τ²/R."""
+    return Part(between**2 / runs)
 
 
 def combined(parts: Sequence[Part]) -> tuple[float, float]:

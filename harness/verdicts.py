@@ -5,19 +5,36 @@ Like `api`, it is the verbs of the command line as functions of values; nothing 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from harness import api, history, noise, nulls, pages, policy
 from harness import benchmark as benchmarks
-from harness import pages
+from harness import recipe as recipes
 from harness.api import Place
 from harness.benchmark import Judgement
+from harness.board import read_result
 from harness.compare import Comparison, Contender, Rules, compare_all, read
+from harness.equals import Calibration, Reproduction, again, alarms
 from harness.errors import UsageError
+from harness.gate import Gate
+from harness.gate import gate as judge
 from harness.groups import groups_of
+from harness.history import Event, Known, Step
+from harness.plan import RunPlan
+from harness.records import Result
+from harness.report import picture_of
+from harness.report.pairs import Look, Shown, gated, shown, worst_pairs
+from harness.run import Settings, execute
+from harness.stages.files import read_index
 from harness.store import Store
 from harness.views import views_of
+
+BASELINES = "baselines"
+TABLES = ("samples", "prompts")
 
 
 def compare(
@@ -64,3 +81,141 @@ def find_result(name: str, benchmark: str | None, reports: Path) -> Path:
 def _judgement(name: str) -> Judgement | None:
     """Return the benchmark of a result, where its page is known here."""
     return benchmarks.load(name) if name in pages.available("benchmark") else None
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A gate's answer, with both sides and their files."""
+
+    gate: Gate
+    candidate: Contender
+    baseline: Contender
+    file: Path
+    against: Path
+
+
+def gate(
+    name: str, baseline: Path, place: Place, rules: Path | None = None, replicates: int = 1
+) -> Gated:
+    """Run a recipe as its baseline was judged, and hold it to a policy.
+
+    `name` may also be a result's file, which is then judged as it is.
+    """
+    if not baseline.is_file():
+        raise UsageError(f"there is no baseline {baseline}",
+                         hint=f"`harness gate {name} --accept` writes one")  # fmt: skip
+    chosen = policy.DEFAULT if rules is None else policy.load(rules)
+    before = contender(baseline, place)
+    file = Path(name) if name.endswith(".json") else (
+        api.run([name], before.result.benchmark, place, replicates)[0].path)  # fmt: skip
+    after, judgement = contender(file, place), _judgement(before.result.benchmark)
+    groups = groups_of(judgement) if judgement else {}
+    found = judge(after, before, chosen, noise.read(baseline), groups)
+    _remember(file, found.verdict, place.reports)
+    return Gated(found, after, before, file, baseline)
+
+
+def worst_of(found: Gated, place: Place) -> tuple[Shown, ...]:
+    """Return what lost most beside the baseline, with pictures where this store has them."""
+    judgement = _judgement(found.baseline.result.benchmark)
+    texts = {prompt.id: prompt.text for prompt in judgement.prompts} if judgement else {}
+    worst = worst_pairs(found.candidate, found.baseline, gated(found.gate))
+    looks = [_look(side.result, place) for side in (found.baseline, found.candidate)]
+    return shown(worst, texts, *looks)
+
+
+def _look(result: Result, place: Place) -> Look:
+    """Return what finds a result's picture of a prompt and seed."""
+    folder = api.images_of(result, place.store)
+    there = {(entry.id, entry.seed): entry for entry in read_index(folder)} if folder else {}
+
+    def find(prompt_id: str, seed: int) -> Path | None:
+        entry = there.get((prompt_id, seed))
+        return picture_of(folder, entry) if folder and entry else None
+
+    return find
+
+
+def find_baseline(name: str, reports: Path) -> Path:
+    """Return the file of a baseline: a path, or a name that was accepted below the reports."""
+    if name.endswith(".json"):
+        return Path(name)
+    files = sorted((reports / BASELINES).glob(f"*/{name}.json"))
+    if len(files) != 1:
+        known = ", ".join(str(file) for file in files) or "none"
+        raise UsageError(f"{name} names {len(files)} baselines in {reports / BASELINES}: {known}",
+                         hint="give the file")  # fmt: skip
+    return files[0]
+
+
+def accept(name: str, benchmark: str | None, place: Place, replicates: int = 1) -> Path:
+    """Run a recipe and write its result as the baseline that later ones are held to."""
+    file = Path(name) if name.endswith(".json") else (
+        api.run([name], benchmark, place, replicates)[0].path)  # fmt: skip
+    result = read_result(file)
+    target = place.reports / BASELINES / result.benchmark / f"{result.recipe}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in (".json", *(f".{table}.parquet" for table in TABLES)):
+        part = target.with_suffix(".part")
+        shutil.copyfile(file.with_suffix(suffix), part)
+        part.replace(target.with_suffix(suffix))
+    _remember(file, "accepted", place.reports)
+    return target
+
+
+def _remember(file: Path, outcome: Known, reports: Path) -> None:
+    """Add a result to its recipe's history."""
+    result = read_result(file)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    event = history.event_of(result, outcome, at)
+    history.add(history.place_of(reports, result.benchmark, result.recipe), event)
+
+
+def calibrate(
+    benchmark: str, name: str, place: Place, draws: int = 9, trainings: int = 9
+) -> Calibration:
+    """Run a baseline against itself, and write what its noise is beside it."""
+    recipe, judgement = recipes.load(name), benchmarks.load(benchmark)
+    baseline = place.reports / BASELINES / benchmark / f"{recipe.name}.json"
+    if not baseline.is_file():
+        baseline = accept(name, benchmark, place)
+    settings = place.settings()
+    drawn = _run_all(nulls.resampled(recipe, judgement, draws), settings, recipe.name)
+    trained = _run_all(nulls.retrained(recipe, judgement, trainings), settings, recipe.name)
+    measured = noise.measured(read_result(baseline), drawn, trained)
+    file = noise.write(baseline, measured)
+    return Calibration(baseline, measured, file, alarms(drawn, measured), alarms(trained, measured))
+
+
+def _run_all(plans: Sequence[RunPlan], settings: Settings, name: str) -> list[Contender]:
+    return [read(execute(each, settings, f"{nulls.SHELF}/{name}").path) for each in plans]
+
+
+def recall(
+    name: str, benchmark: str | None, reports: Path
+) -> tuple[list[Event], list[Step]]:  # fmt: skip
+    """Return a recipe's history, and where its values stepped."""
+    chosen = benchmark or api.default_benchmark(recipes.load(name))
+    events = history.read(history.place_of(reports, chosen, name))
+    measured = noise.read(reports / BASELINES / chosen / f"{name}.json")
+    sizes = {
+        column: each.retrained.difference / 2**0.5
+        for column, each in (measured.metrics if measured else {}).items()
+        if each.retrained
+    }
+    return events, history.steps(events, sizes)
+
+
+def reproduce(file: Path, place: Place) -> Reproduction:
+    """Run a published result again in a store of its own, and lay both side by side."""
+    published = read_result(file)
+    root = place.store / "reproductions" / published.signature / published.recipe
+    apart = replace(place, store=root / "store", reports=root / "reports")
+    name = "@".join(published.recipe.split(".step"))
+    count = max(1, len(published.training_seeds))
+    found = api.run([name], published.benchmark, apart, count)[0].result
+    measured = noise.read(place.reports / BASELINES / published.benchmark / file.name)
+    scores = {score.metric: score for score in found.scores}
+    metrics = tuple(again(score, scores.get(score.metric), measured) for score in published.scores)
+    changed = [step for step, key in published.keys.items() if found.keys.get(step) != key]
+    return Reproduction(published, found, metrics, tuple(changed))

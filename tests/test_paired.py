@@ -172,8 +172,9 @@ def test_prompts_and_runs_add_up_as_they_do_for_one_result() -> None:
 
 def test_a_known_spread_of_trainings_widens_the_interval_and_costs_no_freedom() -> None:
     each = normal(8, 25)
-    known = paired.estimate(0.0, [paired.of_prompts(each), paired.of_known_runs(0.2, runs=2)])
-    assert known.error**2 == pytest.approx(each.var(ddof=1) / 25 + 2 * 0.04 / 2)
+    runs = [paired.of_known_runs(0.2, runs=2), paired.of_known_runs(0.2, runs=1)]
+    known = paired.estimate(0.0, [paired.of_prompts(each), *runs])
+    assert known.error**2 == pytest.approx(each.var(ddof=1) / 25 + 0.04 / 2 + 0.04)
     assert known.freedom > 24
 
 

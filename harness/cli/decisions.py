@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -90,3 +93,124 @@ def _sizes(words: list[str] | None) -> dict[str, float]:
         if not found[name] > 0:
             raise UsageError(f"--margin {word} is not above zero", hint="such as kid=2.5")
     return found
+
+
+RecipeName = Annotated[str, typer.Argument(help="A recipe, NAME@STEP, or a result's file.")]
+Replicates = Annotated[int, typer.Option(help="Train this many seeds.")]
+
+
+@app.command()
+@guarded
+def gate(
+    recipe: RecipeName,
+    baseline: Annotated[
+        Path | None, typer.Option(help="A result's file that this one is held to.")
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Make this result the baseline; commit the file.")
+    ] = False,
+    policy: Annotated[Path | None, typer.Option(help="A policy page [measured noise].")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Write Markdown; under 1 MiB.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page.")] = None,
+    replicates: Replicates = 1,
+    benchmark: BenchmarkName = None,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Pass, fail (exit 3) or not enough evidence (exit 4), beside an accepted baseline."""
+    from harness import verdicts
+
+    place = place_of(store, reports, device)
+    if accept:
+        file = verdicts.accept(recipe, benchmark, place, replicates)
+        return show({"baseline": str(file)}) if as_json else print(f"accepted: {file}")
+    if baseline is None:
+        raise UsageError("gate needs --baseline FILE", hint="--accept writes the first one")
+    from harness.report import gate as words
+    from harness.store import write_text
+
+    found = verdicts.gate(recipe, baseline, place, policy, replicates)
+    worst = verdicts.worst_of(found, place) if html or summary else ()
+    if html is not None:
+        write_text(html, words.page(found.gate, worst))
+    if summary is not None:
+        write_text(summary, words.summary(found.gate, worst, str(html) if html else None))
+    if junit is not None:
+        write_text(junit, words.junit(found.gate))
+    for line in words.github_annotations(found.gate) if os.environ.get("GITHUB_ACTIONS") else ():
+        print(line, file=sys.stderr)
+    if as_json:
+        show(words.gate_document(found.gate))
+    else:
+        words.print_gate(found.gate, console())
+    raise SystemExit(found.gate.exit_code)
+
+
+@app.command()
+@guarded
+def calibrate(
+    benchmark: Annotated[str, typer.Argument(help="A benchmark.")] = "pocket-v1",
+    recipe: Annotated[str, typer.Option(help="Whose noise is measured.")] = "pocket-ninja",
+    draws: Annotated[int, typer.Option(help="Sets of sampling seeds.", min=0)] = 9,
+    trainings: Annotated[int, typer.Option(help="Training seeds.", min=0)] = 9,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """A baseline against itself: what noise does, and how often a gate raises a false alarm."""
+    from harness import verdicts
+    from harness.report.equals import calibration_document, print_calibration
+
+    found = verdicts.calibrate(
+        benchmark, recipe, place_of(store, reports, device), draws, trainings
+    )
+    if as_json:
+        return show(calibration_document(found))
+    return print_calibration(found, console())
+
+
+@app.command()
+@guarded
+def history(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe.")],
+    benchmark: BenchmarkName = None,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """A recipe over time: gates, accepted baselines, and where values stepped."""
+    from harness import verdicts
+    from harness.history import document
+    from harness.report.equals import print_history
+
+    events, steps = verdicts.recall(recipe, benchmark, reports)
+    if as_json:
+        return show(document(events, steps))
+    return print_history(recipe, events, steps, console())
+
+
+@app.command()
+@guarded
+def reproduce(
+    result: Annotated[Path, typer.Argument(help="A result file.")],
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """A published result made again from nothing: inside its window, or outside (exit 3)."""
+    from harness import verdicts
+    from harness.report.equals import print_reproduction, reproduction_document
+
+    found = verdicts.reproduce(result, place_of(store, reports, device))
+    if as_json:
+        show(reproduction_document(found))
+    else:
+        print_reproduction(found, console())
+    if not found.holds:
+        raise SystemExit(3)

@@ -233,12 +233,16 @@ def _head(rows: Sequence[Row], place: int, seed: int) -> str:
 
 
 def _shown(folder: Path | None, entry: Entry | None) -> str | None:
+    file = picture_of(folder, entry) if folder and entry else None
+    return thumbnail(file) if file else None
+
+
+def picture_of(folder: Path, entry: Entry) -> Path | None:
     """Return an entry's picture, if it has one and it lies where pictures lie."""
-    if folder is None or entry is None or entry.file is None:
+    if entry.file is None:
         return None
     file = (folder / entry.file).resolve()
-    inside = file.is_relative_to(folder.resolve()) and file.is_file()
-    return thumbnail(file) if inside else None
+    return file if file.is_relative_to(folder.resolve()) and file.is_file() else None
 
 
 def thumbnail(file: Path) -> str:

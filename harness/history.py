@@ -1,0 +1,130 @@
+"""What became of a recipe over time: every gate and accepted baseline, and where values stepped.
+
+The record is one line an event in `reports/history/<benchmark>/<recipe>.jsonl`, only ever added to,
+small enough to be reviewed and committed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+from scipy import stats
+
+from harness.errors import PageError, Problem, UsageError
+from harness.interfaces import Array, Page
+from harness.paired import ALPHA
+from harness.records import Result
+
+Known = Literal["accepted", "pass", "fail", "under-powered"]
+LEAST = 4
+"""Events that a step can be looked for in: two on either side."""
+
+
+class Event(Page):
+    """One moment of a recipe."""
+
+    at: str
+    """When, in UTC."""
+    outcome: Known
+    signature: str
+    commit: str | None = None
+    values: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
+    """By metric: value, low and high."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a metric moved and stayed: from the event at `at` on."""
+
+    metric: str
+    at: str
+    before: float
+    after: float
+    p: float
+    """Over all places and metrics that were looked at."""
+
+
+def event_of(result: Result, outcome: Known, at: str) -> Event:
+    """Return the event that a result is."""
+    values = {
+        score.metric: (score.value, score.low, score.high)
+        for score in result.scores
+        if score.value is not None and score.low is not None and score.high is not None
+    }
+    return Event(
+        at=at, outcome=outcome, signature=result.signature,
+        commit=result.provenance.get("commit"), values=values,
+    )  # fmt: skip
+
+
+def place_of(reports: Path, benchmark: str, recipe: str) -> Path:
+    return reports / "history" / benchmark / f"{recipe}.jsonl"
+
+
+def add(file: Path, event: Event) -> None:
+    """Add a line to a history."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(event.model_dump_json() + "\n")
+
+
+def read(file: Path) -> list[Event]:
+    """Return a history, oldest first."""
+    if not file.is_file():
+        raise UsageError(f"there is no history {file}", hint="`harness gate` writes one")
+    found = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            found.append(Event.model_validate_json(line))
+        except ValidationError as error:
+            what = f"is no event: {error.errors()[0]['msg']}"
+            raise PageError([Problem(str(file), number, "", what, "drop the line")]) from None
+    return found
+
+
+def steps(events: Sequence[Event], noise: Mapping[str, float] | None = None) -> list[Step]:
+    """Return the surest step of every metric, among events of the last one's signature.
+
+    `noise` is the standard deviation of one run's value, where it was measured. Without it, half
+    an interval stands for it, which holds the choice of prompts too: steps are then seen late.
+    """
+    like = [event for event in events if event.signature == events[-1].signature]
+    metrics = [name for name in events[-1].values if all(name in each.values for each in like)]
+    looked = len(metrics) * max(1, len(like) - 3)
+    found = []
+    for metric in metrics:
+        values = np.array([event.values[metric] for event in like])
+        errors = np.maximum((values[:, 2] - values[:, 1]) / (2 * 1.96), 1e-12)
+        known = (noise or {}).get(metric.split("@")[0])
+        place, p = surest(values[:, 0], errors if known is None else np.full(len(values), known))
+        if place is not None and p * looked < ALPHA:
+            before, after = values[:place, 0].mean(), values[place:, 0].mean()
+            found.append(Step(metric, like[place].at, float(before), float(after), p * looked))
+    return found
+
+
+def surest(values: Array, errors: Array) -> tuple[int | None, float]:
+    """Return where two means differ most for their errors, two values on either side, and p."""
+    if len(values) < LEAST:
+        return None, 1.0
+    weights = 1 / np.square(errors)
+    best: tuple[float, int] = (-1.0, 0)
+    for place in range(2, len(values) - 1):
+        left, right = slice(0, place), slice(place, len(values))
+        one, other = (np.average(values[part], weights=weights[part]) for part in (left, right))
+        error = np.sqrt(1 / weights[left].sum() + 1 / weights[right].sum())
+        best = max(best, (float(abs(one - other) / error), place))
+    return best[1], float(2 * stats.norm.sf(best[0]))
+
+
+def document(events: Sequence[Event], found: Sequence[Step]) -> dict[str, object]:
+    return {
+        "events": [json.loads(event.model_dump_json()) for event in events],
+        "steps": [vars(step) for step in found],
+    }

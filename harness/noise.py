@@ -1,0 +1,212 @@
+"""What is known of a baseline's noise: how far runs lie apart that should be equal.
+
+Two kinds of equal runs are told apart: one training drawn with other sampling seeds, and other
+trainings of the same recipe. Two of them are a null pair. How often the paired test tells the two
+of a pair apart is its false-alarm rate: 5 % where an interval holds what it says, and more for
+trainings, whose spread no image of a single one can show.
+
+K runs make K(K − 1)/2 pairs, and rates are taken over all of them; but a run in two pairs makes
+these depend on each other. What K runs know of their spread is K − 1 pairs' worth, its degrees of
+freedom, and so many are counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy import stats
+
+from harness.compare import Claim, Comparison, Contender, Finding, Rules, column_of, compare
+from harness.errors import PageError, Problem
+from harness.interfaces import Array, Page
+from harness.paired import ALPHA
+from harness.records import Result
+from harness.store import write_text
+
+REACH = 1.96
+"""Standard deviations that a normal number stays within 19 times in 20."""
+Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Spread(Page):
+    """How far runs of one kind lie apart in one metric."""
+
+    runs: Annotated[int, Field(ge=2)]
+    difference: Size
+    """The standard deviation of the difference of two runs."""
+    alarms: Annotated[float, Field(ge=0, le=1)]
+    """The share of null pairs that the paired test alone, without margin or τ, tells apart."""
+
+    @property
+    def pairs(self) -> int:
+        """How many null pairs these runs are worth."""
+        return self.runs - 1
+
+
+class MetricNoise(Page):
+    """What was measured of one metric; None where there were no two runs of a kind."""
+
+    sampling: Spread | None = None
+    """Between draws of one training that differ in their sampling seeds only."""
+    retrained: Spread | None = None
+    """Between trainings, drawn with the same sampling seeds."""
+    between: Size | None = None
+    """The standard deviation τ between trainings that images do not account for."""
+
+
+class Noise(Page):
+    """What was measured of a baseline's noise, by the columns of its metrics."""
+
+    schema_version: Literal[1] = 1
+    benchmark: str
+    recipe: str
+    signature: str
+    """That of the baseline: noise measured on other prompts or seeds is another's."""
+    metrics: dict[str, MetricNoise]
+
+    def margin(self, column: str) -> float | None:
+        """Return what two equal runs stay within 19 times in 20, by the wider kind of pairs.
+
+        A margin below it would call a recipe worse than itself. It is not widened where runs are
+        few: little knowledge is no reason to let more harm pass.
+        """
+        found = self.metrics.get(column, MetricNoise())
+        sizes = [each.difference for each in (found.sampling, found.retrained) if each]
+        return REACH * max(sizes) if sizes else None
+
+    def between(self, column: str) -> float | None:
+        """Return τ, widened as t is beside the normal: R trainings know it with R − 1 freedom."""
+        found = self.metrics.get(column, MetricNoise())
+        if found.between is None or found.retrained is None:
+            return None
+        return found.between * float(stats.t.isf(ALPHA / 2, found.retrained.runs - 1)) / REACH
+
+    def pairs(self, column: str, claim: Claim) -> int:
+        """Return how many null pairs speak for a claim: trainings for recipes, draws for files."""
+        found = self.metrics.get(column, MetricNoise())
+        kind = found.retrained if claim == "recipe" else found.sampling
+        return kind.pairs if kind else 0
+
+
+def of_difference(values: Array) -> float:
+    """Return the standard deviation of the difference of two runs, from K values: √2·s."""
+    return float(math.sqrt(2) * values.std(ddof=1))
+
+
+def between_runs(values: Array, sampling: float) -> float:
+    """Return τ from the values of R trainings: √max(0, s² − v).
+
+    v is the variance that images give one value, such as half the mean squared standard error of
+    two trainings' paired difference; both trainings are then drawn with the same seeds.
+    """
+    return math.sqrt(max(0.0, float(values.var(ddof=1)) - sampling))
+
+
+def measured(
+    baseline: Result, resampled: Sequence[Contender], retrained: Sequence[Contender]
+) -> Noise:
+    """Return the noise of a baseline from runs equal to it, which belongs into either list.
+
+    Those resampled differ in their sampling seeds only, those retrained in their training seeds
+    only; each is one training.
+    """
+    draws, trainings = _pairs([by_rank(each) for each in resampled]), _pairs(retrained)
+    columns = [column_of(score.metric) for score in baseline.scores]
+    metrics = {
+        column: MetricNoise(
+            sampling=_spread(column, resampled, draws),
+            retrained=_spread(column, retrained, trainings),
+            between=_between(column, retrained, trainings),
+        )
+        for column in columns
+    }
+    known = {column: each for column, each in metrics.items() if each != MetricNoise()}
+    return Noise(benchmark=baseline.benchmark, recipe=baseline.recipe,
+                 signature=baseline.signature, metrics=known)  # fmt: skip
+
+
+def by_rank(contender: Contender) -> Contender:
+    """Return a contender whose seeds are numbered, so that draws with other seeds pair up."""
+    return replace(
+        contender, samples={column: _ranked(of) for column, of in contender.samples.items()}
+    )
+
+
+def _ranked(values: Mapping[tuple[str, int], float]) -> dict[tuple[str, int], float]:
+    seeds = {seed: at for at, seed in enumerate(sorted({seed for _, seed in values}))}
+    return {(prompt, seeds[seed]): value for (prompt, seed), value in values.items()}
+
+
+def _pairs(runs: Sequence[Contender]) -> list[Comparison]:
+    """Return each run beside each other; unlike seeds make unlike signatures, hence the force."""
+    rules = Rules(force=True, draws=0)
+    return [compare(a, b, rules) for a, b in combinations(runs, 2)]
+
+
+def _spread(column: str, runs: Sequence[Contender], pairs: Sequence[Comparison]) -> Spread | None:
+    values, found = _values(column, runs), _findings(column, pairs)
+    if len(values) < 2 or not found:
+        return None
+    alarms = float(np.mean([each.p is not None and each.p < ALPHA for each in found]))
+    return Spread(runs=len(values), difference=of_difference(values), alarms=alarms)
+
+
+def _between(column: str, runs: Sequence[Contender], pairs: Sequence[Comparison]) -> float | None:
+    values, found = _values(column, runs), _findings(column, pairs)
+    if len(values) < 2 or not found:
+        return None
+    return between_runs(values, float(np.mean([_error(each) ** 2 for each in found])) / 2)
+
+
+def _values(column: str, runs: Sequence[Contender]) -> Array:
+    scores = [run.score(column) for run in runs]
+    return np.array([score.value for score in scores if score and score.value is not None])
+
+
+def _findings(column: str, pairs: Sequence[Comparison]) -> list[Finding]:
+    return [
+        each
+        for pair in pairs
+        for each in pair.metrics
+        if column_of(each.metric) == column and each.delta is not None
+    ]
+
+
+def _error(finding: Finding) -> float:
+    """Return the standard error of a difference, which its interval is made of."""
+    assert finding.low is not None
+    assert finding.high is not None
+    reach = (finding.high - finding.low) / 2
+    return reach / float(stats.t.isf(ALPHA / 2, finding.prompts - 1))
+
+
+def beside(baseline: Path) -> Path:
+    """Return where the noise of a baseline's file is kept: beside it."""
+    return baseline.with_suffix(".noise.json")
+
+
+def write(baseline: Path, noise: Noise) -> Path:
+    """Write noise beside a baseline's file; return where."""
+    file = beside(baseline)
+    write_text(file, noise.model_dump_json(indent=1) + "\n")
+    return file
+
+
+def read(baseline: Path) -> Noise | None:
+    """Return the noise beside a baseline's file; None where nobody measured it."""
+    file = beside(baseline)
+    if not file.is_file():
+        return None
+    try:
+        return Noise.model_validate_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        lines = " ".join(str(error).splitlines()[:3])[:200]
+        hint = "measure it again: `harness calibrate`"
+        raise PageError([Problem(str(file), 1, "", f"is no noise file: {lines}", hint)]) from None

@@ -1,0 +1,77 @@
+"""A pytest fixture that holds a LoRA to a baseline, in anyone's tests.
+
+    def test_lora(lora_gate):
+        lora_gate("my-lora").no_worse_than("baseline")
+
+The recipe is run as the baseline was judged; what is in the store already is not made again. Where
+things lie is said in pytest's own settings: `harness_store`, `harness_reports`, `harness_device`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.api import Place
+    from harness.verdicts import Gated
+
+SETTINGS = {
+    "harness_store": ("where artifacts are kept", ".harness/store"),
+    "harness_reports": ("where result files and baselines lie", "reports"),
+    "harness_device": ("auto, cpu or cuda", "auto"),
+}
+
+
+class Advice(UserWarning):
+    """A gate that cannot be more than advice yet, and why."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe or result that is to be held to something."""
+
+    name: str
+    place: Place
+
+    def no_worse_than(
+        self, baseline: str | Path, policy: Path | None = None, replicates: int = 1,
+        unsure: Literal["fail", "skip"] = "fail",
+    ) -> Gated:  # fmt: skip
+        """Fail the test where a metric is surely worse, or where the evidence is too thin to tell.
+
+        `baseline` is a file, or the name of a baseline that was accepted below the reports.
+        """
+        from harness import verdicts
+        from harness.report.gate import gate_text
+
+        against = verdicts.find_baseline(str(baseline), self.place.reports)
+        found = verdicts.gate(self.name, against, self.place, policy, replicates)
+        for reason in found.gate.advisory:
+            warnings.warn(Advice(reason), stacklevel=2)
+        if found.gate.verdict == "under-powered" and unsure == "skip":
+            pytest.skip(gate_text(found.gate))
+        if found.gate.verdict != "pass":
+            pytest.fail(gate_text(found.gate), pytrace=False)
+        return found
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    for name, (words, default) in SETTINGS.items():
+        parser.addini(name, f"harness: {words}", default=default)
+
+
+@pytest.fixture
+def lora_gate(request: pytest.FixtureRequest) -> Callable[[str], Candidate]:
+    """Hold a recipe, a checkpoint (NAME@STEP) or a result's file to a baseline."""
+    from harness.api import Place
+
+    store, reports, device = (str(request.config.getini(name)) for name in SETTINGS)
+    root = request.config.rootpath
+    place = Place(root / store, root / reports, device, quiet=True)
+    return lambda name: Candidate(name, place)

@@ -1,0 +1,110 @@
+"""What a gate and its checks say in words.
+
+Whatever came from prompts, pages or plugins is taken for hostile: it is put on one line, cut, and
+escaped for where it goes.
+"""
+
+from __future__ import annotations
+
+from harness.gate import Check, Gate
+from harness.report.comparison import number
+
+ORDER = ("fail", "under-powered", "pass")
+SOURCES = {"policy": "policy", "noise": "noise", "convention": "convention", None: "–"}
+LEGEND = (
+    "effect: candidate minus baseline, or for a bound the candidate's own value, with its 95 % "
+    "interval; a check fails where harm is sure (Holm, 5 % over all checks) and beyond what is "
+    "allowed, and passes where the whole interval is allowed"
+)
+SCOPES = {"file": "files, not about every training", "recipe": "recipes: any training of either"}
+SAYS: dict[tuple[str, str], str] = {
+    ("non-inferiority", "pass"): "is no more than {end} worse",
+    ("non-inferiority", "fail"): "is more than {end} worse",
+    ("non-inferiority", "under-powered"): "may be more than {end} worse",
+    ("window", "pass"): "is within ± {end} of the baseline",
+    ("window", "fail"): "is not within ± {end} of the baseline",
+    ("window", "under-powered"): "may not be within ± {end} of the baseline",
+    ("bound", "pass"): "is at {side} {end}",
+    ("bound", "fail"): "is not at {side} {end}",
+    ("bound", "under-powered"): "may not be at {side} {end}",
+}
+
+
+def headline(found: Gate) -> str:
+    """Return the verdict in one line."""
+    count = sum(check.verdict == found.verdict for check in found.checks)
+    of = f"{count} of {len(found.checks)} checks"
+    said = {"pass": f"passes {of}", "fail": f"fails {of}",
+            "under-powered": f"cannot be told yet in {of}"}  # fmt: skip
+    mark = " (advisory)" if found.advisory else ""
+    return f"{found.comparison.a} {said[found.verdict]} of policy {found.policy}{mark}"
+
+
+def title(check: Check) -> str:
+    """Return what a check asks, whatever the answer."""
+    if not check.metric:
+        return check.kind
+    is_there = check.least is not None or check.most is not None
+    return f"{check.metric} {_says(check, 'pass') if is_there else 'has a value'}"
+
+
+def sentence(check: Check) -> str:
+    """Return what is to be said of a check."""
+    subject = check.metric or check.kind
+    if check.reason is not None:
+        return f"{subject}: {check.reason}"
+    return f"{subject} {_says(check, check.verdict)} ({effect(check)}){_outlook(check)}"
+
+
+def _says(check: Check, verdict: str) -> str:
+    side, end = ("most", check.most) if check.least is None else ("least", check.least)
+    assert end is not None
+    size = end if check.kind == "bound" else abs(end)
+    return SAYS[check.kind, verdict].format(end=f"{size:.4g}", side=side)
+
+
+def effect(check: Check) -> str:
+    """Return an effect with its interval, where there is one."""
+    if check.effect is None:
+        return "–"
+    width = (check.high or 0.0) - (check.low or 0.0)
+    value = number(check.effect, width, "" if check.kind == "bound" else "+")
+    return f"{value} [{number(check.low, width)}, {number(check.high, width)}]"
+
+
+def _outlook(check: Check) -> str:
+    """Return what it would take to tell."""
+    if check.verdict != "under-powered" or check.kind == "bound":
+        return ""
+    if check.needed is None:
+        more = "trainings on either side" if check.claim == "recipe" else "than a million prompts"
+        return f"; it takes more {more} to tell"
+    if check.needed <= check.prompts:
+        return f"; too near to what is allowed for {check.prompts:,} prompts to tell"
+    return f"; {check.needed:,} prompts would tell, here are {check.prompts:,}"
+
+
+def gravest_first(found: Gate) -> list[Check]:
+    return sorted(found.checks, key=lambda check: ORDER.index(check.verdict))
+
+
+def remarks(found: Gate) -> list[str]:
+    """Return what else a reader must know."""
+    left = [f"left out: {'; '.join(found.left_out)}"] if found.left_out else []
+    advice = [f"advisory: {each}" for each in found.advisory]
+    return [*advice, *left, f"it is about these {SCOPES[found.claim]}"]
+
+
+def line(text: str, limit: int = 300) -> str:
+    """Return a text on one line, cut, without signs that cannot be seen."""
+    seen = "".join(sign if sign.isprintable() else " " for sign in text[: 4 * limit])
+    words = " ".join(seen.split())
+    return words if len(words) <= limit else f"{words[: limit - 1]}…"
+
+
+def markdown(text: str, limit: int = 300) -> str:
+    """Return a text that neither Markdown nor HTML reads as anything but words."""
+    return "".join(
+        sign if sign.isalnum() or sign in " .,-+%" or not sign.isascii() else f"&#{ord(sign)};"
+        for sign in line(text, limit)
+    )

@@ -1,0 +1,244 @@
+"""A gate → a table for a terminal, a document, JUnit, annotations, a Markdown summary, a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.gate import Check, Gate
+from harness.report.checks import (
+    LEGEND,
+    ORDER,
+    SOURCES,
+    effect,
+    gravest_first,
+    headline,
+    line,
+    markdown,
+    remarks,
+    sentence,
+    title,
+)
+from harness.report.comparison import number
+from harness.report.environment import environment
+from harness.report.pairs import Shown
+
+ROOM = 1_000_000
+"""Bytes a summary may have: of one beyond 1 MiB, GitHub shows nothing."""
+ROWS, NOTES = 100, 20
+STYLES = {"pass": "green", "fail": "red", "under-powered": "yellow"}
+LEVELS = {"fail": "error", "under-powered": "warning"}
+COLUMNS = ("verdict", "check", "effect", "margin from", "in words")
+PAIR = ("prompt", "seed", "metric", "baseline", "candidate")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """An effect on an axis of its own, all in percent of its width."""
+
+    value: float
+    low: float
+    high: float
+    left: float
+    """Where what is allowed begins, and where it ends."""
+    right: float
+    zero: float | None
+    """No difference; None for bounds."""
+
+
+def gate_document(found: Gate) -> dict[str, Any]:
+    """Return a document whose numbers are all finite; what is not known is None."""
+    checks = [
+        {"name": title(each), **asdict(each), "sentence": sentence(each)} for each in found.checks
+    ]
+    return {"verdict": found.verdict, "exit_code": found.exit_code, "sentence": headline(found),
+            **asdict(found), "checks": checks}  # fmt: skip
+
+
+def print_gate(found: Gate, console: Console) -> None:
+    """Write a gate as a table for a terminal, then its words."""
+    table = Table(title=escape(_names(found)), title_justify="left", caption=LEGEND,
+                  caption_justify="left")  # fmt: skip
+    for name in ("check", "effect", "margin from", "verdict"):
+        table.add_column(name, justify="right" if name == "effect" else "left")
+    for check in gravest_first(found):
+        cells = [escape(line(cell)) for cell in (title(check), effect(check))]
+        styled = f"[{STYLES[check.verdict]}]{check.verdict}[/]"
+        table.add_row(*cells, SOURCES[check.source], styled)
+    console.print(table)
+    console.print(escape(gate_text(found)), highlight=False)
+
+
+def gate_text(found: Gate) -> str:
+    """Return the verdict, what does not pass, and what else to know, a line each."""
+    open_ones = [sentence(check) for check in gravest_first(found) if check.verdict != "pass"]
+    return "\n".join(line(each, 1000) for each in (headline(found), *open_ones, *remarks(found)))
+
+
+def _names(found: Gate) -> str:
+    return line(f"{found.comparison.a} beside {found.comparison.b}")
+
+
+def junit(found: Gate) -> str:
+    """Return JUnit XML, a case a check.
+
+    What is under-powered is skipped, not an error: viewers count errors among failures, and would
+    tell of harm that nobody has seen. The exit code keeps it from passing all the same.
+    """
+    count = {verdict: sum(each.verdict == verdict for each in found.checks) for verdict in ORDER}
+    numbers = {"tests": str(len(found.checks)), "failures": str(count["fail"]), "errors": "0",
+               "skipped": str(count["under-powered"]), "time": "0"}  # fmt: skip
+    root = ElementTree.Element("testsuites", numbers)
+    suite = ElementTree.SubElement(root, "testsuite", {"name": _names(found), **numbers})
+    properties = ElementTree.SubElement(suite, "properties")
+    facts = {"policy": found.policy, "signature": found.comparison.signature,
+             "verdict": found.verdict, "advisory": "; ".join(found.advisory) or "no"}  # fmt: skip
+    for key, value in facts.items():
+        ElementTree.SubElement(properties, "property", {"name": key, "value": line(value, 1000)})
+    for check in found.checks:
+        _case(suite, check)
+    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written.decode()
+
+
+def _case(suite: ElementTree.Element, check: Check) -> None:
+    names = {"classname": f"gate.{check.kind}", "name": line(title(check)), "time": "0"}
+    case = ElementTree.SubElement(suite, "testcase", names)
+    said = line(sentence(check), 1000)
+    if check.verdict == "fail":
+        failure = ElementTree.SubElement(case, "failure", {"message": said, "type": check.kind})
+        failure.text = said
+    if check.verdict == "under-powered":
+        ElementTree.SubElement(case, "skipped", {"message": said})
+
+
+def github_annotations(found: Gate) -> list[str]:
+    """Return a GitHub workflow command for every check that does not pass, failures first."""
+    told = [each for each in gravest_first(found) if each.verdict != "pass"]
+    commands = [(LEVELS[each.verdict], title(each), sentence(each)) for each in told]
+    advice = [("notice", "advisory", each) for each in found.advisory]
+    return [
+        f"::{level} title={_data(name).replace(':', '%3A').replace(',', '%2C')}::{_data(said)}"
+        for level, name, said in [*commands, *advice]
+    ]
+
+
+def _data(text: str) -> str:
+    """Return what a workflow command may carry; `line` leaves no line breaks to escape."""
+    return line(text, 1000).replace("%", "%25")
+
+
+def summary(found: Gate, pairs: Sequence[Shown] = (), page: str | None = None) -> str:
+    """Return a step summary in Markdown, below 1 MiB whatever the prompts are.
+
+    GitHub shows no picture of a data URI, but its words; other viewers show both. Where there is no
+    room for all pictures the last are dropped, and the last pairs where there is none for words.
+    """
+    checks = gravest_first(found)
+    rows = [[check.verdict, title(check), effect(check), SOURCES[check.source], sentence(check)]
+            for check in checks[:ROWS]]  # fmt: skip
+    cells = [[markdown(cell) for cell in row] for row in rows]
+    more = [f"… and {len(checks) - ROWS} more checks."] if len(checks) > ROWS else []
+    notes = [f"{markdown(remark, 1000)}." for remark in remarks(found)[:NOTES]]
+    place = f"<{quote(page[:2000], safe=':/?#&=%+')}>" if page else None
+    link = [f"[The page with all pictures]({place})"] if place else []
+    text = "\n\n".join(
+        [f"## {markdown(headline(found))}", _table(COLUMNS, cells), *more, *notes, *link]
+    )
+    if not pairs:
+        return f"{text}\n"
+    text = f"{text}\n\n### What lost most\n\n{_table(PAIR, [])}"
+    return "\n".join([text, *_fitted(pairs, place, ROOM - len(text.encode()))]) + "\n"
+
+
+def _fitted(pairs: Sequence[Shown], place: str | None, room: int) -> list[str]:
+    """Return as many rows as there is room for, the first of them with their pictures."""
+    rows: list[str] = []
+    for pair in pairs:
+        row = _row(pair, place, pictured=False)
+        if len(row.encode()) + 1 > room:
+            break
+        room -= len(row.encode()) + 1
+        rows.append(row)
+    for at, pair in enumerate(pairs[: len(rows)]):
+        row = _row(pair, place, pictured=True)
+        room -= len(row.encode()) - len(rows[at].encode())
+        if room < 0:
+            break
+        rows[at] = row
+    return rows
+
+
+def _row(pair: Shown, place: str | None, pictured: bool) -> str:
+    worst = pair.worst
+    width = abs(worst.after - worst.before)
+    words = [f"{worst.prompt_id}: {pair.text}" if pair.text else worst.prompt_id, str(worst.seed),
+             worst.metric]  # fmt: skip
+    sides = [("baseline", worst.before, pair.before), ("candidate", worst.after, pair.after)]
+    pictures = [
+        _image(f"{side} of {worst.prompt_id}, seed {worst.seed}", picture, place)
+        if pictured and picture else ""
+        for side, _, picture in sides
+    ]  # fmt: skip
+    told = [f"{number(value, width)} {picture}".strip()
+            for (_, value, _), picture in zip(sides, pictures, strict=True)]  # fmt: skip
+    return _cells([*[markdown(word) for word in words], *told])
+
+
+def _image(words: str, uri: str, place: str | None) -> str:
+    """Return a picture, which leads to the page where there is one."""
+    picture = f'<img alt="{markdown(words)}" src="{uri}">'
+    return f"[{picture}]({place})" if place else picture
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(_cells(row) for row in (heads, ["---"] * len(heads), *rows))
+
+
+def _cells(row: Sequence[str]) -> str:
+    return f"| {' | '.join(row)} |"
+
+
+def page(found: Gate, pairs: Sequence[Shown] = ()) -> str:
+    """Return one HTML page: the verdict, every check with its interval drawn, what lost most."""
+    checks = [{"check": each, "sentence": line(sentence(each), 1000), "effect": effect(each),
+               "source": SOURCES[each.source], "bar": bar(each)}
+              for each in gravest_first(found)]  # fmt: skip
+    return environment().get_template("gate.html.j2").render(
+        gate=found, headline=line(headline(found)), names=_names(found), checks=checks,
+        remarks=[line(each, 1000) for each in remarks(found)], legend=LEGEND, pairs=pairs,
+        values=_values, line=line,
+    )  # fmt: skip
+
+
+def _values(pair: Shown) -> tuple[str, str]:
+    """Return both values, as sharp as their difference asks for."""
+    width = abs(pair.worst.after - pair.worst.before)
+    return number(pair.worst.before, width), number(pair.worst.after, width)
+
+
+def bar(check: Check) -> Bar | None:
+    """Return an effect with what is allowed, on an axis that holds both."""
+    if check.effect is None or check.low is None or check.high is None:
+        return None
+    zero = None if check.kind == "bound" else 0.0
+    places = [check.low, check.high, check.least, check.most, zero]
+    known = [place for place in places if place is not None]
+    left, width = min(known), (max(known) - min(known)) or 1.0
+
+    def percent(value: float) -> float:
+        return round(4 + 92 * (value - left) / width, 2)
+
+    return Bar(
+        percent(check.effect), percent(check.low), percent(check.high),
+        0.0 if check.least is None else percent(check.least),
+        100.0 if check.most is None else percent(check.most),
+        None if zero is None else percent(zero),
+    )  # fmt: skip
