@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness import benchmark as benchmarks
-from harness import pages
+from harness import pages, policy
 from harness.benchmark import PromptSuite
 from harness.complaints import Place, dotted
 from harness.errors import HarnessError, PageError, Problem, UsageError
@@ -37,6 +37,8 @@ def _check_one(file: Path) -> None:
     fields = set(pages.read(file).data)
     if "prompts" in fields:
         pages.load(PromptSuite, file)
+    elif {"claim", "images"} & fields or ("metrics" in fields and not {"suites", "seeds"} & fields):
+        policy.load(file)
     elif {"suites", "metrics", "sampler"} & fields:
         benchmarks.load(str(file) if file.suffix in (".yaml", ".yml") else file.stem)
     else:

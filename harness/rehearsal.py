@@ -20,6 +20,8 @@ from harness.recipe import Base, Load, Recipe
 from harness.training import Buckets, Phase, Train
 
 SIZE, ROWS, STEPS, PROMPTS, CLASS = 64, 48, 12, 3, 4
+REAL, SEEDS = 60, 2
+"""Real pictures and seeds enough for every metric to say something."""
 _BASE = Base(model="pocket/sdxl")
 
 
@@ -130,12 +132,12 @@ def _judgement(judgement: Judgement) -> Judgement:
     benchmark = judgement.benchmark
     changes: dict[str, object] = {
         "name": "rehearsal",
-        "seeds": benchmark.seeds[:1],
+        "seeds": benchmark.seeds[:SEEDS],
         "sampler": benchmark.sampler.model_copy(update={"steps": 8}),
     }
     for side in ("reference", "originals"):
         if (pictures := getattr(benchmark, side)) is not None:
-            source = pictures.source.model_copy(update={"count": ROWS})
+            source = pictures.source.model_copy(update={"count": REAL})
             changes[side] = pictures.model_copy(update={"source": source})
     for field in ("leakage", "extraction"):
         if (asked := getattr(benchmark, field)) is not None:

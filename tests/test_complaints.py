@@ -261,7 +261,7 @@ def test_what_is_wrong_with_a_benchmark_is_said_in_one_line(
 def test_a_distance_without_a_reference_is_refused() -> None:
     start = BENCHMARK.index("reference:")
     reference = BENCHMARK[start : BENCHMARK.index("metrics:")]
-    assert benchmark_problems({reference: ""}) == ["1: kid compares with reference: add reference"]
+    assert benchmark_problems({reference: ""}) == ["1: kid looks at reference: add reference"]
 
 
 def test_an_unknown_suite_is_named_with_the_known_ones() -> None:
