@@ -299,7 +299,7 @@ def _scale(board: Board) -> str:
 def placed(board: Board, row: Row, metric: str) -> str:
     """Return a value with its interval, and where it lies between the base and real pictures."""
     position = board.position(row, metric)
-    where = "" if position is None else f" · {position:.0%}"
+    where = "" if position is None else f" · {round(position, 2) + 0.0:.0%}"
     return cell(score_of(row.result, metric)) + where
 
 

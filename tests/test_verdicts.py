@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from running import Command, House
@@ -81,3 +83,105 @@ def test_the_table_ends_in_a_sentence(house: House, command: Command) -> None:
     )  # fmt: skip
     assert "| **kid ↓** |" in ran.out
     assert "this holds for these files" in ran.out
+
+
+@pytest.fixture(scope="module")
+def accepted(house: House, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of reports in which the tiny recipe is its own baseline."""
+    reports = tmp_path_factory.mktemp("accepted") / "reports"
+    ran = command(
+        "gate", "tiny", "--accept", "--benchmark", "tiny-v1", "--store", house.store,
+        "--reports", reports, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.json["baseline"] == str(reports / "baselines" / "tiny-v1" / "tiny.json")
+    return reports
+
+
+def gated(
+    command: Command, house: House, reports: Path, recipe: str, *more: object
+) -> tuple[int, dict[str, Any], str]:
+    baseline = reports / "baselines" / "tiny-v1" / "tiny.json"
+    ran = command("gate", recipe, "--baseline", baseline, "--store", house.store, "--reports",
+                  reports, "--json", *more)  # fmt: skip
+    return ran.code, ran.json if ran.out else {}, ran.err
+
+
+def test_what_did_not_change_passes(house: House, command: Command, accepted: Path) -> None:
+    code, found, _ = gated(command, house, accepted, "tiny")
+    assert (code, found["verdict"]) == (0, "pass")
+    assert found["advisory"], "nobody has measured its noise"
+
+
+def test_what_is_out_of_bounds_fails_in_every_form(
+    house: House, command: Command, accepted: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "schema_version: 1\nname: strict\nsummary: x\nmetrics: [{metric: kid, most: -1000}]\n"
+    )
+    xml, summary, page = (tmp_path / name for name in ("g.xml", "g.md", "g.html"))
+    code, found, _ = gated(
+        command, house, accepted, "pocket-base", "--policy", policy, "--junit", xml,
+        "--summary", summary, "--html", page,
+    )  # fmt: skip
+    assert (code, found["verdict"], found["exit_code"]) == (3, "fail", 3)
+    assert ElementTree.parse(xml).getroot().get("failures") == "1"
+    assert "kid is not at most" in summary.read_text()
+    assert "pocket-base" in page.read_text()
+    assert command("check", policy).code == 0
+
+
+def test_too_little_evidence_has_a_code_of_its_own_and_says_what_it_would_take(
+    house: House, command: Command, accepted: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "schema_version: 1\nname: fine\nsummary: x\n"
+        "metrics: [{metric: clip-score, margin: 0.0001}]\n"
+    )
+    code, found, _ = gated(command, house, accepted, "pocket-base", "--policy", policy)
+    assert (code, found["verdict"]) == (4, "under-powered")
+    check = next(each for each in found["checks"] if each["metric"] == "clip-score")
+    assert "prompts" in check["sentence"]
+
+
+def test_history_tells_what_was_accepted_and_gated(
+    house: House, command: Command, accepted: Path
+) -> None:
+    gated(command, house, accepted, "tiny")
+    found = command("history", "tiny", "--benchmark", "tiny-v1", "--reports", accepted, "--json")
+    assert [each["outcome"] for each in found.json["events"]][:2] == ["accepted", "pass"]
+    assert found.json["steps"] == []
+
+
+def test_a_result_made_again_from_nothing_is_identical(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    result = house.reports / "tiny-v1" / "tiny.json"
+    ran = command("reproduce", result, "--store", tmp_path / "store", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["same_keys"]
+    assert {each["verdict"] for each in ran.json["metrics"]} == {"identical"}
+
+
+def test_noise_is_measured_on_draws_and_trainings_and_kept_beside_the_baseline(
+    house: House, command: Command, accepted: Path
+) -> None:
+    ran = command(
+        "calibrate", "tiny-v1", "--recipe", "tiny", "--draws", "2", "--trainings", "2", "--store",
+        house.store, "--reports", accepted, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert Path(ran.json["path"]) == accepted / "baselines" / "tiny-v1" / "tiny.noise.json"
+    kid = ran.json["noise"]["metrics"]["kid"]
+    assert kid["sampling"]["runs"] == kid["retrained"]["runs"] == 2
+    assert kid["sampling"]["difference"] > 0
+    assert ran.json["alarms"]["draws"]["pairs"] == 2, "one pair, each way round"
+    code, found, _ = gated(command, house, accepted, "tiny")
+    assert (code, found["claim"]) == (0, "recipe")
+    sources = {each["source"] for each in found["checks"] if each["metric"]}
+    assert sources == {"noise"}
+    assert "it takes 8 null pairs" in " ".join(found["advisory"])
+    leftovers = command("gc", "--dry-run", "--store", house.store, "--reports", accepted, "--json")
+    assert leftovers.code == 0, "noise is no result, and calibration's runs are"
