@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# A process a core, each with a thread, and a module's tests in one of them.
+TOGETHER := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo test fast check dashboard bake schema clean
 .DEFAULT_GOAL := demo
@@ -18,7 +20,7 @@ demo: $(READY)  ## the pocket leaderboard, from nothing to an HTML page
 	$(BIN)/harness demo
 
 test: $(READY)  ## every test
-	$(BIN)/pytest
+	$(BIN)/pytest $(TOGETHER)
 
 fast: $(READY)  ## the tests that take milliseconds
 	$(BIN)/pytest -m 'not slow and not gpu'
@@ -29,7 +31,7 @@ check: $(READY)  ## format, lint, types, arrows, pages, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/harness check
-	$(BIN)/pytest
+	$(BIN)/pytest $(TOGETHER)
 
 dashboard: $(READY)  ## browse the results
 	$(BIN)/harness dashboard
