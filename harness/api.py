@@ -21,6 +21,7 @@ from harness import board, card, pages, plugins
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, Judgement, PromptSuite
 from harness.checks import check as check
+from harness.decisions.policy import Policy
 from harness.doctor import Finding, examine
 from harness.errors import (
     MissingPrerequisite,
@@ -32,7 +33,6 @@ from harness.forecast.cards import Card, card_at_hand, card_named
 from harness.groups import Part, groups_of, parts, read_samples
 from harness.interfaces import Page
 from harness.plan import RunPlan, plan, plan_reference, plan_supplied
-from harness.policy import Policy
 from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
 from harness.records import Result, Step

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness import benchmark as benchmarks
-from harness import pages, policy
+from harness import pages
 from harness.benchmark import PromptSuite
 from harness.complaints import Place, dotted
+from harness.decisions import policy
 from harness.errors import HarnessError, PageError, Problem, UsageError
 from harness.pocket import pinned
 from harness.recipe import Recipe

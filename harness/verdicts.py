@@ -11,19 +11,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import api, history, noise, nulls, pages, policy
+from harness import api, pages
 from harness import benchmark as benchmarks
 from harness import recipe as recipes
 from harness.api import Place
 from harness.benchmark import Judgement
 from harness.board import read_result
-from harness.compare import Comparison, Contender, Rules, compare_all, read
-from harness.equals import Calibration, Reproduction, again, alarms
+from harness.decisions import history, noise, nulls, policy
+from harness.decisions.compare import Comparison, Contender, Rules, compare_all, read
+from harness.decisions.equals import Calibration, Reproduction, again, alarms
+from harness.decisions.gate import Gate
+from harness.decisions.gate import gate as judge
+from harness.decisions.history import Event, Known, Step
+from harness.decisions.views import views_of
 from harness.errors import UsageError
-from harness.gate import Gate
-from harness.gate import gate as judge
 from harness.groups import groups_of
-from harness.history import Event, Known, Step
 from harness.plan import RunPlan
 from harness.records import Result
 from harness.report import picture_of
@@ -31,7 +33,6 @@ from harness.report.pairs import Look, Shown, gated, shown, worst_pairs
 from harness.run import Settings, execute
 from harness.stages.files import read_index
 from harness.store import Store
-from harness.views import views_of
 
 BASELINES = "baselines"
 TABLES = ("samples", "prompts")

@@ -62,7 +62,7 @@ def compare(
 ) -> None:
     """What A is beside B, paired by prompt: better, worse, no difference, or not to be told yet."""
     from harness import verdicts
-    from harness.compare import Rules
+    from harness.decisions.compare import Rules
     from harness.report import comparison as words
 
     rules = Rules(tuple(metrics or ()), _sizes(margins), force=force, draws=draws)
@@ -185,7 +185,7 @@ def history(
 ) -> None:
     """A recipe over time: gates, accepted baselines, and where values stepped."""
     from harness import verdicts
-    from harness.history import document
+    from harness.decisions.history import document
     from harness.report.equals import print_history
 
     events, steps = verdicts.recall(recipe, benchmark, reports)

@@ -6,7 +6,7 @@ escaped for where it goes.
 
 from __future__ import annotations
 
-from harness.gate import Check, Gate
+from harness.decisions.gate import Check, Gate
 from harness.report.comparison import number
 
 ORDER = ("fail", "under-powered", "pass")

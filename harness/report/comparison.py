@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.board import headline
-from harness.compare import Comparison, Finding, as_json
+from harness.decisions.compare import Comparison, Finding, as_json
 
 VERBS = {
     "better": "is better than",

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.equals import Again, Alarms, Calibration, Reproduction
-from harness.history import Event, Step
+from harness.decisions.equals import Again, Alarms, Calibration, Reproduction
+from harness.decisions.history import Event, Step
 
 STYLES = {
     "accepted": "bold", "pass": "green", "fail": "red", "under-powered": "yellow",

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.gate import Check, Gate
+from harness.decisions.gate import Check, Gate
 from harness.report.checks import (
     LEGEND,
     ORDER,

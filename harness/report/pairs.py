@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.compare import Contender, column_of
-from harness.gate import Gate
+from harness.decisions.compare import Contender, column_of
+from harness.decisions.gate import Gate
 from harness.report import thumbnail
 from harness.stages.files import UNREADABLE
 

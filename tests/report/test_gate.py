@@ -16,8 +16,8 @@ from contenders import contender, normal, with_images, with_score
 from PIL import Image
 from rich.console import Console
 
-from harness.gate import Check, Gate, gate
-from harness.policy import Limits, Policy
+from harness.decisions.gate import Check, Gate, gate
+from harness.decisions.policy import Limits, Policy
 from harness.report.checks import headline, line, markdown, sentence, title
 from harness.report.gate import (
     ROOM,

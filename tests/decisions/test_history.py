@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.decisions.history import Event, add, read, steps, surest
 from harness.errors import PageError, UsageError
-from harness.history import Event, add, read, steps, surest
 from harness.interfaces import Array
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import policy
+from harness.decisions import policy
+from harness.decisions.policy import DEFAULT, Limits, Policy, load
 from harness.errors import PageError, UsageError
-from harness.policy import DEFAULT, Limits, Policy, load
 
 HEAD = "schema_version: 1\nname: trainer\nsummary: What a change may do.\n"
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from scipy import stats
 
-from harness import paired
-from harness.compare import (
+from harness.decisions import paired
+from harness.decisions.compare import (
     Comparison,
     Contender,
     Finding,
@@ -29,9 +29,9 @@ from harness.compare import (
     compare_all,
     read,
 )
+from harness.decisions.paired import Tally
 from harness.errors import UsageError
 from harness.interfaces import Array
-from harness.paired import Tally
 from harness.records import Accounting, Result, Score
 from harness.report.comparison import (
     comparison_document,

@@ -23,10 +23,18 @@ import numpy as np
 from pydantic import Field
 from scipy import stats
 
-from harness.compare import Claim, Comparison, Contender, Finding, Rules, column_of, compare
+from harness.decisions.compare import (
+    Claim,
+    Comparison,
+    Contender,
+    Finding,
+    Rules,
+    column_of,
+    compare,
+)
+from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem
 from harness.interfaces import Array, Page
-from harness.paired import ALPHA
 from harness.records import Result
 from harness.store import write_text
 

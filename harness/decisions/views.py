@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import plugins
 from harness.benchmark import Judgement
-from harness.compare import View
+from harness.decisions.compare import View
 from harness.interfaces import Evidence, FeatureSet, Measurement, MetricSpec, Side
 from harness.records import Result, extractor_name
 from harness.stages.score import features

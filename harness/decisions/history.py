@@ -16,9 +16,9 @@ import numpy as np
 from pydantic import Field, ValidationError
 from scipy import stats
 
+from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem, UsageError
 from harness.interfaces import Array, Page
-from harness.paired import ALPHA
 from harness.records import Result
 
 Known = Literal["accepted", "pass", "fail", "under-powered"]

@@ -10,11 +10,18 @@ import pytest
 from contenders import contender, normal, with_result, with_score
 from scipy import stats
 
-from harness import noise
-from harness.compare import Contender
+from harness.decisions import noise
+from harness.decisions.compare import Contender
+from harness.decisions.noise import (
+    MetricNoise,
+    Noise,
+    Spread,
+    between_runs,
+    measured,
+    of_difference,
+)
 from harness.errors import PageError
 from harness.interfaces import Array
-from harness.noise import MetricNoise, Noise, Spread, between_runs, measured, of_difference
 
 PROMPTS = normal(0)
 """How hard each prompt is, for every run alike."""

@@ -16,13 +16,21 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from harness import paired
 from harness.board import headline
-from harness.compare import Claim, Comparison, Contender, Finding, Rules, column_of, compare
+from harness.decisions import paired
+from harness.decisions.compare import (
+    Claim,
+    Comparison,
+    Contender,
+    Finding,
+    Rules,
+    column_of,
+    compare,
+)
+from harness.decisions.noise import REACH, Noise
+from harness.decisions.paired import ALPHA
+from harness.decisions.policy import DEFAULT, Limits, Policy
 from harness.errors import UsageError
-from harness.noise import REACH, Noise
-from harness.paired import ALPHA
-from harness.policy import DEFAULT, Limits, Policy
 
 PAIRS = 8
 """Null pairs of every gated metric from which on a gate is more than advisory."""

@@ -12,13 +12,13 @@ from contenders import contender, normal, with_images, with_result, with_score
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import paired
-from harness.compare import Contender
+from harness.decisions import paired
+from harness.decisions.compare import Contender
+from harness.decisions.gate import Check, Gate, claim_of, gate, rules_for
+from harness.decisions.noise import MetricNoise, Noise, Spread, measured
+from harness.decisions.policy import DEFAULT, Limits, Policy
 from harness.errors import UsageError
-from harness.gate import Check, Gate, claim_of, gate, rules_for
 from harness.interfaces import Array
-from harness.noise import MetricNoise, Noise, Spread, measured
-from harness.policy import DEFAULT, Limits, Policy
 
 BASE = normal(0)
 SMALL = 0.1 * normal(1)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
-from harness import noise
-from harness.compare import Contender
-from harness.gate import gate
-from harness.noise import Noise
+from harness.decisions import noise
+from harness.decisions.compare import Contender
+from harness.decisions.gate import gate
+from harness.decisions.noise import Noise
 from harness.records import Result, Score
 
 

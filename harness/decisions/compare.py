@@ -15,12 +15,12 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow.parquet as pq
 
-from harness import paired
 from harness.board import headline, read_result
+from harness.decisions import paired
+from harness.decisions.paired import ALPHA, Part, Tally
 from harness.errors import UsageError
 from harness.interfaces import Array, FeatureSet
 from harness.metrics.intervals import clusters
-from harness.paired import ALPHA, Part, Tally
 from harness.records import Result, Score
 from harness.replicates import pseudo_values_beside
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness import paired
+from harness.decisions import paired
+from harness.decisions.paired import Part, Tally
 from harness.interfaces import Array
-from harness.paired import Part, Tally
 from harness.replicates import spread
 
 floats = st.floats(-100, 100)
