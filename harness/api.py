@@ -264,6 +264,11 @@ def sanity(name: str, place: Place, base: str | None = None) -> card.Card:
     return found
 
 
+def silent_on(found: card.Card) -> list[tuple[str, str]]:
+    """Return each metric and damage of a card that it should have found worse, and did not."""
+    return card.silent(found, benchmarks.load(found.benchmark).metrics)
+
+
 def _is_pocket(judgement: Judgement) -> bool:
     reference = judgement.benchmark.reference
     return reference is not None and reference.source.use == "pocket"

@@ -13,12 +13,16 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from contenders import contender
 from numpy.typing import NDArray
 from scipy.linalg import sqrtm
+from scipy.stats import permutation_test
 from torch_fidelity.metric_fid import fid_statistics_to_metric
 from torchmetrics.image.fid import _compute_fid
 
 from harness.benchmark import Sampler
+from harness.decisions.gate import gate
+from harness.decisions.paired import sign_flip
 from harness.diffusion.load import load_pipeline
 from harness.diffusion.sampler import Artist, Request
 from harness.interfaces import Evidence, FeatureSet
@@ -121,8 +125,33 @@ def sampling() -> None:
     compare("16 pocket images in one batch", together, "the same, one by one", alone)
 
 
+def gating() -> None:
+    """A gate on 1,000 pairs of images, four a prompt, against resampling every metric."""
+    rng = np.random.default_rng(0)
+    columns = ("clip-score", "tag-recall", "aesthetic")
+    base = {column: rng.normal(size=250) for column in columns}
+    other = {column: values + 0.3 * rng.normal(size=250) for column, values in base.items()}
+    a, b = (contender(each, seeds=(1, 2, 3, 4), kid=each["aesthetic"]) for each in (other, base))
+    ours = median(lambda: gate(a, b))
+
+    def resampled() -> None:
+        for column in (*columns, "aesthetic"):
+            permutation_test(
+                (other[column] - base[column],), np.mean, permutation_type="samples",
+                n_resamples=10_000, vectorized=True, rng=0, axis=0,
+            )  # fmt: skip
+
+    compare("gate of 4 metrics, 1,000 pairs", ours, "scipy, 10,000 sign-flips a metric",
+            median(resampled, 3))  # fmt: skip
+    few = rng.normal(size=29)
+    compare("exact sign-flip, 29 prompts", median(lambda: sign_flip(few)), "scipy, 10,000 of 2^29",
+            median(lambda: permutation_test((few,), np.mean, permutation_type="samples",
+                                            n_resamples=10_000, vectorized=True), 3))  # fmt: skip
+
+
 if __name__ == "__main__":
     command_line()
+    gating()
     exact_fid()
     jackknife_of_fid()
     sampling()

@@ -128,9 +128,10 @@ def sanity(
 
     chosen = benchmark or api.DEFAULT_BENCHMARK
     found = api.sanity(chosen, place_of(store, reports, device), base)
+    silent = api.silent_on(found)
     if as_json:
-        return show(card_document(found))
-    print_card(found, console())
+        return show(card_document(found, silent))
+    print_card(found, silent, console())
 
 
 @app.command()

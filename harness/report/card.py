@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,9 +13,10 @@ from harness.board import cell
 from harness.card import Card, Cell
 
 
-def card_document(found: Card) -> dict[str, Any]:
+def card_document(found: Card, silent: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return {
         "benchmark": found.benchmark,
+        "silent": [list(pair) for pair in silent],
         "treatments": dict(found.treatments),
         "metrics": [
             {
@@ -28,8 +30,9 @@ def card_document(found: Card) -> dict[str, Any]:
     }
 
 
-def print_card(found: Card, console: Console) -> None:
-    """Write the card as a table: what each damage does to each metric, where it is sure."""
+def print_card(found: Card, silent: Sequence[tuple[str, str]], console: Console) -> None:
+    """Write the card as a table: what each damage does to each metric, where it is sure; then what
+    a metric should have noticed, and did not."""
     table = Table(
         title=f"{found.benchmark} · sanity card", title_justify="left", caption_justify="left",
         caption="real pictures, then the change that each damage brings; · not sure",
@@ -43,6 +46,8 @@ def print_card(found: Card, console: Console) -> None:
         arrow = "↑" if score.higher_is_better else "↓"
         table.add_row(f"{score.metric} {arrow}", cell(score).split(" [")[0], *cells)
     console.print(table)
+    for metric, treatment in silent:
+        console.print(f"[bold]{metric}[/] does not notice {treatment}: here it cannot be asked")
 
 
 def _words(found: Cell) -> str:
