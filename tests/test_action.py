@@ -1,4 +1,4 @@
-"""The composite action: its script runs as GitHub would run it, with a `harness` that is a double."""
+"""The composite action: its script runs as GitHub would run it, with a double of `harness`."""
 
 from __future__ import annotations
 
