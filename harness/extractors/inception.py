@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
 
 from harness.extractors.specs import Inception
 from harness.extractors.weights import UNLOADABLE, absent
@@ -35,7 +36,7 @@ LAYERS = {
 
 def inception(spec: Inception, device: str) -> Network:
     """See the features of one layer; pictures of one size go through the network together."""
-    network = _network(spec).to(device).eval()
+    network = lean(_network(spec).to(device).eval())
 
     def run(pixels: Tensor) -> Tensor:
         if spec.resize == "tf1":  # the network's own, and the only one it has
@@ -93,3 +94,12 @@ def _network(spec: Inception) -> Any:
         raise absent(
             "the Inception weights", spec.weights or "of torch-fidelity", error, _FETCH
         ) from error
+
+
+def lean(network: Any) -> Any:
+    """Return the network with its norms folded into the convolutions before them, and its channels
+    last in memory: the same sums in another order, in half the time on a CPU."""
+    for part in network.modules():
+        if isinstance(part, BasicConv2d):
+            part.conv, part.bn = fuse_conv_bn_eval(part.conv, part.bn), nn.Identity()
+    return network.to(memory_format=torch.channels_last)

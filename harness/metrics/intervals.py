@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from harness.interfaces import Array, FeatureSet, Measurement
 
@@ -65,8 +65,8 @@ def share_of(flags: NDArray[np.bool_], own: FeatureSet, whole: float = 1.0) -> M
     error = found.prompts.var(ddof=1) / count
     n = min(share * (1 - share) / error, len(own)) if error > 0 else count
     yes, no, tail = share * n, (1 - share) * n, (1 - LEVEL) / 2
-    low = stats.beta.ppf(tail, yes, no + 1) if yes > 0 else 0.0
-    high = stats.beta.ppf(1 - tail, yes + 1, no) if no > 0 else 1.0
+    low = special.betaincinv(yes, no + 1, tail) if yes > 0 else 0.0
+    high = special.betaincinv(yes + 1, no, 1 - tail) if no > 0 else 1.0
     assert found.samples is not None
     return Measurement(
         whole * share, whole * float(low), whole * float(high), len(own), whole * found.samples,
@@ -105,7 +105,7 @@ def ends_of(pseudo: Array) -> tuple[float, float]:
     t is bent by their skewness, as in Hall (1992, J. R. Statist. Soc. B 54, p. 221).
     """
     count, spread = len(pseudo), pseudo.std()
-    t = stats.t.ppf(0.5 + LEVEL / 2, count - 1)
+    t = special.stdtrit(count - 1, 0.5 + LEVEL / 2)
     error = spread / np.sqrt(count - 1)
     if spread <= 1e-12 * np.abs(pseudo).max():
         return float(t * error), float(t * error)
@@ -120,4 +120,4 @@ def reach_of(differences: Array) -> float:
     """Return half the width of the interval of a mean whose values have no long tail."""
     count = len(differences)
     error = differences.std(ddof=1) / np.sqrt(count)
-    return float(stats.t.ppf(0.5 + LEVEL / 2, count - 1) * error)
+    return float(special.stdtrit(count - 1, 0.5 + LEVEL / 2) * error)

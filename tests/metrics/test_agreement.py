@@ -24,9 +24,11 @@ from harness.metrics.prdc import precision, recall
 from harness.metrics.specs.fidelity import Fid, Kid, Precision, Recall
 
 COUNT = 24
+CUBED = 1e-5
+"""Share of KID by which single-precision features may move it: their last digit, to the third."""
 OURS: dict[str, tuple[Any, Callable[..., Measurement], float]] = {
     "frechet_inception_distance": (Fid(use="fid"), fid, 2e-4),
-    "kernel_inception_distance_mean": (Kid(use="kid"), kid, 1e-6),
+    "kernel_inception_distance_mean": (Kid(use="kid"), kid, CUBED),
     "precision": (Precision(use="precision", k=3), precision, 1e-6),
     "recall": (Recall(use="recall", k=3), recall, 1e-6),
 }
@@ -142,4 +144,4 @@ def test_torchmetrics_kid_says_the_same_of_the_same_pictures(weights: str) -> No
     own, reference = pictures(1, 60), pictures(2, 45)
     theirs = KernelInceptionDistance(feature=Wide(weights), subsets=1, subset_size=COUNT)
     found = kid(Kid(use="kid"), seen(weights, "2048", own, reference)).value
-    assert found == pytest.approx(float(shown(theirs, own, reference)[0]), rel=1e-6)
+    assert found == pytest.approx(float(shown(theirs, own, reference)[0]), rel=CUBED)
