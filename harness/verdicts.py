@@ -6,6 +6,7 @@ Like `api`, it is the verbs of the command line as functions of values; nothing 
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -168,8 +169,18 @@ def _remember(file: Path, outcome: Known, reports: Path) -> None:
     """Add a result to its recipe's history."""
     result = read_result(file)
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    event = history.event_of(result, outcome, at)
+    event = history.event_of(result, outcome, at, commit_here())
     history.add(history.place_of(reports, result.benchmark, result.recipe), event)
+
+
+def commit_here() -> str | None:
+    """Return the commit that this is run at, marked where there is more than that; None outside."""
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
 
 
 def calibrate(

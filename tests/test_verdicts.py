@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from running import Command, House
+
+from harness.verdicts import commit_here
 
 pytestmark = pytest.mark.slow
 
@@ -153,6 +157,25 @@ def test_history_tells_what_was_accepted_and_gated(
     found = command("history", "tiny", "--benchmark", "tiny-v1", "--reports", accepted, "--json")
     assert [each["outcome"] for each in found.json["events"]][:2] == ["accepted", "pass"]
     assert found.json["steps"] == []
+
+
+def test_an_event_names_the_commit_and_whether_there_was_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert commit_here() is None
+
+    def git(*words: str) -> None:
+        names = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *names, *words], check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "page.yaml").write_text("a")
+    git("add", ".")
+    git("commit", "-m", "one")
+    assert re.fullmatch(r"[0-9a-f]{12}", commit_here() or "")
+    (tmp_path / "page.yaml").write_text("b")
+    assert (commit_here() or "").endswith("-dirty")
 
 
 def test_a_result_made_again_from_nothing_is_identical(

@@ -34,6 +34,7 @@ class Event(Page):
     outcome: Known
     signature: str
     commit: str | None = None
+    """What the repository stood at, marked -dirty where there was more."""
     values: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     """By metric: value, low and high."""
 
@@ -50,17 +51,14 @@ class Step:
     """Over all places and metrics that were looked at."""
 
 
-def event_of(result: Result, outcome: Known, at: str) -> Event:
+def event_of(result: Result, outcome: Known, at: str, commit: str | None) -> Event:
     """Return the event that a result is."""
     values = {
         score.metric: (score.value, score.low, score.high)
         for score in result.scores
         if score.value is not None and score.low is not None and score.high is not None
     }
-    return Event(
-        at=at, outcome=outcome, signature=result.signature,
-        commit=result.provenance.get("commit"), values=values,
-    )  # fmt: skip
+    return Event(at=at, outcome=outcome, signature=result.signature, commit=commit, values=values)
 
 
 def place_of(reports: Path, benchmark: str, recipe: str) -> Path:

@@ -79,7 +79,7 @@ def print_history(
     for event in events:
         style = STYLES[event.outcome]
         cells = [_value(event, metric, (metric, event.at) in moved) for metric in metrics]
-        table.add_row(event.at, f"[{style}]{event.outcome}[/]", (event.commit or "–")[:10], *cells)
+        table.add_row(event.at, f"[{style}]{event.outcome}[/]", event.commit or "–", *cells)
     console.print(table)
     for step in steps:
         said = f"{step.metric} stepped from {step.before:.4g} to {step.after:.4g} at {step.at}"
