@@ -43,7 +43,7 @@ class Calibration:
 
 def alarms(runs: Sequence[Contender], measured: Noise) -> Alarms:
     """Return how the default gate, and a naive rule, judge pairs of equal runs, each way round."""
-    equal = [_as_equal(each, measured.signature) for each in runs]
+    equal = [as_equal(each, measured.signature) for each in runs]
     pairs = [pair for one, other in combinations(equal, 2) for pair in ((one, other), (other, one))]
     gates = [gate(a, b, noise=measured).verdict for a, b in pairs]
     rises = [rise for a, b in pairs if (rise := _fid_rose(a, b)) is not None]
@@ -51,7 +51,7 @@ def alarms(runs: Sequence[Contender], measured: Noise) -> Alarms:
                   sum(rises) if rises else None)  # fmt: skip
 
 
-def _as_equal(contender: Contender, signature: str) -> Contender:
+def as_equal(contender: Contender, signature: str) -> Contender:
     """Return a run under a signature that it shares with its equals, its seeds numbered."""
     result = contender.result.model_copy(update={"signature": signature})
     return noise.by_rank(replace(contender, result=result))

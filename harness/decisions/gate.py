@@ -2,8 +2,10 @@
 
 Harm is a difference in the bad direction. A check fails only where the 95 % interval excludes that
 there is none, the evidence holds among all checks together (Holm, 5 %), and the effect goes beyond
-what is allowed. It passes only where the whole interval is allowed. Anything else is under-powered:
-no evidence of harm is no evidence that there is none. How that reads in words is the report's.
+the margin. It passes only where the whole interval is allowed: within the margin or, where noise
+was measured, within what so many prompts can rule out between equal runs. Anything else is
+under-powered: no evidence of harm is no evidence that there is none. How that reads in words is the
+report's.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ class Check:
     most: float | None = None
     """What the effect may be; None where there is no end."""
     margin: float | None = None
-    """How much harm is allowed."""
+    """The harm from which on it fails, where it is sure."""
     source: Source | None = None
     """Where the margin is from; by convention it is half the spread between prompts."""
     p: float | None = None
@@ -109,7 +111,10 @@ def gate(
     wide = compare(candidate, baseline, replace(rules, margins=windows)) if windows else found
     declared = [column_of(each.metric) for each in found.metrics if each.declared]
     asked = policy.metrics or [Limits(metric=column) for column in declared]
-    checks = [check for each in asked for check in _checks(each, found, wide, candidate, rules)]
+    rooms = {column: noise.room(column, claim) for column in declared} if noise else {}
+    checks = [
+        check for each in asked for check in _checks(each, found, wide, candidate, rules, rooms)
+    ]
     nothing = Check("metrics", reason="no metric could be compared")
     judged = _judged([_claimed(check, claim) for check in checks]) or [nothing]
     whole = [_images(candidate, policy.images), _flags(candidate, baseline)]
@@ -143,8 +148,9 @@ def rules_for(
 
 
 def _checks(
-    limits: Limits, found: Comparison, wide: Comparison, candidate: Contender, rules: Rules
-) -> list[Check]:
+    limits: Limits, found: Comparison, wide: Comparison, candidate: Contender, rules: Rules,
+    rooms: Mapping[str, float | None],
+) -> list[Check]:  # fmt: skip
     """Return what a metric's limits ask, without verdicts; `wide` has windows for margins."""
     finding, wider = (
         next(each for each in side.metrics if column_of(each.metric) == limits.metric)
@@ -154,7 +160,8 @@ def _checks(
     if limits.has_margin:
         source: Source = "policy" if limits.margin is not None else "noise"
         known = limits.metric in rules.margins
-        checks.append(_no_worse(finding, source if known else "convention"))
+        room = rooms.get(limits.metric) if limits.margin is None else None
+        checks.append(_no_worse(finding, source if known else "convention", room or 0.0))
     if limits.window is not None:
         checks.append(_within(wider, limits.window))
     spread = rules.between.get(limits.metric)
@@ -164,12 +171,14 @@ def _checks(
     return checks
 
 
-def _no_worse(finding: Finding, source: Source) -> Check:
+def _no_worse(finding: Finding, source: Source, room: float) -> Check:
+    """Return a check of harm: a pass rules out the margin, or `room` where that is more."""
     if finding.delta is None:
         return _unavailable("non-inferiority", finding.metric, finding.reason)
     assert finding.p is not None
     assert finding.margin is not None
-    least, most = (-finding.margin, None) if finding.higher_is_better else (None, finding.margin)
+    end = max(finding.margin, room)
+    least, most = (-end, None) if finding.higher_is_better else (None, end)
     is_harm = (finding.delta < 0) == finding.higher_is_better
     one_sided = finding.p / 2 if is_harm else 1 - finding.p / 2
     return replace(_difference("non-inferiority", finding), least=least, most=most,
@@ -242,21 +251,27 @@ def _decided(check: Check, p: float) -> Check:
     least = -np.inf if check.least is None else check.least
     most = np.inf if check.most is None else check.most
     verdict: Verdict = "under-powered"
-    if least <= check.low and check.high <= most:
-        verdict = "pass"
-    elif p < ALPHA and _is_harm(check, least, most):
+    if p < ALPHA and _is_harm(check):
         verdict = "fail"
+    elif least <= check.low and check.high <= most:
+        verdict = "pass"
     return replace(check, p_adjusted=p, verdict=verdict)
 
 
-def _is_harm(check: Check, least: float, most: float) -> bool:
-    """Return whether the effect is not allowed, and its interval excludes that there is none."""
+def _is_harm(check: Check) -> bool:
+    """Return whether the effect is beyond the margin, or the end of what is allowed, and its
+    interval excludes that there is none."""
     assert check.effect is not None
     assert check.low is not None
     assert check.high is not None
+    least, most = check.least, check.most
     bottom, top = (least, most) if check.kind == "bound" else (0.0, 0.0)
-    falls_short = check.effect < least and check.high < bottom
-    return falls_short or (check.effect > most and check.low > top)
+    if check.kind == "non-inferiority":
+        least = None if least is None else -(check.margin or 0.0)
+        most = None if most is None else check.margin
+    falls_short = least is not None and check.effect < least and check.high < (bottom or 0.0)
+    goes_beyond = most is not None and check.effect > most and check.low > (top or 0.0)
+    return falls_short or goes_beyond
 
 
 def _images(candidate: Contender, allowed: int) -> Check:

@@ -40,6 +40,9 @@ from harness.store import write_text
 
 REACH = 1.96
 """Standard deviations that a normal number stays within 19 times in 20."""
+BEYOND = 2.33
+"""Standard deviations that it exceeds on one side one time in a hundred: a gate has a handful of
+checks, and should pass 19 in 20 equal runs in all of them."""
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -49,6 +52,8 @@ class Spread(Page):
     runs: Annotated[int, Field(ge=2)]
     difference: Size
     """The standard deviation of the difference of two runs."""
+    reach: Size = 0.0
+    """Half the width of a difference's interval, in the middle of all pairs; 0 if unknown."""
     alarms: Annotated[float, Field(ge=0, le=1)]
     """The share of null pairs that the paired test alone, without margin or τ, tells apart."""
 
@@ -88,6 +93,20 @@ class Noise(Page):
         found = self.metrics.get(column, MetricNoise())
         sizes = [each.difference for each in (found.sampling, found.retrained) if each]
         return REACH * max(sizes) if sizes else None
+
+    def room(self, column: str, claim: Claim) -> float | None:
+        """Return the harm that the interval of two equal runs rules out in 99 of 100 cases.
+
+        It is what so many prompts can show: to ask for less would leave equal runs without a pass.
+        """
+        found = self.metrics.get(column, MetricNoise())
+        known = [each for each in (found.sampling, found.retrained) if each and each.reach]
+        if not known:
+            return None
+        spread = self.between(column) or 0.0
+        more = math.sqrt(2) * REACH * spread if claim == "recipe" else 0.0
+        reach = math.hypot(max(each.reach for each in known), more)
+        return reach + BEYOND * max(each.difference for each in known)
 
     def between(self, column: str) -> float | None:
         """Return τ, widened as t is beside the normal: R trainings know it with R − 1 freedom."""
@@ -163,7 +182,9 @@ def _spread(column: str, runs: Sequence[Contender], pairs: Sequence[Comparison])
     if len(values) < 2 or not found:
         return None
     alarms = float(np.mean([each.p is not None and each.p < ALPHA for each in found]))
-    return Spread(runs=len(values), difference=of_difference(values), alarms=alarms)
+    reach = float(np.median([(each.high - each.low) / 2 for each in found
+                             if each.high is not None and each.low is not None]))  # fmt: skip
+    return Spread(runs=len(values), difference=of_difference(values), reach=reach, alarms=alarms)
 
 
 def _between(column: str, runs: Sequence[Contender], pairs: Sequence[Comparison]) -> float | None:

@@ -58,6 +58,8 @@ def sentence(check: Check) -> str:
 
 def _says(check: Check, verdict: str) -> str:
     side, end = ("most", check.most) if check.least is None else ("least", check.least)
+    if (check.kind, verdict) == ("non-inferiority", "fail"):
+        end = check.margin
     assert end is not None
     size = end if check.kind == "bound" else abs(end)
     return SAYS[check.kind, verdict].format(end=f"{size:.4g}", side=side)

@@ -77,6 +77,20 @@ def test_sure_harm_within_the_margin_passes() -> None:
     assert (found.verdict, found.exit_code) == ("pass", 0)
 
 
+def test_equal_runs_pass_where_noise_was_measured_and_harm_beyond_it_fails() -> None:
+    rng, verdicts = np.random.default_rng(21), []
+    runs = [of(BASE + 0.3 * rng.normal(size=32), f"run{number}") for number in range(16)]
+    known = measured(runs[0].result, runs, [])
+    for one, other in pairwise(runs * 2):
+        verdicts.append(gate(one, other, noise=known).verdict)
+    assert verdicts.count("pass") >= 0.9 * len(verdicts)
+    assert verdicts.count("fail") <= 0.05 * len(verdicts)
+    worse = [
+        gate(of(BASE - 0.5 + 0.3 * rng.normal(size=32)), run, noise=known).verdict for run in runs
+    ]
+    assert worse.count("fail") >= 0.8 * len(worse), "half a standard deviation of prompts"
+
+
 def test_harm_about_the_size_of_the_margin_is_neither() -> None:
     found = moved_by(-0.19, clip(margin=0.2))
     assert (found.verdict, found.exit_code) == ("under-powered", 4)

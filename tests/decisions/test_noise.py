@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ from contenders import contender, normal, with_result, with_score
 from scipy import stats
 
 from harness.decisions import noise
-from harness.decisions.compare import Contender
+from harness.decisions.compare import Contender, Rules, compare
 from harness.decisions.noise import (
     MetricNoise,
     Noise,
     Spread,
     between_runs,
+    by_rank,
     measured,
     of_difference,
 )
@@ -104,6 +106,20 @@ def test_runs_are_worth_a_pair_less_and_trainings_speak_for_recipes() -> None:
     found = of(spread(1.0, runs=9), spread(1.0, runs=5))
     assert (found.pairs("kid", "file"), found.pairs("kid", "recipe")) == (8, 4)
     assert found.pairs("fid", "file") == 0
+
+
+def test_room_is_what_intervals_of_equal_runs_reach_to_in_99_of_100_cases() -> None:
+    rng = np.random.default_rng(11)
+    draws = drawn(rng, 40)
+    found = measured(draws[0].result, draws, [])
+    room = found.room("clip-score", "file")
+    assert room is not None
+    pairs = [compare(a, b, Rules(force=True)).metrics[0]
+             for a, b in combinations([by_rank(each) for each in drawn(rng, 40)], 2)]  # fmt: skip
+    ends = [-(each.low or 0.0) for each in pairs] + [each.high or 0.0 for each in pairs]
+    assert 0.96 <= np.mean(np.array(ends) <= room) <= 1
+    assert (found.margin("clip-score") or 0) < room
+    assert of(spread(1.0)).room("kid", "file") is None, "nobody measured how far intervals reach"
 
 
 def test_noise_is_measured_as_it_was_put_in() -> None:
