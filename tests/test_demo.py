@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,18 @@ def test_the_broken_recipe_is_last_on_aesthetic(rows: dict[str, Any]) -> None:
     assert min(aesthetic, key=lambda name: aesthetic[name]) == "pocket-ninja-broken"
 
 
+def test_the_memorized_recipe_is_flagged_and_no_other(rows: dict[str, Any]) -> None:
+    flagged = {name: row["flags"] for name, row in rows.items() if row["flags"]}
+    assert flagged == {"pocket-ninja-overfit": ["copies training pictures"]}
+    assert max(row["rank_low"] for row in rows.values()) == rows["pocket-ninja-overfit"]["rank_low"]
+
+
 def test_the_page_shows_all_recipes_with_their_images(rows: dict[str, Any], place: Path) -> None:
     text = (place / "board.html").read_text()
     assert len(rows) == 5
     assert all(name in text for name in rows)
-    assert text.count("data:image/webp;base64,") == 5 * 32
+    assert re.findall(r">What (\S+) copied", text) == ["pocket-ninja-overfit"]
+    assert text.count("data:image/webp;base64,") == 5 * 32 + 8, "and what was copied"
 
 
 def test_a_second_demo_makes_nothing(rows: dict[str, Any], place: Path, command: Command) -> None:
