@@ -268,8 +268,13 @@ def test_naruto_is_compared_with_pictures_held_out_and_only_for_the_record_with_
     assert all_.reference is not None
     assert (held.reference.part, all_.reference.part) == ("held-out", "all")
     assert all_.reference == held.reference.model_copy(update={"part": "all"})
-    same = ("suites", "seeds", "sampler", "metrics")
+    same = ("suites", "seeds", "sampler")
     assert [getattr(held, each) for each in same] == [getattr(all_, each) for each in same]
+    by_column = {metric.column: metric for metric in held.metrics}
+    words = {metric.column: metric for metric in all_.metrics}
+    assert set(words) == {"kid", "fid", "clip-score", "aesthetic"}, "what the sources report"
+    assert all(words[each] == by_column[each] for each in ("clip-score", "aesthetic"))
+    assert words["kid"].features == by_column["kid-inception"].features
 
 
 def test_anime_boys_are_drawn_with_the_heavy_negative_and_its_weight() -> None:
