@@ -22,8 +22,10 @@ def pareto(rows: Sequence[dict[str, Any]], x: str, y: str, up: tuple[bool, bool]
     data = data.reindex(columns=names)
     across = alt.X("x:Q", title=f"{x} {'→' if up[0] else '← better'}", scale=alt.Scale(zero=False))
     along = alt.Y("y:Q", title=f"{y} {'↑' if up[1] else '↓ better'}", scale=alt.Scale(zero=False))
-    tips = [alt.Tooltip("recipe:N"), alt.Tooltip("rank:N"), alt.Tooltip("x:Q", title=x, format=".4g"),
-            alt.Tooltip("y:Q", title=y, format=".4g"), alt.Tooltip("thumb:N", title="image")]  # fmt: skip
+    tips = [
+        "recipe:N", "rank:N", alt.Tooltip("x:Q", title=x, format=".4g"),
+        alt.Tooltip("y:Q", title=y, format=".4g"), alt.Tooltip("thumb:N", title="image"),
+    ]  # fmt: skip
     base = alt.Chart(data)
     dots = base.mark_circle(size=90, opacity=1).encode(
         across, along, tooltip=tips,
@@ -63,7 +65,9 @@ def sweep(rows: Sequence[dict[str, Any]], metric: str, over: str) -> alt.LayerCh
         shape=alt.Shape("state:N", scale=alt.Scale(
             domain=["taken", "copies", "other"], range=["diamond", "triangle", "circle"]),
             legend=None),
-    ).transform_calculate(state="datum.taken ? 'taken' : datum.flagged ? 'copies' : 'other'")  # fmt: skip
+    ).transform_calculate(
+        state="datum.taken ? 'taken' : datum.flagged ? 'copies' : 'other'"
+    )  # fmt: skip
     return alt.layer(band, line, dots).properties(height=210, title=f"{metric}: {better}")
 
 
@@ -78,7 +82,10 @@ def nearness(near: Nearness, threshold: float) -> alt.LayerChart:
         .encode(
             alt.X("cosine:Q", bin=alt.Bin(maxbins=60), title="cosine to the nearest original"),
             alt.Y("count():Q", stack=None, title="pictures"),
-            alt.Color("whose:N", scale=alt.Scale(range=[QUIET, ACCENT]), legend=alt.Legend(orient="top", title=None)),
+            alt.Color(
+                "whose:N", scale=alt.Scale(range=[QUIET, ACCENT]),
+                legend=alt.Legend(orient="top", title=None, labelLimit=400),
+            ),
         )
     )  # fmt: skip
     line = (
@@ -143,7 +150,8 @@ def past(events: Sequence[Event], metric: str) -> alt.LayerChart:
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False))
     rules = base.mark_rule(opacity=0.5).encode(x, alt.Y("low:Q", title=metric), y2="high:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x, y, tooltip=["at:T", "outcome:N", "commit:N", "note:N", alt.Tooltip("value:Q", format=".4g")],
+        x, y, tooltip=["at:T", "outcome:N", "commit:N", "note:N",
+                       alt.Tooltip("value:Q", format=".4g")],
         color=alt.Color("outcome:N", legend=alt.Legend(orient="top", title=None), scale=alt.Scale(
             domain=["accepted", "kept", "pass", "fail", "under-powered"],
             range=["#3b7dd8", QUIET, GOOD, "#d0342c", "#d8a02c"])),

@@ -100,19 +100,18 @@ def on_board(chosen: Board) -> list[Held]:
 def some(chosen: Board, default: int = 4, most: int = MOST) -> list[Held]:
     """Return the results of a board that are chosen in the link or by hand."""
     held = on_board(chosen)
-    names = [each.name for each in held]
+    names = [each.recipe for each in held]
     _forget("results", names)
     picked = st.multiselect("Results", names, names[:default], key="results", bind="query-params",
-                            max_selections=most, format_func=short)  # fmt: skip
-    return [each for each in held if each.name in picked]
+                            max_selections=most)  # fmt: skip
+    return [each for each in held if each.recipe in picked]
 
 
-def one(label: str, key: str, held: Sequence[Held], default: int = 0) -> Held:
-    """Return the result that is chosen in the link or by hand."""
-    names = [each.name for each in held]
+def one(label: str, key: str, held: Sequence[Held], default: int = 0, whole: bool = False) -> Held:
+    """Return the result that is chosen in the link or by hand, by its recipe or its whole name."""
+    names = [each.name if whole else each.recipe for each in held]
     _forget(key, names)
-    name = st.selectbox(label, names, min(default, len(names) - 1), key=key, bind="query-params",
-                        format_func=short)  # fmt: skip
+    name = st.selectbox(label, names, min(default, len(names) - 1), key=key, bind="query-params")
     return held[names.index(name)]
 
 
@@ -124,10 +123,6 @@ def _forget(key: str, options: Sequence[str]) -> None:
         st.session_state[key] = known
     elif isinstance(chosen, str) and chosen not in options:
         del st.session_state[key]
-
-
-def short(name: str) -> str:
-    return name.rsplit("/", 1)[-1]
 
 
 def state_of(component: str, name: str, default: Any = None) -> Any:

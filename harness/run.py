@@ -280,10 +280,15 @@ def _history(plan: RunPlan, store: Store) -> dict[str, Any]:
 def resolved(plan: RunPlan) -> dict[str, Any]:
     """Return what the recipe said in full, defaults and all, by step."""
     return {
-        step.name: step.spec.model_dump(mode="json", exclude={"prompts", "pins", "entries"})
+        step.name: _flat(step.spec.model_dump(mode="json", exclude={"prompts", "pins", "entries"}))
         for step in plan.steps
         if step.name.split("-")[0] in ("data", "texts", "train") or step.name == "sample"
     }
+
+
+def _flat(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a step's spec with what it calls `train` not a floor below its own name."""
+    return {**spec.pop("train", {}), **spec}
 
 
 def loss_curve(plan: RunPlan, store: Store) -> list[tuple[int, float]]:

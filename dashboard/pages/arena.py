@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import charts, components, house, media
 from harness.board import Board
 from harness.browse import votes
+from harness.browse.grids import shots_by_place
 from harness.browse.pictures import small, whole
 from harness.browse.shelf import Held
 from harness.browse.votes import QUESTIONS, Duel, Question, Vote
@@ -49,12 +50,11 @@ def vote(board: Board, held: list[Held], said: list[Vote]) -> None:
     identity = f"{duel.prompt} {duel.seed} {len(said)}"
     asked = st.session_state.setdefault("asked", {})
     asked[identity] = duel
-    found = components.vote(
+    components.vote(
         key="vote", data={"id": identity, "text": duel.text, **blinds(identity, duel),
                           "questions": list(QUESTIONS.items())},
         on_vote_change=count,
     )  # fmt: skip
-    _ = found
 
 
 def count() -> None:
@@ -72,7 +72,7 @@ def count() -> None:
 
 
 def blinds(identity: str, duel: Duel) -> dict[str, str | None]:
-    """Return addresses of both images that tell nobody whose they are; the same for one question."""
+    """Return addresses that do not tell whose images they show, the same while they are asked."""
     known = st.session_state.setdefault("blinds", {})
     if identity not in known:
         known.clear()
@@ -84,8 +84,7 @@ def blinds(identity: str, duel: Duel) -> dict[str, str | None]:
 
 
 def _blind(held: Held, duel: Duel) -> str | None:
-    shot = next(each for each in house.shelf().shots(held)
-                if (each.id, each.seed, each.side) == (duel.prompt, duel.seed, "sample"))  # fmt: skip
+    shot = shots_by_place(house.shelf(), held)[duel.prompt, duel.seed]
     address = whole(held, shot)
     there = address is not None and media.is_there(address)
     return media.blind(address if there and address else small(held, shot) or "")
@@ -110,7 +109,7 @@ def strengths(said: list[Vote], question: Question) -> None:
     if not found:
         st.info(f"No result has {votes.LEAST} votes yet.")
         return
-    rows = [{**vars(each), "recipe": house.short(each.name)} for each in found]
+    rows = [{**vars(each), "recipe": each.name.rsplit("/", 1)[-1]} for each in found]
     st.altair_chart(charts.strengths(rows), key="strengths", alt="how often each is preferred")
     st.caption("Bradley–Terry with one weak tie added between any two; intervals from drawing "
                "prompts anew. Results with fewer votes are hidden.")  # fmt: skip

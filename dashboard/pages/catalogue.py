@@ -23,7 +23,7 @@ def main() -> None:
     words = across[1].text_input("Search", key="words", bind="query-params")
     entries = [
         each for each in catalogue([kind])[kind]
-        if all(word in f"{each['name']} {each['summary']}".lower() for word in words.lower().split())
+        if words.lower() in f"{each['name']} {each['summary']}".lower()
     ]  # fmt: skip
     if kind == "metrics":
         metrics(entries)
@@ -53,8 +53,11 @@ def prompts(name: str) -> None:
     except HarnessError as error:
         st.warning(house.words(str(error)))
         return
-    rows = [{"id": each.id, "text": each.text, "negative": each.negative or "", "tags": list(each.tags)}
-            for each in suite.prompts]  # fmt: skip
+    rows = [
+        {"id": each.id, "text": each.text, "negative": each.negative or "",
+         "tags": list(each.tags)}
+        for each in suite.prompts
+    ]  # fmt: skip
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"prompts of {name}",
                  column_config={"text": st.column_config.TextColumn(width="large")})  # fmt: skip
 

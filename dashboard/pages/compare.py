@@ -55,8 +55,15 @@ def nothing() -> None:
 def numbers(a: Held, b: Held) -> None:
     """Show the paired differences and the sentence that they come to."""
     st.subheader("What the numbers say")
+    thorough = st.toggle(
+        "Exchange images", key="thorough", bind="query-params",
+        help="FID and its kin are told apart by exchanging images of the two; this takes a while "
+        "and needs the features in the store.",
+    )  # fmt: skip
     try:
-        found = _comparison(a.name, b.name, (a.file.stat().st_mtime_ns, b.file.stat().st_mtime_ns))
+        found = _comparison(
+            a.name, b.name, thorough, (a.file.stat().st_mtime_ns, b.file.stat().st_mtime_ns)
+        )
     except (HarnessError, OSError) as error:
         st.warning(house.words(str(error)))
         return
@@ -73,9 +80,10 @@ def numbers(a: Held, b: Held) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner="Comparing prompt by prompt …")
-def _comparison(a: str, b: str, changed: tuple[int, int]) -> duels.Comparison:
+def _comparison(a: str, b: str, thorough: bool, changed: tuple[int, int]) -> duels.Comparison:
     shelf = house.shelf()
-    return duels.comparison(shelf.find(a), shelf.find(b), house.place())
+    place = house.place() if thorough else None
+    return duels.comparison(shelf.find(a), shelf.find(b), place)
 
 
 def pages(a: Held, b: Held) -> None:

@@ -67,8 +67,10 @@ def lay_out(found: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Su
     side = across[4].select_slider("Size", [64, 96, 128, 192, 256], 128, key="size",
                                    bind="query-params")  # fmt: skip
     third = next(axis for axis in AXES if axis not in (down, over))
-    stacked = across[5].toggle(f"Stack {third}s", key="stacked", bind="query-params",
-                               help="A grid of grids: one for every value of the third axis.")  # fmt: skip
+    stacked = across[5].toggle(
+        f"Stack {third}s", key="stacked", bind="query-params",
+        help="A grid of grids: one for every value of the third axis.",
+    )  # fmt: skip
     kept = tuple(int(seed) for seed in seeds) or found.seeds[:1]
     if "seed" in (down, over):
         kept = tuple(int(seed) for seed in seeds) if len(seeds) > 1 else found.seeds

@@ -48,8 +48,10 @@ def choose(metrics: list[str], groups: dict[str, tuple[str, ...]]) -> Wanted:
     group = across[1].selectbox("Prompts", [ALL, *names], key="group", bind="query-params")
     sort = across[2].selectbox("Sort by", metrics, key="sort", bind="query-params")
     falling = across[3].toggle("Highest first", key="falling", bind="query-params")
-    odd = across[4].toggle("Outliers", key="odd", bind="query-params",
-                           help=f"{images.ODD:g} robust standard deviations off in any metric")  # fmt: skip
+    odd = across[4].toggle(
+        "Outliers", key="odd", bind="query-params",
+        help=f"{images.ODD:g} robust standard deviations off in any metric",
+    )  # fmt: skip
     inside = None if group == ALL else frozenset(
         prompt for prompt, names in groups.items() if group in names)  # fmt: skip
     return Wanted(words or "", inside, sort, falling, odd)

@@ -59,12 +59,20 @@ def actions(board: boards.Board, picked: list[str]) -> None:
     with st.container(horizontal=True):
         if st.button("Compare", disabled=len(picked) < 2, icon=":material/compare:",
                      help="Select two rows."):  # fmt: skip
-            st.switch_page("pages/compare.py", query_params={"a": picked[0], "b": picked[1]})
+            names = [short(name) for name in picked]
+            st.switch_page("pages/compare.py", query_params={"a": names[0], "b": names[1]})
         if st.button("Grid", disabled=not picked, icon=":material/grid_view:",
                      help="Select rows."):  # fmt: skip
-            st.switch_page("pages/grid.py", query_params={"results": picked[: house.MOST]})
+            st.switch_page(
+                "pages/grid.py",
+                query_params={"results": [short(name) for name in picked[: house.MOST]]},
+            )
         st.download_button("CSV", lambda: boards.as_csv([board]), "leaderboard.csv", "text/csv",
                            on_click="ignore", icon=":material/download:")  # fmt: skip
+
+
+def short(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
 
 
 def pareto(view: dict[str, object], board: boards.Board) -> None:

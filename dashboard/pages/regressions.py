@@ -21,9 +21,8 @@ def main() -> None:
     watched = regressions.watched(house.shelf())
     if not watched:
         house.nothing("No baseline was accepted yet.", "harness gate pocket-ninja --accept")
-    names = [each.baseline.name for each in watched]
-    name = st.selectbox("Baseline", names, key="baseline", bind="query-params",
-                        format_func=lambda name: name.removeprefix("baselines/"))  # fmt: skip
+    names = [each.baseline.name.removeprefix("baselines/") for each in watched]
+    name = st.selectbox("Baseline", names, key="baseline", bind="query-params")
     chosen = watched[names.index(name)]
     candidates = [each for each in house.shelf().held() if each.result is not None
                   and each.file.parent.name == chosen.baseline.file.parent.name]  # fmt: skip
@@ -32,8 +31,8 @@ def main() -> None:
         return
     if not candidates:
         house.nothing("There is no result to hold to it.", f"harness run {chosen.baseline.recipe}")
-    own = [each.name for each in candidates]
-    match = chosen.candidate.name if chosen.candidate else ""
+    own = [each.recipe for each in candidates]
+    match = chosen.baseline.recipe
     default = own.index(match) if match in own else 0
     candidate = house.one("Candidate", "candidate", candidates, default)
     verdict(candidate, chosen.baseline)
@@ -59,8 +58,9 @@ def verdict(candidate: Held, baseline: Held) -> None:
     decide(candidate)
     st.subheader("What lost most")
     if found.worst:
-        components.duel(key="worst", data={"pairs": list(found.worst), "labels": ["baseline", "candidate"],
-                                           "at": 0, "mode": "slider"})  # fmt: skip
+        labels = ["baseline", "candidate"]
+        components.duel(key="worst", data={"pairs": list(found.worst), "labels": labels, "at": 0,
+                                           "mode": "slider"})  # fmt: skip
     else:
         st.text("no image lost in a metric of images")
 
@@ -97,11 +97,11 @@ def past(candidate: Held) -> None:
     metric = st.selectbox("Metric", names, key="metric", bind="query-params")
     st.altair_chart(charts.past(events, metric), key="past", alt=f"{metric} of {candidate.recipe}")
     for step in steps:
-        st.caption(
-            house.words(f"{step.metric} stepped at {step.at}: {step.before:.4g} → {step.after:.4g}")
-        )
-    rows = [{"at": each.at, "outcome": each.outcome, "note": each.note, "commit": each.commit or "–"}
-            for each in reversed(events)]  # fmt: skip
+        st.caption(house.words(f"{step.metric} at {step.at}: {step.before:.4g} → {step.after:.4g}"))
+    rows = [
+        {"at": each.at, "outcome": each.outcome, "note": each.note, "commit": each.commit or "–"}
+        for each in reversed(events)
+    ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="events")
 
 

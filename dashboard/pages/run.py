@@ -20,7 +20,7 @@ def main() -> None:
     house.broken(house.shelf().held())
     if not held:
         house.nothing("There are no results here yet.", "harness demo")
-    one = house.one("Result", "id", held)
+    one = house.one("Result", "id", held, whole=True)
     assert one.result is not None
     result = one.result
     st.text(result.summary)
@@ -38,9 +38,8 @@ def main() -> None:
 def head(result: Result) -> None:
     facts = runs.efficiency(result)
     across = st.columns(5)
-    across[0].metric(
-        "Images scored", f"{result.images.scored} of {result.images.expected}", border=True
-    )
+    images = result.images
+    across[0].metric("Images scored", f"{images.scored} of {images.expected}", border=True)
     across[1].metric("Trainings", str(len(result.training_seeds) or "–"), border=True)
     seconds = facts.get("train_seconds")
     across[2].metric("Training", f"{seconds:,.0f} s" if seconds else "–", border=True)
@@ -62,8 +61,8 @@ def scores(one: Held, result: Result) -> None:
         for each in result.scores
     ]  # fmt: skip
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"scores of {one.recipe}")
-    st.caption(f"Signature {result.signature}. Intervals hold for "
-               f"{'any training of the recipe' if result.interval == 'recipe' else 'this file'}.")  # fmt: skip
+    scope = "any training of the recipe" if result.interval == "recipe" else "this file"
+    st.caption(f"Signature {result.signature}. Intervals hold for {scope}.")
     for name in result.images.named:
         st.text(name)
 

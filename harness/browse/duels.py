@@ -11,7 +11,7 @@ from harness.api import Place
 from harness.browse.grids import shots_by_place
 from harness.browse.pictures import Address, small, whole
 from harness.browse.shelf import Held, Shelf
-from harness.decisions.compare import Comparison, Rules, compare
+from harness.decisions.compare import Comparison, compare, read
 from harness.records import Result
 from harness.report.comparison import gap, number, sentence
 
@@ -46,10 +46,15 @@ def pairs(
     return found
 
 
-def comparison(a: Held, b: Held, place: Place, force: bool = False) -> Comparison:
-    """Return what A is beside B, on the prompts and seeds that both have."""
+def comparison(a: Held, b: Held, place: Place | None = None) -> Comparison:
+    """Return what A is beside B, on the prompts and seeds that both have.
+
+    With a place, metrics that need it are judged by exchanging images, which takes a while.
+    """
+    if place is None:
+        return compare(read(a.file), read(b.file))
     one, other = (verdicts.contender(each.file, place) for each in (a, b))
-    return compare(one, other, Rules(force=force))
+    return compare(one, other)
 
 
 def findings(found: Comparison) -> list[dict[str, Any]]:

@@ -42,12 +42,12 @@ def dashboard(
 ) -> None:
     """Browse results in a browser: read-only, on this machine alone, unless told otherwise."""
     from harness import api
-    from harness.browse import site
+    from harness.browse.site import write
 
     place = place_of(store, reports)
     if export is None:
         raise SystemExit(api.dashboard(place, port, address, allow_write))
-    written = site.write(place, export, benchmark)
+    written = write(place, export, benchmark)
     if as_json:
         return show({"index": str(written.index), "files": written.files, "bytes": written.bytes})
     print(f"{written.index}  ({written.files} files, {written.bytes / 1e6:.1f} MB)")
