@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -12,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from dashboard import house
 from harness.browse import pictures
-from harness.browse.pictures import SMALL, WHOLE, Served
+from harness.browse.pictures import COVER, SMALL, WHOLE, Served
 
 KEPT = {
     "Cache-Control": "public, max-age=31536000, immutable",
@@ -42,7 +43,9 @@ def routes() -> list[BaseRoute]:
 
 
 def small(request: Request) -> Response:
-    return _shown(_small(request.path_params["path"]))
+    path = request.path_params["path"]
+    kept = KEPT if not path.endswith(f"/{COVER}") else KEPT | {"Cache-Control": "max-age=60"}
+    return _shown(_small(path), kept)
 
 
 def whole(request: Request) -> Response:
@@ -60,12 +63,12 @@ def _small(path: str) -> Served | None:
     return pictures.small_at(house.shelf(), path)
 
 
-def _shown(served: Served | None) -> Response:
+def _shown(served: Served | None, headers: Mapping[str, str] = KEPT) -> Response:
     if served is None:
         return Response("no such picture", 404, media_type="text/plain")
     if served.file is not None:
-        return FileResponse(served.file, media_type=served.media_type, headers=KEPT)
-    return Response(served.data, media_type=served.media_type, headers=KEPT)
+        return FileResponse(served.file, media_type=served.media_type, headers=headers)
+    return Response(served.data, media_type=served.media_type, headers=dict(headers))
 
 
 def is_there(address: str) -> bool:

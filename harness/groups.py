@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from harness.benchmark import Judgement
-from harness.interfaces import Array, FeatureSet
+from harness.interfaces import FeatureSet
 from harness.metrics.intervals import mean_of
 
-Ends = tuple[float, float]
 Samples = Mapping[str, Sequence[tuple[str, float]]]
 """By metric: prompt id and value of every image."""
 
@@ -26,7 +25,7 @@ class Part:
     metric: str
     prompts: int
     value: float
-    ends: Ends | None
+    ends: tuple[float, float] | None
     """The interval; None where there is one prompt, which is its unit."""
 
 
@@ -59,13 +58,9 @@ def parts(samples: Samples, groups: Mapping[str, tuple[str, ...]]) -> list[Part]
     return found
 
 
-def mean_over(values: Array, prompt_ids: Sequence[str]) -> tuple[float, Ends | None]:
-    """Return the mean of one value an image, and its interval where there is more than a prompt."""
-    found = mean_of(values, FeatureSet(values[:, None], prompt_ids, prompt_ids, []))
-    low, high = found.low, found.high
-    return float(values.mean()), None if low is None or high is None else (low, high)
-
-
 def _part(name: str, metric: str, rows: Sequence[tuple[str, float]]) -> Part:
     ids, values = [row[0] for row in rows], np.array([row[1] for row in rows])
-    return Part(name, metric, len(set(ids)), *mean_over(values, ids))
+    measured = mean_of(values, FeatureSet(values[:, None], ids, ids, []))
+    low, high = measured.low, measured.high
+    ends = None if low is None or high is None else (low, high)
+    return Part(name, metric, len(set(ids)), float(values.mean()), ends)

@@ -16,7 +16,9 @@ function make(tag, properties = {}, children = []) {
 
 function image(address, alt, properties = {}) {
   if (!address || !ADDRESSES.test(address)) return make("span", { class: "none", text: "no image" });
-  return make("img", { src: address, alt, loading: "lazy", decoding: "async", ...properties });
+  const picture = make("img", { src: address, alt, loading: "lazy", decoding: "async", ...properties });
+  picture.addEventListener("error", () => picture.replaceWith(make("span", { class: "none", text: "no image" })));
+  return picture;
 }
 
 function typing(event) {

@@ -27,6 +27,7 @@ TYPES = {
 """What of the store may be asked for, and what it is."""
 _PICTURE = re.compile(r"[0-9a-f]{32}\.webp")
 _KEY = re.compile(r"[0-9a-f]{64}")
+COVER = "cover.webp"
 Address = Callable[[Held, Shot], str | None]
 
 
@@ -44,6 +45,11 @@ def small(held: Held, shot: Shot) -> str | None:
     if shot.picture is None:
         return None
     return f"{SMALL}/{quote(held.name)}/{shot.picture}"
+
+
+def cover(held: Held) -> str:
+    """Return the address of a result's first picture, whichever that is."""
+    return f"{SMALL}/{quote(held.name)}/{COVER}"
 
 
 def whole(held: Held, shot: Shot) -> str | None:
@@ -66,12 +72,25 @@ def small_at(shelf: Shelf, path: str) -> Served | None:
     name, _, picture = path.rpartition("/")
     reports = shelf.reports.resolve()
     file = (reports / f"{name}.json").resolve()
-    if not _PICTURE.fullmatch(picture) or not file.is_relative_to(reports):
+    if not file.is_relative_to(reports):
+        return None
+    if picture == COVER:
+        picture = _first(shelf, name)
+    if not _PICTURE.fullmatch(picture):
         return None
     data = album.picture(album.place_of(file), picture)
     if data is None:
         data = _made(shelf, name, picture)
     return None if data is None else Served("image/webp", data=data)
+
+
+def _first(shelf: Shelf, name: str) -> str:
+    """Return the name of a result's first picture; nothing where it has none."""
+    try:
+        shots = shelf.shots(shelf.find(name))
+    except HarnessError:
+        return ""
+    return next((shot.picture for shot in shots if shot.picture and shot.side == "sample"), "")
 
 
 def _made(shelf: Shelf, name: str, picture: str) -> bytes | None:

@@ -29,6 +29,8 @@ T = TypeVar("T")
 State = tuple[int, int]
 """When a file changed, and its size."""
 READERS = 4
+LOOKED_AT = 64
+"""Results whose pictures are remembered: those that were looked at last."""
 BASELINES = "baselines"
 _ASIDE = ("baselines", "history", "votes")
 
@@ -57,6 +59,7 @@ class Shelf:
         self._kept: dict[tuple[str, Path], tuple[State, Any]] = {}
         self._protocols: dict[str, dict[str, Any]] = {}
         self._boards: tuple[tuple[tuple[Path, State], ...], list[Board]] | None = None
+        self._order: dict[str, dict[Path, None]] = {}
         self._lock = threading.RLock()
 
     def held(self) -> list[Held]:
@@ -105,7 +108,9 @@ class Shelf:
 
     def shots(self, held: Held) -> list[album.Shot]:
         """Return what there is of a result's pictures, from its album or else from the store."""
-        found: list[album.Shot] = self._known("shots", album.place_of(held.file), album.read, [])
+        file = album.place_of(held.file)
+        found: list[album.Shot] = self._known("shots", file, album.read, [])
+        self._forget("shots", file)
         if found or held.result is None:
             return found
         folder = self.store.find(held.result.keys.get("sample", ""))
@@ -119,6 +124,17 @@ class Shelf:
     def table(self, held: Held, kind: str) -> pa.Table | None:
         """Return a table that stands beside a result, where it does and can be read."""
         return self._known(kind, table_beside(held.file, kind), _table, None)
+
+    def _forget(self, kind: str, last: Path) -> None:
+        """Forget what was looked at longest ago, of a kind that is large."""
+        with self._lock:
+            order = self._order.setdefault(kind, {})
+            order.pop(last, None)
+            order[last] = None
+            while len(order) > LOOKED_AT:
+                oldest = next(iter(order))
+                del order[oldest]
+                self._kept.pop((kind, oldest), None)
 
     def warm(self) -> None:
         """Read all that a leaderboard and its filters want, so that nobody waits for it later."""

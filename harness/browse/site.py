@@ -91,18 +91,20 @@ def _parts() -> Path:
 
 
 def _board(shelf: Shelf, board: Board, out: Path) -> dict[str, Any]:
-    view = standings.standings(shelf, board, Choice(metrics=board.metrics), _beside)
+    view = standings.standings(shelf, board, Choice(metrics=board.metrics), lambda held: None)
     shown_metrics = set(board.headlines)
     view["metrics"] = [head for head in view["metrics"] if head["name"] in shown_metrics]
     top = {row["name"] for row in view["rows"][:PICTURED]}
     held = [each for each in shelf.held() if each.name in top]
     for each in held:
         _copy(shelf, each, out)
-    for row in view["rows"]:
-        row["thumb"] = row["thumb"] if row["name"] in top else None
     named = {row["name"]: number for number, row in enumerate(view["rows"])}
     best = sorted(held, key=lambda each: named[each.name])[:COMPARED]
     shots = {each.name: _shots(shelf, each) for each in held}
+    for row in view["rows"]:
+        row["thumb"] = next(
+            (shot["src"] for shot in shots.get(row["name"], ()) if shot["src"]), None
+        )
     return {**view, "shots": {name: each for name, each in shots.items() if each},
             "comparisons": _comparisons(best)}  # fmt: skip
 

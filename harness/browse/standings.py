@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,13 @@ import numpy as np
 from harness import benchmark as benchmarks
 from harness import pages
 from harness.board import Board, Row, arrow, cell, ranged, score_of, seeds
-from harness.browse.pictures import Address, small
+from harness.browse.pictures import cover
 from harness.browse.shelf import Held, Shelf
 from harness.browse.table import Samples
 from harness.decisions.compare import column_of
-from harness.groups import groups_of, mean_over
+from harness.groups import groups_of
+from harness.interfaces import Array
+from harness.metrics.intervals import means_of
 from harness.records import Result, Score
 from harness.report import duration
 
@@ -53,7 +55,7 @@ def group_names(board: Board) -> list[str]:
 
 
 def standings(
-    shelf: Shelf, board: Board, choice: Choice, picture: Address = small
+    shelf: Shelf, board: Board, choice: Choice, cover: Callable[[Held], str | None] = cover
 ) -> dict[str, Any]:
     """Return a board as plain values for a table that draws itself."""
     held = {each.recipe: each for each in shelf.held() if _is_on(each, board)}
@@ -67,7 +69,7 @@ def standings(
         "group": choice.group,
         "metrics": [_head(board, metric, values[metric], choice.group) for metric in metrics],
         "rows": [
-            _line(board, row, held.get(row.result.recipe), values, shelf, picture, choice.group)
+            _line(board, row, held.get(row.result.recipe), values, cover, choice.group)
             for row in rows
         ],
         "broken": [
@@ -97,13 +99,8 @@ def _values(
         scores = [(row.result.recipe, score_of(row.result, metric)) for row in rows]
         return {recipe: ends for recipe, score in scores if (ends := _ends(score)) is not None}
     inside = frozenset(prompt for prompt, names in groups_on(board).items() if group in names)
-    found = {}
-    for row in rows:
-        samples = shelf.samples(held[row.result.recipe])
-        ends = over_prompts(samples, column_of(metric), inside)
-        if ends is not None:
-            found[row.result.recipe] = ends
-    return found
+    samples = {row.result.recipe: shelf.samples(held[row.result.recipe]) for row in rows}
+    return over_prompts(samples, column_of(metric), inside)
 
 
 def _ends(score: Score | None) -> Ends | None:
@@ -112,16 +109,27 @@ def _ends(score: Score | None) -> Ends | None:
     return score.value, score.low, score.high
 
 
-def over_prompts(samples: Samples, column: str, inside: frozenset[str]) -> Ends | None:
-    """Return a metric's mean over some prompts, with its ends; None where it is no mean."""
-    values = samples.values.get(column)
-    if values is None:
-        return None
-    rows = np.flatnonzero(samples.among(inside) & np.isfinite(values))
-    if len(rows) == 0:
-        return None
-    value, ends = mean_over(values[rows], [samples.prompt_ids[row] for row in rows])
-    return None if ends is None else (value, *ends)
+def over_prompts(
+    samples: Mapping[str, Samples], column: str, inside: frozenset[str]
+) -> dict[str, Ends]:
+    """Return a metric's mean over some prompts with its ends, of each that has it as a mean.
+
+    Results that have values of the same images are reckoned together.
+    """
+    alike: dict[tuple[tuple[str, ...], bytes], list[tuple[str, Array]]] = {}
+    for name, each in samples.items():
+        if (values := each.values.get(column)) is not None:
+            rows = each.among(inside) & np.isfinite(values)
+            key = each.prompt_ids, rows.tobytes()
+            alike.setdefault(key, []).append((name, values[rows]))
+    found = {}
+    for (prompt_ids, mask), group in alike.items():
+        chosen = [prompt for prompt, is_in in zip(prompt_ids, mask, strict=True) if is_in]
+        value, low, high = means_of(np.array([values for _, values in group]), chosen)
+        for at, (name, _) in enumerate(group):
+            if np.isfinite(value[at]):
+                found[name] = float(value[at]), float(low[at]), float(high[at])
+    return found
 
 
 def _head(board: Board, metric: str, values: Mapping[str, Ends], group: str) -> dict[str, Any]:
@@ -144,11 +152,9 @@ def _head(board: Board, metric: str, values: Mapping[str, Ends], group: str) -> 
 
 def _line(
     board: Board, row: Row, held: Held | None, values: Mapping[str, Mapping[str, Ends]],
-    shelf: Shelf, picture: Address, group: str,
+    cover: Callable[[Held], str | None], group: str,
 ) -> dict[str, Any]:  # fmt: skip
     result = row.result
-    shots = shelf.shots(held) if held else []
-    first = next((shot for shot in shots if shot.picture and shot.side == "sample"), None)
     return {
         "name": held.name if held else result.recipe,
         "recipe": result.recipe,
@@ -160,8 +166,8 @@ def _line(
         "images": f"{result.images.scored} of {result.images.expected}",
         "seeds": seeds(result),
         "cost": cost(result),
-        "thumb": picture(held, first) if held and first else None,
-        "alt": f"{result.recipe}: {first.text}" if first else "",
+        "thumb": cover(held) if held else None,
+        "alt": f"the first image of {result.recipe}",
         "cells": {
             metric: _cell(board, row, metric, values[metric].get(result.recipe), group)
             for metric in values
