@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -456,35 +454,6 @@ def gc(place: Place, dry_run: bool) -> Garbage:
 
 def doctor(place: Place) -> list[Finding]:
     return examine(place.store)
-
-
-def dashboard(
-    place: Place, port: int, address: str = "127.0.0.1", allow_write: bool = False
-) -> int:
-    """Serve the dashboard until it is stopped; return its exit code."""
-    if find_spec("streamlit") is None:
-        raise MissingPrerequisite(
-            "the dashboard needs streamlit", hint="pip install 'harness[dashboard]'"
-        )
-    folder = dashboard_folder()
-    known = os.environ.get("PYTHONPATH")
-    environment = os.environ | {
-        "HARNESS_STORE": str(place.store.resolve()),
-        "HARNESS_REPORTS": str(place.reports.resolve()),
-        "HARNESS_WRITE": "1" if allow_write else "0",
-        "PYTHONPATH": os.pathsep.join([str(folder.parent), *([known] if known else [])]),
-    }
-    command = [sys.executable, "-m", "streamlit", "run", str(folder / "app.py")]
-    options = [f"--server.address={address}", f"--server.port={port}", "--server.headless=true",
-               "--browser.gatherUsageStats=false"]  # fmt: skip
-    return subprocess.run([*command, *options], env=environment, check=False).returncode
-
-
-def dashboard_folder() -> Path:
-    """Return where the dashboard's files are: in the checkout, or in the installed package."""
-    here = Path(__file__).parent
-    known = (here.parent / "dashboard", here / "shipped" / "dashboard")
-    return next(root for root in known if (root / "app.py").is_file())
 
 
 def images_of(result: Result, store: Path) -> Path | None:

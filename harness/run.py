@@ -27,7 +27,7 @@ from harness.store import Store, read_artifact, write_text
 
 TABLES = ("samples", "prompts", "likeness")
 """What stands beside a result file as Parquet, where there is something to say."""
-ALBUM = ("sample", "captions", "originals")
+ALBUM = ("sample", "captions", "bare", "originals")
 """Steps whose pictures an album shows."""
 PAIRS = 24
 """How many of the nearest pairs an album shows, of each metric that looks for them."""
@@ -156,22 +156,20 @@ def write_album(plan: RunPlan, store: Store, result: Path) -> None:
         if step.name in ALBUM and store.has(step)
     }
     near = _nearest(table_beside(result, "likeness"))
-    drawn = {prompt_id for prompt_id, _ in near}
-    wanted = {"captions": drawn, "originals": {other for _, other in near}}
-    album.write(album.place_of(result), folders, wanted)
+    album.write(album.place_of(result), folders, {"originals": near})
 
 
-def _nearest(table: Path) -> list[tuple[str, str]]:
-    """Return prompt and original of the pairs that are nearest to each other, in any metric."""
+def _nearest(table: Path) -> set[str]:
+    """Return the ids of originals that images come nearest to, in any metric."""
     if not table.is_file():
-        return []
+        return set()
     rows = [row for row in pq.read_table(table).to_pylist() if row["prompt_id"] is not None]
-    found = []
-    for metric in dict.fromkeys(row["metric"] for row in rows):
+    found: set[str] = set()
+    for metric in {row["metric"] for row in rows}:
         own = sorted(
             (row for row in rows if row["metric"] == metric), key=lambda row: -row["value"]
         )
-        found += [(row["prompt_id"], row["other"]) for row in own[:PAIRS]]
+        found |= {row["other"] for row in own[:PAIRS]}
     return found
 
 

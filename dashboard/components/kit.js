@@ -38,7 +38,7 @@ function keys(root, handler) {
 }
 
 function mount(root, name) {
-  let place = root.querySelector(`:scope > .${name}`);
+  let place = [...root.children].find((node) => node.classList.contains(name));
   if (!place) {
     place = make("div", { class: name });
     root.append(place);

@@ -62,14 +62,19 @@ def subjects(
 
 
 def pages(layout: Layout, found: Subjects) -> int:
-    """Return how many pages a grid has; rows are what is turned over."""
-    return max(1, -(-len(found.along(layout.down)) // _rows_a_page(layout, found)))
+    """Return how many pages a grid has; what there is more of is turned over: rows, or panels."""
+    turned, size = _turning(layout, found)
+    return max(1, -(-len(found.along(turned)) // size))
 
 
-def _rows_a_page(layout: Layout, found: Subjects) -> int:
-    across = len(found.along(layout.across))
-    panels = len(found.along(layout.third)) if layout.stacked else 1
-    return max(1, CELLS // max(1, across * panels))
+def _turning(layout: Layout, found: Subjects) -> tuple[Axis, int]:
+    """Return the axis that is turned over, and how many of its values are on a page."""
+    counts = {axis: max(1, len(found.along(axis))) for axis in AXES}
+    if not layout.stacked:
+        return layout.down, max(1, CELLS // counts[layout.across])
+    turned = max((layout.down, layout.third), key=lambda axis: counts[axis])
+    others = counts[layout.down] * counts[layout.third] // counts[turned] * counts[layout.across]
+    return turned, max(1, CELLS // others)
 
 
 def grid(
@@ -78,11 +83,7 @@ def grid(
     """Return a page of a grid as plain values: panels of rows of cells."""
     if layout.down == layout.across:
         raise UsageError(f"{layout.down} cannot go both down and across", hint="choose two axes")
-    size = _rows_a_page(layout, found)
-    at = (min(layout.page, pages(layout, found)) - 1) * size
-    down = found.along(layout.down)[at : at + size]
-    across = found.along(layout.across)
-    third = found.along(layout.third)
+    down, across, third = _on_page(layout, found)
     shots = {each.name: shots_by_place(shelf, each) for each in found.held}
     texts = {place[0]: shot.text for each in shots.values() for place, shot in each.items()}
 
@@ -92,7 +93,7 @@ def grid(
         return None if shot is None else shown(shelf, held, shot, layout.overlay, picture, full)
 
     panels = []
-    for value in third if layout.stacked else third[:1]:
+    for value in third:
         rows = [
             [cell({layout.down: one, layout.across: other, layout.third: value})
              for other in across]
@@ -105,6 +106,18 @@ def grid(
         "panels": panels,
         "overlay": layout.overlay,
     }
+
+
+def _on_page(
+    layout: Layout, found: Subjects
+) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+    """Return what goes down, across and on top of each other on the page that is open."""
+    turned, size = _turning(layout, found)
+    at = (min(layout.page, pages(layout, found)) - 1) * size
+    parts = {axis: found.along(axis) for axis in AXES}
+    parts[turned] = parts[turned][at : at + size]
+    third = parts[layout.third] if layout.stacked else parts[layout.third][:1]
+    return parts[layout.down], parts[layout.across], third
 
 
 def shots_by_place(shelf: Shelf, held: Held) -> dict[tuple[str, int], Shot]:

@@ -13,8 +13,8 @@ from harness.album import Shot
 from harness.browse.grids import shown
 from harness.browse.shelf import Held, Shelf
 
-DRAWN = ("captions", "sample")
-"""Steps whose images were drawn; of a place in both, the benchmark's own prompt counts."""
+DRAWN = ("bare", "captions", "sample")
+"""Steps whose images were drawn; of a place in several, the last counts."""
 ODD = 3.0
 """Robust standard deviations from the median of a metric that make an image an outlier."""
 

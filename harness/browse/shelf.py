@@ -150,8 +150,9 @@ class Shelf:
         )
 
     def _read(self, pattern: str, aside: tuple[str, ...]) -> list[Held]:
+        there = sorted(self.reports.glob(pattern), key=lambda file: file.with_suffix(""))
         files = [
-            file for file in sorted(self.reports.glob(pattern))
+            file for file in there
             if not file.name.endswith(NOISE) and file.parent.name not in aside
         ]  # fmt: skip
         with ThreadPoolExecutor(READERS) as pool:

@@ -15,13 +15,13 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from harness import api
 from harness.album import Shot
 from harness.api import Place
 from harness.board import Board, as_csv
 from harness.browse import duels, pictures, standings
 from harness.browse.grids import shots_by_place, shown
 from harness.browse.pictures import SMALL
+from harness.browse.server import folder
 from harness.browse.shelf import Held, Shelf
 from harness.browse.standings import Choice
 from harness.errors import HarnessError, UsageError
@@ -87,7 +87,7 @@ def _script() -> str:
 
 
 def _parts() -> Path:
-    return api.dashboard_folder() / "components"
+    return folder() / "components"
 
 
 def _board(shelf: Shelf, board: Board, out: Path) -> dict[str, Any]:

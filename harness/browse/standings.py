@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,9 +41,15 @@ class Choice:
 
 def groups_on(board: Board) -> dict[str, tuple[str, ...]]:
     """Return the suite and tags of every prompt of a board's benchmark, where its page is here."""
-    if board.benchmark not in pages.available("benchmark"):
+    files = [*pages.available("benchmark").values(), *pages.available("suite").values()]
+    return _groups(board.benchmark, tuple((file, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=32)
+def _groups(benchmark: str, written: tuple[tuple[Path, int], ...]) -> dict[str, tuple[str, ...]]:
+    if benchmark not in pages.available("benchmark"):
         return {}
-    return groups_of(benchmarks.load(board.benchmark))
+    return groups_of(benchmarks.load(benchmark))
 
 
 def group_names(board: Board) -> list[str]:

@@ -41,12 +41,12 @@ def dashboard(
     as_json: Json = False,
 ) -> None:
     """Browse results in a browser: read-only, on this machine alone, unless told otherwise."""
-    from harness import api
+    from harness.browse.server import serve
     from harness.browse.site import write
 
     place = place_of(store, reports)
     if export is None:
-        raise SystemExit(api.dashboard(place, port, address, allow_write))
+        raise SystemExit(serve(place, port, address, allow_write))
     written = write(place, export, benchmark)
     if as_json:
         return show({"index": str(written.index), "files": written.files, "bytes": written.bytes})
