@@ -137,7 +137,7 @@ def measure(found: Crowd, rounds: int) -> list[tuple[str, float, float]]:
                 page.goto(f"{server.url}/grid")
                 painted(page, ".grid-root", "64")
                 begin(page)
-                page.get_by_role("button", name="2", exact=True).click()
+                page.get_by_label("Page 2", exact=True).click()
                 page.wait_for_url("**page=2**")
                 rows.setdefault("grid page of 64, s", []).append(painted(page, ".grid-root", "64"))
                 rows.setdefault("server memory, MB", []).append(server.megabytes)
