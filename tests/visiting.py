@@ -34,8 +34,9 @@ def poison(reports: Path, recipe: str = "pocket-ninja-broken") -> None:
     with zipfile.ZipFile(target) as old:
         parts = {name: old.read(name) for name in old.namelist()}
     lines = [json.loads(line) for line in parts[album.INDEX].decode().splitlines()]
-    for at, line in enumerate(lines):
-        line["text"] = HOSTILE[at % len(HOSTILE)]
+    prompts = list(dict.fromkeys(line["id"] for line in lines))
+    for line in lines:
+        line["text"] = HOSTILE[prompts.index(line["id"]) % len(HOSTILE)]
     parts[album.INDEX] = "".join(json.dumps(line) + "\n" for line in lines).encode()
     with zipfile.ZipFile(target, "w") as new:
         for name, data in parts.items():

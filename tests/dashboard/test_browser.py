@@ -1,0 +1,273 @@
+"""A real browser walks every page: Chromium through Playwright, with a picture of each kept.
+
+Pictures go to `.harness/screenshots`, for whoever wants to look at what was tested.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import pytest_socket
+from browsing import Server, browser_path, painted, serving
+from visiting import HOSTILE, ROOT, poison
+
+from harness.api import Place
+from harness.browse import site
+from harness.interfaces import Page as Spec
+from harness.interfaces import Progress
+from harness.live import Live
+from harness.records import make_step
+from harness.store import Store
+
+playwright = pytest.importorskip("playwright.sync_api")
+Page, Browser = playwright.Page, playwright.Browser
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(browser_path() is None, reason="needs Chromium: apt install chromium"),
+]
+SCREENSHOTS = ROOT / ".harness/screenshots"
+PAGES = ("", "grid", "compare", "sweep", "run", "regressions", "memorization", "images", "arena",
+         "catalogue")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("browsed")
+    shutil.copytree(ROOT / "reports", root / "reports")
+    poison(root / "reports")
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(house: Path) -> Iterator[Server]:
+    pytest_socket.enable_socket()  # no test has begun yet that would allow this machine
+    with serving(house / "reports", house / "store", write=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with playwright.sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, server: Server) -> Iterator[Page]:
+    """A fresh visitor, whose every request and error is watched."""
+    page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(30_000)
+    abroad: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda asked: abroad.append(asked.url)
+            if not asked.url.startswith((server.url, "data:", "blob:", "file:",
+                                         server.url.replace("http", "ws"))) else None)  # fmt: skip
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    assert page.evaluate("window.broken") is None, "words of a caption were run"
+    page.close()
+    assert abroad == [], "nothing is asked of anybody else"
+    assert errors == []
+
+
+def kept(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+
+def settled(page: Page) -> None:
+    """Wait until Streamlit has nothing more to say."""
+    page.wait_for_selector("h1")
+    page.wait_for_function(
+        "!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')"
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_opens_in_both_themes(chromium: Browser, server: Server, theme: str) -> None:
+    page = chromium.new_page(viewport={"width": 1400, "height": 1000}, color_scheme=theme)
+    for name in PAGES:
+        page.goto(f"{server.url}/{name}")
+        settled(page)
+        assert page.query_selector("[data-testid=stException]") is None, name
+        assert page.evaluate("window.broken") is None, name
+        page.wait_for_timeout(300)
+        kept(page, f"{name or 'leaderboard'}-{theme}")
+    page.close()
+
+
+def test_rows_are_filtered_sorted_and_compared(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    painted(page, ".board-root", "5")
+    box = page.get_by_label("Recipe", exact=True)
+    box.fill("ninja")
+    box.press("Enter")
+    painted(page, ".board-root", "4")
+    page.get_by_role("button", name="clip-score ↑").click()
+    page.wait_for_url("**sort=-clip-score**")
+    page.locator('.board tbody tr:first-child[data-name="pocket-v1/pocket-ninja-short"]').wait_for()
+    page.get_by_label("select pocket-ninja", exact=True).check()
+    page.wait_for_url("**pick=pocket-v1**")
+    page.get_by_label("select pocket-ninja-short", exact=True).check()
+    page.wait_for_function("location.search.split('pick=').length === 3")
+    link = page.url
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.wait_for_url("**/compare?**")
+    painted(page, ".duel-root")
+    assert page.locator(".duel figcaption").all_inner_texts() == [
+        "pocket-ninja", "pocket-ninja-short"]  # fmt: skip
+    page.goto(link)
+    painted(page, ".board-root", "4")
+    assert page.get_by_label("select pocket-ninja", exact=True).is_checked()
+    assert page.locator(".board tbody tr.picked").count() == 2
+
+
+def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
+    page: Page, server: Server
+) -> None:
+    page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base")
+    painted(page, ".duel-root")
+    root = page.locator(".duel-root")
+    page.keyboard.press("l")
+    slider = page.get_by_role("slider", name="share of pocket-ninja")
+    frame = slider.bounding_box()
+    assert frame is not None
+    page.mouse.move(frame["x"] + frame["width"] / 4, frame["y"] + 50)
+    assert slider.get_attribute("aria-valuenow") == "25"
+    kept(page, "compare-slider")
+    page.mouse.wheel(0, -300)
+    assert float(root.get_attribute("data-scale") or 0) > 1
+    transforms = page.locator(".duel .view img").evaluate_all(
+        "images => images.map((image) => image.style.transform)")  # fmt: skip
+    assert len(set(transforms)) == 1, "both images are zoomed together"
+    page.keyboard.press("0")
+    page.keyboard.press("b")
+    before = root.get_attribute("data-flipped")
+    page.keyboard.press("Space")
+    assert root.get_attribute("data-flipped") != before
+    page.keyboard.press("d")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**at=3**")
+    page.wait_for_url("**mode=difference**")
+    kept(page, "compare-difference")
+    page.goto(page.url)
+    painted(page, ".duel-root")
+    assert root.get_attribute("data-mode") == "difference"
+    assert root.get_attribute("data-at") == "3"
+    page.keyboard.press("ArrowDown")
+    assert root.get_attribute("data-at") == "4"
+
+
+def test_a_grid_is_paged_and_a_picture_opens_with_its_scores(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/grid?results=pocket-ninja&results=pocket-base&overlay=clip-score")
+    painted(page, ".grid-root", "64")
+    assert page.locator(".grid .over").count() == 64
+    page.locator(".grid .cell").first.click()
+    box = page.get_by_role("dialog")
+    assert "pocket-ninja" in box.inner_text()
+    assert "clip-score" in box.inner_text()
+    page.keyboard.press("ArrowRight")
+    assert "pocket-base" in box.inner_text()
+    kept(page, "grid-picture")
+    page.keyboard.press("Escape")
+    assert box.count() == 0
+
+
+def test_nothing_is_loaded_that_is_not_shown(page: Page, server: Server) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url)
+            if "/pictures/" in request.url else None)  # fmt: skip
+    page.goto(f"{server.url}/grid?results=pocket-ninja")
+    painted(page, ".grid-root")
+    page.wait_for_load_state("networkidle")
+    assert 0 < len(asked) <= 32, "one page of one recipe at one seed"
+    assert not [url for url in asked if "pocket-base" in url]
+
+
+def test_hostile_words_stand_in_the_page_as_words(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/grid?results=pocket-ninja-broken")
+    painted(page, ".grid-root")
+    shown = page.locator(".grid .left .words").all_text_contents()
+    for words in HOSTILE[:-1]:
+        assert any(words in each for each in shown), words
+    page.goto(f"{server.url}/?recipe=broken")
+    painted(page, ".board-root", "1")
+    assert HOSTILE[0] in (page.locator(".board .clip").first.text_content() or "")
+
+
+def test_a_vote_is_blind_and_lands_in_the_file(page: Page, server: Server, house: Path) -> None:
+    page.goto(f"{server.url}/arena")
+    painted(page, ".vote-root")
+    addresses = page.locator(".vote img").evaluate_all("images => images.map((each) => each.src)")
+    assert len(addresses) == 2
+    assert all("/blind/" in each for each in addresses)
+    assert "pocket-ninja" not in page.locator(".vote-root").inner_html()
+    kept(page, "arena-vote")
+    page.keyboard.press("1")
+    page.keyboard.press("0")
+    page.get_by_text("1 votes of yours, 1 in all").wait_for()
+    (line,) = (house / "reports/votes/pocket-v1.jsonl").read_text().splitlines()
+    said = json.loads(line)
+    assert said["answers"] == {"style": "a", "prompt": "tie"}
+    assert {said["a"], said["b"]} < {f"pocket-v1/{name}" for name in (
+        "pocket-base", "pocket-ninja", "pocket-ninja-short", "pocket-ninja-overfit",
+        "pocket-ninja-broken")}  # fmt: skip
+
+
+def test_a_baseline_is_accepted_in_the_browser(page: Page, server: Server, house: Path) -> None:
+    page.goto(f"{server.url}/regressions?candidate=pocket-ninja-short")
+    painted(page, ".duel-root")
+    page.get_by_text("pocket-ninja-short fails").first.wait_for()
+    page.get_by_label("Why").fill("seen in a browser")
+    page.get_by_role("button", name="Accept").click()
+    page.get_by_text("accepted").first.wait_for()
+    assert (house / "reports/baselines/pocket-v1/pocket-ninja-short.json").is_file()
+    kept(page, "regressions-accepted")
+
+
+def test_an_open_page_shows_what_begins_to_run(page: Page, server: Server, house: Path) -> None:
+    class Nothing(Spec):
+        """A spec that says nothing."""
+
+    page.goto(server.url)
+    painted(page, ".board-root", "5")
+    step = make_step("train", "train", 1, Nothing(), subject="my-style")
+    live = Live(Store(house / "store"))
+    live.begin(step, 2, 7)
+    live.progress(step, Progress(40, 100, "loss 0.0421"))
+    page.get_by_text("my-style · train · 2 of 7 · 40 of 100").wait_for(timeout=10_000)
+    kept(page, "leaderboard-running")
+    half = house / "reports/pocket-v1/half.json"
+    half.write_text('{"schema_version": 1, "rec')
+    live.end(step)
+    page.get_by_text("my-style · train").wait_for(state="detached", timeout=10_000)
+    page.reload()
+    painted(page, ".board-root", "5")
+    assert page.get_by_text("1 result files cannot be read").is_visible()
+    half.unlink()
+
+
+def test_the_static_site_is_walked_from_its_files(page: Page, house: Path, tmp_path: Path) -> None:
+    site.write(Place(house / "store", house / "reports", quiet=True), tmp_path / "site")
+    page.goto((tmp_path / "site/index.html").as_uri())
+    assert page.locator(".board tbody tr").count() == 5
+    kept(page, "site-leaderboard")
+    page.get_by_label("select pocket-ninja", exact=True).check()
+    page.get_by_label("select pocket-base", exact=True).check()
+    page.get_by_role("button", name="Compare").last.click()
+    assert page.locator(".duel figcaption").all_inner_texts() == ["pocket-ninja", "pocket-base"]
+    assert page.get_by_text("pocket-ninja is better than pocket-base").is_visible()
+    page.keyboard.press("l")
+    page.wait_for_url("**mode=slider**")
+    kept(page, "site-compare")
+    page.get_by_role("button", name="Grid").click()
+    loaded = "images => images.filter((each) => each.complete && each.naturalWidth).length"
+    page.wait_for_function(f"({loaded})([...document.querySelectorAll('.grid img')]) > 10")
+    shown = page.locator(".grid .left .words").all_text_contents()
+    assert len(shown) > 10
+    kept(page, "site-grid")
