@@ -23,7 +23,8 @@ from dashboard import house, media  # noqa: E402
 
 @asynccontextmanager
 async def reading_ahead(_: Any) -> AsyncGenerator[None]:
-    """Read the results while nobody waits for them yet."""
+    """Read the results before anybody is let in, and what filters want behind their back."""
+    house.shelf().boards()
     threading.Thread(target=house.shelf().warm, daemon=True).start()
     yield
 

@@ -16,6 +16,8 @@ from harness.board import Board
 from harness.browse.shelf import Held, Shelf
 from harness.errors import HarnessError
 
+FRESH = 2.0
+"""Seconds in which one look at the reports answers everybody."""
 MOST = 12
 """Results that a page shows beside each other at most."""
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
@@ -27,7 +29,7 @@ def reports() -> Path:
 
 @cache
 def _shelf(reports: Path, store: Path) -> Shelf:
-    return Shelf(reports, store)
+    return Shelf(reports, store, FRESH)
 
 
 def shelf() -> Shelf:

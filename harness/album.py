@@ -82,6 +82,14 @@ def read(file: Path) -> list[Shot]:
     return [Shot(**json.loads(line)) for line in (_index_of(file) or "").splitlines()]
 
 
+def first(file: Path) -> str:
+    """Return the name of an album's first picture; nothing where it has none."""
+    for line in (_index_of(file) or "").splitlines():
+        if name := json.loads(line).get("picture"):
+            return str(name)
+    return ""
+
+
 def picture(file: Path, name: str) -> bytes | None:
     """Return a small picture by its name, where the album has it."""
     try:

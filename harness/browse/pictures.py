@@ -87,10 +87,9 @@ def small_at(shelf: Shelf, path: str) -> Served | None:
 def _first(shelf: Shelf, name: str) -> str:
     """Return the name of a result's first picture; nothing where it has none."""
     try:
-        shots = shelf.shots(shelf.find(name))
+        return shelf.first(shelf.find(name))
     except HarnessError:
         return ""
-    return next((shot.picture for shot in shots if shot.picture and shot.side == "sample"), "")
 
 
 def _made(shelf: Shelf, name: str, picture: str) -> bytes | None:

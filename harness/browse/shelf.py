@@ -7,6 +7,7 @@ touched by it.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness import album, board, card
@@ -29,6 +31,8 @@ T = TypeVar("T")
 State = tuple[int, int]
 """When a file changed, and its size."""
 READERS = 4
+PAUSE = 0.002
+"""Seconds between two files that are read ahead."""
 LOOKED_AT = 64
 """Results whose pictures are remembered: those that were looked at last."""
 BASELINES = "baselines"
@@ -52,13 +56,17 @@ class Held:
 
 
 class Shelf:
-    """All results below one reports folder, beside the store that made some of them."""
+    """All results below one reports folder, beside the store that made some of them.
 
-    def __init__(self, reports: Path, store: Path) -> None:
+    For `fresh` seconds after a look at the folder it counts as unchanged.
+    """
+
+    def __init__(self, reports: Path, store: Path, fresh: float = 0.0) -> None:
         self.reports, self.store = reports, Store(store)
+        self._fresh, self._listed = fresh, dict[str, tuple[float, list[Held]]]()
         self._kept: dict[tuple[str, Path], tuple[State, Any]] = {}
         self._protocols: dict[str, dict[str, Any]] = {}
-        self._boards: tuple[tuple[tuple[Path, State], ...], list[Board]] | None = None
+        self._boards: tuple[tuple[tuple[Path, int], ...], list[Board]] | None = None
         self._order: dict[str, dict[Path, None]] = {}
         self._lock = threading.RLock()
 
@@ -79,11 +87,9 @@ class Shelf:
 
     def find(self, name: str) -> Held:
         """Return a held result by its name; names reach nothing outside the reports."""
-        every = {each.name: each for each in self.held()}
-        if name in every:
-            return every[name]
-        file = (self.reports / f"{name}.json").resolve()
-        if not file.is_relative_to(self.reports.resolve()) or not file.is_file():
+        file = self.reports / f"{name}.json"
+        inside = file.resolve().is_relative_to(self.reports.resolve()) and ".." not in name
+        if not inside or not file.is_file():
             raise UsageError(f"there is no result {name}", hint="choose one of the leaderboard's")
         return self._hold(file)
 
@@ -92,7 +98,7 @@ class Shelf:
         with self._lock:
             held = self.held()
             real = self._read(f"*/{card.SHELF}/{card.REAL}.json", ())
-            state = tuple((each.file, _state(each.file)) for each in (*held, *real))
+            state = tuple((each.file, id(each)) for each in (*held, *real))
             if self._boards is None or self._boards[0] != state:
                 whole = [each.result for each in held if each.result]
                 floors = [each.result for each in real if each.result]
@@ -116,6 +122,12 @@ class Shelf:
         folder = self.store.find(held.result.keys.get("sample", ""))
         return [] if folder is None else list(album.shots_of("sample", folder))
 
+    def first(self, held: Held) -> str:
+        """Return the name of a result's first picture; nothing where it has none."""
+        name: str = self._known("first", album.place_of(held.file), album.first, "")
+        shots = [] if name else self.shots(held)
+        return name or next((shot.picture for shot in shots if shot.picture), "")
+
     def samples(self, held: Held) -> Samples:
         """Return the values of a result's images."""
         file = table_beside(held.file, "samples")
@@ -137,10 +149,13 @@ class Shelf:
                 self._kept.pop((kind, oldest), None)
 
     def warm(self) -> None:
-        """Read all that a leaderboard and its filters want, so that nobody waits for it later."""
-        self.boards()
-        with ThreadPoolExecutor(READERS) as pool:
-            list(pool.map(self.samples, self.held()))
+        """Read what filters by suite and tag want, so that nobody waits for it later.
+
+        It goes about it slowly, for visitors come first.
+        """
+        for each in self.held():
+            self.samples(each)
+            time.sleep(PAUSE)
 
     def _beside(self, result: Result, metric: str) -> Mapping[str, float]:
         file = self.reports / result.benchmark / f"{result.recipe}.json"
@@ -150,16 +165,21 @@ class Shelf:
         )
 
     def _read(self, pattern: str, aside: tuple[str, ...]) -> list[Held]:
+        looked, known = self._listed.get(pattern, (0.0, []))
+        if time.monotonic() - looked < self._fresh:
+            return known
         there = sorted(self.reports.glob(pattern), key=lambda file: file.with_suffix(""))
         files = [
             file for file in there
             if not file.name.endswith(NOISE) and file.parent.name not in aside
         ]  # fmt: skip
         with ThreadPoolExecutor(READERS) as pool:
-            return list(pool.map(self._hold, files))
+            known = list(pool.map(self._hold, files))
+        self._listed[pattern] = time.monotonic(), known
+        return known
 
     def _hold(self, file: Path) -> Held:
-        name = file.relative_to(_root(file, self.reports)).as_posix().removesuffix(".json")
+        name = file.relative_to(self.reports).as_posix().removesuffix(".json")
         return self._known(
             "result", file, partial(self._open, name), Held(name, file, None, "gone")
         )
@@ -185,10 +205,6 @@ class Shelf:
         return value
 
 
-def _root(file: Path, reports: Path) -> Path:
-    return reports if file.is_relative_to(reports) else reports.resolve()
-
-
 def _state(file: Path) -> State:
     facts = file.stat()
     return facts.st_mtime_ns, facts.st_size
@@ -203,10 +219,9 @@ def _table(file: Path) -> pa.Table | None:
 
 def _pseudo(column: str, file: Path) -> dict[str, float]:
     """Return a metric's pseudo-values by prompt; none where the table cannot be read."""
-    table = _table(file)
-    if table is None:
+    try:
+        table = pq.read_table(file, columns=["metric", "prompt_id", "value"])
+    except (OSError, pa.ArrowException):
         return {}
-    named = zip(
-        *(table[name].to_pylist() for name in ("metric", "prompt_id", "value")), strict=True
-    )
-    return {prompt: value for metric, prompt, value in named if metric == column}
+    own = table.filter(pc.equal(table["metric"], column))
+    return dict(zip(own["prompt_id"].to_pylist(), own["value"].to_pylist(), strict=True))

@@ -188,12 +188,18 @@ def _cell(board: Board, row: Row, metric: str, ends: Ends | None, group: str) ->
     if ends is None:
         why = "is no mean over images, or has one prompt here" if group else "–"
         return {"text": "–", "why": (score.reason if score else None) or why}
-    value, low, high = ends
-    found: dict[str, Any] = {"v": value, "lo": low, "hi": high, "text": ranged(value, low, high)}
-    if score is not None and not group:
-        found |= {"text": cell(score), "n": score.n, "at": board.position(row, metric),
-                  "notes": list(score.notes)}  # fmt: skip
-    return found
+    drawn = dict(zip(("v", "lo", "hi"), map(_short, ends), strict=True))
+    if score is None or group:
+        return {**drawn, "text": ranged(*ends)}
+    found: dict[str, Any] = {**drawn, "text": cell(score), "n": score.n}
+    if (position := board.position(row, metric)) is not None:
+        found["at"] = round(position, 4)
+    return found | ({"notes": list(score.notes)} if score.notes else {})
+
+
+def _short(value: float) -> float:
+    """Return a number with no more digits than a drawing can show."""
+    return float(f"{value:.6g}")
 
 
 def cost(result: Result) -> str:
