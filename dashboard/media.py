@@ -69,8 +69,3 @@ def _shown(served: Served | None, headers: Mapping[str, str] = KEPT) -> Response
     if served.file is not None:
         return FileResponse(served.file, media_type=served.media_type, headers=headers)
     return Response(served.data, media_type=served.media_type, headers=dict(headers))
-
-
-def is_there(address: str) -> bool:
-    """Return whether an address in the store shows something."""
-    return pictures.whole_at(house.shelf().store, address.removeprefix(f"{WHOLE}/")) is not None

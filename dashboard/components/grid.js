@@ -44,7 +44,6 @@ export default function ({ data, parentElement, setStateValue }) {
     close(false);
     const cell = cells[at];
     const picture = image(cell.full || cell.src, cell.alt, { loading: "eager" });
-    if (cell.full && cell.src) picture.addEventListener("error", (event) => { event.stopImmediatePropagation(); picture.src = cell.src; }, { once: true, capture: true });
     const facts = [["recipe", cell.recipe], ["prompt", cell.prompt], ["seed", cell.seed], ...Object.entries(cell.scores || {})];
     const table = make("table", {}, facts.filter((fact) => fact[1] !== "").map(([name, value]) =>
       make("tr", {}, [make("td", { text: name }), make("td", { class: "words", text: String(value) })])));

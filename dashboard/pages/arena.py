@@ -85,9 +85,7 @@ def blinds(identity: str, duel: Duel) -> dict[str, str | None]:
 
 def _blind(held: Held, duel: Duel) -> str | None:
     shot = shots_by_place(house.shelf(), held)[duel.prompt, duel.seed]
-    address = whole(held, shot)
-    there = address is not None and media.is_there(address)
-    return media.blind(address if there and address else small(held, shot) or "")
+    return media.blind(whole(house.shelf(), held, shot) or small(held, shot) or "")
 
 
 def results(board: Board, held: list[Held], said: list[Vote]) -> None:

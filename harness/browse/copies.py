@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.album import Shot
-from harness.browse.pictures import Address, small, whole
+from harness.browse.pictures import small, whole
 from harness.browse.shelf import Held, Shelf
 from harness.interfaces import Array
 
@@ -54,10 +54,7 @@ def _of(metric: str, rows: Sequence[Mapping[str, Any]]) -> Nearness:
                     np.array(null), places)  # fmt: skip
 
 
-def worst(
-    shelf: Shelf, held: Held, near: Nearness, start: int, count: int,
-    picture: Address = small, full: Address = whole,
-) -> list[dict[str, Any]]:  # fmt: skip
+def worst(shelf: Shelf, held: Held, near: Nearness, start: int, count: int) -> list[dict[str, Any]]:
     """Return pairs of an image and the original it is nearest to, most alike first."""
     shots: dict[tuple[str, str], Shot] = {}
     for shot in shelf.shots(held):
@@ -72,7 +69,8 @@ def worst(
         found.append({
             "prompt": prompt, "seed": seed, "other": other, "likeness": float(near.values[row]),
             "text": own.text if own else "", "caption": its.text if its else "",
-            "a": picture(held, own) if own else None, "b": picture(held, its) if its else None,
-            "fullA": full(held, own) if own else None, "fullB": full(held, its) if its else None,
+            "a": small(held, own) if own else None, "b": small(held, its) if its else None,
+            "fullA": whole(shelf, held, own) if own else None,
+            "fullB": whole(shelf, held, its) if its else None,
         })  # fmt: skip
     return found

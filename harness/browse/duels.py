@@ -9,7 +9,7 @@ from typing import Any
 from harness import verdicts
 from harness.api import Place
 from harness.browse.grids import shots_by_place
-from harness.browse.pictures import Address, small, whole
+from harness.browse.pictures import small, whole
 from harness.browse.shelf import Held, Shelf
 from harness.decisions.compare import Comparison, compare, read
 from harness.records import Result
@@ -25,9 +25,7 @@ class Change:
     b: str
 
 
-def pairs(
-    shelf: Shelf, a: Held, b: Held, picture: Address = small, full: Address = whole
-) -> list[dict[str, Any]]:
+def pairs(shelf: Shelf, a: Held, b: Held) -> list[dict[str, Any]]:
     """Return the images of both at the prompts and seeds that both have, in A's order."""
     mine, theirs = shots_by_place(shelf, a), shots_by_place(shelf, b)
     one, other = shelf.samples(a), shelf.samples(b)
@@ -38,8 +36,8 @@ def pairs(
         own, its = one.of(*place), other.of(*place)
         found.append({
             "prompt": shot.id, "seed": shot.seed, "text": shot.text,
-            "a": picture(a, shot), "b": picture(b, theirs[place]),
-            "fullA": full(a, shot), "fullB": full(b, theirs[place]),
+            "a": small(a, shot), "b": small(b, theirs[place]),
+            "fullA": whole(shelf, a, shot), "fullB": whole(shelf, b, theirs[place]),
             "scores": [[metric, f"{own[metric]:.4g}", f"{its[metric]:.4g}"]
                        for metric in own if metric in its],
         })  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.album import Shot
-from harness.browse.pictures import Address, small, whole
+from harness.browse.pictures import small, whole
 from harness.browse.shelf import Held, Shelf
 from harness.errors import UsageError
 
@@ -77,9 +77,7 @@ def _turning(layout: Layout, found: Subjects) -> tuple[Axis, int]:
     return turned, max(1, CELLS // others)
 
 
-def grid(
-    shelf: Shelf, found: Subjects, layout: Layout, picture: Address = small, full: Address = whole
-) -> dict[str, Any]:
+def grid(shelf: Shelf, found: Subjects, layout: Layout) -> dict[str, Any]:
     """Return a page of a grid as plain values: panels of rows of cells."""
     if layout.down == layout.across:
         raise UsageError(f"{layout.down} cannot go both down and across", hint="choose two axes")
@@ -90,7 +88,7 @@ def grid(
     def cell(values: dict[Axis, Any]) -> dict[str, Any] | None:
         held: Held = values["recipe"]
         shot = shots[held.name].get((values["prompt"], values["seed"]))
-        return None if shot is None else shown(shelf, held, shot, layout.overlay, picture, full)
+        return None if shot is None else shown(shelf, held, shot, layout.overlay)
 
     panels = []
     for value in third:
@@ -125,15 +123,12 @@ def shots_by_place(shelf: Shelf, held: Held) -> dict[tuple[str, int], Shot]:
     return {(shot.id, shot.seed): shot for shot in shelf.shots(held) if shot.side == "sample"}
 
 
-def shown(
-    shelf: Shelf, held: Held, shot: Shot, overlay: str = "", picture: Address = small,
-    full: Address = whole,
-) -> dict[str, Any]:  # fmt: skip
+def shown(shelf: Shelf, held: Held, shot: Shot, overlay: str = "") -> dict[str, Any]:
     """Return one image as a page shows it, with all that is known of it."""
     scores = shelf.samples(held).of(shot.id, shot.seed)
     return {
-        "src": picture(held, shot),
-        "full": full(held, shot),
+        "src": small(held, shot),
+        "full": whole(shelf, held, shot),
         "alt": f"{held.recipe}, seed {shot.seed}: {shot.text}",
         "recipe": held.recipe,
         "prompt": shot.id,

@@ -7,14 +7,13 @@ the reports' albums and the store's finished folders has one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from harness import album
 from harness.album import Shot
-from harness.browse.shelf import Held, Shelf
+from harness.browse.shelf import Held, Shelf, key_of
 from harness.errors import HarnessError
 from harness.stages.files import UNREADABLE
 from harness.store import MANIFEST, Store
@@ -28,7 +27,6 @@ TYPES = {
 _PICTURE = re.compile(r"[0-9a-f]{32}\.webp")
 _KEY = re.compile(r"[0-9a-f]{64}")
 COVER = "cover.webp"
-Address = Callable[[Held, Shot], str | None]
 
 
 @dataclass(frozen=True)
@@ -52,18 +50,11 @@ def cover(held: Held) -> str:
     return f"{SMALL}/{quote(held.name)}/{COVER}"
 
 
-def whole(held: Held, shot: Shot) -> str | None:
-    """Return the address of a shot in full, which the store may have."""
-    step = _step_of(held, shot)
-    return None if step is None else f"{WHOLE}/{step}/{quote(shot.file or '')}"
-
-
-def _step_of(held: Held, shot: Shot) -> str | None:
-    if held.result is None or shot.file is None:
+def whole(shelf: Shelf, held: Held, shot: Shot) -> str | None:
+    """Return the address of a shot in full, where the store has it."""
+    if shot.file is None or not shelf.has(held, shot.side):
         return None
-    keys = held.result.keys
-    first = f"seed{held.result.training_seeds[0]}/" if held.result.interval == "recipe" else ""
-    return keys.get(f"{first}{shot.side}") or keys.get(shot.side)
+    return f"{WHOLE}/{key_of(held, shot.side)}/{quote(shot.file)}"
 
 
 def small_at(shelf: Shelf, path: str) -> Served | None:
@@ -99,7 +90,7 @@ def _made(shelf: Shelf, name: str, picture: str) -> bytes | None:
     except HarnessError:
         return None
     shot = next((each for each in shelf.shots(held) if each.picture == picture), None)
-    address = whole(held, shot) if shot else None
+    address = whole(shelf, held, shot) if shot else None
     served = whole_at(shelf.store, address.removeprefix(f"{WHOLE}/")) if address else None
     try:
         return album.small(served.file) if served and served.file else None

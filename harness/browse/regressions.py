@@ -76,7 +76,8 @@ def _pairs(shelf: Shelf, one: Held, baseline: Held, worst: Sequence[Worst]) -> l
             "prompt": each.prompt_id, "seed": each.seed,
             "text": b.text if b else a.text if a else "",
             "a": small(baseline, a) if a else None, "b": small(one, b) if b else None,
-            "fullA": whole(baseline, a) if a else None, "fullB": whole(one, b) if b else None,
+            "fullA": whole(shelf, baseline, a) if a else None,
+            "fullB": whole(shelf, one, b) if b else None,
             "scores": [[each.metric, f"{each.before:.4g}", f"{each.after:.4g}"]],
         })  # fmt: skip
     return found

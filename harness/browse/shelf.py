@@ -67,6 +67,7 @@ class Shelf:
         self._kept: dict[tuple[str, Path], tuple[State, Any]] = {}
         self._protocols: dict[str, dict[str, Any]] = {}
         self._boards: tuple[tuple[tuple[Path, int], ...], list[Board]] | None = None
+        self._there: set[str | None] = set()
         self._order: dict[str, dict[Path, None]] = {}
         self._lock = threading.RLock()
 
@@ -121,6 +122,13 @@ class Shelf:
             return found
         folder = self.store.find(held.result.keys.get("sample", ""))
         return [] if folder is None else list(album.shots_of("sample", folder))
+
+    def has(self, held: Held, side: str) -> bool:
+        """Return whether the store has what a step of a result drew or collected."""
+        key = key_of(held, side)
+        if key is not None and key not in self._there and self.store.find(key) is not None:
+            self._there.add(key)
+        return key in self._there
 
     def first(self, held: Held) -> str:
         """Return the name of a result's first picture; nothing where it has none."""
@@ -203,6 +211,15 @@ class Shelf:
             kept = self._kept[kind, file] = state, read(file)
         value: T = kept[1]
         return value
+
+
+def key_of(held: Held, side: str) -> str | None:
+    """Return the key of a step of a result; of several trainings, the first one's."""
+    if held.result is None:
+        return None
+    keys = held.result.keys
+    first = f"seed{held.result.training_seeds[0]}/" if held.result.interval == "recipe" else ""
+    return keys.get(f"{first}{side}") or keys.get(side)
 
 
 def _state(file: Path) -> State:

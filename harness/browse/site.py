@@ -15,7 +15,6 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from harness.album import Shot
 from harness.api import Place
 from harness.board import Board, as_csv
 from harness.browse import duels, pictures, standings
@@ -109,10 +108,6 @@ def _board(shelf: Shelf, board: Board, out: Path) -> dict[str, Any]:
             "comparisons": _comparisons(best)}  # fmt: skip
 
 
-def _beside(held: Held, shot: Shot) -> str | None:
-    return None if shot.picture is None else f"pictures/{shot.picture}"
-
-
 def _copy(shelf: Shelf, held: Held, out: Path) -> None:
     """Write the pictures of a result that are not there yet."""
     for shot in shots_by_place(shelf, held).values():
@@ -128,12 +123,13 @@ def _copy(shelf: Shelf, held: Held, out: Path) -> None:
 
 
 def _shots(shelf: Shelf, held: Held) -> list[dict[str, Any]]:
-    return [
-        {name: value for name, value in
-         shown(shelf, held, shot, "", _beside, lambda *_: None).items()
-         if name in ("src", "prompt", "seed", "text", "reason", "scores")}
-        for shot in shots_by_place(shelf, held).values()
-    ]  # fmt: skip
+    """Return a result's images with their values, and where the site has their pictures."""
+    found = []
+    for shot in shots_by_place(shelf, held).values():
+        whole = shown(shelf, held, shot)
+        kept = {name: whole[name] for name in ("prompt", "seed", "text", "reason", "scores")}
+        found.append({**kept, "src": f"pictures/{shot.picture}" if shot.picture else None})
+    return found
 
 
 def _comparisons(held: Sequence[Held]) -> list[dict[str, Any]]:

@@ -135,6 +135,7 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
     root = page.locator(".duel-root")
     page.keyboard.press("l")
     slider = page.get_by_role("slider", name="share of pocket-ninja")
+    slider.wait_for()
     frame = slider.bounding_box()
     assert frame is not None
     page.mouse.move(frame["x"] + frame["width"] / 4, frame["y"] + 50)
