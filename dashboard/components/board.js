@@ -18,7 +18,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   frame.addEventListener("scroll", () => {
     if (frame.scrollTop + frame.clientHeight > frame.scrollHeight - 400) fill(state.shown + STEP);
   });
-  root.dataset.painted = String(rows.length);
+  root.dataset.painted = `${rows.length} ${data.group}`.trim();
   return keys(parentElement, onKey);
 
   function sorted(list, { by, down }) {

@@ -6,7 +6,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const panels = data.panels.map((panel) => sheet(panel));
   root.replaceChildren(make("div", { class: "grid", style: { "--side": side } }, panels));
   root.firstChild.style.setProperty("--side", side);
-  root.dataset.painted = String(cells.length);
+  root.dataset.painted = `${cells.length} ${data.page || 1}`;
   let open = null;
   return keys(parentElement, onKey);
 

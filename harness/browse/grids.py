@@ -103,6 +103,7 @@ def grid(shelf: Shelf, found: Subjects, layout: Layout) -> dict[str, Any]:
         "rows": [_label(layout.down, value, texts) for value in down],
         "panels": panels,
         "overlay": layout.overlay,
+        "page": min(layout.page, pages(layout, found)),
     }
 
 

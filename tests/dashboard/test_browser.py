@@ -166,7 +166,7 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
 
 def test_a_grid_is_paged_and_a_picture_opens_with_its_scores(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/grid?results=pocket-ninja&results=pocket-base&overlay=clip-score")
-    painted(page, ".grid-root", "64")
+    painted(page, ".grid-root", "64 1")
     assert page.locator(".grid .over").count() == 64
     page.locator(".grid .cell").first.click()
     box = page.get_by_role("dialog")
