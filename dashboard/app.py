@@ -22,7 +22,6 @@ if str(HERE.parent) not in sys.path:
 
 from dashboard import house, media  # noqa: E402
 
-
 FIRST = (
     "dashboard.charts",
     "dashboard.components",
