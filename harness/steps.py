@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from harness import plugins
 from harness.benchmark import Prompt, Sampler
-from harness.dataset import Caption, Curate
+from harness.dataset import Booster, Caption, Curate, Recaption
 from harness.interfaces import Page
 from harness.parts import Part
 from harness.recipe import Base, Load, Prompting
@@ -25,6 +25,8 @@ class DataSpec(Page):
     curate: Curate = Curate()
     square: int | None = None
     """Crop to the middle square and resize to this, for pictures that are only looked at."""
+    boosters: tuple[Booster, ...] = ()
+    recaption: Recaption | None = None
 
 
 class LatentsSpec(Page):

@@ -1,0 +1,194 @@
+"""Columns of metadata as SQL: which column means what, and what a fact says.
+
+The expressions here say of a column what facts.py says of a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from harness.data.cleaning import SPACES
+from harness.data.facts import HASH, NUMBER
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind = Literal["whole", "float", "decimal", "text", "list", "other"]
+ROW = "harness row"
+"""The column with a row's number in the whole table."""
+RESERVED = ("row", "source", "id", "text", "prompt", "tags", "bucket")
+"""Columns of what is written; a fact cannot be called so."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Which column is what; a row without an id is called by its number, as on the hub."""
+
+    id: str | None = "id"
+    text: str | None = "text"
+    tags: str | None = "tags"
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.facts:
+            if name in RESERVED:
+                raise UsageError(
+                    f"a fact cannot be called {name!r}", hint="name it otherwise in source.facts"
+                )
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """A table of rows: files of Parquet, or batches that are made anew each time."""
+
+    schema: pa.Schema
+    meaning: Meaning
+    files: tuple[Path, ...] = ()
+    batches: Callable[[], Iterator[pa.RecordBatch]] | None = None
+
+    def kind(self, column: str | None) -> Kind:
+        """Return what a column holds."""
+        if column is None or column not in self.schema.names:
+            return "other"
+        return kind_of(self.schema.field(column).type)
+
+    def tags(self) -> str:
+        """Return a row's tags as SQL, a list."""
+        return tag_list("worn", self.kind(self.meaning.tags))
+
+    def fact(self, name: str) -> tuple[str, Kind]:
+        """Return a fact's column as SQL, and what it holds; an unknown one holds nothing."""
+        kind = self.kind(self.meaning.facts.get(name))
+        return (quoted(f"fact {name}"), kind) if name in self.meaning.facts else ("NULL", "other")
+
+
+def parquet(files: tuple[Path, ...], meaning: Meaning) -> Metadata:
+    """Return the metadata in Parquet files, whose columns must be there."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if odd := [str(file) for file in files if set("*?[") & set(str(file))]:
+        raise UsageError(f"{odd[0]} has *, ? or [ in its name", hint="rename the file")
+    try:
+        schema = pq.read_schema(files[0])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UsageError(f"is no Parquet file: {str(error).splitlines()[0]}",
+                         where=str(files[0])) from None  # fmt: skip
+    for column in (meaning.id, meaning.text, meaning.tags, *meaning.facts.values()):
+        if column is not None and column not in schema.names:
+            raise UsageError(f"has no column {column!r}", where=str(files[0]),
+                             hint=f"it has {', '.join(schema.names)}")  # fmt: skip
+    return Metadata(schema, meaning, files)
+
+
+def kind_of(kind: pa.DataType) -> Kind:
+    import pyarrow.types as types
+
+    if types.is_dictionary(kind):
+        return kind_of(kind.value_type)
+    if types.is_list(kind) or types.is_large_list(kind):
+        return "list" if kind_of(kind.value_type) == "text" else "other"
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return "text"
+    if types.is_integer(kind):
+        return "whole"
+    if types.is_floating(kind):
+        return "float"
+    return "decimal" if types.is_decimal(kind) else "other"
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL."""
+    if "\x00" in text:
+        raise UsageError("a rule holds the character NUL", hint="remove it")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def value(column: str, kind: Kind) -> str:
+    """Return a fact as a number: see facts.value_of."""
+    if kind == "text":
+        return f"CASE WHEN regexp_full_match({column}, '{NUMBER}') THEN {column}::DOUBLE END"
+    if kind == "float":
+        return f"nullif({column}::DOUBLE, 'nan'::DOUBLE)"
+    return f"{column}::DOUBLE" if kind in ("whole", "decimal") else "NULL::DOUBLE"
+
+
+def word(column: str, kind: Kind) -> str:
+    """Return a fact as a word: see facts.word_of."""
+    return f"{column}::VARCHAR" if kind in ("text", "whole") else "NULL::VARCHAR"
+
+
+def year(column: str, kind: Kind) -> str:
+    """Return a fact as a year in figures: see facts.year_of."""
+    if kind == "float":
+        whole = f"isfinite({column}) AND {column} = trunc({column}) AND abs({column}) < 1e15"
+        return f"CASE WHEN {whole} AND {column} <> 0 THEN {column}::BIGINT::VARCHAR END"
+    if kind == "whole":
+        return f"CASE WHEN {column} <> 0 THEN {column}::VARCHAR END"
+    return f"nullif({word(column, kind)}, '')"
+
+
+def hashed(column: str, kind: Kind) -> str:
+    """Return a fact as a hash of 64 bits: see facts.hash_of."""
+    if kind == "text":
+        return f"CASE WHEN regexp_full_match({column}, '{HASH}') THEN ('0x' || {column})::UBIGINT END"
+    if kind != "whole":
+        return "NULL::UBIGINT"
+    wide = f"{column}::HUGEINT"
+    return f"(CASE WHEN {column} < 0 THEN {wide} + 18446744073709551616 ELSE {wide} END)::UBIGINT"
+
+
+def tag_list(column: str, kind: Kind) -> str:
+    """Return a row's tags as a list without empty ones: see facts.tags_of."""
+    if kind == "list":
+        return f"coalesce(list_filter({column}, lambda t: t <> ''), [])"
+    if kind != "text":
+        return "[]::VARCHAR[]"
+    text, odd = f"coalesce({column}::VARCHAR, '')", f"[{SPACES.replace(' ', '')}]"
+    commas = f"list_transform(string_split({text}, ','), lambda t: trim(t, {literal(SPACES)}))"
+    spaces = (
+        f"CASE WHEN regexp_matches({text}, {literal(odd)}) "
+        f"THEN regexp_split_to_array({text}, {literal(f'[{SPACES}]+')}) "
+        f"ELSE string_split({text}, ' ') END"
+    )
+    split = f"CASE WHEN contains({text}, ',') THEN {commas} ELSE {spaces} END"
+    return f"list_filter({split}, lambda t: t <> '')"
+
+
+def rows(table: Metadata, source: str) -> str:
+    """Return the table in `source` under our names: row, id, text, the tags as they are written, each fact."""
+    meaning = table.meaning
+    number = quoted(ROW)
+    name = f"{quoted(meaning.id)}::VARCHAR" if meaning.id else f"printf('%08d', {number})"
+    text = f"{quoted(meaning.text)}::VARCHAR" if meaning.text else "NULL"
+    tags = quoted(meaning.tags) if meaning.tags else "NULL"
+    facts = "".join(
+        f", {quoted(column)} AS {quoted(f'fact {fact}')}" for fact, column in meaning.facts.items()
+    )
+    return (
+        f"SELECT {number} AS row, coalesce({name}, '') AS id, coalesce({text}, '') AS text, "
+        f"{tags} AS worn{facts} FROM {source}"
+    )
+
+
+def files_sql(files: Sequence[Path], counts: Sequence[int]) -> str:
+    """Return Parquet files as one table whose rows are numbered in order."""
+    before, total = [], 0
+    for file, count in zip(files, counts, strict=True):
+        before.append(f"WHEN {literal(str(file))} THEN {total}")
+        total += count
+    names = ", ".join(literal(str(file)) for file in files)
+    return (
+        f"(SELECT *, CASE \"harness file\" {' '.join(before)} END + file_row_number AS "
+        f"{quoted(ROW)} FROM read_parquet([{names}], file_row_number = true, "
+        "filename = 'harness file'))"
+    )
