@@ -130,6 +130,10 @@ class SourceSpec(Spec):
         """Return how many pictures there are, where that is known without loading them."""
         return None
 
+    def card(self) -> Path | None:
+        """Return where the set's card would be, which names its licence."""
+        return None
+
 
 class ExecutorSpec(Spec):
     """Who does the work."""
