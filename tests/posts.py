@@ -27,7 +27,8 @@ _OTHERS = tuple(
     for second in ("skirt", "shirt", "ribbon", "thighhighs", "umbrella", "flower", "hat", "wings")
 )
 TAGS = (*IMPORTANT, *_OTHERS, "highres", "absurdres", "commentary_request", ":d", "^_^",
-        "50%_off", "don't_starve", '"quoted"', "ñandú_(ave)", "初音ミク", "signature", "artist_name")  # fmt: skip
+        "50%_off", "don't_starve", '"quoted"', "ñandú_(ave)", "初音ミク", "signature",
+        "artist_name")  # fmt: skip
 _WORDS = (
     "A girl with twintails",
     "An older boy",

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.data.cleaning import SPACES
 from harness.data.facts import HASH, NUMBER
+from harness.data.patterns import required
+from harness.data.specs import Parquet
 from harness.errors import UsageError
+from harness.interfaces import SourceSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
 Kind = Literal["whole", "float", "decimal", "text", "list", "other"]
 ROW = "harness row"
 """The column with a row's number in the whole table."""
-RESERVED = ("row", "source", "id", "text", "prompt", "tags", "bucket")
-"""Columns of what is written; a fact cannot be called so."""
+OWN = ("row", "source", "id", "text", "prompt", "tags", "bucket")
+"""Columns of what is written, beside one for each fact."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,6 @@ class Meaning:
     text: str | None = "text"
     tags: str | None = "tags"
     facts: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name in self.facts:
-            if name in RESERVED:
-                raise UsageError(
-                    f"a fact cannot be called {name!r}", hint="name it otherwise in source.facts"
-                )
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,23 @@ class Metadata:
         """Return a fact's column as SQL, and what it holds; an unknown one holds nothing."""
         kind = self.kind(self.meaning.facts.get(name))
         return (quoted(f"fact {name}"), kind) if name in self.meaning.facts else ("NULL", "other")
+
+
+def metadata_of(source: SourceSpec) -> Metadata:
+    """Return what is known of a source's rows: files of Parquet are read as they are."""
+    from harness.data import tables
+
+    if isinstance(source, Parquet):
+        meaning = Meaning(source.id, source.text, source.tags, source.facts)
+        return parquet(tuple(required(source.files, "data.source.files")), meaning)
+    rows = tables.tables(source)
+    first = next(rows, None)
+    if first is None:
+        raise UsageError(f"the source {source.use} has no rows", hint="correct data.source")
+    facts = {name: name for name in first.schema.names if name not in tables.OWN}
+    begun = [chain([first], rows)]
+    return Metadata(first.schema, Meaning(facts=facts),
+                    batches=lambda: begun.pop() if begun else tables.tables(source))  # fmt: skip
 
 
 def parquet(files: tuple[Path, ...], meaning: Meaning) -> Metadata:
@@ -113,12 +127,17 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def written(fact: str) -> str:
+    """Return what the column of a fact is called in what is written."""
+    return f"fact_{fact}" if fact in OWN else fact
+
+
 def value(column: str, kind: Kind) -> str:
     """Return a fact as a number: see facts.value_of."""
     if kind == "text":
         return f"CASE WHEN regexp_full_match({column}, '{NUMBER}') THEN {column}::DOUBLE END"
     if kind == "float":
-        return f"nullif({column}::DOUBLE, 'nan'::DOUBLE)"
+        return f"CASE WHEN NOT isnan({column}) THEN {column}::DOUBLE END"
     return f"{column}::DOUBLE" if kind in ("whole", "decimal") else "NULL::DOUBLE"
 
 
@@ -140,7 +159,9 @@ def year(column: str, kind: Kind) -> str:
 def hashed(column: str, kind: Kind) -> str:
     """Return a fact as a hash of 64 bits: see facts.hash_of."""
     if kind == "text":
-        return f"CASE WHEN regexp_full_match({column}, '{HASH}') THEN ('0x' || {column})::UBIGINT END"
+        return (
+            f"CASE WHEN regexp_full_match({column}, '{HASH}') THEN ('0x' || {column})::UBIGINT END"
+        )
     if kind != "whole":
         return "NULL::UBIGINT"
     wide = f"{column}::HUGEINT"
@@ -148,7 +169,7 @@ def hashed(column: str, kind: Kind) -> str:
 
 
 def tag_list(column: str, kind: Kind) -> str:
-    """Return a row's tags as a list without empty ones: see facts.tags_of."""
+    """Return a row's tags as a list without empty ones: see cells.tags_of."""
     if kind == "list":
         return f"coalesce(list_filter({column}, lambda t: t <> ''), [])"
     if kind != "text":
@@ -165,30 +186,34 @@ def tag_list(column: str, kind: Kind) -> str:
 
 
 def rows(table: Metadata, source: str) -> str:
-    """Return the table in `source` under our names: row, id, text, the tags as they are written, each fact."""
+    """Return the table in `source` under our names: row, id, text, facts, and tags as `worn`."""
     meaning = table.meaning
     number = quoted(ROW)
     name = f"{quoted(meaning.id)}::VARCHAR" if meaning.id else f"printf('%08d', {number})"
-    text = f"{quoted(meaning.text)}::VARCHAR" if meaning.text else "NULL"
+    text = quoted(meaning.text) if meaning.text else "NULL"
+    text = f"{text}[1]" if table.kind(meaning.text) == "list" else f"{text}::VARCHAR"
     tags = quoted(meaning.tags) if meaning.tags else "NULL"
     facts = "".join(
         f", {quoted(column)} AS {quoted(f'fact {fact}')}" for fact, column in meaning.facts.items()
     )
     return (
-        f"SELECT {number} AS row, coalesce({name}, '') AS id, coalesce({text}, '') AS text, "
+        f"SELECT {number} AS row, coalesce({name}, 'None') AS id, coalesce({text}, '') AS text, "
         f"{tags} AS worn{facts} FROM {source}"
     )
 
 
 def files_sql(files: Sequence[Path], counts: Sequence[int]) -> str:
-    """Return Parquet files as one table whose rows are numbered in order."""
+    """Return Parquet files as one table whose rows are numbered in order.
+
+    Statistics in the files leave NaN out; unless told so the engine takes them at their word.
+    """
     before, total = [], 0
     for file, count in zip(files, counts, strict=True):
         before.append(f"WHEN {literal(str(file))} THEN {total}")
         total += count
     names = ", ".join(literal(str(file)) for file in files)
     return (
-        f"(SELECT *, CASE \"harness file\" {' '.join(before)} END + file_row_number AS "
+        f'(SELECT *, CASE "harness file" {" ".join(before)} END + file_row_number AS '
         f"{quoted(ROW)} FROM read_parquet([{names}], file_row_number = true, "
-        "filename = 'harness file'))"
+        "filename = 'harness file', can_have_nan = true))"
     )

@@ -51,12 +51,6 @@ def hash_of(value: Any) -> int | None:
     return value % WHOLE if -(WHOLE // 2) <= value < WHOLE else None
 
 
-def tags_of(words: str) -> list[str]:
-    """Return the tags of a text: what stands between commas or, without any, between spaces."""
-    parts = words.split(",") if "," in words else words.split()
-    return [tag for part in parts if (tag := part.strip())]
-
-
 def lot(*words: str) -> str:
     """Return the 16 hex digits that decide what becomes of a row: even between 0 and WHOLE."""
     return hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -8,7 +8,7 @@ it leaves to captions.py.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.data import columns
 from harness.data.captions import varies
@@ -19,13 +19,14 @@ from harness.data.facts import below
 from harness.dataset import Bound, Caption, Curate, Recaption, Span, TagRules, spoken
 from harness.parts import BELOW, RULE, Part
 
+
 @dataclass(frozen=True)
 class Rules:
     """What a page asks of a set's rows."""
 
     part: Part = "all"
-    curate: Curate = Curate()
-    caption: Caption = Caption()
+    curate: Curate = field(default_factory=Curate)
+    caption: Caption = field(default_factory=Caption)
     recaption: Recaption | None = None
 
 
@@ -51,7 +52,8 @@ def query(table: Metadata, rules: Rules, source: str) -> str:
     kept = {
         "id": "id", "text": "text",
         "prompt": "NULL::VARCHAR" if varies(caption) else _prompt(table, caption),
-        "tags": "tags", **{name: table.fact(name)[0] for name in table.meaning.facts},
+        "tags": "tags",
+        **{columns.written(name): table.fact(name)[0] for name in table.meaning.facts},
     }  # fmt: skip
     shown = "".join(
         f", CASE WHEN rule = 0 THEN {sql} END AS {columns.quoted(name)}"
@@ -69,7 +71,7 @@ def hashes(table: Metadata, rules: Rules, source: str) -> str:
     """Return number and perceptual hash of each row that breaks no rule."""
     hashed = columns.hashed(*table.fact("phash"))
     judged = _judged(table, rules, source)
-    return f"SELECT row, {hashed} AS phash FROM ({judged}) WHERE rule = 0 AND phash IS NOT NULL"
+    return f"SELECT row, {hashed} AS phash FROM ({judged}) WHERE rule = 0"
 
 
 def _judged(table: Metadata, rules: Rules, source: str) -> str:
@@ -124,7 +126,11 @@ def _tags(tags: str, rules: TagRules) -> Iterator[Condition]:
     for name, wanted, holds in (
         ("tags.all_of", rules.all_of, "list_has_all({there}, [{wanted}])"),
         ("tags.any_of", rules.any_of, "list_has_any({there}, [{wanted}])"),
-        ("tags.none_of", rules.none_of, "len({there}) > 0 AND NOT list_has_any({there}, [{wanted}])"),
+        (
+            "tags.none_of",
+            rules.none_of,
+            "len({there}) > 0 AND NOT list_has_any({there}, [{wanted}])",
+        ),
     ):
         if wanted:
             yield name, holds.format(there=_spoken(tags), wanted=_list(map(spoken, wanted)))
@@ -189,7 +195,7 @@ def _said(rules: Caption) -> str:
     if "signatures" in rules.clean:
         said = f"list_filter({said}, lambda t: t NOT IN ({_list(SIGNATURES)}))"
     if "duplicates" in rules.clean:
-        said = f"list_filter({said}, lambda t, at: list_position({said}, t) = at)"
+        said = f"list_filter({said}, lambda t, place: list_position({said}, t) = place)"
     if rules.important is not None:
         wanted = _list(map(spoken, rules.important))
         said = f"list_filter({said}, lambda t: t IN ({wanted}))" if wanted else "[]::VARCHAR[]"

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
 
 from PIL import Image, ImageOps
 
-from harness import plugins
-from harness.data.curate import curate
+from harness.data.selection import select
 from harness.errors import UsageError
 from harness.interfaces import Picture, Progress, Workplace
-from harness.parts import belongs
 from harness.stages.files import UNREADABLE, Entry, save_png, write_index
 from harness.steps import DataSpec
 
@@ -24,7 +21,7 @@ def collect(spec: DataSpec, place: Workplace) -> None:
     """Write `images/`, the index with what is known of each, and a report of what was dropped."""
     dropped: Counter[str] = Counter()
     entries = []
-    for number, picture in enumerate(curate(_rows(spec, dropped), spec.curate, dropped)):
+    for number, picture in enumerate(select(spec, dropped)):
         file = f"images/{number:08d}.png"
         try:
             if not (place.folder / file).exists():
@@ -48,18 +45,6 @@ def collect(spec: DataSpec, place: Workplace) -> None:
     write_index(place.folder, entries)
     report = {"kept": len(kept), "dropped": dict(sorted(dropped.items()))}
     (place.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-
-
-def _rows(spec: DataSpec, dropped: Counter[str]) -> Iterator[Picture]:
-    """Yield the rows of the part that is asked for; `dropped` counts the others by their part."""
-    for source in (spec.source, spec.booster):
-        if source is None:
-            continue
-        for picture in plugins.implementation(source)(source):
-            if belongs(picture.id, spec.part):
-                yield picture
-            else:
-                dropped["train" if spec.part == "held-out" else "held-out"] += 1
 
 
 def _named(ids: list[str]) -> str:
