@@ -187,19 +187,32 @@ def _cleaned(text: str, rules: Caption) -> str:
 
 
 def _said(rules: Caption) -> str:
-    """Return a row's tags as they are said: cleaned, and only those that matter."""
+    """Return a row's tags as they are said: cleaned, and only those that matter.
+
+    These come first, so that few tags are left for the rest.
+    """
     said = "tags"
     if patterns(rules.clean):
         said = f"list_transform({said}, lambda t: {_cleaned('t', rules)})"
+        said = f"list_filter({said}, lambda t: t <> '')"
+    if rules.important is not None:
+        wanted = _list(spelling for tag in rules.important for spelling in _spellings(tag))
+        said = f"list_filter({said}, lambda t: t IN ({wanted}))" if wanted else "[]::VARCHAR[]"
     said = _spoken(said)
     if "signatures" in rules.clean:
         said = f"list_filter({said}, lambda t: t NOT IN ({_list(SIGNATURES)}))"
     if "duplicates" in rules.clean:
         said = f"list_filter({said}, lambda t, place: list_position({said}, t) = place)"
-    if rules.important is not None:
-        wanted = _list(map(spoken, rules.important))
-        said = f"list_filter({said}, lambda t: t IN ({wanted}))" if wanted else "[]::VARCHAR[]"
-    return f"list_filter({said}, lambda t: t <> '')"
+    return said
+
+
+def _spellings(tag: str) -> list[str]:
+    """Return every spelling that is said as `tag`, with an underscore or a space at each gap."""
+    first, *others = spoken(tag).split(" ")
+    found = [first] if spoken(tag) else []
+    for each in others:
+        found = [f"{before}{gap}{each}" for before in found for gap in "_ "]
+    return found
 
 
 def _spoken(tags: str) -> str:
