@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness import benchmark as benchmarks
-from harness import pages
+from harness import curation, pages
 from harness.benchmark import PromptSuite
 from harness.complaints import Place, dotted
 from harness.decisions import policy
@@ -42,6 +42,8 @@ def _check_one(file: Path) -> None:
         policy.load(file)
     elif {"suites", "metrics", "sampler"} & fields:
         benchmarks.load(str(file) if file.suffix in (".yaml", ".yml") else file.stem)
+    elif curation.is_curation(fields):
+        pages.load(curation.Curation, file)
     else:
         _check_recipe(file)
 

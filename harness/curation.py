@@ -81,7 +81,7 @@ Draw = Callable[[Curated], str]
 def load(config: str) -> tuple[Curation, str]:
     """Return the page `config`, a recipe's name or a file, and what of it was taken."""
     file = pages.find("recipe", config)
-    if not {"base", "train", "load"} & set(pages.read(file).data):
+    if is_curation(set(pages.read(file).data)):
         return pages.load(Curation, file), f"the page {file.name}"
     recipe = pages.load(Recipe, file)
     if recipe.data is None:
@@ -92,6 +92,11 @@ def load(config: str) -> tuple[Curation, str]:
     size = {} if train is None else {"resolution": train.resolution, "buckets": train.buckets}
     page = Curation(name=recipe.name, summary=recipe.summary, data=recipe.data, **size)  # type: ignore[arg-type]
     return page, f"the data section of the recipe {recipe.name}{but}"
+
+
+def is_curation(fields: set[str]) -> bool:
+    """Return whether a page with these fields curates only; a recipe says more."""
+    return "data" in fields and not {"base", "train", "load"} & fields
 
 
 def curate(

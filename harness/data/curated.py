@@ -95,7 +95,9 @@ def _written(
     def flush(number: int) -> None:
         whole = pa.Table.from_batches(waiting.pop(number))
         if number not in writers:
-            writers[number] = pq.ParquetWriter(files[number], whole.schema, compression="zstd")
+            writers[number] = pq.ParquetWriter(
+                files[number], whole.schema, compression="zstd", use_dictionary=_repeated(whole)
+            )
         writers[number].write_table(whole)
 
     try:
@@ -110,6 +112,13 @@ def _written(
         for writer in writers.values():
             writer.close()
     return counts
+
+
+def _repeated(rows: pa.Table) -> list[str]:
+    """Return the columns whose values return often; words rarely do, and looking costs time."""
+    single = {"id", "text", "prompt", "row", "phash", "aesthetic"}
+    return [f"{name}.list.element" if name == "tags" else name
+            for name in rows.column_names if name not in single]  # fmt: skip
 
 
 def _bucketed(batch: pa.RecordBatch, fits: list[Shape], source: int) -> pa.RecordBatch:
