@@ -10,6 +10,7 @@ from harness import plugins
 from harness.interfaces import Page, SourceSpec
 from harness.parts import Part, size_of
 from harness.quarrels import Quarrel, refuse
+from harness.reading import Reading
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -100,6 +101,7 @@ class Data(Page):
     """train leaves out the fifth of all rows that a held-out reference shows."""
     curate: Curate = Curate()
     caption: Caption = Caption()
+    reading: Reading = Reading()
 
     @property
     def most(self) -> int | None:

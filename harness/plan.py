@@ -111,8 +111,9 @@ def _training(recipe: Recipe) -> list[Step]:
     for index, each in enumerate(distinct):
         suffix = f"-{index + 1}" if index else ""
         rows = DataSpec(
-            source=each.source, booster=each.booster, part=each.part, curate=each.curate
-        )
+            source=each.source, booster=each.booster, part=each.part, curate=each.curate,
+            reading=each.reading,
+        )  # fmt: skip
         collected = step_of(f"data{suffix}", "data", rows, {}, recipe.name)
         prepared = _prepared(recipe, train, collected, each.caption, suffix)
         steps += [collected, *prepared]
