@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark import Asked, Judgement, Prompt, PromptSuite, Reference, Sampler
+from harness.data.provenance import edition, sources_in
 from harness.dataset import Caption
 from harness.errors import UsageError
 from harness.fingerprint import digest
@@ -54,6 +55,14 @@ class RunPlan:
 
     def keys(self) -> dict[str, str]:
         return {step.name: step.key for step in self.steps}
+
+    def data(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the versions of the sets that each collecting step reads, by its name."""
+        return {
+            step.name: [edition(source) for source in sources_in(step.spec)]
+            for step in self.steps
+            if step.stage == "data" and isinstance(step.spec, DataSpec)
+        }
 
 
 def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) -> RunPlan:

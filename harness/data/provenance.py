@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from harness.interfaces import SourceSpec
+from harness.interfaces import Page, SourceSpec
 from harness.records import version_of
 
 LIMIT = 1_000_000
 """Characters of a card that are read."""
 
 
+def sources_in(value: Any) -> Iterator[SourceSpec]:
+    """Yield every source that a part of a page names, in the order of its fields."""
+    if isinstance(value, SourceSpec):
+        yield value
+    elif isinstance(value, Page):
+        for name in type(value).model_fields:
+            yield from sources_in(getattr(value, name))
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from sources_in(each)
+
+
+def edition(source: SourceSpec) -> dict[str, Any]:
+    """Return what tells one edition of a set from another; nothing is looked up."""
+    named = {"use": source.use, "name": name_of(source), "version": version_of(source)}
+    revision = getattr(source, "revision", None)
+    return {**named, "revision": revision} if revision else named
+
+
 def origin(source: SourceSpec) -> dict[str, Any]:
     """Return what is known of where a set comes from; what is not known is left out."""
     card = source.card()
-    found = {
-        "use": source.use,
-        "name": name_of(source),
-        "version": version_of(source),
-        "revision": getattr(source, "revision", None) or _revision(card),
-        "licence": licence_of(card),
-    }
+    found = {"revision": _revision(card), **edition(source), "licence": licence_of(card)}
     return {name: part for name, part in found.items() if part is not None}
 
 

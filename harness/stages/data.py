@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import plugins
 from harness.data.curate import curate
-from harness.data.provenance import origin
+from harness.data.provenance import origin, sources_in
 from harness.data.tally import Tally
 from harness.errors import UsageError
 from harness.interfaces import Picture, Progress, Workplace
@@ -48,7 +48,7 @@ def collect(spec: DataSpec, place: Workplace) -> None:
 
 def _write_report(spec: DataSpec, place: Workplace, report: dict[str, Any]) -> None:
     """Write what became of all rows and where they are from; the latter is provenance too."""
-    origins = [origin(source) for source in (spec.source, spec.booster) if source is not None]
+    origins = [origin(source) for source in sources_in(spec)]
     place.notes["sources"] = origins
     text = json.dumps({**report, "sources": origins}, indent=1, ensure_ascii=False)
     (place.folder / "report.json").write_text(text + "\n", encoding="utf-8")
