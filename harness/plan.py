@@ -108,6 +108,11 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
     )
 
 
+def collected(recipe: Recipe) -> Step | None:
+    """Return the step that collects what a recipe learns from first."""
+    return next((step for step in _training(recipe) if step.stage == "data"), None)
+
+
 def _training(recipe: Recipe) -> list[Step]:
     """Return what training needs, set by set, and the training itself at the end."""
     train, data = recipe.train, recipe.data
