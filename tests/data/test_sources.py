@@ -22,6 +22,7 @@ from PIL import Image
 from harness import plugins
 from harness.data.cells import tags_column, tags_of
 from harness.data.patterns import spelt_out
+from harness.data.provenance import origin
 from harness.data.specs import Folder, Hub, Parquet, Webdataset
 from harness.data.tables import tables
 from harness.errors import HarnessError, MissingPrerequisite, UsageError
@@ -321,6 +322,24 @@ def test_what_is_no_parquet_file_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_set_that_the_hub_does_not_give_is_refused_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(MissingPrerequisite, match=r"cannot be loaded.*hf download"):
         pictures(Hub(use="hub", id=str(tmp_path / "nowhere")))
+
+
+def test_a_set_in_the_hubs_cache_tells_its_revision_and_licence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    kept, commit = tmp_path / "datasets--someone--ink", "4f" * 20
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs/main").write_text(commit)
+    (kept / "snapshots" / commit).mkdir(parents=True)
+    (kept / "snapshots" / commit / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    found = origin(Hub(use="hub", id="someone/ink"))
+    assert (found["revision"], found["licence"]) == (commit, "apache-2.0")
+    assert found["name"] == "someone/ink"
+    unknown = origin(Hub(use="hub", id="someone/else", revision="abc"))
+    assert unknown["revision"] == "abc"
+    assert "licence" not in unknown
+    assert "licence" not in origin(Hub(use="hub", id="no//id"))
 
 
 def test_the_content_is_the_fingerprint_wherever_it_lies(
