@@ -1,6 +1,6 @@
 """Files as the wild has them: each kind of damage, and what is to become of it.
 
-`python tests/data/damage.py FOLDER` writes 3,000 whole pictures with 300 others among them.
+`python tests/data/damage.py FOLDER` writes 3,000 whole pictures with 315 others among them.
 """
 
 from __future__ import annotations
@@ -142,8 +142,19 @@ def swapped(pixels: Pixels) -> bytes:
 
 def bomb(pixels: Pixels) -> bytes:
     """Return a small file whose head asks for 900 megapixels."""
-    size = struct.pack(">II5B", 30_000, 30_000, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", size), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
+    return chunked(30_000, 30_000, 8, bytes(1000))
+
+
+def deep_colours(pixels: Pixels) -> bytes:
+    """Return a PNG with 16 bits of each colour."""
+    levels = (pixels.astype(np.uint16) * 257).astype(">u2")
+    return chunked(SIDE, SIDE, 16, b"".join(b"\0" + line.tobytes() for line in levels))
+
+
+def chunked(width: int, height: int, bits: int, lines: bytes) -> bytes:
+    """Return a PNG in colour, written chunk by chunk."""
+    size = struct.pack(">II5B", width, height, bits, 2, 0, 0, 0)
+    chunks = [(b"IHDR", size), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         for name, data in chunks
@@ -173,6 +184,7 @@ DAMAGES = (
     Damage("tiny", ".png", lambda pixels: png(pixels[:1, :1])),
     Damage("cmyk", ".jpg", cmyk, same, 4),
     Damage("16-bit", ".png", sixteen_bits, grey),
+    Damage("16-bit", ".png", deep_colours, same),
     Damage("palette", ".png", lambda pixels: encoded(palette(pixels)), same),
     Damage("palette-alpha", ".png",
            lambda pixels: encoded(palette(pixels), transparency=0), first_block_white),

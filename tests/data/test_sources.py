@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Callable, Sequence
@@ -246,6 +247,8 @@ def test_a_folder_is_read_with_the_folders_inside_where_asked(tmp_path: Path) ->
     flat, deep = (
         Folder(use="folder", path=str(tmp_path), recursive=each) for each in (False, True)
     )
+    (tmp_path / "nowhere.png").symlink_to(tmp_path / "gone.png")
+    os.mkfifo(tmp_path / "pipe.png")
     assert [each.id for each in pictures(flat)] == ["a.png"] == list(flat.ids())
     found = pictures(deep)
     assert [each.id for each in found] == ["a.png", "ink/b.png", "ink/deep/c.PNG"]
@@ -352,6 +355,8 @@ def test_the_content_is_the_fingerprint_wherever_it_lies(
     for spec, pattern in ((parquet, "part-*.parquet"), (shards, "ninja-*.tar")):
         there = spec.model_copy(update={"files": str(moved / pattern)})
         assert there.fingerprint() == spec.fingerprint()
+    shutil.copytree(hub.id, moved / "set")
+    assert hub.model_copy(update={"id": str(moved / "set")}).fingerprint() == hub.fingerprint()
     before = [parquet.fingerprint(), shards.fingerprint(), hub.fingerprint()]
     parquet_file(tmp_path / "part-001.parquet", [png(9)] * 3, **words(4, 3))
     shard(tmp_path / "ninja-00001.tar", {"1.png": png(9)})
