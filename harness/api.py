@@ -20,6 +20,7 @@ from harness import benchmark as benchmarks
 from harness import board, card, pages, plugins
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, Judgement, PromptSuite
+from harness.checks import cautions as cautions
 from harness.checks import check as check
 from harness.curation import Curation
 from harness.decisions.policy import Policy

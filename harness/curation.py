@@ -180,14 +180,14 @@ def _make(
     unreadable: Counter[str] = Counter()
     exported = None
     if form is not None:
-        rows = pictures.examples(pictures.rows_of(file), sources, unreadable)
+        rows = pictures.examples(pictures.rows_of(file), sources, page.data.reading, unreadable)
         many = pictures.write(form, rows, work)
-        exported = {"to": form, "pictures": many, "unreadable": unreadable["unreadable"]}
+        exported = {"to": form, "pictures": many, "unreadable": dict(unreadable)}
     sheet: list[pictures.Example] = []
     if visible:
         some = pictures.rows_of(file, NEAR)
         some = some[:: max(1, len(some) // SHEET)][:SHEET]
-        sheet = list(pictures.examples(some, sources, Counter()))
+        sheet = list(pictures.examples(some, sources, page.data.reading, Counter()))
     document = {
         "kind": KIND, "schema_version": 1, "name": page.name, "summary": page.summary,
         "fingerprint": fingerprint,

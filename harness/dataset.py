@@ -13,6 +13,7 @@ from harness.fingerprint import digest_input
 from harness.interfaces import Page, SourceSpec, Spec
 from harness.parts import Part, size_of
 from harness.quarrels import Quarrel, refuse
+from harness.reading import Reading
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -200,6 +201,8 @@ class Data(Page):
     boosters: tuple[Booster, ...] = ()
     """More sets, mixed in by weight, each curated by the same rules; limit counts without them."""
     recaption: Recaption | None = None
+
+    reading: Reading = Reading()
 
     @model_validator(mode="after")
     def _shares(self) -> Self:

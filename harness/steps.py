@@ -9,6 +9,7 @@ from harness.benchmark import Prompt, Sampler
 from harness.dataset import Booster, Caption, Curate, Recaption
 from harness.interfaces import Page
 from harness.parts import Part
+from harness.reading import Reading
 from harness.recipe import Base, Load, Prompting
 from harness.training import Buckets, Train
 
@@ -27,6 +28,7 @@ class DataSpec(Page):
     """Crop to the middle square and resize to this, for pictures that are only looked at."""
     boosters: tuple[Booster, ...] = ()
     recaption: Recaption | None = None
+    reading: Reading = Reading()
 
 
 class LatentsSpec(Page):

@@ -159,7 +159,7 @@ def test_the_pictures_are_written_in_order_each_with_its_prompt(form: str, tmp_p
     data, folder = load(config)[0].data, tmp_path / "set"
     spec = DataSpec(source=data.source, boosters=data.boosters, curate=data.curate)
     expected = list(select(spec, Counter()))
-    assert document["exported"] == {"to": form, "pictures": len(expected), "unreadable": 0}
+    assert document["exported"] == {"to": form, "pictures": len(expected), "unreadable": {}}
     if form == "folder":
         images = [Image.open(file) for file in sorted((folder / "images").iterdir())]
         texts = [file.read_text() for file in sorted((folder / "captions").iterdir())]
@@ -186,7 +186,11 @@ def test_a_picture_that_cannot_be_read_is_counted_and_left_out(tmp_path: Path) -
     source = {"use": "folder", "path": str(tmp_path / "in")}
     config = page(tmp_path, source=source, curate={}, caption={})
     document = made(config, tmp_path, form="folder").document
-    assert document["exported"] == {"to": "folder", "pictures": 2, "unreadable": 1}
+    assert document["exported"] == {
+        "to": "folder",
+        "pictures": 2,
+        "unreadable": {"not-an-image": 1},
+    }
     texts = [file.read_text() for file in sorted((tmp_path / "set/captions").iterdir())]
     assert texts == ["a a", "a c"]
 

@@ -16,8 +16,8 @@ from harness.interfaces import Picture
 
 SUBSET = "harness subset v1"
 """What a row's lot is drawn with, beside the salt and its id."""
-Look = Callable[[Picture], int]
-"""The perceptual hash of a picture whose metadata has none; it opens the picture."""
+Look = Callable[[Picture], int | None]
+"""The perceptual hash of a picture whose metadata has none; None where it cannot be opened."""
 
 
 def curate(
@@ -105,4 +105,6 @@ def _is_new(picture: Picture, seen: Neighbours, look: Look | None) -> bool:
     hashed = hash_of((picture.facts or {}).get("phash"))
     if hashed is None and look is not None:
         hashed = look(picture)
+        if hashed is None:
+            return True  # reading will name what is wrong with it
     return hashed is not None and seen.admit(hashed)

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from harness import plugins
 from harness.data.patterns import required
+from harness.data.reading import Unfit, read
 from harness.data.specs import Parquet
+from harness.errors import UsageError
 from harness.interfaces import Picture, SourceSpec
+from harness.reading import Reading
 
 Form = Literal["folder", "webdataset", "parquet"]
 SHARD = 1000
 """Pictures of a tar shard, and of a row group."""
-UNREADABLE = (OSError, ValueError, SyntaxError, AttributeError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -34,25 +36,28 @@ class Example:
 
 
 def examples(
-    rows: Iterable[dict[str, Any]], sources: list[SourceSpec], dropped: Counter[str]
-) -> Iterator[Example]:
-    """Yield the rows, which stand in the order of the sources, with their pictures."""
+    rows: Iterable[dict[str, Any]], sources: list[SourceSpec], rules: Reading,
+    dropped: Counter[str],
+) -> Iterator[Example]:  # fmt: skip
+    """Yield the rows, which stand in the order of the sources, with their pictures.
+
+    `dropped` counts those that cannot be read, by kind. Duplicates are told by the rules of
+    curation here, not by those of reading, which compare pictures.
+    """
     reading: tuple[int, Iterator[tuple[int, Picture]]] = (-1, iter(()))
     for row in rows:
         if reading[0] != row["source"]:
             source = sources[row["source"]]
             reading = row["source"], enumerate(plugins.implementation(source)(source))
         picture = next((each for at, each in reading[1] if at == row["row"]), None)
+        if picture is None:
+            raise UsageError(f"the row {row['id']} is gone", hint="run it with --again")
         try:
-            if picture is None:
-                raise ValueError("the source has fewer rows now")
-            yield Example(row, upright(picture))
-        except UNREADABLE:
-            dropped["unreadable"] += 1
-
-
-def upright(picture: Picture) -> Image.Image:
-    return ImageOps.exif_transpose(picture.open()).convert("RGB")
+            image, _ = read(picture, rules)
+        except Unfit as unfit:
+            dropped[unfit.kind] += 1
+            continue
+        yield Example(row, image)
 
 
 def write(form: Form, found: Iterable[Example], folder: Path) -> int:

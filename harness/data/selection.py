@@ -6,16 +6,25 @@ from collections import Counter
 from collections.abc import Iterator
 
 from harness import plugins
-from harness.data.curate import Look, curate
+from harness.data.curate import curate
+from harness.data.hashes import dhash
 from harness.data.mixing import drawn, portion
+from harness.data.reading import Unfit, read
 from harness.data.recaption import recaptioned
 from harness.interfaces import Picture, SourceSpec
 from harness.parts import belongs
 from harness.steps import DataSpec
 
 
-def select(spec: DataSpec, dropped: Counter[str], look: Look | None = None) -> Iterator[Picture]:
+def select(spec: DataSpec, dropped: Counter[str]) -> Iterator[Picture]:
     """Yield the pictures to be kept; `dropped` counts the others by rule."""
+
+    def look(picture: Picture) -> int | None:
+        try:
+            return dhash(read(picture, spec.reading)[0])
+        except Unfit:
+            return None
+
     kept = 0
     for picture in curate(_rows(spec, dropped), spec.curate, dropped, look):
         yield picture

@@ -68,12 +68,17 @@ class Folder(SourceSpec):
         return (name for name, file in self.files() if file.suffix.lower() in IMAGES)
 
     def files(self) -> list[tuple[str, Path]]:
-        """Return every file with its path from here, by that path; hidden ones are left out."""
+        """Return every file with its path from here, by that path.
+
+        Hidden ones are left out, and so is what is no file, as a pipe or a link to nowhere.
+        """
         found = []
         for folder, below, names in os.walk(self.path):
             below[:] = [name for name in below if self.recursive and not name.startswith(".")]
             found += [Path(folder, name) for name in names if not name.startswith(".")]
-        return sorted((file.relative_to(self.path).as_posix(), file) for file in found)
+        return sorted(
+            (file.relative_to(self.path).as_posix(), file) for file in found if file.is_file()
+        )
 
     def card(self) -> Path | None:
         return Path(self.path, CARD)
@@ -120,6 +125,7 @@ class Hub(Columns):
         found = super().fingerprint()
         if Path(self.id).is_dir():
             files = [file for _, file in Folder(use="folder", path=self.id, recursive=True).files()]
+            del found["id"]  # a place on this machine
             found["content"] = content_of(files)
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,23 @@ ROWS = 4096
 
 
 def hub(spec: Hub) -> Iterator[Picture]:
-    """Yield the rows of the split in order; pixels are decoded only when asked for."""
-    rows = _loaded(spec)
-    columns = [spec.image, *spec.words()]
-    for index, row in enumerate(rows):
-        if index == 0:
-            require(columns, list(row), f"the data set {spec.id}")
-        cell = row[spec.image]
-        yield picture(
-            spec, id_of(index), row, lambda cell=cell: _bytes(cell), file_of(cell)  # type: ignore[misc]
-        )  # fmt: skip
+    """Yield the rows of the split in order; pixels are decoded only when asked for.
+
+    Of a set that is here, a picture's bytes are not even read before.
+    """
+    rows, columns = _loaded(spec), [spec.image, *spec.words()]
+    if spec.streams:
+        for index, row in enumerate(rows):
+            if index == 0:
+                require(columns, list(row), f"the data set {spec.id}")
+            cell = row[spec.image]
+            yield picture(spec, id_of(index), row, partial(_bytes, cell), file_of(cell))
+        return
+    require(columns, rows.column_names, f"the data set {spec.id}")
+    images = rows.select_columns([spec.image])
+    words = rows.select_columns(spec.words()) if spec.words() else [{}] * len(rows)
+    for index, row in enumerate(words):
+        yield picture(spec, id_of(index), row, partial(_bytes_at, images, index), "")
 
 
 def table(spec: Hub) -> Iterator[pa.RecordBatch]:
@@ -61,6 +69,10 @@ def _loaded(spec: Hub) -> Any:
     if isinstance((rows.features or {}).get(spec.image), Image):
         rows = rows.cast_column(spec.image, Image(decode=False))
     return rows
+
+
+def _bytes_at(images: Any, index: int) -> bytes:
+    return _bytes(next(iter(images[index].values())))
 
 
 def _bytes(cell: Any) -> bytes:

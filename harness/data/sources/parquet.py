@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,7 @@ def parquet(spec: Parquet) -> Iterator[Picture]:
         told = words.to_pylist() if words is not None else [{}] * rows.num_rows
         for at, (row, name) in enumerate(zip(told, _names(spec, start, rows), strict=True)):
             cell = rows.column(spec.image)[at]
-            yield picture(
-                spec, name, row, lambda cell=cell, file=file: bytes_of(cell.as_py(), file.parent),  # type: ignore[misc]
-                _path(cell),
-            )  # fmt: skip
+            yield picture(spec, name, row, partial(_bytes, cell, file.parent), _path(cell))
 
 
 def table(spec: Parquet) -> Iterator[pa.RecordBatch]:
@@ -92,6 +90,10 @@ def _names(spec: Parquet, start: int, rows: pa.RecordBatch) -> list[str]:
     if spec.id is not None:
         return [str(each) for each in rows.column(spec.id).to_pylist()]
     return [id_of(start + at) for at in range(rows.num_rows)]
+
+
+def _bytes(cell: Any, folder: Path) -> bytes:
+    return bytes_of(cell.as_py(), folder)
 
 
 def _path(cell: Any) -> str:
