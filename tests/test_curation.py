@@ -143,6 +143,24 @@ def test_rules_that_leave_nothing_say_which_rule_it_was(tmp_path: Path) -> None:
     assert not (tmp_path / "set").exists()
 
 
+def test_near_duplicates_without_hashes_point_to_the_rule_that_looks(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="compares the fact phash, which the source pocket has"):
+        made(page(tmp_path, curate={"near_duplicates": 2}), tmp_path)
+
+
+def test_collecting_looks_at_pictures_whose_metadata_has_no_hash(tmp_path: Path) -> None:
+    for name, colour in (("a", 0), ("b", 0), ("c", 255)):
+        image = np.zeros((16, 18), np.uint8)
+        image[:, 9:] = 200
+        Image.fromarray(image if colour == 0 else image[:, ::-1]).save(tmp_path / f"{name}.png")
+    (tmp_path / "d.png").write_bytes(b"no picture")
+    source = {"use": "folder", "path": str(tmp_path)}
+    spec = DataSpec.model_validate({"source": source, "curate": {"near_duplicates": 2}})
+    dropped: Counter[str] = Counter()
+    assert [each.id for each in select(spec, dropped)] == ["a.png", "c.png", "d.png"]
+    assert dropped == {"near_duplicates": 1}
+
+
 READERS: dict[str, Any] = {
     "webdataset": lambda folder: Webdataset(use="webdataset", files=str(folder / "shards/*.tar")),
     "parquet": lambda folder: Parquet(

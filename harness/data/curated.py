@@ -54,6 +54,7 @@ def write(
     dropped: Counter[str] = Counter()
     main = [metadata_of(each) for each in (data.source, data.booster) if each is not None]
     files = [folder / f".{number}.parquet.part" for number in range(len(main))]
+    _require_hashes(main, data)
     counts = _written(main, rules, files, fits, dropped, limits, heard, 0)
     kept = sum(counts)
     if not kept:
@@ -78,6 +79,20 @@ def write(
     for file in files:
         file.unlink(missing_ok=True)
     return Written(tuple(counts), dropped)
+
+
+def _require_hashes(tables: Sequence[Metadata], data: Data) -> None:
+    """Refuse near_duplicates where every row would break it, for none has a hash."""
+    if data.curate.near_duplicates is None:
+        return
+    for table, source in zip(tables, sources_of(data), strict=False):
+        if "phash" not in table.meaning.facts:
+            raise UsageError(
+                f"near_duplicates compares the fact phash, which the source {source.use} has not",
+                where="data.curate.near_duplicates",
+                hint="name its column in source.facts; data.reading.near_duplicates looks at "
+                "the pictures themselves when they are collected",
+            )
 
 
 def _written(
