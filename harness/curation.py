@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -185,7 +186,7 @@ def _make(
         exported = {"to": form, "pictures": many, "unreadable": dict(unreadable)}
     sheet: list[pictures.Example] = []
     if visible:
-        some = pictures.rows_of(file, NEAR)
+        some = list(islice(pictures.rows_of(file), NEAR))
         some = some[:: max(1, len(some) // SHEET)][:SHEET]
         sheet = list(pictures.examples(some, sources, page.data.reading, Counter()))
     document = {

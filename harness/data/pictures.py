@@ -146,13 +146,9 @@ def at_hand(source: SourceSpec) -> bool:
     return source.image in pq.read_schema(files[0]).names
 
 
-def rows_of(file: Path, most: int | None = None) -> list[dict[str, Any]]:
-    """Return the rows of a curated set, or its first ones."""
+def rows_of(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a curated set."""
     import pyarrow.parquet as pq
 
-    found: list[dict[str, Any]] = []
     for batch in pq.ParquetFile(file).iter_batches(1000):
-        found += batch.to_pylist()
-        if most is not None and len(found) >= most:
-            break
-    return found[:most]
+        yield from batch.to_pylist()
