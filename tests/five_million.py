@@ -119,8 +119,8 @@ def measure(words: list[str]) -> None:
     """Do what a child is asked for, and print what it cost."""
     what, folder, rows, out = words[0], Path(words[1]), int(words[2]), Path(words[3])
     found = theirs(folder, out) if what == "theirs" else ours(folder, rows, what == "scales", out)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({**found, "peak": peak}))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(json.dumps({**found, "peak": used.ru_maxrss * 1024, "busy": used.ru_utime}))
 
 
 def unlike(folder: Path) -> int:
@@ -149,7 +149,8 @@ def compare(folder: Path) -> float:
 def costs(folder: Path, rows: int) -> Iterator[tuple[int, dict[str, Any]]]:
     for size in sorted({size for size in (*SIZES, rows) if size <= rows}):
         found = child("scales", str(folder), str(size), str(folder / "scales"))
-        print(f"{size:>9,} rows  {found['seconds']:6.2f} s  {found['peak'] / 1e9:.2f} GB at most  "
+        print(f"{size:>9,} rows  {found['seconds']:6.2f} s  ({found['busy']:.1f} s of cores)  "
+              f"{found['peak'] / 1e9:.2f} GB at most  "
               f"{found['kept']:,} kept", flush=True)  # fmt: skip
         yield size, found
 

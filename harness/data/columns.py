@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -92,6 +92,10 @@ def parquet(files: tuple[Path, ...], meaning: Meaning) -> Metadata:
     except (OSError, pa.ArrowInvalid) as error:
         raise UsageError(f"is no Parquet file: {str(error).splitlines()[0]}",
                          where=str(files[0])) from None  # fmt: skip
+    for column in ("file_index", "file_row_number"):
+        if column in schema.names:
+            raise UsageError(f"has a column {column!r}, which the engine calls its own",
+                             where=str(files[0]), hint="rename the column")  # fmt: skip
     for column in (meaning.id, meaning.text, meaning.tags, *meaning.facts.values()):
         if column is not None and column not in schema.names:
             raise UsageError(f"has no column {column!r}", where=str(files[0]),
@@ -207,13 +211,9 @@ def files_sql(files: Sequence[Path], counts: Sequence[int]) -> str:
 
     Statistics in the files leave NaN out; unless told so the engine takes them at their word.
     """
-    before, total = [], 0
-    for file, count in zip(files, counts, strict=True):
-        before.append(f"WHEN {literal(str(file))} THEN {total}")
-        total += count
+    before = [0, *accumulate(counts)][:-1]
     names = ", ".join(literal(str(file)) for file in files)
     return (
-        f'(SELECT *, CASE "harness file" {" ".join(before)} END + file_row_number AS '
-        f"{quoted(ROW)} FROM read_parquet([{names}], file_row_number = true, "
-        "filename = 'harness file', can_have_nan = true))"
+        f"(SELECT *, ({before}::BIGINT[])[file_index::BIGINT + 1] + file_row_number AS "
+        f"{quoted(ROW)} FROM read_parquet([{names}], file_row_number = true, can_have_nan = true))"
     )
