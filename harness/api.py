@@ -18,7 +18,9 @@ from harness import album, board, card, pages, plugins
 from harness import benchmark as benchmarks
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, Judgement, PromptSuite
+from harness.checks import cautions as cautions
 from harness.checks import check as check
+from harness.curation import Curation
 from harness.decisions.policy import Policy
 from harness.doctor import Finding, examine
 from harness.errors import (
@@ -55,7 +57,7 @@ DEFAULT_BENCHMARK = "pocket-v1"
 NARUTO = "lambdalabs/naruto-blip-captions"
 SCHEMAS: dict[str, type[Page]] = {
     "recipe.v1": Recipe, "benchmark.v1": Benchmark, "suite.v1": PromptSuite, "result.v1": Result,
-    "policy.v1": Policy,
+    "policy.v1": Policy, "curation.v1": Curation,
 }  # fmt: skip
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness import benchmark as benchmarks
-from harness import pages
+from harness import curation, pages
 from harness.benchmark import PromptSuite
 from harness.complaints import Place, dotted
 from harness.decisions import policy
@@ -16,6 +17,9 @@ from harness.pocket import pinned
 from harness.recipe import Recipe
 from harness.sizes.anatomy import unet_layers, unet_of
 from harness.training import TARGETS
+
+_MOVES = "is not given: the set may change under its name"
+_PIN = "name a commit of the set"
 
 
 def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
@@ -34,6 +38,34 @@ def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
     return len(chosen), problems
 
 
+def cautions(files: Sequence[Path]) -> list[Problem]:
+    """Return what holds today and may not tomorrow: sets of the hub at no fixed revision."""
+    found = []
+    for file in list(files) or [
+        file for kind in pages.FOLDERS for file in pages.available(kind).values()
+    ]:
+        try:
+            located = pages.read(file)
+        except HarnessError:
+            continue  # check says what is wrong with it
+        for place in _unpinned(located.data, ()):
+            line, field = located.line((*place, "id")), dotted((*place, "revision"))
+            found.append(Problem(located.file, line, field, _MOVES, _PIN))
+    return found
+
+
+def _unpinned(data: Any, place: Place) -> Iterator[Place]:
+    """Yield the place of every set of the hub that names no revision."""
+    if isinstance(data, dict):
+        named = data.get("use") == "hub" and isinstance(data.get("id"), str)
+        if named and not data.get("revision") and not Path(data["id"]).is_dir():
+            yield place
+    parts = data.items() if isinstance(data, dict) else enumerate(data)
+    for name, part in parts:
+        if isinstance(part, dict | list):
+            yield from _unpinned(part, (*place, name))
+
+
 def _check_one(file: Path) -> None:
     fields = set(pages.read(file).data)
     if "prompts" in fields:
@@ -42,6 +74,8 @@ def _check_one(file: Path) -> None:
         policy.load(file)
     elif {"suites", "metrics", "sampler"} & fields:
         benchmarks.load(str(file) if file.suffix in (".yaml", ".yml") else file.stem)
+    elif curation.is_curation(fields):
+        pages.load(curation.Curation, file)
     else:
         _check_recipe(file)
 

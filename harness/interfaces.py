@@ -123,8 +123,15 @@ class OptimizerSpec(Spec):
 class SourceSpec(Spec):
     """Where pictures and captions come from."""
 
+    table: ClassVar[str | None] = None
+    """`module:name` of a `Table`, where words and facts can be had without passing by pictures."""
+
     def size(self) -> int | None:
         """Return how many pictures there are, where that is known without loading them."""
+        return None
+
+    def card(self) -> Path | None:
+        """Return where the set's card would be, which names its licence."""
         return None
 
 
@@ -147,12 +154,25 @@ class Picture:
     """Every caption, where there are several; `text` is the first of them."""
     weight: float = 1.0
     """How much its loss counts."""
+    read: Callable[[], bytes] | None = None
+    """Returns the bytes of its file, where it is one and not drawn on the spot."""
+    name: str = ""
+    """What its file is called, where it is known."""
 
 
 class Source(Protocol):
     """The code behind a `SourceSpec`."""
 
     def __call__(self, spec: Any) -> Iterator[Picture]: ...
+
+
+class Table(Protocol):
+    """A source's rows without their pictures: record batches of pyarrow, all of one schema.
+
+    The columns are `id`, `text`, `tags` (a list of strings) and then one a fact.
+    """
+
+    def __call__(self, spec: Any) -> Iterator[Any]: ...
 
 
 Rows = Mapping[str, NDArray[np.float32]]

@@ -14,7 +14,9 @@ from typing import Literal, Protocol, runtime_checkable
 from harness.interfaces import SourceSpec
 
 Part = Literal["all", "train", "held-out"]
-_RULE = "harness held-out v1\n"
+RULE = "harness held-out v1\n"
+BELOW = f"{-(-(2**64) // 5):016x}"
+"""What the first 16 hex digits of a held-out row's digest lie below."""
 _SHARES: dict[Part, tuple[int, int]] = {"all": (1, 1), "train": (4, 5), "held-out": (1, 5)}
 
 
@@ -27,7 +29,7 @@ class Named(Protocol):
 
 def is_held_out(name: str) -> bool:
     """Return whether the row with the id `name` belongs to the held-out fifth."""
-    first = hashlib.sha256(f"{_RULE}{name}".encode()).digest()[:8]
+    first = hashlib.sha256(f"{RULE}{name}".encode()).digest()[:8]
     return int.from_bytes(first, "big") * 5 < 2**64
 
 

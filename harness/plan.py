@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark import Asked, Judgement, Prompt, PromptSuite, Reference, Sampler
+from harness.data.provenance import edition, sources_in
 from harness.dataset import Caption
 from harness.errors import UsageError
 from harness.fingerprint import digest
@@ -54,6 +55,14 @@ class RunPlan:
 
     def keys(self) -> dict[str, str]:
         return {step.name: step.key for step in self.steps}
+
+    def data(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the versions of the sets that each collecting step reads, by its name."""
+        return {
+            step.name: [edition(source) for source in sources_in(step.spec)]
+            for step in self.steps
+            if step.stage == "data" and isinstance(step.spec, DataSpec)
+        }
 
 
 def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) -> RunPlan:
@@ -99,6 +108,11 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
     )
 
 
+def collected(recipe: Recipe) -> Step | None:
+    """Return the step that collects what a recipe learns from first."""
+    return next((step for step in _training(recipe) if step.stage == "data"), None)
+
+
 def _training(recipe: Recipe) -> list[Step]:
     """Return what training needs, set by set, and the training itself at the end."""
     train, data = recipe.train, recipe.data
@@ -111,8 +125,10 @@ def _training(recipe: Recipe) -> list[Step]:
     for index, each in enumerate(distinct):
         suffix = f"-{index + 1}" if index else ""
         rows = DataSpec(
-            source=each.source, booster=each.booster, part=each.part, curate=each.curate
-        )
+            source=each.source, booster=each.booster, part=each.part, curate=each.curate,
+            boosters=each.boosters, recaption=each.recaption,
+            reading=each.reading,
+        )  # fmt: skip
         collected = step_of(f"data{suffix}", "data", rows, {}, recipe.name)
         prepared = _prepared(recipe, train, collected, each.caption, suffix)
         steps += [collected, *prepared]

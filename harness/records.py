@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from harness.fingerprint import digest
-from harness.interfaces import ExtractorSpec, Page, Spec
+from harness.interfaces import ExtractorSpec, Page, SourceSpec, Spec
 
 StageName = Literal["data", "latents", "texts", "train", "sample", "features", "score"]
 
@@ -70,6 +70,11 @@ def described(value: Any) -> Any:
 def extractor_name(extractor: ExtractorSpec) -> str:
     """Return a short name that tells the extractors of one benchmark apart."""
     return f"{extractor.use}-{digest(described(extractor))[:8]}"
+
+
+def version_of(source: SourceSpec) -> str:
+    """Return the version of a data set: a digest of its content, or of its name and revision."""
+    return digest(described(source))[:16]
 
 
 @dataclass(frozen=True)

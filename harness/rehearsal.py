@@ -55,14 +55,19 @@ def rehearsal(recipe: Recipe, judgement: Judgement) -> Rehearsal:
 
 
 def _data(data: Data, notes: list[str]) -> Data:
-    sources = [source for source in (data.source, data.booster) if source is not None]
+    more = [each.source for each in data.boosters]
+    sources = [source for source in (data.source, data.booster, *more) if source is not None]
     real = [source for source in sources if not isinstance(source, Pocket)]
     shown = ", ".join(str(getattr(source, "id", getattr(source, "path", source.use)))
                       for source in real)  # fmt: skip
     notes.append(f"data {shown or 'as it is'} → {ROWS} rows of the pocket world")
     source = Pocket(use="pocket", set="ninja", first=0, count=ROWS * 8)
     curate = _reachable(data.curate, source, notes)
-    return data.model_copy(update={"source": source, "booster": None, "curate": curate})
+    changes = {"source": source, "booster": None, "boosters": (), "curate": curate}
+    if data.recaption is not None:
+        notes.append(f"captions of {data.recaption.file} → the rows' own")
+        changes["recaption"] = None
+    return data.model_copy(update=changes)
 
 
 def _reachable(rules: Curate, source: Pocket, notes: list[str]) -> Curate:
@@ -70,8 +75,10 @@ def _reachable(rules: Curate, source: Pocket, notes: list[str]) -> Curate:
     rows = list(pocket(source))
     dropped = [
         name
-        for name in ("min_side", "aspect", "ratings")
-        if all(failed_rule(row, Curate(**{name: getattr(rules, name)})) for row in rows)
+        for name in Curate.model_fields
+        if name != "limit" and (rule := getattr(rules, name)) is not None
+        if name == "near_duplicates"  # drawn faces resemble each other
+        or all(failed_rule(row, Curate(**{name: rule})) for row in rows)
     ]
     if dropped:
         notes.append(f"curate rules no pocket row can meet, left out: {', '.join(dropped)}")

@@ -264,13 +264,15 @@ def assemble(plan: RunPlan, store: Store) -> Result:
 
 def _history(plan: RunPlan, store: Store) -> dict[str, Any]:
     """Return how long each step took, what the work cost, and on what the score was made."""
-    seconds, last = {}, {}
+    seconds, last, data = {}, {}, plan.data()
     for step in plan.steps:
         if store.has(step):
             last = dict(read_artifact(store.place(step)).manifest["provenance"])
             seconds[step.name] = last.pop("seconds")
+            if sources := last.pop("sources", None):
+                data[step.name] = sources
     return {
-        **last, "seconds": seconds, "efficiency": efficiency(plan, store),
+        **last, "data": data, "seconds": seconds, "efficiency": efficiency(plan, store),
         "page": resolved(plan), "loss": loss_curve(plan, store),
     }  # fmt: skip
 

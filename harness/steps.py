@@ -6,9 +6,10 @@ from typing import ClassVar, Literal
 
 from harness import plugins
 from harness.benchmark import Prompt, Sampler
-from harness.dataset import Caption, Curate
+from harness.dataset import Booster, Caption, Curate, Recaption
 from harness.interfaces import Page
 from harness.parts import Part
+from harness.reading import Reading
 from harness.recipe import Base, Load, Prompting
 from harness.training import Buckets, Train
 
@@ -25,6 +26,9 @@ class DataSpec(Page):
     curate: Curate = Curate()
     square: int | None = None
     """Crop to the middle square and resize to this, for pictures that are only looked at."""
+    boosters: tuple[Booster, ...] = ()
+    recaption: Recaption | None = None
+    reading: Reading = Reading()
 
 
 class LatentsSpec(Page):

@@ -95,7 +95,10 @@ class Phase(Page):
         """Return what this phase learns from, where the recipe as a whole learns from `data`."""
         changes: dict[str, object] = {}
         if self.source is not None:
-            changes |= {"source": self.source, "booster": None, "curate": Curate()}
+            changes |= {
+                "source": self.source, "booster": None, "boosters": (), "curate": Curate(),
+                "recaption": None,
+            }  # fmt: skip
         if self.curate is not None:
             changes["curate"] = self.curate
         if self.part is not None:

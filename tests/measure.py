@@ -5,30 +5,46 @@ Prints medians and ratios. It is a script and not a test: machines differ, and n
 
 from __future__ import annotations
 
+import io
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from contenders import contender
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.linalg import sqrtm
 from scipy.stats import permutation_test
 from torch_fidelity.metric_fid import fid_statistics_to_metric
 from torchmetrics.image.fid import _compute_fid
 
+from harness import plugins
 from harness.benchmark import Sampler
+from harness.data.reading import read
+from harness.data.specs import Folder, Parquet
+from harness.data.tables import tables
 from harness.decisions.gate import gate
 from harness.decisions.paired import sign_flip
 from harness.diffusion.load import load_pipeline
 from harness.diffusion.sampler import Artist, Request
-from harness.interfaces import Evidence, FeatureSet
+from harness.interfaces import Evidence, FeatureSet, SourceSpec, Workplace
 from harness.metrics.fid import fid, frechet
 from harness.metrics.specs.fidelity import Fid
+from harness.pocket.world import row
+from harness.reading import Reading
 from harness.recipe import Base
+from harness.stages.data import collect
+from harness.stages.files import save_png
+from harness.steps import DataSpec
 
 RUNS = 5
 
@@ -125,6 +141,69 @@ def sampling() -> None:
     compare("16 pocket images in one batch", together, "the same, one by one", alone)
 
 
+def reading() -> None:
+    """Pictures read by named rules, from a folder and from Parquet, against the plain loop.
+
+    Reading alone runs in one thread, as the loop does: two slow each other down on small pictures.
+    """
+    with tempfile.TemporaryDirectory() as root:
+        folder, table = Path(root, "folder"), Path(root, "set.parquet")
+        files = photographs(folder, 3000)
+        rows = [{"bytes": file.read_bytes(), "path": file.name} for file in files[:2000]]
+        pq.write_table(pa.table({"image": rows}), table, row_group_size=200)
+        del rows
+
+        def plain_folder() -> None:
+            for file in files:
+                with Image.open(file) as image:
+                    image.convert("RGB")
+
+        def plain_table() -> None:
+            for cell in pq.read_table(table)["image"].to_pylist():
+                Image.open(io.BytesIO(cell["bytes"])).convert("RGB")
+
+        for spec, plain, what in (
+            (Folder(use="folder", path=str(folder)), plain_folder, "3,000 JPEGs of a folder"),
+            (Parquet(use="parquet", files=str(table)), plain_table, "2,000 JPEGs of Parquet"),
+        ):  # fmt: skip
+            theirs = median(plain, 3)
+            compare(what, median(lambda spec=spec: all_read(spec), 3), "open, convert", theirs)  # type: ignore[misc]
+            known = median(lambda spec=spec: sum(each.num_rows for each in tables(spec)), 3)  # type: ignore[misc]
+            compare(f"{what}, their words", known, "open, convert", theirs)
+        ours = median(lambda: collect_into(folder, Path(root, "ours")), 1)
+        theirs = median(lambda: save_each(files, Path(root, "theirs")), 1)
+        compare("3,000 JPEGs collected as PNG", ours, "open, convert, save", theirs)
+
+
+def photographs(folder: Path, count: int) -> list[Path]:
+    """Write pictures of 256 px with some grain, as JPEG."""
+    folder.mkdir()
+    grain = Image.effect_noise((256, 256), 24).convert("RGB")
+    for number in range(count):
+        drawn = row("faces", number % 300).image().resize((256, 256), Image.Resampling.BICUBIC)
+        Image.blend(drawn, grain, 0.2).save(folder / f"{number:05d}.jpg", quality=90)
+    return sorted(folder.iterdir())
+
+
+def all_read(spec: SourceSpec) -> int:
+    pictures = plugins.implementation(spec)(spec)
+    return sum(read(each, Reading())[0].width for each in pictures)
+
+
+def collect_into(folder: Path, out: Path) -> None:
+    out.mkdir()
+    source = Folder(use="folder", path=str(folder))
+    collect(DataSpec(source=source), Workplace(out, {}))
+    shutil.rmtree(out)
+
+
+def save_each(files: list[Path], out: Path) -> None:
+    for file in files:
+        with Image.open(file) as image:
+            save_png(image.convert("RGB"), out / f"{file.stem}.png")
+    shutil.rmtree(out)
+
+
 def gating() -> None:
     """A gate on 1,000 pairs of images, four a prompt, against resampling every metric."""
     rng = np.random.default_rng(0)
@@ -150,6 +229,7 @@ def gating() -> None:
 
 
 if __name__ == "__main__":
+    reading()
     command_line()
     gating()
     exact_fid()

@@ -46,7 +46,15 @@ def loaded_modules(code: str) -> set[str]:
 def test_what_answers_at_once_loads_no_network_library(code: str) -> None:
     there = loaded_modules(code)
     assert "harness" in there
-    assert not there & {"torch", "diffusers", "transformers", "peft", "open_clip", "pandas"}
+    assert not there & {
+        "torch",
+        "diffusers",
+        "transformers",
+        "peft",
+        "open_clip",
+        "pandas",
+        "duckdb",
+    }
 
 
 def test_a_page_with_several_problems_is_told_all_of_them_with_lines(
@@ -76,7 +84,26 @@ def test_check_reports_problems_as_json(command: Command, tmp_path: Path) -> Non
 
 def test_every_page_that_ships_holds(command: Command) -> None:
     ran = command("check", "--json", cwd=pages.Path(__file__).parents[1])
-    assert ran.json == {"ok": True, "problems": []}
+    assert (ran.json["ok"], ran.json["problems"]) == (True, [])
+
+
+def test_a_set_of_the_hub_at_no_fixed_revision_is_warned_of_and_holds(
+    command: Command, tmp_path: Path
+) -> None:
+    text = BROKEN.replace("rnak", "rank").replace("adamv", "adamw").replace('"1e-4"', "0.0001")
+    page, source = tmp_path / "ink.yaml", "{use: hub, id: someone/ink}"
+    page.write_text(text.replace("{use: pocket, set: ninja, count: 0}", source))
+    ran = command("check", page)
+    assert ran.code == 0, ran.err
+    assert ran.err.strip() == (
+        f"warning: {page}:6: data.source.revision is not given: the set may change under its name "
+        "(name a commit of the set)"
+    )
+    assert ran.out.strip() == "1 pages hold"
+    assert command("check", page, "--json").json["warnings"][0]["line"] == 6
+    pinned = source.replace("}", ", revision: 4f2e1c}")
+    page.write_text(page.read_text().replace(source, pinned))
+    assert command("check", page, "--json").json["warnings"] == []
 
 
 def test_the_list_shows_the_summary_that_each_page_holds() -> None:
@@ -135,6 +162,8 @@ def test_a_plan_runs_nothing_and_shows_steps_rates_and_cost(
     stages = [step["stage"] for step in ran.json["steps"]]
     assert stages[:5] == ["data", "texts", "latents", "train", "sample"]
     assert not any(step["done"] for step in ran.json["steps"])
+    assert set(ran.json["data"]) >= {"data", "reference"}
+    assert len(ran.json["data"]["data"][0]["version"]) == 16
     assert ran.json["forecast"]["optimizer_steps"] == 40
     assert ran.json["forecast"]["images"] == 36
     assert not list(tmp_path.iterdir())
@@ -152,7 +181,7 @@ def test_schemas_on_disk_are_those_of_the_models(command: Command) -> None:
     folder = Path(api.__file__).parent / "schemas"
     written = {file.name: file.read_text() for file in folder.glob("*.json")}
     assert written == api.schemas()
-    assert len(written) == 5
+    assert len(written) == 6
     assert all(issubclass(model, Page) for model in api.SCHEMAS.values())
 
 

@@ -11,6 +11,7 @@ from harness import api, benchmark, recipe
 from harness.benchmark import Judgement
 from harness.errors import UsageError
 from harness.plan import RunPlan, plan
+from harness.reading import Reading
 from harness.recipe import Attached, Base, Load, Recipe
 from harness.records import described
 from harness.stages import STAGES, Stage
@@ -186,6 +187,19 @@ def test_options_that_say_as_before_are_in_no_key_and_no_signature() -> None:
     assert "prompt_style" not in plain.protocol["sampler"]
     assert "part" not in described(plain.step("data").spec)
     assert "part" not in plain.protocol["reference"]
+
+
+def test_a_rule_of_reading_moves_the_key_of_the_data_and_its_default_does_not() -> None:
+    data = recipe.load("pocket-ninja").data
+    assert data is not None
+    plain = planned().step("data")
+    assert "reading" not in described(plain.spec)
+    keys = {
+        planned(data=data.model_copy(update={"reading": Reading(**rule)})).step("data").key
+        for rule in ({}, {"transparent": "drop"}, {"duplicates": "same-file"}, {"smallest": 64})
+    }
+    assert plain.key in keys
+    assert len(keys) == 4
 
 
 def test_a_pocket_model_that_does_not_exist_is_told_at_once() -> None:

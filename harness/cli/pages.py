@@ -68,8 +68,12 @@ def check(
     from harness import api
 
     count, problems = api.check(files or [])
+    cautions = api.cautions(files or [])
     if as_json:
-        show({"ok": not problems, "problems": [vars(problem) for problem in problems]})
+        show({"ok": not problems, "problems": [vars(problem) for problem in problems],
+              "warnings": [vars(caution) for caution in cautions]})  # fmt: skip
+    for caution in cautions:
+        print(f"warning: {caution}", file=sys.stderr)
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from harness.dataset import Bound, Caption
+from harness.data.cleaning import clean_tags, clean_text
+from harness.data.facts import value_of, word_of, year_of
+from harness.dataset import Bound, Caption, spoken
 from harness.fingerprint import number_of
 
 READINGS = 8
@@ -31,7 +33,7 @@ class Row(Protocol):
 
 def readings(row: Row, rules: Caption) -> list[str]:
     """Return every text that stands for `row`: one, or more where its words vary."""
-    count = rules.variants or max(len(row.captions), READINGS if _varies(rules) else 1)
+    count = rules.variants or max(len(row.captions), READINGS if varies(rules) else 1)
     texts = [write_caption(row, rules, number) for number in range(count)]
     return list(dict.fromkeys(texts))
 
@@ -39,10 +41,10 @@ def readings(row: Row, rules: Caption) -> list[str]:
 def write_caption(row: Row, rules: Caption, reading: int = 0) -> str:
     """Return one caption of `row`: prefix, scale words, tags, sentence, joined by commas."""
     sentence = row.captions[reading % len(row.captions)] if row.captions else row.text
-    tags = keep_important(row.tags, rules.important) if "tags" in rules.words else []
-    if "caption" not in rules.words:
-        sentence = ""
-    if _varies(rules):
+    sentence = clean_text(sentence, rules.clean) if "caption" in rules.words else ""
+    tags = clean_tags(row.tags, rules.clean) if "tags" in rules.words else []
+    tags = keep_important(tags, rules.important)
+    if varies(rules):
         if rules.words == "caption":
             tags, sentence = [part.strip() for part in sentence.split(",")], ""
         tags = _varied(tags, rules, np.random.default_rng(number_of("words", row.id, reading)))
@@ -50,7 +52,8 @@ def write_caption(row: Row, rules: Caption, reading: int = 0) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _varies(rules: Caption) -> bool:
+def varies(rules: Caption) -> bool:
+    """Return whether a row's words are shown in other orders, or not all of them."""
     return rules.shuffle or rules.tag_dropout > 0
 
 
@@ -64,13 +67,13 @@ def _varied(tags: list[str], rules: Caption, rng: np.random.Generator) -> list[s
     return [*fixed, *kept]
 
 
-def keep_important(tags: tuple[str, ...], important: tuple[str, ...] | None) -> list[str]:
+def keep_important(tags: Sequence[str], important: tuple[str, ...] | None) -> list[str]:
     """Return the tags that matter, in their own order, with spaces for underscores."""
-    spoken = [tag.replace("_", " ") for tag in tags]
+    said = [spoken(tag) for tag in tags]
     if important is None:
-        return spoken
-    wanted = {tag.replace("_", " ") for tag in important}
-    return [tag for tag in spoken if tag in wanted]
+        return said
+    wanted = {spoken(tag) for tag in important}
+    return [tag for tag in said if tag in wanted]
 
 
 def scale_words(facts: Mapping[str, Any], rules: Caption) -> list[str]:
@@ -78,14 +81,14 @@ def scale_words(facts: Mapping[str, Any], rules: Caption) -> list[str]:
     words = [
         _first(rules.score_tags, facts.get("score")),
         _first(rules.aesthetic_tags, facts.get("aesthetic")),
-        rules.rating_tags.get(str(facts.get("rating")), ""),
+        rules.rating_tags.get(word_of(facts.get("rating")) or "", ""),
     ]
-    if rules.year and facts.get("year"):
-        words.append(f"year {facts['year']}")
+    if rules.year and (year := year_of(facts.get("year"))):
+        words.append(f"year {year}")
     return [word for word in words if word]
 
 
-def _first(scale: tuple[Bound, ...], value: Any) -> str:
-    if value is None:
+def _first(scale: tuple[Bound, ...], fact: Any) -> str:
+    if (value := value_of(fact)) is None:
         return ""
-    return next((bound.tag for bound in scale if bound.holds(float(value))), "")
+    return next((bound.tag for bound in scale if bound.holds(value)), "")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from harness.data.patterns import content_of, files_of
 from harness.fingerprint import digest, digest_input
 from harness.interfaces import SourceSpec
 from harness.pocket import world
 
-IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+IMAGES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
+)  # fmt: skip
+METADATA = ("metadata.jsonl", "metadata.csv")
+"""Files with a line a picture, by `file_name`, as imagefolder has them."""
+CARD = "README.md"
 
 
 class Pocket(SourceSpec):
@@ -36,38 +43,51 @@ class Pocket(SourceSpec):
 
 
 class Folder(SourceSpec):
-    """Images in a folder, each with a `.txt` of the same name or a line in `metadata.jsonl`."""
+    """Images in a folder, with captions in a `.txt` beside each, `metadata.jsonl` or `.csv`."""
 
     implementation: ClassVar[str] = "harness.data.sources.folder:folder"
-    summary: ClassVar[str] = "images in a folder with .txt captions or metadata.jsonl"
+    summary: ClassVar[str] = "images in a folder with .txt captions, metadata.jsonl or metadata.csv"
+    version: ClassVar[int] = 2
     use: Literal["folder"]
     path: str
+    recursive: bool = False
+    """Whether folders inside of it count; an id is then a path from here, as `ink/001.png`."""
 
     def fingerprint(self) -> dict[str, Any]:
-        root = Path(self.path)
         wanted = IMAGES | {".txt", ".jsonl"}
-        there = root.iterdir() if root.is_dir() else ()
-        files = sorted(file for file in there if file.suffix.lower() in wanted)
-        content = digest([[file.name, digest_input(file)] for file in files])
+        content = digest([
+            [name, digest_input(file)] for name, file in self.files()
+            if file.suffix.lower() in wanted or file.name in METADATA
+        ])  # fmt: skip
         return {"use": self.use, "version": self.version, "content": content}
 
     def size(self) -> int | None:
         return sum(1 for _ in self.ids()) if Path(self.path).is_dir() else None
 
     def ids(self) -> Iterator[str]:
-        files = Path(self.path).iterdir()
-        return (file.name for file in files if file.suffix.lower() in IMAGES)
+        return (name for name, file in self.files() if file.suffix.lower() in IMAGES)
+
+    def files(self) -> list[tuple[str, Path]]:
+        """Return every file with its path from here, by that path.
+
+        Hidden ones are left out, and so is what is no file, as a pipe or a link to nowhere.
+        """
+        found = []
+        for folder, below, names in os.walk(self.path):
+            below[:] = [name for name in below if self.recursive and not name.startswith(".")]
+            found += [Path(folder, name) for name in names if not name.startswith(".")]
+        return sorted(
+            (file.relative_to(self.path).as_posix(), file) for file in found if file.is_file()
+        )
+
+    def card(self) -> Path | None:
+        return Path(self.path, CARD)
 
 
-class Hub(SourceSpec):
-    """A data set of the Hugging Face hub, at a fixed revision."""
+class Columns(SourceSpec):
+    """Rows with a column of pictures, and others with what is known of them."""
 
-    implementation: ClassVar[str] = "harness.data.sources.hub:hub"
-    summary: ClassVar[str] = "a Hugging Face data set, by id and revision"
-    use: Literal["hub"]
-    id: str
-    revision: str | None = None
-    split: str = "train"
+    version: ClassVar[int] = 2
     image: str = "image"
     text: str | None = None
     tags: str | None = None
@@ -75,7 +95,39 @@ class Hub(SourceSpec):
     """Which column holds which fact, as `rating: rating`."""
     weight: str | None = None
     """The column with how much each row's loss counts."""
+
+    def words(self) -> list[str]:
+        """Return the columns that hold no pictures, each once."""
+        named = [self.text, self.tags, self.weight, *self.facts.values()]
+        return list(dict.fromkeys(name for name in named if name))
+
+
+class Hub(Columns):
+    """A data set of the Hugging Face hub, at a fixed revision, or a folder of its form here."""
+
+    implementation: ClassVar[str] = "harness.data.sources.hub:hub"
+    table: ClassVar[str | None] = "harness.data.sources.hub:table"
+    summary: ClassVar[str] = "a Hugging Face data set, by id and revision"
+    use: Literal["hub"]
+    id: str
+    revision: str | None = None
+    split: str = "train"
     limit: Annotated[int, Field(ge=1)] | None = None
+    streaming: bool | None = None
+    """Read rows as they come, with no copy of the set kept here; by itself where `limit` is set."""
+
+    @property
+    def streams(self) -> bool:
+        return self.limit is not None if self.streaming is None else self.streaming
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return the id and revision; of a folder here, which has no revision, the content."""
+        found = super().fingerprint()
+        if Path(self.id).is_dir():
+            files = [file for _, file in Folder(use="folder", path=self.id, recursive=True).files()]
+            del found["id"]  # a place on this machine
+            found["content"] = content_of(files)
+        return found
 
     def size(self) -> int | None:
         return self.limit
@@ -84,7 +136,82 @@ class Hub(SourceSpec):
         """Yield the ids of the rows up to `limit`; the set may end sooner."""
         return (id_of(row) for row in range(self.limit or 0))
 
+    def card(self) -> Path | None:
+        """Return the set's card, where it lies in a folder or in the hub's cache."""
+        if Path(self.id).is_dir():
+            return Path(self.id, CARD)
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
+
+        try:
+            found = try_to_load_from_cache(
+                self.id, CARD, revision=self.revision, repo_type="dataset"
+            )
+        except HFValidationError:
+            return None
+        return Path(found) if isinstance(found, str) else None
+
+
+class Parquet(Columns):
+    """Parquet files, read row group by row group."""
+
+    implementation: ClassVar[str] = "harness.data.sources.parquet:parquet"
+    table: ClassVar[str | None] = "harness.data.sources.parquet:table"
+    summary: ClassVar[str] = "Parquet files with pictures, or paths to them, in a column"
+    version: ClassVar[int] = 1
+    use: Literal["parquet"]
+    files: str
+    """A file, or a pattern with `*`, `{a,b}` or `{000..012}`."""
+    id: str | None = None
+    """The column with each row's id; without it rows are numbered."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        from harness.data.sources.parquet import pointed_at
+
+        found = {name: part for name, part in super().fingerprint().items() if name != "files"}
+        files = files_of(self.files)
+        return {**found, "content": content_of([*files, *pointed_at(self, files)])}
+
+    def size(self) -> int | None:
+        from harness.data.sources.parquet import count
+
+        files = files_of(self.files)
+        return count(files) if files else None
+
+    def ids(self) -> Iterator[str]:
+        from harness.data.sources.parquet import ids
+
+        return ids(self, files_of(self.files))
+
+    def card(self) -> Path | None:
+        return next((file.parent / CARD for file in files_of(self.files)), None)
+
+
+class Webdataset(SourceSpec):
+    """Tar shards whose members belong together by name: `0001.jpg`, `0001.txt`, `0001.json`."""
+
+    implementation: ClassVar[str] = "harness.data.sources.webdataset:webdataset"
+    summary: ClassVar[str] = "tar shards of pictures with .txt, .json or .cls members"
+    use: Literal["webdataset"]
+    files: str
+    """A shard, or a pattern with `*`, `{a,b}` or `{000..012}`."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        content = content_of(files_of(self.files))
+        return {"use": self.use, "version": self.version, "content": content}
+
+    def size(self) -> int | None:
+        return sum(1 for _ in self.ids()) if files_of(self.files) else None
+
+    def ids(self) -> Iterator[str]:
+        from harness.data.sources.webdataset import ids
+
+        return ids(files_of(self.files))
+
+    def card(self) -> Path | None:
+        return next((file.parent / CARD for file in files_of(self.files)), None)
+
 
 def id_of(row: int) -> str:
-    """Return the id of a row of a hub's set."""
+    """Return the id of a row that has only its number."""
     return f"{row:08d}"

@@ -101,6 +101,7 @@ class Planned:
             "benchmark": self.plan.judgement.benchmark.name,
             "signature": self.plan.signature,
             "steps": steps,
+            "data": self.plan.data(),
             "rates": self._rates(),
             "forecast": self.forecast.as_json(),
         }

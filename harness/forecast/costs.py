@@ -91,7 +91,7 @@ def pictures_of(step: Step) -> int | None:
         return len(spec.prompts) * len(spec.seeds)
     if not isinstance(spec, DataSpec):
         return None
-    return most(spec.source, spec.booster, spec.part, spec.curate)
+    return most(spec.source, spec.booster, spec.part, spec.curate, spec.boosters)
 
 
 def _collecting(spec: DataSpec, recipe: Recipe, count: int | None) -> Cost:

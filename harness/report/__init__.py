@@ -263,6 +263,9 @@ def plan_text(planned: Planned) -> str:
     for step in planned.plan.steps:
         state = "done" if step.key in planned.done else "to do" if step.key in to_do else "unneeded"
         lines.append(f"  {state:<8} {step.name:<32} {step.key[:12]}")
+    for name, sets in planned.plan.data().items():
+        shown = ", ".join(f"{each['use']} {each['name']} @ {each['version']}" for each in sets)
+        lines.append(f"  {name:<8} {shown}")
     if planned.recipe.train is not None:
         shown = "  ".join(f"{mark} {rate:.3g}" for mark, _, rate in rates(planned.recipe.train))
         lines.append(f"  rate     {shown}")

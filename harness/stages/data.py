@@ -5,66 +5,55 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from typing import Any
 
-from PIL import Image, ImageOps
-
-from harness import plugins
-from harness.data.curate import curate
+from harness.data.provenance import origin, sources_in
+from harness.data.selection import select
+from harness.data.tally import Tally
 from harness.errors import UsageError
 from harness.interfaces import Picture, Progress, Workplace
-from harness.parts import belongs
-from harness.stages.files import UNREADABLE, Entry, save_png, write_index
+from harness.stages.files import Entry, write_index
+from harness.stages.reading import read_all
 from harness.steps import DataSpec
 
 log = logging.getLogger(__name__)
 
 
 def collect(spec: DataSpec, place: Workplace) -> None:
-    """Write `images/`, the index with what is known of each, and a report of what was dropped."""
+    """Write `images/`, the index with what is known of each, and a report of what became of all."""
     dropped: Counter[str] = Counter()
-    entries = []
-    for number, picture in enumerate(curate(_rows(spec, dropped), spec.curate, dropped)):
-        file = f"images/{number:08d}.png"
-        try:
-            if not (place.folder / file).exists():
-                image = ImageOps.exif_transpose(picture.open()).convert("RGB")
-                save_png(_squared(image, spec.square), place.folder / file)
-            entries.append(_entry(picture, file))
-        except (*UNREADABLE, AttributeError) as error:
-            dropped["unreadable"] += 1
-            reason = f"unreadable: {error}"
-            entries.append(Entry(picture.id, 0, picture.text, None, reason=reason))
-        place.report(Progress(number + 1, 0, "collecting"))
-    kept = [entry for entry in entries if entry.file]
-    broken = [entry.id for entry in entries if not entry.file]
-    if broken:
-        log.warning("left out, for they cannot be read: %s", _named(broken))
+    tally, entries = Tally(spec.reading), []
+    pictures = select(spec, dropped)
+    for picture, file, seen in read_all(pictures, spec, place.folder, tally):
+        entries.append(_entry(picture, file) if not seen.dropped else
+                       Entry(picture.id, 0, picture.text, None, reason=seen.reason))  # fmt: skip
+        place.report(Progress(len(entries), 0, "collecting"))
+    kept = sum(entry.file is not None for entry in entries)
+    by_kind = tally.document()
+    if tally.dropped():
+        log.warning("left out: %s", "; ".join(_told(*each) for each in by_kind["dropped"].items()))
+    dropped.update(tally.dropped())
     if not kept:
         raise UsageError(
             f"no picture is left of {sum(dropped.values())}: {dict(dropped)}",
-            hint="loosen data.curate, or check data.source and data.part",
+            hint="loosen data.curate, or check data.source, data.part and data.reading",
         )
     write_index(place.folder, entries)
-    report = {"kept": len(kept), "dropped": dict(sorted(dropped.items()))}
-    (place.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    _write_report(spec, place, {"kept": kept, "dropped": dict(sorted(dropped.items())),
+                                "pictures": by_kind})  # fmt: skip
 
 
-def _rows(spec: DataSpec, dropped: Counter[str]) -> Iterator[Picture]:
-    """Yield the rows of the part that is asked for; `dropped` counts the others by their part."""
-    for source in (spec.source, spec.booster):
-        if source is None:
-            continue
-        for picture in plugins.implementation(source)(source):
-            if belongs(picture.id, spec.part):
-                yield picture
-            else:
-                dropped["train" if spec.part == "held-out" else "held-out"] += 1
+def _write_report(spec: DataSpec, place: Workplace, report: dict[str, Any]) -> None:
+    """Write what became of all rows and where they are from; the latter is provenance too."""
+    origins = [origin(source) for source in sources_in(spec)]
+    place.notes["sources"] = origins
+    text = json.dumps({**report, "sources": origins}, indent=1, ensure_ascii=False)
+    (place.folder / "report.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _named(ids: list[str]) -> str:
-    rest = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-    return ", ".join(ids[:5]) + rest
+def _told(kind: str, found: dict[str, Any]) -> str:
+    names, more = ", ".join(found["first"]), found["count"] - len(found["first"])
+    return f"{found['count']} {kind} ({names}{f' and {more} more' if more else ''})"
 
 
 def _entry(picture: Picture, file: str) -> Entry:
@@ -73,9 +62,3 @@ def _entry(picture: Picture, file: str) -> Entry:
         picture.id, 0, picture.text, file, tags=picture.tags, facts=dict(picture.facts or {}),
         captions=several, weight=picture.weight,
     )  # fmt: skip
-
-
-def _squared(image: Image.Image, side: int | None) -> Image.Image:
-    if side is None or image.size == (side, side):
-        return image
-    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)

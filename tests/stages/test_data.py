@@ -11,6 +11,7 @@ from PIL import Image
 
 from harness.errors import UsageError
 from harness.interfaces import Workplace
+from harness.records import version_of
 from harness.stages.data import collect
 from harness.stages.files import read_index
 from harness.steps import DataSpec
@@ -57,12 +58,34 @@ def test_a_picture_that_cannot_be_read_is_named_counted_and_left_out(
 ):
     with caplog.at_level(logging.WARNING):
         out = collected(folder, tmp_path / "out")
-    assert "cannot be read: cut.png, words.jpg" in caplog.text
+    assert "left out: 1 not-an-image (words.jpg); 1 truncated (cut.png)" in caplog.text
     report = json.loads((out / "report.json").read_text())
-    assert report == {"kept": 3, "dropped": {"unreadable": 2}}
+    assert (report["kept"], report["dropped"]) == (3, {"truncated": 1, "not-an-image": 1})
+    assert report["pictures"]["dropped"]["truncated"] == {
+        "count": 1, "rule": "the file is cut off", "first": ["cut.png"],
+    }  # fmt: skip
     left = {entry.id: entry.file for entry in read_index(out)}
     assert left["cut.png"] is left["words.jpg"] is None
     assert len(list((out / "images").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("head", "licence"),
+    [("---\nlicense: cc-by-4.0\ntags: [ninja]\n---\n# Ninjas\n", "cc-by-4.0"),
+     ("---\nlicense: [mit, other]\n---\n", "mit, other"), ("# No head\n", None),
+     ("---\nlicense: [mit\n---\n", None), ("---\n- mit\n---\n", None)],
+)  # fmt: skip
+def test_the_report_says_where_the_set_comes_from_and_under_which_licence(
+    folder: Path, tmp_path: Path, head: str, licence: str | None
+):
+    (folder / "README.md").write_text(head)
+    place = Workplace(tmp_path, {})
+    spec = DataSpec.model_validate({"source": {"use": "folder", "path": str(folder)}})
+    collect(spec, place)
+    said = json.loads((tmp_path / "report.json").read_text())["sources"]
+    expected = {"use": "folder", "name": folder.name, "version": version_of(spec.source)}
+    assert said == [{**expected, "licence": licence} if licence else expected]
+    assert place.notes["sources"] == said
 
 
 @pytest.mark.parametrize("weight", ['"heavy"', "-1", "null", "NaN"])

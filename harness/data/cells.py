@@ -1,0 +1,124 @@
+"""What the cells of a row mean: words, tags, and where the bytes of its picture are."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image
+
+from harness.data.specs import Columns
+from harness.errors import UsageError
+from harness.interfaces import Picture
+
+_GAP = r"[ \t\r\n]*"
+
+
+def picture(
+    spec: Columns, name: str, row: Mapping[str, Any], read: Callable[[], bytes], file: str
+) -> Picture:
+    """Return the picture of one row; its bytes are read when somebody asks for them."""
+    written = row.get(spec.text or "") or ""
+    captions = tuple(str(one) for one in (written if isinstance(written, list) else [written]))
+    return Picture(
+        id=name,
+        open=lambda: Image.open(io.BytesIO(read())),
+        text=captions[0] if captions else "",
+        tags=tuple(tags_of(row.get(spec.tags or ""))),
+        facts={fact: row.get(column) for fact, column in spec.facts.items()},
+        captions=captions,
+        weight=weight_of(row[spec.weight], name) if spec.weight else 1.0,
+        read=read,
+        name=file,
+    )
+
+
+def tags_of(cell: Any) -> list[str]:
+    """Return a cell's tags: a list, or text split at its commas, or at its gaps without any."""
+    if isinstance(cell, str):
+        parts = re.split(r",", cell) if "," in cell else cell.split()
+        return [part.strip() for part in parts if part.strip()]
+    return [str(tag) for tag in cell or ()]
+
+
+def weight_of(cell: Any, name: str, where: str | None = None) -> float:
+    try:
+        weight = float(cell)
+    except (TypeError, ValueError):
+        weight = math.nan
+    if not (math.isfinite(weight) and weight >= 0):
+        raise UsageError(f"{name}: weight is no number of 0 or more", where=where)
+    return weight
+
+
+def require(columns: Sequence[str], there: Sequence[str], what: str) -> None:
+    """Refuse rows that lack a column the page names."""
+    for column in columns:
+        if column not in there:
+            raise UsageError(f"{what} has no column {column!r}", hint=f"it has {', '.join(there)}")
+
+
+def bytes_of(cell: Any, folder: Path) -> bytes:
+    """Return a picture's bytes: the cell's own, or those of the file that it names."""
+    inside = cell.get("bytes") if isinstance(cell, dict) else cell
+    if isinstance(inside, bytes):
+        return inside
+    path = cell.get("path") if isinstance(cell, dict) else cell
+    if not isinstance(path, str):
+        raise FileNotFoundError("the row has no picture")
+    return (folder / path).read_bytes()
+
+
+def file_of(cell: Any) -> str:
+    """Return what the file of a picture is called, where the cell says so."""
+    path = cell.get("path") if isinstance(cell, dict) else cell
+    return path if isinstance(path, str) else ""
+
+
+def batch_of(spec: Columns, names: pa.Array, rows: pa.RecordBatch | pa.Table) -> pa.RecordBatch:
+    """Return columns of a source as the columns that every table has."""
+    there = {name: _whole(rows.column(name)) for name in rows.schema.names}
+    empty = pa.array([""] * len(names))
+    columns = {
+        "id": names.cast(pa.string()),
+        "text": text_column(there[spec.text]) if spec.text else empty,
+        "tags": tags_column(there[spec.tags] if spec.tags else empty),
+    }
+    facts = {fact: there[column] for fact, column in spec.facts.items() if fact not in columns}
+    return pa.record_batch({**columns, **facts})
+
+
+def _whole(column: Any) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def text_column(column: pa.Array) -> pa.Array:
+    """Return the text of each row, of several captions the first."""
+    if _is_list(column.type):
+        firsts = [str(each[0]) if each else "" for each in column.to_pylist()]
+        return pa.array(firsts, pa.string())
+    return pc.fill_null(column.cast(pa.string()), "")
+
+
+def tags_column(column: pa.Array) -> pa.Array:
+    """Return what `tags_of` would of each cell, for all of them at once."""
+    if _is_list(column.type):
+        return pa.array([tags_of(each) for each in column.to_pylist()], pa.list_(pa.string()))
+    cells = pc.fill_null(column.cast(pa.string()), "")
+    with_commas = pc.replace_substring_regex(cells, f"{_GAP}(,{_GAP})+", ",")
+    with_gaps = pc.replace_substring_regex(cells, r"[ \t\r\n]+", ",")
+    plain = pc.if_else(pc.match_substring(cells, ","), with_commas, with_gaps)
+    plain = pc.utf8_trim(plain, ", \t\r\n")
+    split = pc.split_pattern(pc.if_else(pc.equal(plain, ""), None, plain), ",")
+    nothing = pa.array([[]], pa.list_(pa.string()))
+    return pc.coalesce(split, nothing[0])
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))

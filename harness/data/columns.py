@@ -1,0 +1,219 @@
+"""Columns of metadata as SQL: which column means what, and what a fact says.
+
+The expressions here say of a column what facts.py says of a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from harness.data.cleaning import SPACES
+from harness.data.facts import HASH, NUMBER
+from harness.data.patterns import required
+from harness.data.specs import Parquet
+from harness.errors import UsageError
+from harness.interfaces import SourceSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind = Literal["whole", "float", "decimal", "text", "list", "other"]
+ROW = "harness row"
+"""The column with a row's number in the whole table."""
+OWN = ("row", "source", "id", "text", "prompt", "tags", "bucket")
+"""Columns of what is written, beside one for each fact."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """Which column is what; a row without an id is called by its number, as on the hub."""
+
+    id: str | None = "id"
+    text: str | None = "text"
+    tags: str | None = "tags"
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """A table of rows: files of Parquet, or batches that are made anew each time."""
+
+    schema: pa.Schema
+    meaning: Meaning
+    files: tuple[Path, ...] = ()
+    batches: Callable[[], Iterator[pa.RecordBatch]] | None = None
+
+    def kind(self, column: str | None) -> Kind:
+        """Return what a column holds."""
+        if column is None or column not in self.schema.names:
+            return "other"
+        return kind_of(self.schema.field(column).type)
+
+    def tags(self) -> str:
+        """Return a row's tags as SQL, a list."""
+        return tag_list("worn", self.kind(self.meaning.tags))
+
+    def fact(self, name: str) -> tuple[str, Kind]:
+        """Return a fact's column as SQL, and what it holds; an unknown one holds nothing."""
+        kind = self.kind(self.meaning.facts.get(name))
+        return (quoted(f"fact {name}"), kind) if name in self.meaning.facts else ("NULL", "other")
+
+
+def metadata_of(source: SourceSpec) -> Metadata:
+    """Return what is known of a source's rows: files of Parquet are read as they are."""
+    from harness.data import tables
+
+    if isinstance(source, Parquet):
+        meaning = Meaning(source.id, source.text, source.tags, source.facts)
+        return parquet(tuple(required(source.files, "data.source.files")), meaning)
+    rows = tables.tables(source)
+    first = next(rows, None)
+    if first is None:
+        raise UsageError(f"the source {source.use} has no rows", hint="correct data.source")
+    facts = {name: name for name in first.schema.names if name not in tables.OWN}
+    begun = [chain([first], rows)]
+    return Metadata(first.schema, Meaning(facts=facts),
+                    batches=lambda: begun.pop() if begun else tables.tables(source))  # fmt: skip
+
+
+def parquet(files: tuple[Path, ...], meaning: Meaning) -> Metadata:
+    """Return the metadata in Parquet files, whose columns must be there."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if odd := [str(file) for file in files if set("*?[") & set(str(file))]:
+        raise UsageError(f"{odd[0]} has *, ? or [ in its name", hint="rename the file")
+    try:
+        schema = pq.read_schema(files[0])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UsageError(f"is no Parquet file: {str(error).splitlines()[0]}",
+                         where=str(files[0])) from None  # fmt: skip
+    for column in ("file_index", "file_row_number"):
+        if column in schema.names:
+            raise UsageError(f"has a column {column!r}, which the engine calls its own",
+                             where=str(files[0]), hint="rename the column")  # fmt: skip
+    for column in (meaning.id, meaning.text, meaning.tags, *meaning.facts.values()):
+        if column is not None and column not in schema.names:
+            raise UsageError(f"has no column {column!r}", where=str(files[0]),
+                             hint=f"it has {', '.join(schema.names)}")  # fmt: skip
+    return Metadata(schema, meaning, files)
+
+
+def kind_of(kind: pa.DataType) -> Kind:
+    import pyarrow.types as types
+
+    if types.is_dictionary(kind):
+        return kind_of(kind.value_type)
+    if types.is_list(kind) or types.is_large_list(kind):
+        return "list" if kind_of(kind.value_type) == "text" else "other"
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return "text"
+    if types.is_integer(kind):
+        return "whole"
+    if types.is_floating(kind):
+        return "float"
+    return "decimal" if types.is_decimal(kind) else "other"
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL."""
+    if "\x00" in text:
+        raise UsageError("a rule holds the character NUL", hint="remove it")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def written(fact: str) -> str:
+    """Return what the column of a fact is called in what is written."""
+    return f"fact_{fact}" if fact in OWN else fact
+
+
+def value(column: str, kind: Kind) -> str:
+    """Return a fact as a number: see facts.value_of."""
+    if kind == "text":
+        return f"CASE WHEN regexp_full_match({column}, '{NUMBER}') THEN {column}::DOUBLE END"
+    if kind == "float":
+        return f"CASE WHEN NOT isnan({column}) THEN {column}::DOUBLE END"
+    return f"{column}::DOUBLE" if kind in ("whole", "decimal") else "NULL::DOUBLE"
+
+
+def word(column: str, kind: Kind) -> str:
+    """Return a fact as a word: see facts.word_of."""
+    return f"{column}::VARCHAR" if kind in ("text", "whole") else "NULL::VARCHAR"
+
+
+def year(column: str, kind: Kind) -> str:
+    """Return a fact as a year in figures: see facts.year_of."""
+    if kind == "float":
+        whole = f"isfinite({column}) AND {column} = trunc({column}) AND abs({column}) < 1e15"
+        return f"CASE WHEN {whole} AND {column} <> 0 THEN {column}::BIGINT::VARCHAR END"
+    if kind == "whole":
+        return f"CASE WHEN {column} <> 0 THEN {column}::VARCHAR END"
+    return f"nullif({word(column, kind)}, '')"
+
+
+def hashed(column: str, kind: Kind) -> str:
+    """Return a fact as a hash of 64 bits: see facts.hash_of."""
+    if kind == "text":
+        return (
+            f"CASE WHEN regexp_full_match({column}, '{HASH}') THEN ('0x' || {column})::UBIGINT END"
+        )
+    if kind != "whole":
+        return "NULL::UBIGINT"
+    wide = f"{column}::HUGEINT"
+    return f"(CASE WHEN {column} < 0 THEN {wide} + 18446744073709551616 ELSE {wide} END)::UBIGINT"
+
+
+def tag_list(column: str, kind: Kind) -> str:
+    """Return a row's tags as a list without empty ones: see cells.tags_of."""
+    if kind == "list":
+        return f"coalesce(list_filter({column}, lambda t: t <> ''), [])"
+    if kind != "text":
+        return "[]::VARCHAR[]"
+    text, odd = f"coalesce({column}::VARCHAR, '')", f"[{SPACES.replace(' ', '')}]"
+    commas = f"list_transform(string_split({text}, ','), lambda t: trim(t, {literal(SPACES)}))"
+    spaces = (
+        f"CASE WHEN regexp_matches({text}, {literal(odd)}) "
+        f"THEN regexp_split_to_array({text}, {literal(f'[{SPACES}]+')}) "
+        f"ELSE string_split({text}, ' ') END"
+    )
+    split = f"CASE WHEN contains({text}, ',') THEN {commas} ELSE {spaces} END"
+    return f"list_filter({split}, lambda t: t <> '')"
+
+
+def rows(table: Metadata, source: str) -> str:
+    """Return the table in `source` under our names: row, id, text, facts, and tags as `worn`."""
+    meaning = table.meaning
+    number = quoted(ROW)
+    name = f"{quoted(meaning.id)}::VARCHAR" if meaning.id else f"printf('%08d', {number})"
+    text = quoted(meaning.text) if meaning.text else "NULL"
+    text = f"{text}[1]" if table.kind(meaning.text) == "list" else f"{text}::VARCHAR"
+    tags = quoted(meaning.tags) if meaning.tags else "NULL"
+    facts = "".join(
+        f", {quoted(column)} AS {quoted(f'fact {fact}')}" for fact, column in meaning.facts.items()
+    )
+    return (
+        f"SELECT {number} AS row, coalesce({name}, 'None') AS id, coalesce({text}, '') AS text, "
+        f"{tags} AS worn{facts} FROM {source}"
+    )
+
+
+def files_sql(files: Sequence[Path], counts: Sequence[int]) -> str:
+    """Return Parquet files as one table whose rows are numbered in order.
+
+    Statistics in the files leave NaN out; unless told so the engine takes them at their word.
+    """
+    before = [0, *accumulate(counts)][:-1]
+    names = ", ".join(literal(str(file)) for file in files)
+    return (
+        f"(SELECT *, ({before}::BIGINT[])[file_index::BIGINT + 1] + file_row_number AS "
+        f"{quoted(ROW)} FROM read_parquet([{names}], file_row_number = true, can_have_nan = true))"
+    )

@@ -1,0 +1,121 @@
+"""Tar shards in the form of WebDataset: members that follow each other under one name are a row.
+
+Heads are read one after the other, and a picture's bytes only where its row is kept, from its
+place in the shard. What a member is, is said by what follows the first dot of its name.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from harness.data.cells import tags_of
+from harness.data.patterns import required
+from harness.data.specs import IMAGES, Webdataset
+from harness.errors import UsageError
+from harness.interfaces import Picture
+
+_NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]*)")
+Members = dict[str, tarfile.TarInfo]
+
+
+def webdataset(spec: Webdataset) -> Iterator[Picture]:
+    """Yield the rows that have a picture, shard by shard."""
+    for shard in required(spec.files, "data.source.files"):
+        with shard.open("rb") as stream:
+            for key, members in _rows(shard):
+                yield _picture(shard, key, members, {
+                    kind: _read(stream, members[kind]) for kind in ("txt", "json", "cls")
+                    if kind in members
+                })  # fmt: skip
+
+
+def ids(shards: Sequence[Path]) -> Iterator[str]:
+    return (_id(shard, key) for shard in shards for key, _ in _rows(shard))
+
+
+def _rows(shard: Path) -> Iterator[tuple[str, Members]]:
+    """Yield each row's name and members, by what they are."""
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            named = ((found.groups(), each) for each in tar
+                     if each.isfile() and (found := _NAME.fullmatch(each.name)))  # fmt: skip
+            for key, row in groupby(named, key=lambda pair: pair[0][0]):
+                members = {kind.lower(): each for (_, kind), each in row}
+                if _image(members):
+                    yield key, members
+            _require_end(shard, tar.offset)
+    except tarfile.TarError as error:
+        raise UsageError(f"is no plain tar file that can be read: {error}", where=str(shard),
+                         hint="fetch it again, or unpack .tar.gz to .tar") from error  # fmt: skip
+
+
+def _require_end(shard: Path, offset: int) -> None:
+    """Refuse a shard that stops without the empty block that ends every tar file."""
+    with shard.open("rb") as stream:
+        stream.seek(offset)
+        if stream.read(tarfile.BLOCKSIZE) != b"\0" * tarfile.BLOCKSIZE:
+            raise tarfile.ReadError("it is cut off")
+
+
+def _image(members: Members) -> str | None:
+    return next((kind for kind in members if f".{kind}" in IMAGES), None)
+
+
+def _id(shard: Path, key: str) -> str:
+    return f"{shard.stem}/{key}"
+
+
+def _picture(shard: Path, key: str, members: Members, said: dict[str, bytes]) -> Picture:
+    name = _id(shard, key)
+    facts = _facts(said["json"], f"{shard}:{key}.json") if "json" in said else {}
+    if "cls" in said:
+        facts["cls"] = _text(said["cls"], f"{shard}:{key}.cls").strip()
+    written = facts.get("text") or facts.get("caption") or ""
+    text = _text(said["txt"], f"{shard}:{key}.txt").strip() if "txt" in said else str(written)
+    kind = _image(members) or ""
+
+    def read() -> bytes:
+        with shard.open("rb") as stream:
+            return _read(stream, members[kind])
+
+    return Picture(
+        id=name, open=lambda: Image.open(io.BytesIO(read())), text=text,
+        tags=tuple(tags_of(facts["tags"]) if "tags" in facts else _split(text)),
+        facts=facts, captions=(text,), read=read, name=f"{key}.{kind}",
+    )  # fmt: skip
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _read(stream: Any, member: tarfile.TarInfo) -> bytes:
+    stream.seek(member.offset_data)
+    data: bytes = stream.read(member.size)
+    return data
+
+
+def _text(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError("is not UTF-8 text", where=where, hint="save it as UTF-8") from None
+
+
+def _facts(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        facts = json.loads(_text(data, where))
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict):
+        raise UsageError("is not a JSON object", where=where)
+    return facts

@@ -1,0 +1,149 @@
+"""Two editions of a set side by side: what came, what went, and what is another picture or word."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from running import Command
+
+from harness import recipe as recipes
+from harness.data.specs import Folder
+from harness.differences import between, edition, told
+from harness.errors import HarnessError, StoreError, UsageError
+from harness.interfaces import Workplace
+from harness.plan import collected
+from harness.pocket.world import row
+from harness.records import Artifact, make_step, version_of
+from harness.stages.data import collect
+from harness.steps import DataSpec
+from harness.store import Store
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Path:
+    root = tmp_path / "before"
+    root.mkdir()
+    for name, number in (("a", 0), ("b", 1), ("c", 2), ("d", 3)):
+        row("ninja", number).image().save(root / f"{name}.png")
+        (root / f"{name}.txt").write_text(f"words of {name}")
+    (root / "README.md").write_text("---\nlicense: mit\n---\n")
+    return root
+
+
+@pytest.fixture
+def after(before: Path, tmp_path: Path) -> Path:
+    """a is gone, b shows another picture, c has other words, d is another file, e is new."""
+    root = tmp_path / "after"
+    shutil.copytree(before, root)
+    (root / "a.png").unlink()
+    row("ninja", 9).image().save(root / "b.png")
+    (root / "c.txt").write_text("other words")
+    Image.open(root / "d.png").save(root / "d.png", compress_level=0)
+    row("ninja", 5).image().save(root / "e.png")
+    (root / "README.md").write_text("---\nlicense: cc0-1.0\n---\n")
+    return root
+
+
+def artifact(folder: Path, store: Store) -> Artifact:
+    spec = DataSpec(source=Folder(use="folder", path=str(folder)))
+    step = make_step("data", "data", 2, spec)
+    return store.get_or_make(step, lambda out: collect(spec, Workplace(out, {})))
+
+
+def test_two_folders_differ_by_id_picture_and_words(before: Path, after: Path, tmp_path: Path):
+    found = between(str(before), str(after), Store(tmp_path / "store"))
+    assert found.added == ("e.png",)
+    assert found.removed == ("a.png",)
+    assert found.changed == {"b.png": ("picture",), "c.png": ("words",)}
+    assert found.same == 1, "d is another file and the same picture"
+    text = told(found)
+    assert "1 added: e.png" in text
+    assert "2 changed: 1 pictures, 1 words: b.png (picture), c.png (words)" in text
+    assert "licence mit" in text
+    assert "licence cc0-1.0" in text
+
+
+def test_artifacts_are_found_by_the_first_digits_of_their_keys(
+    before: Path, after: Path, tmp_path: Path
+):
+    store = Store(tmp_path / "store")
+    one, other = artifact(before, store), artifact(after, store)
+    found = between(one.key[:10], other.key, store).document()
+    assert found["added"] == {"count": 1, "first": ["e.png"]}
+    assert found["removed"] == {"count": 1, "first": ["a.png"]}
+    assert found["changed"]["first"] == [
+        {"id": "b.png", "what": ["picture"]}, {"id": "c.png", "what": ["words"]},
+    ]  # fmt: skip
+    assert (found["a"]["key"], found["b"]["pictures"]) == (one.key, 4)
+    source = Folder(use="folder", path=str(before))
+    assert found["a"]["sources"] == [
+        {"use": "folder", "name": "before", "version": version_of(source), "licence": "mit"}
+    ]
+    assert found["a"]["sources"][0]["version"] != found["b"]["sources"][0]["version"]
+
+
+def test_a_set_that_was_collected_is_the_folder_it_was_collected_from(before: Path, tmp_path: Path):
+    store = Store(tmp_path / "store")
+    found = between(str(before), artifact(before, store).key, store)
+    assert found.same == 4
+    assert (found.added, found.removed, found.changed) == ((), (), {})
+    assert found.a.sources == found.b.sources, "one content is one version, wherever it is read"
+
+
+def test_what_was_left_out_of_a_set_is_none_of_its_rows(before: Path, tmp_path: Path):
+    store = Store(tmp_path / "store")
+    whole = artifact(before, store)
+    (before / "b.png").write_bytes((before / "b.png").read_bytes()[:90])
+    assert between(whole.key, artifact(before, store).key, store).removed == ("b.png",)
+
+
+def test_a_recipe_stands_for_its_data_once_that_is_collected(tmp_path: Path):
+    store, recipe = Store(tmp_path / "store"), recipes.load("pocket-ninja")
+    with pytest.raises(StoreError, match="the data of pocket-ninja is not collected"):
+        edition("pocket-ninja", store)
+    step = collected(recipe)
+    assert step is not None
+    assert isinstance(step.spec, DataSpec)
+    small = step.spec.model_copy(
+        update={"source": step.spec.source.model_copy(update={"count": 12})}
+    )
+    store.get_or_make(step, lambda out: collect(small, Workplace(out, {})))
+    assert len(edition("pocket-ninja", store).rows) > 8
+    with pytest.raises(UsageError, match="pocket-base learns from no data"):
+        edition("pocket-base", store)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("abcdef12", "no artifact of collected data begin with abcdef12"),
+     ("no-such-recipe", "there is no recipe called 'no-such-recipe'")],
+)  # fmt: skip
+def test_a_name_that_means_nothing_is_refused(name: str, says: str, tmp_path: Path):
+    with pytest.raises(HarnessError, match=says):
+        edition(name, Store(tmp_path))
+
+
+def test_an_id_that_comes_twice_is_two_rows(tmp_path: Path):
+    (tmp_path / "images").mkdir()
+    lines = []
+    for number in range(2):
+        row("ninja", number).image().save(tmp_path / f"images/{number}.png")
+        lines.append({"id": "x", "seed": 0, "text": "", "file": f"images/{number}.png"})
+    (tmp_path / "index.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    assert list(edition(str(tmp_path), Store(tmp_path / "store")).rows) == ["x", "x#2"]
+
+
+def test_the_command_prints_a_document_and_exits_with_zero(
+    command: Command, before: Path, after: Path, tmp_path: Path
+):
+    ran = command("diff-data", before, after, "--json", "--store", tmp_path / "store")
+    assert ran.code == 0
+    assert ran.json["same"] == 1
+    assert set(ran.json) == {"a", "b", "same", "added", "removed", "changed"}
+    plain = command("diff-data", before, after, "--store", tmp_path / "store")
+    assert plain.code == 0
+    assert plain.out.startswith(f"a  {before}: 4 pictures\n   folder before @ ")
