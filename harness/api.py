@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import album, board, card, pages, plugins
 from harness import benchmark as benchmarks
-from harness import board, card, pages, plugins
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, Judgement, PromptSuite
 from harness.checks import cautions as cautions
@@ -33,12 +31,13 @@ from harness.forecast import Forecast, Planned, forecast
 from harness.forecast.cards import Card, card_at_hand, card_named
 from harness.groups import Part, groups_of, parts, read_samples
 from harness.interfaces import Page
+from harness.live import Live, Together
 from harness.plan import RunPlan, plan, plan_reference, plan_supplied
 from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
 from harness.records import Result, Step
 from harness.rehearsal import rehearsal
-from harness.run import Outcome, Settings, execute, make_all, missing, write_result
+from harness.run import Outcome, Settings, copy_whole, execute, make_all, missing, write_result
 from harness.store import Store
 from harness.supplied import read_supplied
 from harness.sweep import STRENGTHS, Advice, Kind, Point, advise, at_checkpoints, at_strengths
@@ -77,12 +76,13 @@ class Place:
         if self.processes is not None and self.processes < 1:
             raise UsageError(f"--processes {self.processes} is no number of processes",
                              hint="1 or more")  # fmt: skip
+        store = Store(self.store)
         return Settings(
-            store=Store(self.store),
+            store=store,
             reports=self.reports,
             device=partial(resolve_device, self.device),
             executor=executor(self.executor),
-            watcher=watcher(self.quiet),
+            watcher=Together([watcher(self.quiet), Live(store)]),
             processes=partial(count_processes, self.processes),
         )
 
@@ -248,6 +248,7 @@ def _replicated(name: str, runs: Sequence[RunPlan], settings: Settings) -> list[
     seeds = [each.result.training_seeds[0] for each in outcomes]
     write_tables(path, list(zip(seeds, [each.path for each in outcomes], strict=True)))
     write_result(whole, path)
+    copy_whole(album.place_of(outcomes[0].path), album.place_of(path))
     made = tuple(f"{one.result.recipe}/{step}" for one in outcomes for step in one.made)
     reused = tuple(f"{one.result.recipe}/{step}" for one in outcomes for step in one.reused)
     return [Outcome(whole, path, made, reused), *outcomes]
@@ -259,7 +260,7 @@ def sanity(name: str, place: Place, base: str | None = None) -> card.Card:
     drawn = recipes.load(base or ("pocket-base" if _is_pocket(judgement) else "sdxl-base"))
     settings = place.settings()
     for each in card.plans(judgement, drawn):
-        execute(each, settings, card.SHELF)
+        execute(each, settings, card.SHELF, pictures=False)
     found = read_card(place.reports, name)
     assert found is not None
     return found
@@ -454,28 +455,6 @@ def gc(place: Place, dry_run: bool) -> Garbage:
 
 def doctor(place: Place) -> list[Finding]:
     return examine(place.store)
-
-
-def dashboard(place: Place, port: int) -> int:
-    """Serve the dashboard on localhost until it is stopped; return its exit code."""
-    if find_spec("streamlit") is None:
-        raise MissingPrerequisite(
-            "the dashboard needs streamlit", hint="pip install 'harness[dashboard]'"
-        )
-    here = Path(__file__).parent
-    app = next(
-        root / "app.py"
-        for root in (here.parent / "dashboard", here / "shipped" / "dashboard")
-        if (root / "app.py").is_file()
-    )
-    environment = os.environ | {
-        "HARNESS_STORE": str(place.store.resolve()),
-        "HARNESS_REPORTS": str(place.reports.resolve()),
-    }
-    command = [sys.executable, "-m", "streamlit", "run", str(app)]
-    options = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true",
-               "--browser.gatherUsageStats=false"]  # fmt: skip
-    return subprocess.run([*command, *options], env=environment, check=False).returncode
 
 
 def images_of(result: Result, store: Path) -> Path | None:

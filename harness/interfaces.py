@@ -240,6 +240,18 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Likeness:
+    """How near each image comes to the nearest picture of a side, and what that compares with."""
+
+    images: Array
+    others: NDArray[np.int64]
+    """The row of the side's picture that each image is nearest to."""
+    null: Array
+    """How near pictures come that copy nothing."""
+    threshold: float
+
+
+@dataclass(frozen=True)
 class Measurement:
     """What a metric says: one value with its interval, and what the value is made of."""
 
@@ -260,6 +272,8 @@ class Measurement:
     """A finding that no good value can outweigh, such as copied pictures."""
     pairs: tuple[Pair, ...] = ()
     """The worst pairs of an image and a side's picture, worst first."""
+    likeness: Likeness | None = None
+    """What a copy rate was counted from."""
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,10 @@ def write_tables(whole: Path, runs: Sequence[tuple[int, Path]]) -> None:
         for table, (seed, _) in zip(samples, runs, strict=True)
     ]
     pq.write_table(pa.concat_tables(marked), whole.with_suffix(".samples.parquet"))
+    near = [file.with_suffix(".likeness.parquet") for _, file in runs]
+    if all(file.is_file() for file in near):
+        whole_near = pa.concat_tables([pq.read_table(file) for file in near])
+        pq.write_table(whole_near, whole.with_suffix(".likeness.parquet"))
     prompts = pa.concat_tables(
         pq.read_table(file.with_suffix(".prompts.parquet")) for _, file in runs
     )

@@ -14,7 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from harness import __version__
+import pyarrow.parquet as pq
+
+from harness import __version__, album
 from harness.errors import MissingPrerequisite
 from harness.interfaces import Page, Progress, Workplace
 from harness.plan import RunPlan, without
@@ -22,6 +24,15 @@ from harness.records import Result, Step
 from harness.stages import STAGES
 from harness.steps import SampleSpec
 from harness.store import Store, read_artifact, write_text
+
+TABLES = ("samples", "prompts", "likeness")
+"""What stands beside a result file as Parquet, where there is something to say."""
+ALBUM = ("sample", "captions", "bare", "originals")
+"""Steps whose pictures an album shows."""
+PAIRS = 24
+"""How many of the nearest pairs an album shows, of each metric that looks for them."""
+CURVE = 200
+"""Points that a loss curve has at most."""
 
 
 class Watcher(Protocol):
@@ -103,10 +114,10 @@ def missing(plan: RunPlan, store: Store, goal: Step | None = None) -> list[Step]
     return [step for step in plan.steps if step.key in needed]
 
 
-def execute(plan: RunPlan, settings: Settings, shelf: str = "") -> Outcome:
+def execute(plan: RunPlan, settings: Settings, shelf: str = "", pictures: bool = True) -> Outcome:
     """Make what is missing and write the result file, on a shelf of the benchmark's own reports.
 
-    What lies on a shelf is no row of the leaderboard.
+    What lies on a shelf is no row of the leaderboard. `pictures` asks for an album beside it.
     """
     steps = missing(plan, settings.store)
     lacking = make_all(plan, steps, settings)
@@ -118,11 +129,48 @@ def execute(plan: RunPlan, settings: Settings, shelf: str = "") -> Outcome:
     result = assemble(plan, settings.store)
     path = settings.reports / result.benchmark / shelf / f"{result.recipe}.json"
     write_result(result, path)
-    for table in ("samples", "prompts"):
-        part = path.with_suffix(".part")
-        shutil.copyfile(settings.store.place(plan.score) / f"{table}.parquet", part)
-        part.replace(path.with_suffix(f".{table}.parquet"))
+    for table in TABLES:
+        copy_whole(settings.store.place(plan.score) / f"{table}.parquet", table_beside(path, table))
+    if pictures:
+        write_album(plan, settings.store, path)
     return Outcome(result, path, made, reused)
+
+
+def table_beside(result: Path, table: str) -> Path:
+    return result.with_suffix(f".{table}.parquet")
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file whole or not at all, where it is there."""
+    if source.is_file():
+        part = target.with_name(f".{target.name}.part")
+        shutil.copyfile(source, part)
+        part.replace(target)
+
+
+def write_album(plan: RunPlan, store: Store, result: Path) -> None:
+    """Write a result's small pictures beside it, with the originals that it comes nearest to."""
+    folders = {
+        step.name: store.place(step)
+        for step in plan.steps
+        if step.name in ALBUM and store.has(step)
+    }
+    near = _nearest(table_beside(result, "likeness"))
+    album.write(album.place_of(result), folders, {"originals": near})
+
+
+def _nearest(table: Path) -> set[str]:
+    """Return the ids of originals that images come nearest to, in any metric."""
+    if not table.is_file():
+        return set()
+    rows = [row for row in pq.read_table(table).to_pylist() if row["prompt_id"] is not None]
+    found: set[str] = set()
+    for metric in {row["metric"] for row in rows}:
+        own = sorted(
+            (row for row in rows if row["metric"] == metric), key=lambda row: -row["value"]
+        )
+        found |= {row["other"] for row in own[:PAIRS]}
+    return found
 
 
 def make_all(plan: RunPlan, steps: Sequence[Step], settings: Settings) -> dict[str, str]:
@@ -223,7 +271,39 @@ def _history(plan: RunPlan, store: Store) -> dict[str, Any]:
             seconds[step.name] = last.pop("seconds")
             if sources := last.pop("sources", None):
                 data[step.name] = sources
-    return {**last, "data": data, "seconds": seconds, "efficiency": efficiency(plan, store)}
+    return {
+        **last, "data": data, "seconds": seconds, "efficiency": efficiency(plan, store),
+        "page": resolved(plan), "loss": loss_curve(plan, store),
+    }  # fmt: skip
+
+
+def resolved(plan: RunPlan) -> dict[str, Any]:
+    """Return what the recipe said in full, defaults and all, by step."""
+    return {
+        step.name: _flat(step.spec.model_dump(mode="json", exclude={"prompts", "pins", "entries"}))
+        for step in plan.steps
+        if step.name.split("-")[0] in ("data", "texts", "train") or step.name == "sample"
+    }
+
+
+def _flat(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a step's spec with what it calls `train` not a floor below its own name."""
+    return {**spec.pop("train", {}), **spec}
+
+
+def loss_curve(plan: RunPlan, store: Store) -> list[tuple[int, float]]:
+    """Return step and mean loss of every stretch of training; nothing where none was trained."""
+    train = next((step for step in plan.steps if step.name == "train"), None)
+    if train is None or not store.has(train):
+        return []
+    lines = (store.place(train) / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    losses = [float(json.loads(line)["loss"]) for line in lines]
+    width = -(-len(losses) // CURVE) or 1
+    stretches = [losses[at : at + width] for at in range(0, len(losses), width)]
+    return [
+        (min((number + 1) * width, len(losses)), round(sum(each) / len(each), 6))
+        for number, each in enumerate(stretches)
+    ]
 
 
 def efficiency(plan: RunPlan, store: Store) -> dict[str, Any]:

@@ -5,14 +5,13 @@ Like `api`, it is the verbs of the command line as functions of values; nothing 
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import api, pages
+from harness import album, api, pages
 from harness import benchmark as benchmarks
 from harness import recipe as recipes
 from harness.api import Place
@@ -31,12 +30,11 @@ from harness.plan import RunPlan
 from harness.records import Result
 from harness.report import picture_of
 from harness.report.pairs import Look, Shown, gated, shown, worst_pairs
-from harness.run import Settings, execute
+from harness.run import TABLES, Settings, copy_whole, execute, table_beside
 from harness.stages.files import read_index
 from harness.store import Store
 
 BASELINES = "baselines"
-TABLES = ("samples", "prompts")
 
 
 def compare(
@@ -107,14 +105,26 @@ def gate(
         raise UsageError(f"there is no baseline {baseline}",
                          hint=f"`harness gate {name} --accept` writes one")  # fmt: skip
     chosen = policy.DEFAULT if rules is None else policy.load(rules)
-    before = contender(baseline, place)
+    benchmark = read_result(baseline).benchmark
     file = Path(name) if name.endswith(".json") else (
-        api.run([name], before.result.benchmark, place, replicates)[0].path)  # fmt: skip
-    after, judgement = contender(file, place), _judgement(before.result.benchmark)
+        api.run([name], benchmark, place, replicates)[0].path)  # fmt: skip
+    found = hold(file, baseline, place, chosen)
+    _remember(file, found.gate.verdict, place.reports)
+    return found
+
+
+def hold(file: Path, baseline: Path, place: Place, rules: policy.Policy = policy.DEFAULT) -> Gated:
+    """Hold a result to a policy beside its baseline, and leave no trace of it."""
+    before, after = contender(baseline, place), contender(file, place)
+    judgement = _judgement(before.result.benchmark)
     groups = groups_of(judgement) if judgement else {}
-    found = judge(after, before, chosen, noise.read(baseline), groups)
-    _remember(file, found.verdict, place.reports)
+    found = judge(after, before, rules, noise.read(baseline), groups)
     return Gated(found, after, before, file, baseline)
+
+
+def keep(file: Path, place: Place, note: str) -> None:
+    """Remember that a result was looked at and its baseline kept, and why."""
+    _remember(file, "kept", place.reports, note)
 
 
 def worst_of(found: Gated, place: Place) -> tuple[Shown, ...]:
@@ -150,26 +160,28 @@ def find_baseline(name: str, reports: Path) -> Path:
     return files[0]
 
 
-def accept(name: str, benchmark: str | None, place: Place, replicates: int = 1) -> Path:
+def accept(
+    name: str, benchmark: str | None, place: Place, replicates: int = 1, note: str = ""
+) -> Path:
     """Run a recipe and write its result as the baseline that later ones are held to."""
     file = Path(name) if name.endswith(".json") else (
         api.run([name], benchmark, place, replicates)[0].path)  # fmt: skip
     result = read_result(file)
     target = place.reports / BASELINES / result.benchmark / f"{result.recipe}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
-    for suffix in (".json", *(f".{table}.parquet" for table in TABLES)):
-        part = target.with_suffix(".part")
-        shutil.copyfile(file.with_suffix(suffix), part)
-        part.replace(target.with_suffix(suffix))
-    _remember(file, "accepted", place.reports)
+    for table in TABLES:
+        copy_whole(table_beside(file, table), table_beside(target, table))
+    copy_whole(album.place_of(file), album.place_of(target))
+    copy_whole(file, target)
+    _remember(file, "accepted", place.reports, note)
     return target
 
 
-def _remember(file: Path, outcome: Known, reports: Path) -> None:
+def _remember(file: Path, outcome: Known, reports: Path, note: str = "") -> None:
     """Add a result to its recipe's history."""
     result = read_result(file)
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    event = history.event_of(result, outcome, at, commit_here())
+    event = history.event_of(result, outcome, at, commit_here(), note)
     history.add(history.place_of(reports, result.benchmark, result.recipe), event)
 
 
@@ -200,7 +212,10 @@ def calibrate(
 
 
 def _run_all(plans: Sequence[RunPlan], settings: Settings, name: str) -> list[Contender]:
-    return [read(execute(each, settings, f"{nulls.SHELF}/{name}").path) for each in plans]
+    return [
+        read(execute(each, settings, f"{nulls.SHELF}/{name}", pictures=False).path)
+        for each in plans
+    ]
 
 
 def recall(

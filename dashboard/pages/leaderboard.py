@@ -2,30 +2,97 @@
 
 from __future__ import annotations
 
-import data
 import streamlit as st
 
-from harness.errors import HarnessError
+from dashboard import charts, components, house, running
+from harness import board as boards
+from harness.browse import standings
+from harness.browse.standings import Choice
 
-st.title("Leaderboard")
-try:
-    boards = data.boards()
-except HarnessError as error:
-    st.info(f"{error}")
-    st.code("harness demo", language="bash")
-    st.stop()
-names = [data.label(board) for board in boards]
-board = boards[names.index(st.selectbox("Board", names, bind="query-params", key="board"))]
-st.caption(
-    f"Ranked by {board.ranked_by}. Rows that cannot be told apart share a rank; "
-    "only rows with one signature stand together."
-)
-table = data.table(board)
-st.dataframe(table, hide_index=True, width="stretch")
-st.download_button("CSV", table.to_csv(index=False), "leaderboard.csv", on_click="ignore")
-st.subheader("The same prompt and seed under every recipe")
-shown = data.pictures(board, limit=24)
-if shown.rows:
-    st.html(data.picture_table(shown))
-else:
-    st.info("The images are not in this store; `harness run` makes them again.")
+ALL = "all prompts"
+
+
+def main() -> None:
+    board = house.board("Leaderboard")
+    running.strip()
+    choice, sort = choose(board), st.query_params.get("sort", "rank")
+    view = standings.standings(house.shelf(), board, choice)
+    if st.session_state.get("view") == "Pareto":
+        pareto(view, board)
+        return
+    picked = house.state_of("board_table", "picked", st.query_params.get_all("pick"))
+    said = house.state_of("board_table", "sort", {"by": sort.lstrip("-"), "down": sort[:1] == "-"})
+    st.query_params["pick"] = picked
+    st.query_params["sort"] = f"{'-' if said['down'] else ''}{said['by']}"
+    actions(board, picked)
+    found = components.board(
+        key="board_table", data={**view, "picked": picked, "sort": said},
+        on_picked_change=nothing, on_sort_change=nothing, on_open_change=nothing,
+    )  # fmt: skip
+    if found.open:
+        st.switch_page("pages/run.py", query_params={"id": found.open})
+
+
+def nothing() -> None:
+    """Let the page run again; what changed is in the component's state."""
+
+
+def choose(board: boards.Board) -> Choice:
+    """Return what of the board is looked at."""
+    across = st.columns([3, 2, 2, 1.4])
+    metrics = across[0].multiselect(
+        "Metrics", board.metrics, board.headlines, key="metrics", bind="query-params"
+    )
+    group = across[1].selectbox(
+        "Prompts", [ALL, *standings.group_names(board)], key="prompts", bind="query-params",
+        help="A suite or a tag: means over its prompts alone. Ranks stay those of all prompts.",
+    )  # fmt: skip
+    words = across[2].text_input("Recipe", key="recipe", bind="query-params",
+                                 placeholder="part of a name or summary")  # fmt: skip
+    across[3].segmented_control("View", ["Table", "Pareto"], default="Table", key="view",
+                                bind="query-params", required=True)  # fmt: skip
+    return Choice(tuple(metrics), "" if group == ALL else group, words or "")
+
+
+def actions(board: boards.Board, picked: list[str]) -> None:
+    """Offer what can be done with the picked rows, and the whole table as CSV."""
+    with st.container(horizontal=True):
+        if st.button("Compare", disabled=len(picked) < 2, icon=":material/compare:",
+                     help="Select two rows."):  # fmt: skip
+            names = [short(name) for name in picked]
+            st.switch_page("pages/compare.py", query_params={"a": names[0], "b": names[1]})
+        if st.button("Grid", disabled=not picked, icon=":material/grid_view:",
+                     help="Select rows."):  # fmt: skip
+            st.switch_page(
+                "pages/grid.py",
+                query_params={"results": [short(name) for name in picked[: house.MOST]]},
+            )
+        st.download_button("CSV", lambda: boards.as_csv([board]), "leaderboard.csv", "text/csv",
+                           on_click="ignore", icon=":material/download:")  # fmt: skip
+
+
+def short(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
+
+
+def pareto(view: dict[str, object], board: boards.Board) -> None:
+    """Draw the board on two metrics, with the front of what nothing beats in both."""
+    names = [head["name"] for head in view["metrics"]]  # type: ignore[index, attr-defined]
+    if len(names) < 2:
+        st.info("Choose two metrics or more.")
+        return
+    across = st.columns(2)
+    x = across[0].selectbox("Across", names, 0, key="x", bind="query-params")
+    y = across[1].selectbox("Up", names, 1, key="y", bind="query-params")
+    rows = standings.pareto(view, x, y)
+    if x == y or not rows:
+        st.info("Choose two different metrics that have values.")
+        return
+    up = {head["name"]: head["up"] for head in view["metrics"]}  # type: ignore[index, attr-defined]
+    st.altair_chart(charts.pareto(rows, x, y, (up[x], up[y])), key="pareto",
+                    alt=f"{len(rows)} results on {x} and {y}")  # fmt: skip
+    st.caption("Orange: nothing without a flag is better in both. Whiskers: 95 % intervals, so "
+               "neighbours on the line may not differ.")  # fmt: skip
+
+
+main()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.cli.common import (
     REPORTS,
+    BenchmarkName,
     Device,
     DeviceName,
     Json,
@@ -25,12 +27,30 @@ from harness.cli.common import (
 def dashboard(
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
-    port: Annotated[int, typer.Option(help="Port on localhost.")] = 8501,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
+    address: Annotated[
+        str, typer.Option(help="Whom to listen to; 0.0.0.0 is everybody.")
+    ] = "127.0.0.1",
+    allow_write: Annotated[
+        bool, typer.Option("--allow-write", help="Let visitors vote and accept baselines.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a site of files instead; no server.")
+    ] = None,
+    benchmark: BenchmarkName = None,
+    as_json: Json = False,
 ) -> None:
-    """Browse the leaderboards in a browser, on this machine alone."""
-    from harness import api
+    """Browse results in a browser: read-only, on this machine alone, unless told otherwise."""
+    from harness.browse.server import serve
+    from harness.browse.site import write
 
-    raise SystemExit(api.dashboard(place_of(store, reports), port))
+    place = place_of(store, reports)
+    if export is None:
+        raise SystemExit(serve(place, port, address, allow_write))
+    written = write(place, export, benchmark)
+    if as_json:
+        return show({"index": str(written.index), "files": written.files, "bytes": written.bytes})
+    print(f"{written.index}  ({written.files} files, {written.bytes / 1e6:.1f} MB)")
 
 
 @app.command()

@@ -21,7 +21,7 @@ from harness.errors import PageError, Problem, UsageError
 from harness.interfaces import Array, Page
 from harness.records import Result
 
-Known = Literal["accepted", "pass", "fail", "under-powered"]
+Known = Literal["accepted", "kept", "pass", "fail", "under-powered"]
 LEAST = 4
 """Events that a step can be looked for in: two on either side."""
 
@@ -37,6 +37,8 @@ class Event(Page):
     """What the repository stood at, marked -dirty where there was more."""
     values: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     """By metric: value, low and high."""
+    note: str = ""
+    """Why somebody accepted a baseline, or kept it."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,16 @@ class Step:
     """Over all places and metrics that were looked at."""
 
 
-def event_of(result: Result, outcome: Known, at: str, commit: str | None) -> Event:
+def event_of(result: Result, outcome: Known, at: str, commit: str | None, note: str = "") -> Event:
     """Return the event that a result is."""
     values = {
         score.metric: (score.value, score.low, score.high)
         for score in result.scores
         if score.value is not None and score.low is not None and score.high is not None
     }
-    return Event(at=at, outcome=outcome, signature=result.signature, commit=commit, values=values)
+    return Event(
+        at=at, outcome=outcome, signature=result.signature, commit=commit, values=values, note=note
+    )
 
 
 def place_of(reports: Path, benchmark: str, recipe: str) -> Path:

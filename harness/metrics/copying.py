@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.interfaces import Array, Evidence, Measurement, Pair
+from harness.interfaces import Array, Evidence, Likeness, Measurement, Pair
 from harness.metrics.intervals import refused, share_of
 from harness.metrics.likeness import unit
 from harness.metrics.specs.copying import Authenticity, Memorization
@@ -32,7 +32,8 @@ def memorization(spec: Memorization, evidence: Evidence) -> Measurement:
     if len(originals) == 0 or len(held_out) < LEAST:
         few = f"needs originals and {LEAST} reference pictures"
         return refused(len(own), f"{few}; has {len(originals)} and {len(held_out)}")
-    threshold = _rank(nearest(held_out.images, originals.images)[1], spec.percentile)
+    null = nearest(held_out.images, originals.images)[1]
+    threshold = _rank(null, spec.percentile)
     if threshold >= SAME:
         return refused(len(own), "the reference holds originals: no copy can stand out from it")
     other, likeness = nearest(own.images, originals.images)
@@ -44,6 +45,7 @@ def memorization(spec: Memorization, evidence: Evidence) -> Measurement:
         flag=FLAG if certain else None,
         pairs=_worst(other, likeness),
         notes=(f"{copies.sum()} of {len(own)} images are above a cosine of {threshold:.4f}",),
+        likeness=Likeness(likeness, other, null, threshold),
     )
 
 

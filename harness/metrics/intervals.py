@@ -86,9 +86,9 @@ def jackknife(
     return of_pseudo(value, pseudo_values(value, np.array(left_out)), len(own))
 
 
-def pseudo_values(value: float, without: Array) -> Array:
+def pseudo_values(value: float | Array, without: Array) -> Array:
     """Return kθ − (k − 1)θ₋ₚ for each of k prompts, from the statistic without each of them."""
-    count = len(without)
+    count = without.shape[-1]
     return np.asarray(count * value - (count - 1) * without, np.float64)
 
 
@@ -98,22 +98,49 @@ def of_pseudo(value: float, pseudo: Array, n: int) -> Measurement:
     return Measurement(value, value - down, value + up, n, prompts=pseudo)
 
 
+def means_of(each: Array, names: Sequence[str]) -> tuple[Array, Array, Array]:
+    """Return the means of many results' values, a row each, and where their intervals end.
+
+    Images are columns; `names` says whose prompt each is. A row is what `mean_of` says of it.
+    """
+    cluster = clusters(names)
+    if each.shape[1] == 0 or cluster.max() == 0:
+        nothing = np.full(len(each), np.nan)
+        return nothing, nothing, nothing
+    belongs = (cluster[:, None] == np.arange(cluster.max() + 1)).astype(np.float64)
+    sums, sizes = each @ belongs, belongs.sum(0)
+    value = each.mean(1, keepdims=True)
+    without = (each.sum(1, keepdims=True) - sums) / (each.shape[1] - sizes)
+    pseudo = pseudo_values(value, without)
+    down, up = _ends_along(pseudo)
+    return value[:, 0], value[:, 0] - down, value[:, 0] + up
+
+
 def ends_of(pseudo: Array) -> tuple[float, float]:
-    """Return how far the interval of a mean reaches down, and how far up.
+    """Return how far the interval of a mean reaches down, and how far up."""
+    down, up = _ends_along(pseudo)
+    return float(down), float(up)
+
+
+def _ends_along(pseudo: Array) -> tuple[Array, Array]:
+    """Return how far intervals of means over the last axis reach down, and how far up.
 
     Where prompts have a long tail on one side, t · SE misses on that side more often than it says:
     t is bent by their skewness, as in Hall (1992, J. R. Statist. Soc. B 54, p. 221).
     """
-    count, spread = len(pseudo), pseudo.std()
+    count, spread = pseudo.shape[-1], pseudo.std(-1)
     t = special.stdtrit(count - 1, 0.5 + LEVEL / 2)
     error = spread / np.sqrt(count - 1)
-    if spread <= 1e-12 * np.abs(pseudo).max():
-        return float(t * error), float(t * error)
-    bend = np.mean(((pseudo - pseudo.mean()) / spread) ** 3) / (3 * np.sqrt(count))
-    if abs(bend) < 1e-6:
-        return float(t * error), float(t * error)
-    low, high = ((np.cbrt(1 + 3 * bend * (end - bend / 2)) - 1) / bend for end in (-t, t))
-    return float(high * error), float(-low * error)
+    even = spread <= 1e-12 * np.abs(pseudo).max(-1)
+    away = (pseudo - pseudo.mean(-1, keepdims=True)) / np.where(even, 1.0, spread)[..., None]
+    bend = np.mean(away**3, -1) / (3 * np.sqrt(count))
+    straight = even | (np.abs(bend) < 1e-6)
+    safe = np.where(straight, 1.0, bend)
+    low, high = (
+        np.where(straight, end, (np.cbrt(1 + 3 * safe * (end - safe / 2)) - 1) / safe)
+        for end in (-t, t)
+    )
+    return np.asarray(high * error), np.asarray(-low * error)
 
 
 def reach_of(differences: Array) -> float:

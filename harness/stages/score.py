@@ -88,7 +88,8 @@ class Judged:
 
 def score(spec: ScoreSpec, place: Workplace) -> None:
     """Write `scores.json`, a row an image and metric in `samples.parquet`, a row a prompt and
-    metric in `prompts.parquet`, and the worst pairs below `pairs/`."""
+    metric in `prompts.parquet`, how near images come to originals in `likeness.parquet`, and the
+    worst pairs below `pairs/`."""
     found = []
     for number, metric in enumerate(spec.metrics):
         found.append(judge(metric, spec.unavailable, place.inputs))
@@ -98,6 +99,7 @@ def score(spec: ScoreSpec, place: Workplace) -> None:
     prompts = [row for each in found for row in each.prompts()]
     _table(place.folder / "samples.parquet", ("prompt_id", "seed", "metric", "value"), samples)
     _table(place.folder / "prompts.parquet", ("prompt_id", "metric", "value", "base"), prompts)
+    _table(place.folder / "likeness.parquet", LIKENESS, list(_likeness(found, place.inputs)))
     document = {
         "scores": [each.score().model_dump(mode="json") for each in found],
         "images": account(read_index(place.inputs["sample"])).model_dump(mode="json"),
@@ -106,7 +108,10 @@ def score(spec: ScoreSpec, place: Workplace) -> None:
     (place.folder / "scores.json").write_text(text + "\n", encoding="utf-8")
 
 
-_TYPES = {"seed": pa.int64(), "value": pa.float64(), "base": pa.float64()}
+LIKENESS = ("metric", "prompt_id", "seed", "other", "value", "threshold")
+"""Rows without a prompt are of pictures that copy nothing."""
+_TYPES = {"seed": pa.int64(), "value": pa.float64(), "base": pa.float64(),
+          "threshold": pa.float64()}  # fmt: skip
 
 
 def _table(file: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
@@ -115,6 +120,23 @@ def _table(file: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ..
         for at, column in enumerate(columns)
     }
     pq.write_table(pa.table(arrays), file)
+
+
+def _likeness(
+    found: Sequence[Judged], inputs: Mapping[str, Path]
+) -> Iterator[tuple[str, str | None, int | None, str | None, float, float]]:
+    """Yield how near each image comes to an original, and how near pictures that copy nothing."""
+    for judged in found:
+        near, own = judged.measured.likeness, judged.own
+        if near is None or own is None:
+            continue
+        name, side = judged.metric.column, judged.metric.reads[0]
+        others = [entry.id for entry in read_index(inputs[side]) if entry.file]
+        rows = zip(own.prompt_ids, own.seeds, near.others, near.images, strict=True)
+        for prompt_id, seed, other, value in rows:
+            yield name, prompt_id, seed, others[other], float(value), near.threshold
+        for value in near.null:
+            yield name, None, None, None, float(value), near.threshold
 
 
 def judge(metric: MetricSpec, unavailable: Mapping[str, str], inputs: Mapping[str, Path]) -> Judged:

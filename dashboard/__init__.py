@@ -1,0 +1,1 @@
+"""The dashboard: thin pages over `harness.browse`; no network library is loaded here."""

@@ -1,0 +1,142 @@
+// A leaderboard: every value with its interval on the metric's own axis; sorts, selects, opens.
+const STEP = 60;
+
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
+  const root = mount(parentElement, "board-root");
+  const state = root.state || (root.state = { shown: STEP });
+  state.sort = data.sort || state.sort || { by: "rank", down: false };
+  state.picked = new Set(data.picked || []);
+  const rows = sorted(data.rows, state.sort);
+  const body = make("tbody");
+  const table = make("table", { "aria-label": `Leaderboard of ${data.benchmark}` }, [heads(), body]);
+  const frame = make("div", { class: "board", tabindex: "-1" }, [table]);
+  const old = root.querySelector(".board");
+  const top = old ? old.scrollTop : 0;
+  root.replaceChildren(frame, legend());
+  fill(Math.max(STEP, state.shown));
+  frame.scrollTop = top;
+  frame.addEventListener("scroll", () => {
+    if (frame.scrollTop + frame.clientHeight > frame.scrollHeight - 400) fill(state.shown + STEP);
+  });
+  root.dataset.painted = String(rows.length);
+  return keys(parentElement, onKey);
+
+  function sorted(list, { by, down }) {
+    const value = (row) => {
+      if (by === "rank") return row.order;
+      if (by === "recipe") return row.recipe;
+      const cell = row.cells[by];
+      return cell && cell.v !== undefined ? cell.v : null;
+    };
+    const way = down ? -1 : 1;
+    return [...list].sort((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      if (x === null || y === null) return (x === null) - (y === null);
+      return (x < y ? -1 : x > y ? 1 : a.order - b.order) * way;
+    });
+  }
+
+  function heads() {
+    const line = make("tr", {}, [make("th", { "aria-label": "select" })]);
+    line.append(head("rank", "rank", false), head("recipe", "recipe", false));
+    for (const metric of data.metrics) {
+      const label = `${metric.name} ${metric.up ? "↑" : "↓"}`;
+      line.append(head(metric.name, label, metric.up, `${metric.family}: ${metric.up ? "higher" : "lower"} is better`));
+    }
+    for (const name of ["images", "trainings", "cost"]) line.append(make("th", { text: name }));
+    return make("thead", {}, [line]);
+  }
+
+  function head(by, label, firstDown, title) {
+    const active = state.sort.by === by;
+    const mark = active ? (state.sort.down ? " ▾" : " ▴") : "";
+    const click = () => {
+      state.sort = { by, down: active ? !state.sort.down : firstDown };
+      setStateValue("sort", state.sort);
+    };
+    return make("th", { "aria-sort": active ? (state.sort.down ? "descending" : "ascending") : "none" },
+      [make("button", { text: label + mark, title, tabindex: "0", onclick: click,
+        onkeydown: (event) => { if (event.key === "Enter") click(); } })]);
+  }
+
+  function fill(count) {
+    for (const row of rows.slice(body.children.length, count)) body.append(line(row));
+    state.shown = Math.min(count, rows.length);
+  }
+
+  function line(row) {
+    const box = make("input", { type: "checkbox", "aria-label": `select ${row.recipe}`, onchange: () => pick(row) });
+    box.checked = state.picked.has(row.name);
+    const who = make("div", { class: "who" }, [
+      image(row.thumb, row.alt),
+      make("div", {}, [
+        make("button", { class: "words", text: row.recipe, tabindex: "0", title: "open the run",
+          onclick: () => setTriggerValue("open", row.name),
+          onkeydown: (event) => { if (event.key === "Enter") setTriggerValue("open", row.name); } }),
+        make("div", { class: "quiet clip words", text: row.summary, title: row.summary }),
+        ...row.flags.map((flag) => make("div", { class: "flag", text: `⚑ ${flag}` })),
+      ]),
+    ]);
+    const cells = data.metrics.map((metric) => make("td", { class: "cell" }, drawn(row.cells[metric.name], metric)));
+    return make("tr", { class: state.picked.has(row.name) ? "picked" : "", "data-name": row.name }, [
+      make("td", {}, [box]), make("td", { class: "rank", text: row.rank }), make("td", {}, [who]), ...cells,
+      make("td", { class: "few", text: row.images }), make("td", { class: "few", text: row.seeds }), make("td", { class: "quiet", text: row.cost }),
+    ]);
+  }
+
+  function drawn(cell, metric) {
+    if (!cell || cell.v === undefined) return [make("span", { class: "quiet", text: "–", title: cell ? cell.why : "" })];
+    const percent = (value) => `${2 + 96 * (value - metric.from) / ((metric.to - metric.from) || 1)}%`;
+    const place = cell.at === null || cell.at === undefined ? null : `${Math.round(cell.at * 100)} %`;
+    const notes = (cell.notes || []).join("; ");
+    const title = [`${metric.name} ${cell.text}`, cell.n ? `N = ${cell.n}` : "", notes].filter(Boolean).join(" · ");
+    const width = 96 * (cell.hi - cell.lo) / ((metric.to - metric.from) || 1);
+    return [
+      make("div", { class: "value", title }, [
+        make("span", { text: cell.text }),
+        place && make("span", { class: "quiet place", text: place, title: "from the bare base (0) to real pictures (100)" }),
+      ]),
+      make("div", { class: "track", role: "img", "aria-label": title }, [
+        metric.floor !== null && make("u", { title: "real pictures", style: { left: percent(metric.floor) } }),
+        metric.base !== null && make("u", { class: "base", title: "the bare base", style: { left: percent(metric.base) } }),
+        make("i", { style: { left: percent(cell.lo), width: `${width}%` } }),
+        make("b", { style: { left: percent(cell.v) } }),
+      ]),
+      cell.n ? make("div", { class: "quiet", text: `N = ${cell.n}` }) : null,
+    ];
+  }
+
+  function pick(row) {
+    if (state.picked.has(row.name)) state.picked.delete(row.name);
+    else state.picked.add(row.name);
+    setStateValue("picked", [...state.picked]);
+  }
+
+  function legend() {
+    const item = (kind, text) => make("span", { class: "quiet" }, [make("span", { class: `key ${kind}` }), document.createTextNode(text)]);
+    return make("div", { class: "legend" }, [
+      item("", "real pictures"), item("base", "the bare base"),
+      make("span", { class: "quiet", text: `ranked by ${data.ranked_by}; rows that cannot be told apart share a rank` }),
+      make("span", { class: "quiet" }, [make("kbd", { text: "↑" }), make("kbd", { text: "↓" }), document.createTextNode(" row "),
+        make("kbd", { text: "x" }), document.createTextNode(" select "), make("kbd", { text: "Enter" }), document.createTextNode(" open")]),
+    ]);
+  }
+
+  function onKey(event) {
+    const lines = [...body.children];
+    const at = lines.findIndex((each) => each === state.row);
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const next = lines[Math.max(0, Math.min(lines.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))];
+      if (!next || !frame.matches(":hover, :focus-within")) return false;
+      state.row = next;
+      next.querySelector(".who button").focus({ preventScroll: true });
+      next.scrollIntoView({ block: "nearest" });
+      return true;
+    }
+    if (event.key === "x" && at >= 0) {
+      pick(rows.find((row) => row.name === lines[at].dataset.name));
+      return true;
+    }
+    return false;
+  }
+}

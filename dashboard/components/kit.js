@@ -1,0 +1,47 @@
+// What every component uses. Words from prompts and captions only ever become text nodes.
+const ADDRESSES = /^(\/pictures\/|\/artifacts\/|\/blind\/|pictures\/)/;
+
+function make(tag, properties = {}, children = []) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "text") node.textContent = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "style") Object.assign(node.style, value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  for (const child of children) if (child) node.append(child);
+  return node;
+}
+
+function image(address, alt, properties = {}) {
+  if (!address || !ADDRESSES.test(address)) return make("span", { class: "none", text: "no image" });
+  const picture = make("img", { src: address, alt, loading: "lazy", decoding: "async", ...properties });
+  picture.addEventListener("error", () => picture.replaceWith(make("span", { class: "none", text: "no image" })));
+  return picture;
+}
+
+function typing(event) {
+  const target = event.composedPath()[0];
+  return ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) && target.type !== "checkbox"
+    || target.isContentEditable || event.ctrlKey || event.metaKey || event.altKey;
+}
+
+// Listens to keys of the whole page while a component is on it; one listener a root.
+function keys(root, handler) {
+  const host = root.host || root;
+  if (host.stopKeys) host.stopKeys();
+  const listen = (event) => { if (!typing(event) && handler(event)) event.preventDefault(); };
+  document.addEventListener("keydown", listen);
+  host.stopKeys = () => document.removeEventListener("keydown", listen);
+  return host.stopKeys;
+}
+
+function mount(root, name) {
+  let place = [...root.children].find((node) => node.classList.contains(name));
+  if (!place) {
+    place = make("div", { class: name });
+    root.append(place);
+  }
+  return place;
+}

@@ -1,0 +1,142 @@
+// The host of the static site: the same components as the dashboard's, with the view in the address.
+const facts = JSON.parse(document.getElementById("facts").textContent);
+const page = document.getElementById("page");
+const TABS = [["board", "Leaderboard"], ["grid", "Grid"], ["compare", "Compare"]];
+let place = null;
+
+function read() {
+  const link = new URLSearchParams(location.hash.slice(1));
+  return {
+    view: TABS.some(([name]) => name === link.get("view")) ? link.get("view") : "board",
+    board: Math.min(Math.max(Number(link.get("board")) || 0, 0), facts.boards.length - 1),
+    sort: link.get("sort") || "rank", pick: link.getAll("pick"), a: link.get("a"), b: link.get("b"),
+    seed: link.get("seed"), words: link.get("words") || "", page: Number(link.get("page")) || 1,
+    overlay: link.get("overlay") || "", at: Number(link.get("at")) || 0, mode: link.get("mode") || "side",
+  };
+}
+
+function go(changes) {
+  const link = new URLSearchParams();
+  for (const [name, value] of Object.entries({ ...read(), ...changes })) {
+    for (const each of Array.isArray(value) ? value : [value]) if (each !== null && each !== "" && each !== undefined) link.append(name, each);
+  }
+  history.replaceState(null, "", `#${link}`);
+  draw();
+}
+
+function choice(label, options, value, change) {
+  const list = make("select", { onchange: () => change(list.value) }, options.map((option) => {
+    const [name, text] = Array.isArray(option) ? option : [option, option];
+    const node = make("option", { value: name, text });
+    node.selected = String(name) === String(value);
+    return node;
+  }));
+  return make("label", {}, [document.createTextNode(`${label} `), list]);
+}
+
+function search(value) {
+  const box = make("input", { type: "search", placeholder: "words of a prompt", "aria-label": "words of a prompt", value });
+  box.addEventListener("change", () => go({ words: box.value, page: 1, at: 0 }));
+  return box;
+}
+
+function draw() {
+  const link = read(), board = facts.boards[link.board];
+  const tabs = TABS.map(([name, text]) => make("button", { class: "tab", "aria-current": name === link.view ? "page" : null, text, onclick: () => go({ view: name }) }));
+  const boards = facts.boards.map((each, at) => [at, `${each.benchmark} · ${each.signature.slice(0, 8)}`]);
+  if (place?.stop) place.stop();
+  const body = make("div"), tools = make("div", { class: "tools" });
+  page.replaceChildren(make("nav", {}, [make("b", { text: facts.title }), ...tabs, make("span", { class: "gap" }), choice("Board", boards, link.board, (value) => go({ board: value, pick: [], a: null, b: null }))]), tools, body);
+  place = { stop: { board: boardView, grid: gridView, compare: compareView }[link.view](link, board, tools, body) };
+}
+
+function sets(name) {
+  return (key, value) => {
+    if (key === "sort") go({ sort: `${value.down ? "-" : ""}${value.by}` });
+    else if (key === "picked") go({ pick: value });
+    else go({ [key]: value });
+  };
+}
+
+function boardView(link, board, tools, body) {
+  const short = (name) => name.split("/").pop();
+  const compare = make("button", { text: "Compare", onclick: () => go({ view: "compare", a: short(link.pick[0]), b: short(link.pick[1]), pick: [] }) });
+  const grid = make("button", { text: "Grid", onclick: () => go({ view: "grid" }) });
+  compare.disabled = link.pick.length < 2;
+  grid.disabled = !link.pick.length;
+  tools.append(compare, grid, make("a", { href: "leaderboard.csv", download: true, text: "CSV" }));
+  const sort = { by: link.sort.replace(/^-/, ""), down: link.sort.startsWith("-") };
+  const open = (_, name) => go({ view: "grid", pick: [name] });
+  return components.board({ data: { ...board, picked: link.pick, sort }, parentElement: body, setStateValue: sets("board"), setTriggerValue: open });
+}
+
+function shown(board) { return board.rows.filter((row) => board.shots[row.name]); }
+
+function matches(shot, words) {
+  const text = `${shot.prompt} ${shot.text}`.toLowerCase();
+  return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+function gridView(link, board, tools, body) {
+  const rows = shown(board), chosen = rows.filter((row) => link.pick.includes(row.name));
+  const columns = chosen.length ? chosen : rows.slice(0, 6);
+  const seeds = [...new Set(columns.flatMap((row) => board.shots[row.name].map((shot) => shot.seed)))].sort((a, b) => a - b);
+  const seed = Number(link.seed ?? seeds[0]);
+  const prompts = new Map();
+  for (const row of columns) for (const shot of board.shots[row.name]) if (matches(shot, link.words)) prompts.set(shot.prompt, shot.text);
+  const size = Math.max(1, Math.floor(64 / Math.max(1, columns.length)));
+  const many = Math.max(1, Math.ceil(prompts.size / size)), at = Math.min(link.page, many);
+  const metrics = [...new Set(Object.values(board.shots).flatMap((shots) => Object.keys(shots[0]?.scores || {})))];
+  tools.append(choice("Seed", seeds, seed, (value) => go({ seed: value })), choice("Overlay", [["", "none"], ...metrics], link.overlay, (value) => go({ overlay: value })),
+    search(link.words), choice("Page", Array.from({ length: many }, (_, each) => each + 1), at, (value) => go({ page: value })));
+  const ids = [...prompts.keys()].slice((at - 1) * size, at * size);
+  const cell = (row, id) => {
+    const shot = board.shots[row.name].find((each) => each.prompt === id && each.seed === seed);
+    return shot ? { ...shot, recipe: row.recipe, alt: `${row.recipe}, seed ${shot.seed}: ${shot.text}`, overlay: shot.scores[link.overlay] || "" } : null;
+  };
+  const data = {
+    side: 128, columns: columns.map((row) => ({ head: row.recipe, text: row.summary })), rows: ids.map((id) => ({ head: id, text: prompts.get(id) })),
+    panels: [{ title: null, rows: ids.map((id) => columns.map((row) => cell(row, id))) }],
+  };
+  return components.grid({ data, parentElement: body, setStateValue: sets("grid") });
+}
+
+function compareView(link, board, tools, body) {
+  const rows = shown(board), names = rows.map((row) => row.recipe);
+  if (rows.length < 2) return body.append(make("p", { class: "quiet", text: "A comparison takes two results with pictures." }));
+  const a = names.includes(link.a) ? link.a : names[0];
+  const b = names.includes(link.b) && link.b !== a ? link.b : names.find((name) => name !== a);
+  tools.append(choice("A", names, a, (value) => go({ a: value })), choice("B", names.filter((name) => name !== a), b, (value) => go({ b: value })), search(link.words));
+  const [mine, theirs] = [a, b].map((name) => board.shots[rows.find((row) => row.recipe === name).name]);
+  const other = new Map(theirs.map((shot) => [`${shot.prompt} ${shot.seed}`, shot]));
+  const pairs = mine.filter((shot) => matches(shot, link.words) && other.has(`${shot.prompt} ${shot.seed}`)).map((shot) => {
+    const its = other.get(`${shot.prompt} ${shot.seed}`);
+    return { prompt: shot.prompt, seed: shot.seed, text: shot.text, a: shot.src, b: its.src,
+      scores: Object.keys(shot.scores).filter((metric) => metric in its.scores).map((metric) => [metric, shot.scores[metric], its.scores[metric]]) };
+  });
+  const images = make("div"), numbers = make("div");
+  body.append(images, numbers);
+  numbers.append(...said(board, a, b));
+  return components.duel({ data: { pairs, labels: [a, b], at: link.at, mode: link.mode }, parentElement: images, setStateValue: (key, value) => { history.replaceState(null, "", `#${keep({ [key]: value })}`); } });
+}
+
+function keep(changes) {
+  const link = new URLSearchParams(location.hash.slice(1));
+  for (const [name, value] of Object.entries(changes)) link.set(name, value);
+  return link;
+}
+
+function said(board, a, b) {
+  const found = board.comparisons.find((each) => each.a === a && each.b === b);
+  if (!found) return [make("p", { class: "quiet", text: `Not compared here: harness compare ${a} ${b}` })];
+  const columns = ["metric", "better", "A", "B", "A − B", "verdict"];
+  const table = make("table", { class: "numbers" }, [make("tr", {}, columns.map((text) => make("th", { text }))),
+    ...found.findings.map((finding) => make("tr", {}, columns.map((name) => make("td", { text: String(finding[name]) }))))]);
+  const changes = make("table", { class: "numbers" }, [make("tr", {}, ["field", a, b].map((text) => make("th", { text }))),
+    ...found.changes.map((change) => make("tr", {}, change.map((text) => make("td", { class: "words", text }))))]);
+  return [make("h3", { text: "What the numbers say" }), make("p", { class: "words", text: found.sentence }), table,
+    make("h3", { text: "What differs in how they were made" }), found.changes.length ? changes : make("p", { text: "nothing that was recorded" })];
+}
+
+addEventListener("hashchange", draw);
+draw();

@@ -1,0 +1,132 @@
+"""What every page stands on: the shelf, what may be written, and choices that links restore."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+import streamlit as st
+
+from harness.api import Place, default_store
+from harness.board import Board
+from harness.browse.shelf import Held, Shelf
+from harness.errors import HarnessError
+
+MOST = 12
+"""Results that a page shows beside each other at most."""
+_MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
+
+
+def reports() -> Path:
+    return Path(os.environ.get("HARNESS_REPORTS", "reports"))
+
+
+@cache
+def _shelf(reports: Path, store: Path) -> Shelf:
+    return Shelf(reports, store)
+
+
+def shelf() -> Shelf:
+    """Return the one shelf of this server, shared by everybody who looks."""
+    return _shelf(reports(), default_store())
+
+
+def place() -> Place:
+    return Place(default_store(), reports(), quiet=True)
+
+
+def may_write() -> bool:
+    """Return whether the server was started with --allow-write."""
+    return os.environ.get("HARNESS_WRITE") == "1"
+
+
+def words(text: str) -> str:
+    """Return text as Markdown that shows exactly it: no link, no image, no formula."""
+    return _MARKS.sub(r"\\\1", " ".join(text.split()))
+
+
+def nothing(what: str, command: str) -> NoReturn:
+    """Say that there is nothing yet, and which command makes it; the page ends here."""
+    st.info(what)
+    st.code(command, language="bash")
+    st.stop()
+
+
+def told(error: HarnessError) -> NoReturn:
+    """Say what went wrong, as text; the page ends here."""
+    st.error(words(str(error)))
+    st.stop()
+
+
+def board(title: str) -> Board:
+    """Write a page's title, and return the board that is chosen in the link or by hand."""
+    across = st.columns([1, 1], vertical_alignment="bottom")
+    across[0].title(title)
+    found = shelf().boards()
+    broken(shelf().held())
+    if not found:
+        nothing("There are no results here yet.", "harness demo")
+    names = [f"{each.benchmark} · {each.signature[:8]}" for each in found]
+    chosen = across[1].selectbox(
+        "Board", names, key="board", bind="query-params",
+        help="One benchmark and signature: only these rows can be compared.",
+    )  # fmt: skip
+    return found[names.index(chosen)]
+
+
+def broken(held: Sequence[Held]) -> None:
+    """Name the files that cannot be read."""
+    lost = [each for each in held if each.result is None]
+    if lost:
+        with st.expander(f":material/warning: {len(lost)} result files cannot be read"):
+            for each in lost:
+                st.text(f"{each.name}: {each.problem}")
+
+
+def on_board(chosen: Board) -> list[Held]:
+    """Return what is held of a board's rows, best first."""
+    by_recipe = {
+        each.result.recipe: each for each in shelf().held()
+        if each.result and each.result.benchmark == chosen.benchmark
+        and each.result.signature == chosen.signature
+    }  # fmt: skip
+    return [by_recipe[row.result.recipe] for row in chosen.rows if row.result.recipe in by_recipe]
+
+
+def some(chosen: Board, default: int = 4, most: int = MOST) -> list[Held]:
+    """Return the results of a board that are chosen in the link or by hand."""
+    held = on_board(chosen)
+    names = [each.recipe for each in held]
+    _forget("results", names)
+    picked = st.multiselect("Results", names, names[:default], key="results", bind="query-params",
+                            max_selections=most)  # fmt: skip
+    return [each for each in held if each.recipe in picked]
+
+
+def one(label: str, key: str, held: Sequence[Held], default: int = 0, whole: bool = False) -> Held:
+    """Return the result that is chosen in the link or by hand, by its recipe or its whole name."""
+    names = [each.name if whole else each.recipe for each in held]
+    _forget(key, names)
+    name = st.selectbox(label, names, min(default, len(names) - 1), key=key, bind="query-params")
+    return held[names.index(name)]
+
+
+def _forget(key: str, options: Sequence[str]) -> None:
+    """Drop what was chosen of another board, which this one does not have."""
+    chosen: Any = st.session_state.get(key)
+    known = [each for each in chosen if each in options] if isinstance(chosen, list) else chosen
+    if isinstance(chosen, list) and known != chosen:
+        st.session_state[key] = known
+    elif isinstance(chosen, str) and chosen not in options:
+        del st.session_state[key]
+
+
+def state_of(component: str, name: str, default: Any = None) -> Any:
+    """Return what a component said last of one of its states."""
+    found = st.session_state.get(component)
+    value = found.get(name) if found is not None else None
+    return default if value is None else value

@@ -1,0 +1,136 @@
+"""What people prefer, asked blind: same prompt, same seed, two results, two questions."""
+
+from __future__ import annotations
+
+import secrets
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, components, house, media
+from harness.board import Board
+from harness.browse import votes
+from harness.browse.grids import shots_by_place
+from harness.browse.pictures import small, whole
+from harness.browse.shelf import Held
+from harness.browse.votes import QUESTIONS, Duel, Question, Vote
+from harness.decisions.compare import column_of
+
+FEW = 30
+"""Votes below which a table says that it is too early."""
+
+
+def main() -> None:
+    board = house.board("Arena")
+    held = house.on_board(board)
+    file = votes.place_of(house.reports(), board.benchmark)
+    said, lost = votes.read(file, board.signature)
+    if lost:
+        st.warning(f"{lost} lines of the votes cannot be read and are left out.")
+    tab = st.segmented_control("View", ["Vote", "Results"], default="Vote", key="view",
+                               bind="query-params", required=True)  # fmt: skip
+    if tab == "Results":
+        results(board, held, said)
+    elif house.may_write():
+        vote(board, held, said)
+    else:
+        st.info("Votes are written to the reports, and this server may only read.")
+        st.code("harness dashboard --allow-write", language="bash")
+
+
+def vote(board: Board, held: list[Held], said: list[Vote]) -> None:
+    """Ask about one pair; the next comes when both questions are answered."""
+    voter = st.session_state.setdefault("voter", secrets.token_hex(6))
+    duel = votes.next_duel(house.shelf(), held, said, voter)
+    if duel is None:
+        st.info("You have seen every pair there is. The results are in the other view.")
+        return
+    mine = sum(each.voter == voter for each in said)
+    st.caption(f"{mine} votes of yours, {len(said)} in all. Names are shown under Results alone.")
+    identity = f"{duel.prompt} {duel.seed} {len(said)}"
+    asked = st.session_state.setdefault("asked", {})
+    asked[identity] = duel
+    components.vote(
+        key="vote", data={"id": identity, "text": duel.text, **blinds(identity, duel),
+                          "questions": list(QUESTIONS.items())},
+        on_vote_change=count,
+    )  # fmt: skip
+
+
+def count() -> None:
+    """Write the vote that was just given."""
+    given = house.state_of("vote", "vote")
+    duel: Duel | None = st.session_state.get("asked", {}).pop(given["id"], None) if given else None
+    if duel is None or duel.a.result is None or not house.may_write():
+        return
+    votes.add(
+        votes.place_of(house.reports(), duel.a.result.benchmark),
+        Vote(at=votes.now(), voter=st.session_state["voter"], signature=duel.a.result.signature,
+             prompt=duel.prompt, seed=duel.seed, a=duel.a.name, b=duel.b.name,
+             answers=given["answers"]),
+    )  # fmt: skip
+
+
+def blinds(identity: str, duel: Duel) -> dict[str, str | None]:
+    """Return addresses that do not tell whose images they show, the same while they are asked."""
+    known = st.session_state.setdefault("blinds", {})
+    if identity not in known:
+        known.clear()
+        known[identity] = {
+            side: _blind(held, duel) for side, held in (("a", duel.a), ("b", duel.b))
+        }
+    found: dict[str, str | None] = known[identity]
+    return found
+
+
+def _blind(held: Held, duel: Duel) -> str | None:
+    shot = shots_by_place(house.shelf(), held)[duel.prompt, duel.seed]
+    address = whole(held, shot)
+    there = address is not None and media.is_there(address)
+    return media.blind(address if there and address else small(held, shot) or "")
+
+
+def results(board: Board, held: list[Held], said: list[Vote]) -> None:
+    """Show how strong each result is in people's eyes, and which metrics agree with them."""
+    if not said:
+        house.nothing("Nobody has voted on this board yet.", "harness dashboard --allow-write")
+    if len(said) < FEW:
+        st.caption(f"{len(said)} votes: too few to say much; intervals show how little.")
+    question: Question = st.segmented_control(
+        "Question", list(QUESTIONS), format_func=QUESTIONS.__getitem__, default="style",
+        key="question", bind="query-params", required=True,
+    )  # fmt: skip
+    strengths(said, question)
+    agreement(board, held, said, question)
+
+
+def strengths(said: list[Vote], question: Question) -> None:
+    found = [each for each in votes.strengths(said, question) if each.votes >= votes.LEAST]
+    if not found:
+        st.info(f"No result has {votes.LEAST} votes yet.")
+        return
+    rows = [{**vars(each), "recipe": each.name.rsplit("/", 1)[-1]} for each in found]
+    st.altair_chart(charts.strengths(rows), key="strengths", alt="how often each is preferred")
+    st.caption("Bradley–Terry with one weak tie added between any two; intervals from drawing "
+               "prompts anew. Results with fewer votes are hidden.")  # fmt: skip
+
+
+def agreement(board: Board, held: list[Held], said: list[Vote], question: Question) -> None:
+    st.subheader("Which metrics agree with people")
+    rising = {column_of(score.metric): score.higher_is_better
+              for row in board.rows for score in row.result.scores}  # fmt: skip
+    found = votes.agreements(house.shelf(), held, said, question, rising)
+    if not found:
+        st.info("No decided vote is on images with different values yet.")
+        return
+    rows = [{"metric": each.metric, "agrees": each.share, "low": each.low, "high": each.high,
+             "votes": each.votes} for each in found]  # fmt: skip
+    share = st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
+    number = st.column_config.NumberColumn(format="percent")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="agreement of metrics with people",
+                 column_config={"agrees": share, "low": number, "high": number})  # fmt: skip
+    st.caption("The share of decided votes in which the image with the better value was preferred; "
+               "half is a coin. Metrics of whole sets say nothing of single images.")  # fmt: skip
+
+
+main()

@@ -1,0 +1,90 @@
+"""What there is: recipes, benchmarks, suites, metrics with their caveats, and data sources."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import house
+from harness import pages, plugins
+from harness.benchmark import PromptSuite
+from harness.catalogue import catalogue
+from harness.errors import HarnessError
+from harness.interfaces import MetricSpec
+
+KINDS = ("recipes", "benchmarks", "suites", "metrics", "sources", "optimizers", "executors")
+
+
+def main() -> None:
+    st.title("Catalogue")
+    across = st.columns([3, 2])
+    kind = across[0].segmented_control("Kind", KINDS, default="recipes", key="kind",
+                                       bind="query-params", required=True)  # fmt: skip
+    words = across[1].text_input("Search", key="words", bind="query-params")
+    entries = [
+        each for each in catalogue([kind])[kind]
+        if words.lower() in f"{each['name']} {each['summary']}".lower()
+    ]  # fmt: skip
+    if kind == "metrics":
+        metrics(entries)
+        return
+    st.dataframe(pd.DataFrame(entries), hide_index=True, alt=kind, height="content")
+    if kind in ("recipes", "benchmarks", "suites") and entries:
+        page(kind, [each["name"] for each in entries])
+
+
+def page(kind: str, names: list[str]) -> None:
+    """Show one page as it stands, and what it can be used for."""
+    name = st.selectbox("Page", names, key="page", bind="query-params")
+    if kind == "recipes":
+        st.code(
+            f"harness plan {name}\nharness rehearse {name}\nharness run {name}", language="bash"
+        )
+    if kind == "suites":
+        prompts(name)
+    st.code(
+        pages.available(kind.removesuffix("s"))[name].read_text(encoding="utf-8"), language="yaml"
+    )
+
+
+def prompts(name: str) -> None:
+    try:
+        suite = pages.load(PromptSuite, pages.find("suite", name))
+    except HarnessError as error:
+        st.warning(house.words(str(error)))
+        return
+    rows = [
+        {"id": each.id, "text": each.text, "negative": each.negative or "",
+         "tags": list(each.tags)}
+        for each in suite.prompts
+    ]  # fmt: skip
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"prompts of {name}",
+                 column_config={"text": st.column_config.TextColumn(width="large")})  # fmt: skip
+
+
+def metrics(entries: list[dict[str, str]]) -> None:
+    """Show every metric with what it reads and what it cannot tell."""
+    specs = plugins.specs("metrics")
+    for entry in entries:
+        spec = specs[entry["name"]]
+        if not issubclass(spec, MetricSpec):
+            continue
+        arrow = "↑" if spec.higher_is_better else "↓"
+        with st.expander(f"{entry['name']} {arrow} · {spec.family}"):
+            st.text(spec.summary)
+            st.text(" ".join((spec.__doc__ or "").split()))
+            st.caption(house.words(_reads(spec)))
+
+
+def _reads(spec: type[MetricSpec]) -> str:
+    parts = [f"judges {spec.judges}", f"reads {', '.join(spec.reads) or 'the images alone'}"]
+    if spec.feels:
+        parts.append(f"must notice {', '.join(spec.feels)}")
+    if spec.biased_by_n:
+        parts.append("N moves its value and stands in its name")
+    if spec.bent:
+        parts.append("two results are told apart by exchanging images")
+    return "; ".join([*parts, f"version {spec.version}"])
+
+
+main()

@@ -1,0 +1,119 @@
+"""One run: what was asked for, on what it ran, where the time went, and how to do it again."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, components, house, running
+from harness.board import cell
+from harness.browse import grids, runs
+from harness.browse.grids import Layout
+from harness.browse.shelf import Held
+from harness.records import Result
+
+
+def main() -> None:
+    st.title("Run")
+    running.strip()
+    held = [each for each in house.shelf().held() if each.result is not None]
+    house.broken(house.shelf().held())
+    if not held:
+        house.nothing("There are no results here yet.", "harness demo")
+    one = house.one("Result", "id", held, whole=True)
+    assert one.result is not None
+    result = one.result
+    st.text(result.summary)
+    head(result)
+    st.caption("The command that makes it again")
+    st.code(runs.command(result), language="bash")
+    names = ("Scores", "Recipe", "Training", "Environment", "Pictures")
+    tabs = st.tabs(names, key="tab", bind="query-params", on_change="rerun")
+    for tab, show in zip(tabs, (scores, recipe, training, environment, pictures), strict=True):
+        if tab.open:
+            with tab:
+                show(one, result)
+
+
+def head(result: Result) -> None:
+    facts = runs.efficiency(result)
+    across = st.columns(5)
+    images = result.images
+    across[0].metric("Images scored", f"{images.scored} of {images.expected}", border=True)
+    across[1].metric("Trainings", str(len(result.training_seeds) or "–"), border=True)
+    seconds = facts.get("train_seconds")
+    across[2].metric("Training", f"{seconds:,.0f} s" if seconds else "–", border=True)
+    memory = facts.get("train_peak_memory_mb")
+    across[3].metric("Peak memory", f"{memory:,} MB" if memory else "–", border=True)
+    each = facts.get("seconds_an_image")
+    across[4].metric("An image", f"{each:.3g} s" if each else "–", border=True)
+    for score in result.scores:
+        if score.flag:
+            st.warning(house.words(f"{score.metric}: {score.flag}"), icon="⚑")
+
+
+def scores(one: Held, result: Result) -> None:
+    rows = [
+        {"metric": f"{each.metric} {'↑' if each.higher_is_better else '↓'}", "family": each.family,
+         "value": cell(each), "N": each.n,
+         "the bare base": f"{each.base.value:.4g}" if each.base else "–",
+         "notes": "; ".join(each.notes)}
+        for each in result.scores
+    ]  # fmt: skip
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"scores of {one.recipe}")
+    scope = "any training of the recipe" if result.interval == "recipe" else "this file"
+    st.caption(f"Signature {result.signature}. Intervals hold for {scope}.")
+    for name in result.images.named:
+        st.text(name)
+
+
+def recipe(one: Held, result: Result) -> None:
+    page = runs.page(result)
+    if page:
+        st.code(page, language="yaml")
+    else:
+        st.info("This result does not keep its recipe; run it again to have it here.")
+    with st.expander("How it was judged"):
+        st.code(runs.yaml(result.protocol), language="yaml")
+
+
+def training(one: Held, result: Result) -> None:
+    curve = runs.losses(result)
+    if curve:
+        st.altair_chart(charts.losses(curve), key="losses", alt=f"loss of {one.recipe}")
+    else:
+        st.info("Nothing was trained for this result, or its losses were not kept.")
+    spent = runs.times(result)
+    if spent:
+        st.subheader("Where the time went")
+        st.altair_chart(charts.times(spent), key="times", alt=f"seconds by stage of {one.recipe}")
+    found = runs.downloads(house.shelf(), one)
+    if found:
+        st.subheader("Downloads")
+        for each in found:
+            st.link_button(f"{each.label} ({each.megabytes:g} MB)", each.address)
+    elif result.origin == "trained":
+        st.caption("The weights are not in this store.")
+
+
+def environment(one: Held, result: Result) -> None:
+    rows = [{"what": name, "value": value} for name, value in runs.environment(result).items()]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="environment")
+    with st.expander("Keys of its steps"):
+        keys = [{"step": name, "key": key} for name, key in result.keys.items()]
+        st.dataframe(pd.DataFrame(keys), hide_index=True, alt="keys")
+
+
+def pictures(one: Held, result: Result) -> None:
+    found = grids.subjects(house.shelf(), [one])
+    if not found.prompts:
+        house.nothing("Its pictures are not at hand.", runs.command(result))
+    layout = Layout("prompt", "seed")
+    many = grids.pages(layout, found)
+    page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1
+    components.grid(
+        key="run_sheet", data=grids.grid(house.shelf(), found, grids.turned(layout, page))
+    )
+
+
+main()

@@ -1,0 +1,67 @@
+"""A recipe at many strengths or checkpoints: where it is best, and where it begins to copy."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import charts, components, house
+from harness.browse import curves, grids
+from harness.browse.curves import Sweep
+from harness.browse.grids import Layout
+
+
+def main() -> None:
+    st.title("Sweep")
+    swept = house.shelf().sweeps()
+    if not swept:
+        house.nothing("No recipe was swept yet.", "harness sweep pocket-ninja --over checkpoint")
+    recipe = st.selectbox("Recipe", swept, key="swept", bind="query-params")
+    found = curves.sweeps(house.shelf(), recipe)
+    if not found:
+        house.nothing("Its results cannot be read.", f"harness sweep {recipe}")
+    over = st.segmented_control("Over", [each.over for each in found], default=found[0].over,
+                                key="over", bind="query-params", required=True)  # fmt: skip
+    sweep = next(each for each in found if each.over == over)
+    advice(sweep)
+    lines(sweep)
+    strip(sweep)
+
+
+def advice(sweep: Sweep) -> None:
+    if sweep.advice is not None:
+        st.success(house.words(f"take {sweep.advice.at:g}: {sweep.advice.reason}"))
+    flagged = ", ".join(f"{at:g}" for at in curves.overfit(sweep))
+    if flagged:
+        st.warning(house.words(f"copies training pictures at {flagged}"))
+
+
+def lines(sweep: Sweep) -> None:
+    """Draw a line a metric, with its band; a diamond marks what to take, triangles copies."""
+    rows, names = curves.rows(sweep), curves.metrics_of(sweep)
+    shown = st.multiselect("Metrics", names, names[:6], key="metrics", bind="query-params")
+    across = st.columns(2)
+    for number, metric in enumerate(shown):
+        across[number % 2].altair_chart(
+            charts.sweep(rows, metric, sweep.over), key=f"sweep-{metric}",
+            alt=f"{metric} of {sweep.recipe} over {sweep.over}",
+        )  # fmt: skip
+
+
+def strip(sweep: Sweep) -> None:
+    """Show the same prompt and seed at every point."""
+    found = grids.subjects(house.shelf(), sweep.held)
+    if not found.prompts:
+        st.info("The pictures are not at hand; the sweep makes them again.")
+        st.code(f"harness sweep {sweep.recipe} --over {sweep.over}", language="bash")
+        return
+    across = st.columns([3, 1])
+    prompt = across[0].selectbox("Prompt", found.prompts, key="prompt", bind="query-params")
+    seed = across[1].selectbox("Seed", [str(each) for each in found.seeds], key="seed",
+                               bind="query-params")  # fmt: skip
+    one = grids.Subjects(found.held, (prompt,), (int(seed),))
+    sheet = grids.grid(house.shelf(), one, Layout())
+    sheet["columns"] = [{"head": f"{at:g}", "text": ""} for at in sweep.points]
+    components.grid(key="sweep_strip", data={**sheet, "side": 128})
+
+
+main()

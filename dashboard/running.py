@@ -1,0 +1,40 @@
+"""What is being made at this moment, as a strip on top of a page that renews itself."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import house
+from harness import live
+from harness.live import Doing
+from harness.report import duration
+
+SECONDS = 2.0
+
+
+@st.fragment(run_every=SECONDS)
+def strip() -> None:
+    """Show every step that is being made, with its progress, the time left and the loss."""
+    store = house.shelf().store
+    for each in live.doing(store):
+        with st.container(border=True):
+            _shown(each)
+            curve = live.losses(store, each.key) if each.step == "train" else []
+            if len(curve) > 1:
+                st.line_chart(pd.DataFrame(curve, columns=["step", "loss"]), x="step", y="loss",
+                              height=140)  # fmt: skip
+
+
+def _shown(each: Doing) -> None:
+    now = time.time()
+    name = f"{each.subject} · {each.step} · {each.number} of {each.total}"
+    if each.stopped(now):
+        st.text(f"◼ {name}: stopped {duration(now - each.heard)} ago; run it again to go on")
+        return
+    left = f" · about {duration(each.left)} left" if each.left is not None else ""
+    count = f" · {each.done:,} of {each.of:,}" if each.of else ""
+    st.progress(min(1.0, each.done / each.of) if each.of else 0.0)
+    st.text(f"● {name}{count}{left}{f' · {each.note}' if each.note else ''}")

@@ -1,0 +1,121 @@
+"""Where pages find pictures: addresses that never change their meaning, and what lies behind them.
+
+An address holds the digest of what it shows, so a browser may keep it for good. Nothing outside
+the reports' albums and the store's finished folders has one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from harness import album
+from harness.album import Shot
+from harness.browse.shelf import Held, Shelf
+from harness.errors import HarnessError
+from harness.stages.files import UNREADABLE
+from harness.store import MANIFEST, Store
+
+SMALL, WHOLE = "/pictures", "/artifacts"
+TYPES = {
+    ".webp": "image/webp", ".png": "image/png", ".safetensors": "application/octet-stream",
+    ".json": "application/json", ".jsonl": "application/x-ndjson",
+}  # fmt: skip
+"""What of the store may be asked for, and what it is."""
+_PICTURE = re.compile(r"[0-9a-f]{32}\.webp")
+_KEY = re.compile(r"[0-9a-f]{64}")
+COVER = "cover.webp"
+Address = Callable[[Held, Shot], str | None]
+
+
+@dataclass(frozen=True)
+class Served:
+    """Something that an address shows: a file, or bytes of its own."""
+
+    media_type: str
+    file: Path | None = None
+    data: bytes | None = None
+
+
+def small(held: Held, shot: Shot) -> str | None:
+    """Return the address of a shot's small picture."""
+    if shot.picture is None:
+        return None
+    return f"{SMALL}/{quote(held.name)}/{shot.picture}"
+
+
+def cover(held: Held) -> str:
+    """Return the address of a result's first picture, whichever that is."""
+    return f"{SMALL}/{quote(held.name)}/{COVER}"
+
+
+def whole(held: Held, shot: Shot) -> str | None:
+    """Return the address of a shot in full, which the store may have."""
+    step = _step_of(held, shot)
+    return None if step is None else f"{WHOLE}/{step}/{quote(shot.file or '')}"
+
+
+def _step_of(held: Held, shot: Shot) -> str | None:
+    if held.result is None or shot.file is None:
+        return None
+    keys = held.result.keys
+    first = f"seed{held.result.training_seeds[0]}/" if held.result.interval == "recipe" else ""
+    return keys.get(f"{first}{shot.side}") or keys.get(shot.side)
+
+
+def small_at(shelf: Shelf, path: str) -> Served | None:
+    """Return what `/pictures/<result>/<digest>.webp` shows: from the result's album, or else made
+    from the image in the store."""
+    name, _, picture = path.rpartition("/")
+    reports = shelf.reports.resolve()
+    file = (reports / f"{name}.json").resolve()
+    if not file.is_relative_to(reports):
+        return None
+    if picture == COVER:
+        picture = _first(shelf, name)
+    if not _PICTURE.fullmatch(picture):
+        return None
+    data = album.picture(album.place_of(file), picture)
+    if data is None:
+        data = _made(shelf, name, picture)
+    return None if data is None else Served("image/webp", data=data)
+
+
+def _first(shelf: Shelf, name: str) -> str:
+    """Return the name of a result's first picture; nothing where it has none."""
+    try:
+        shots = shelf.shots(shelf.find(name))
+    except HarnessError:
+        return ""
+    return next((shot.picture for shot in shots if shot.picture and shot.side == "sample"), "")
+
+
+def _made(shelf: Shelf, name: str, picture: str) -> bytes | None:
+    """Return a small picture of an image whose result has no album."""
+    try:
+        held = shelf.find(name)
+    except HarnessError:
+        return None
+    shot = next((each for each in shelf.shots(held) if each.picture == picture), None)
+    address = whole(held, shot) if shot else None
+    served = whole_at(shelf.store, address.removeprefix(f"{WHOLE}/")) if address else None
+    try:
+        return album.small(served.file) if served and served.file else None
+    except UNREADABLE:
+        return None
+
+
+def whole_at(store: Store, path: str) -> Served | None:
+    """Return what `/artifacts/<key>/<file>` shows: a file that the artifact's manifest names."""
+    key, _, name = path.partition("/")
+    folder = store.find(key) if _KEY.fullmatch(key) else None
+    if folder is None or name == MANIFEST:
+        return None
+    file = (folder / name).resolve()
+    kind = TYPES.get(file.suffix.lower())
+    if kind is None or not file.is_relative_to(folder.resolve()) or not file.is_file():
+        return None
+    return Served(kind, file=file)

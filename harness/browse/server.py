@@ -1,0 +1,39 @@
+"""The dashboard as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.api import Place
+from harness.errors import MissingPrerequisite
+
+
+def serve(place: Place, port: int, address: str = "127.0.0.1", allow_write: bool = False) -> int:
+    """Serve the dashboard until it is stopped; return its exit code."""
+    if find_spec("streamlit") is None:
+        raise MissingPrerequisite(
+            "the dashboard needs streamlit", hint="pip install 'harness[dashboard]'"
+        )
+    app = folder()
+    known = os.environ.get("PYTHONPATH")
+    environment = os.environ | {
+        "HARNESS_STORE": str(place.store.resolve()),
+        "HARNESS_REPORTS": str(place.reports.resolve()),
+        "HARNESS_WRITE": "1" if allow_write else "0",
+        "PYTHONPATH": os.pathsep.join([str(app.parent), *([known] if known else [])]),
+    }
+    command = [sys.executable, "-m", "streamlit", "run", str(app / "app.py")]
+    options = [f"--server.address={address}", f"--server.port={port}", "--server.headless=true",
+               "--browser.gatherUsageStats=false"]  # fmt: skip
+    return subprocess.run([*command, *options], env=environment, check=False).returncode
+
+
+def folder() -> Path:
+    """Return where the dashboard's files are: in the checkout, or in the installed package."""
+    here = Path(__file__).parents[1]
+    known = (here.parent / "dashboard", here / "shipped" / "dashboard")
+    return next(root for root in known if (root / "app.py").is_file())

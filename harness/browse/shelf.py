@@ -1,0 +1,212 @@
+"""What lies below a reports folder, read once and again only where a file has changed.
+
+A file that is half-written or broken is held as such, with what is wrong; the others are not
+touched by it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness import album, board, card
+from harness.board import NOISE, Board
+from harness.browse.table import Samples, samples_of
+from harness.errors import HarnessError, UsageError
+from harness.records import Result
+from harness.run import table_beside
+from harness.store import Store
+
+T = TypeVar("T")
+State = tuple[int, int]
+"""When a file changed, and its size."""
+READERS = 4
+LOOKED_AT = 64
+"""Results whose pictures are remembered: those that were looked at last."""
+BASELINES = "baselines"
+_ASIDE = ("baselines", "history", "votes")
+
+
+@dataclass(frozen=True)
+class Held:
+    """One result file, whole or not."""
+
+    name: str
+    """Its place below the reports without `.json`, such as `pocket-v1/pocket-ninja`."""
+    file: Path
+    result: Result | None
+    problem: str = ""
+    """What is wrong with it, where it cannot be read."""
+
+    @property
+    def recipe(self) -> str:
+        return self.result.recipe if self.result else self.file.stem
+
+
+class Shelf:
+    """All results below one reports folder, beside the store that made some of them."""
+
+    def __init__(self, reports: Path, store: Path) -> None:
+        self.reports, self.store = reports, Store(store)
+        self._kept: dict[tuple[str, Path], tuple[State, Any]] = {}
+        self._protocols: dict[str, dict[str, Any]] = {}
+        self._boards: tuple[tuple[tuple[Path, State], ...], list[Board]] | None = None
+        self._order: dict[str, dict[Path, None]] = {}
+        self._lock = threading.RLock()
+
+    def held(self) -> list[Held]:
+        """Return every result that can be a row of a leaderboard, in order of its name."""
+        return self._read("*/*.json", _ASIDE)
+
+    def baselines(self) -> list[Held]:
+        return self._read(f"{BASELINES}/*/*.json", ())
+
+    def sweep(self, recipe: str) -> list[Held]:
+        """Return the points of a recipe's sweeps."""
+        return self._read(f"*/sweeps/{recipe}/*.json", ())
+
+    def sweeps(self) -> list[str]:
+        """Return the recipes that were swept."""
+        return sorted({file.name for file in self.reports.glob("*/sweeps/*") if file.is_dir()})
+
+    def find(self, name: str) -> Held:
+        """Return a held result by its name; names reach nothing outside the reports."""
+        every = {each.name: each for each in self.held()}
+        if name in every:
+            return every[name]
+        file = (self.reports / f"{name}.json").resolve()
+        if not file.is_relative_to(self.reports.resolve()) or not file.is_file():
+            raise UsageError(f"there is no result {name}", hint="choose one of the leaderboard's")
+        return self._hold(file)
+
+    def boards(self) -> list[Board]:
+        """Return every board, the fullest of a benchmark first."""
+        with self._lock:
+            held = self.held()
+            real = self._read(f"*/{card.SHELF}/{card.REAL}.json", ())
+            state = tuple((each.file, _state(each.file)) for each in (*held, *real))
+            if self._boards is None or self._boards[0] != state:
+                whole = [each.result for each in held if each.result]
+                floors = [each.result for each in real if each.result]
+                self._boards = state, board.boards(whole, floors, self._beside)
+            return self._boards[1]
+
+    def board(self, benchmark: str, signature: str = "") -> Board | None:
+        """Return a benchmark's fullest board, or the one of a signature that begins so."""
+        return next(
+            (each for each in self.boards()
+             if each.benchmark == benchmark and each.signature.startswith(signature)), None,
+        )  # fmt: skip
+
+    def shots(self, held: Held) -> list[album.Shot]:
+        """Return what there is of a result's pictures, from its album or else from the store."""
+        file = album.place_of(held.file)
+        found: list[album.Shot] = self._known("shots", file, album.read, [])
+        self._forget("shots", file)
+        if found or held.result is None:
+            return found
+        folder = self.store.find(held.result.keys.get("sample", ""))
+        return [] if folder is None else list(album.shots_of("sample", folder))
+
+    def samples(self, held: Held) -> Samples:
+        """Return the values of a result's images."""
+        file = table_beside(held.file, "samples")
+        return self._known("samples", file, samples_of, Samples.none())
+
+    def table(self, held: Held, kind: str) -> pa.Table | None:
+        """Return a table that stands beside a result, where it does and can be read."""
+        return self._known(kind, table_beside(held.file, kind), _table, None)
+
+    def _forget(self, kind: str, last: Path) -> None:
+        """Forget what was looked at longest ago, of a kind that is large."""
+        with self._lock:
+            order = self._order.setdefault(kind, {})
+            order.pop(last, None)
+            order[last] = None
+            while len(order) > LOOKED_AT:
+                oldest = next(iter(order))
+                del order[oldest]
+                self._kept.pop((kind, oldest), None)
+
+    def warm(self) -> None:
+        """Read all that a leaderboard and its filters want, so that nobody waits for it later."""
+        self.boards()
+        with ThreadPoolExecutor(READERS) as pool:
+            list(pool.map(self.samples, self.held()))
+
+    def _beside(self, result: Result, metric: str) -> Mapping[str, float]:
+        file = self.reports / result.benchmark / f"{result.recipe}.json"
+        column = metric.split("@")[0]
+        return self._known(
+            f"pseudo-values {column}", table_beside(file, "prompts"), partial(_pseudo, column), {}
+        )
+
+    def _read(self, pattern: str, aside: tuple[str, ...]) -> list[Held]:
+        there = sorted(self.reports.glob(pattern), key=lambda file: file.with_suffix(""))
+        files = [
+            file for file in there
+            if not file.name.endswith(NOISE) and file.parent.name not in aside
+        ]  # fmt: skip
+        with ThreadPoolExecutor(READERS) as pool:
+            return list(pool.map(self._hold, files))
+
+    def _hold(self, file: Path) -> Held:
+        name = file.relative_to(_root(file, self.reports)).as_posix().removesuffix(".json")
+        return self._known(
+            "result", file, partial(self._open, name), Held(name, file, None, "gone")
+        )
+
+    def _open(self, name: str, file: Path) -> Held:
+        try:
+            result = board.read_result(file)
+        except HarnessError as error:
+            return Held(name, file, None, str(error))
+        shared = self._protocols.setdefault(result.signature, result.protocol)
+        return Held(name, file, result.model_copy(update={"protocol": shared}))
+
+    def _known(self, kind: str, file: Path, read: Callable[[Path], T], nothing: T) -> T:
+        """Return what a file says, from memory while it stays as it is; `nothing` without it."""
+        try:
+            state = _state(file)
+        except OSError:
+            return nothing
+        kept = self._kept.get((kind, file))
+        if kept is None or kept[0] != state:
+            kept = self._kept[kind, file] = state, read(file)
+        value: T = kept[1]
+        return value
+
+
+def _root(file: Path, reports: Path) -> Path:
+    return reports if file.is_relative_to(reports) else reports.resolve()
+
+
+def _state(file: Path) -> State:
+    facts = file.stat()
+    return facts.st_mtime_ns, facts.st_size
+
+
+def _table(file: Path) -> pa.Table | None:
+    try:
+        return pq.read_table(file)
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def _pseudo(column: str, file: Path) -> dict[str, float]:
+    """Return a metric's pseudo-values by prompt; none where the table cannot be read."""
+    table = _table(file)
+    if table is None:
+        return {}
+    named = zip(
+        *(table[name].to_pylist() for name in ("metric", "prompt_id", "value")), strict=True
+    )
+    return {prompt: value for metric, prompt, value in named if metric == column}

@@ -1,0 +1,160 @@
+"""Every page, as Streamlit runs it: in both themes, empty, broken, hostile, and from a link."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from visiting import HOSTILE, ROOT, Visit, poison
+
+PAGES = ("leaderboard", "grid", "compare", "sweep", "run", "regressions", "memorization", "images",
+         "arena", "catalogue")  # fmt: skip
+LINKED = ("board id a b results metrics page at mode sort view tab kind baseline candidate "
+          "threshold seeds words pick")  # fmt: skip
+
+
+def test_these_are_all_pages() -> None:
+    assert {file.stem for file in (ROOT / "dashboard/pages").glob("*.py")} == set(PAGES)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens(visit: Visit, page: str, theme: str) -> None:
+    app = visit(page, theme)
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == page.capitalize()
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES) - {"catalogue"}))
+def test_an_empty_page_names_the_command_to_run(visit: Visit, page: str, reports: Path) -> None:
+    shutil.rmtree(reports)
+    app = visit(page)
+    assert not app.exception
+    assert app.code[0].value.startswith("harness ")
+    assert app.info[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_broken_result_breaks_no_page(visit: Visit, page: str, reports: Path) -> None:
+    (reports / "pocket-v1/half.json").write_text('{"schema_version": 1, "recipe": "ha')
+    (reports / "baselines/pocket-v1/half.json").write_text("")
+    (reports / "pocket-v1/pocket-base.album.zip").write_bytes(b"PK")
+    (reports / "pocket-v1/pocket-base.samples.parquet").write_bytes(b"PAR1")
+    (reports / "pocket-v1/pocket-base.likeness.parquet").write_bytes(b"")
+    app = visit(page)
+    assert not app.exception
+    if page in ("leaderboard", "grid", "compare", "run", "memorization", "images", "arena"):
+        assert any("half" in text.value for text in app.text)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_hostile_words_are_shown_as_words(visit: Visit, page: str, reports: Path) -> None:
+    poison(reports)
+    link = {"run": {"id": "pocket-v1/pocket-ninja-broken"},
+            "memorization": {"id": "pocket-ninja-broken"}}.get(page, {})  # fmt: skip
+    app = visit(page, **link)
+    assert not app.exception
+    for element in [*app.markdown, *app.caption, *app.title, *app.subheader, *app.warning,
+                    *app.info, *app.success]:  # fmt: skip
+        for words in ("](javascript", "![](http", "<script", "<img"):
+            assert words not in element.value, f"{page}: {element.value[:200]}"
+
+
+def test_a_hostile_summary_stands_on_the_run_page_as_it_is(visit: Visit, reports: Path) -> None:
+    poison(reports)
+    app = visit("run", id="pocket-v1/pocket-ninja-broken")
+    assert HOSTILE[0] in app.text[0].value
+
+
+def test_a_link_restores_the_view(visit: Visit) -> None:
+    app = visit("leaderboard", metrics="kid", prompts="pocket-tags", recipe="ninja")
+    assert app.multiselect(key="metrics").value == ["kid"]
+    assert app.selectbox(key="prompts").value == "pocket-tags"
+    assert app.text_input(key="recipe").value == "ninja"
+    run = visit("run", id="pocket-v1/pocket-ninja-short")
+    assert run.selectbox(key="id").value == "pocket-v1/pocket-ninja-short"
+    compare = visit("compare", a="pocket-base", b="pocket-ninja-short")
+    assert compare.selectbox(key="a").value == "pocket-base"
+    assert compare.selectbox(key="b").value == "pocket-ninja-short"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_with_nonsense_in_it_opens_the_page(visit: Visit, page: str) -> None:
+    nonsense = dict.fromkeys(LINKED.split(), "../../etc/passwd")
+    assert not visit(page, **nonsense).exception
+
+
+def test_nothing_can_be_written_unless_the_server_allows_it(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not [button.label for button in visit("regressions").button]
+    assert "harness dashboard --allow-write" in [code.value for code in visit("arena").code]
+    monkeypatch.setenv("HARNESS_WRITE", "1")
+    assert [button.label for button in visit("regressions").button] == ["Accept", "Keep"]
+    assert not visit("arena").code
+
+
+def test_a_baseline_is_accepted_with_its_note(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, reports: Path
+) -> None:
+    monkeypatch.setenv("HARNESS_WRITE", "1")
+    app = visit("regressions", candidate="pocket-ninja-short")
+    app.text_input(key="note").set_value("short is enough")
+    app.button[0].click().run()
+    assert not app.exception
+    assert (reports / "baselines/pocket-v1/pocket-ninja-short.json").is_file()
+    history = reports / "history/pocket-v1/pocket-ninja-short.jsonl"
+    assert "short is enough" in history.read_text()
+
+
+def test_a_running_step_is_shown_and_breaks_nothing(visit: Visit, tmp_path: Path) -> None:
+    from harness.interfaces import Page, Progress
+    from harness.live import Live
+    from harness.records import make_step
+    from harness.store import Store
+
+    class Nothing(Page):
+        """A spec that says nothing."""
+
+    step = make_step("train", "train", 1, Nothing(), subject="my-style")
+    store = Store(tmp_path / "store")
+    live = Live(store)
+    live.begin(step, 3, 7)
+    live.progress(step, Progress(30, 100, "loss 0.0421"))
+    for number in range(3):
+        store.log(step, {"step": number, "loss": 0.1})
+    app = visit("leaderboard")
+    assert not app.exception
+    said = [text.value for text in app.text]
+    assert any("my-style · train · 3 of 7 · 30 of 100" in each and "loss 0.0421" in each
+               for each in said)  # fmt: skip
+    live.end(step)
+    assert not [text for text in visit("leaderboard").text if "my-style" in text.value]
+
+
+def test_the_dashboard_loads_no_torch() -> None:
+    program = ("import sys, dashboard.house, dashboard.charts, dashboard.media; "
+               "assert 'torch' not in sys.modules, 'torch was loaded'")  # fmt: skip
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+def test_no_page_shows_an_image_in_the_way_that_changes_its_pixels() -> None:
+    files = [*(ROOT / "dashboard").rglob("*.py")]
+    assert len(files) > 12
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert "st.image(" not in text, file
+        assert "unsafe_allow_html" not in text, file
+
+
+def test_no_component_makes_markup_of_data() -> None:
+    files = sorted((ROOT / "dashboard/components").glob("*.js"))
+    assert len(files) == 6
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert way not in text, f"{file.name} says {way}"
