@@ -38,6 +38,16 @@ def test_a_run_writes_one_result_with_every_image_accounted_for(house: House) ->
         assert score["n"] == 36
 
 
+def test_a_result_names_the_version_of_every_set_behind_it(house: House, command: Command) -> None:
+    result = json.loads((house.reports / "tiny-v1" / "tiny.json").read_text())
+    planned = command("plan", "tiny", "--benchmark", "tiny-v1", "--store", house.store, "--json")
+    assert result["provenance"]["data"] == planned.json["data"]
+    assert {"data", "reference"} <= set(planned.json["data"])
+    ran = command("diff-data", "tiny", result["keys"]["data"][:9], "--json", "--store", house.store)
+    assert ran.json["same"] == ran.json["a"]["pictures"] > 0
+    assert ran.json["a"]["sources"] == planned.json["data"]["data"]
+
+
 def test_scores_of_single_images_stand_beside_the_result(house: House) -> None:
     table = pq.read_table(house.reports / "tiny-v1" / "tiny.samples.parquet")
     assert table.column_names == ["prompt_id", "seed", "metric", "value"]
