@@ -96,9 +96,9 @@ def parquet(files: tuple[Path, ...], meaning: Meaning) -> Metadata:
         if column in schema.names:
             raise UsageError(f"has a column {column!r}, which the engine calls its own",
                              where=str(files[0]), hint="rename the column")  # fmt: skip
-    for column in (meaning.id, meaning.text, meaning.tags, *meaning.facts.values()):
-        if column is not None and column not in schema.names:
-            raise UsageError(f"has no column {column!r}", where=str(files[0]),
+    for named in (meaning.id, meaning.text, meaning.tags, *meaning.facts.values()):
+        if named is not None and named not in schema.names:
+            raise UsageError(f"has no column {named!r}", where=str(files[0]),
                              hint=f"it has {', '.join(schema.names)}")  # fmt: skip
     return Metadata(schema, meaning, files)
 
