@@ -38,6 +38,17 @@ def test_the_wheel_holds_every_page_and_every_weight(unpacked: Path) -> None:
     assert all((unpacked / file).is_file() for file in weights)
 
 
+def test_the_wheel_holds_the_dashboard_and_the_demo_that_it_first_shows(unpacked: Path) -> None:
+    shipped = unpacked / "harness/shipped"
+    here = [file.relative_to(ROOT) for folder in ("dashboard", "reports")
+            for file in (ROOT / folder).rglob("*")
+            if file.is_file() and "__pycache__" not in file.parts
+            and "history" not in file.parts]  # fmt: skip
+    assert len(here) > 50
+    assert [file for file in here if not (shipped / file).is_file()] == []
+    assert (shipped / "dashboard/.streamlit/config.toml").is_file()
+
+
 def test_an_installed_harness_finds_its_pages_far_from_the_checkout(
     unpacked: Path, tmp_path: Path
 ) -> None:

@@ -80,7 +80,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     const cells = data.metrics.map((metric) => make("td", { class: "cell" }, drawn(row.cells[metric.name], metric)));
     return make("tr", { class: state.picked.has(row.name) ? "picked" : "", "data-name": row.name }, [
       make("td", {}, [box]), make("td", { class: "rank", text: row.rank }), make("td", {}, [who]), ...cells,
-      make("td", { class: "few", text: row.images }), make("td", { class: "few", text: row.seeds }), make("td", { class: "quiet", text: row.cost }),
+      make("td", { class: "few", text: row.images }), make("td", { class: "few", text: row.seeds }), make("td", { class: "quiet few" }, row.cost.split(" · ").map((text) => make("div", { text }))),
     ]);
   }
 

@@ -18,11 +18,13 @@ def serve(place: Place, port: int, address: str = "127.0.0.1", allow_write: bool
         raise MissingPrerequisite(
             "the dashboard needs streamlit", hint="pip install 'harness[dashboard]'"
         )
-    app = folder()
+    app, reports = folder(), shown(place.reports)
+    if reports != place.reports:
+        print(f"nothing in {place.reports} yet: showing the pocket demo's", file=sys.stderr)
     known = os.environ.get("PYTHONPATH")
     environment = os.environ | {
         "HARNESS_STORE": str(place.store.resolve()),
-        "HARNESS_REPORTS": str(place.reports.resolve()),
+        "HARNESS_REPORTS": str(reports.resolve()),
         "HARNESS_WRITE": "1" if allow_write else "0",
         "PYTHONPATH": os.pathsep.join([str(app.parent), *([known] if known else [])]),
     }
@@ -37,3 +39,9 @@ def folder() -> Path:
     here = Path(__file__).parents[1]
     known = (here.parent / "dashboard", here / "shipped" / "dashboard")
     return next(root for root in known if (root / "app.py").is_file())
+
+
+def shown(reports: Path) -> Path:
+    """Return the reports to show: those asked for, or the demo's that ship with the package."""
+    shipped = folder().parent / "reports"
+    return reports if reports.is_dir() or not shipped.is_dir() else shipped
