@@ -259,12 +259,16 @@ def as_csv(found: Sequence[Board]) -> str:
             for metric in metrics:
                 score = score_of(row.result, metric)
                 cells += [score.value, score.low, score.high] if score else ["", "", ""]
-            name = row.result.recipe
-            safe = f"'{name}" if name[:1] in "=+-@" else name
+            name = inert(row.result.recipe)
             writer.writerow(
-                [board.benchmark, board.signature, row.rank_low, row.rank_high, safe, *cells]
+                [board.benchmark, board.signature, row.rank_low, row.rank_high, name, *cells]
             )
     return stream.getvalue()
+
+
+def inert(text: str) -> str:
+    """Return text as a cell that no program takes for a formula."""
+    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") else text
 
 
 def as_markdown(found: Sequence[Board], everything: bool = False) -> str:

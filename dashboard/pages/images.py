@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, components, house
+from harness.board import inert
 from harness.browse import images, standings
 from harness.browse.images import Wanted
 from harness.browse.shelf import Held
@@ -67,7 +68,9 @@ def pictures(held: list[Held], found: pd.DataFrame, overlay: str) -> None:
 
 
 def table(found: pd.DataFrame) -> None:
-    st.dataframe(found.drop(columns="result"), hide_index=True, height=640, alt="images and scores",
+    shown = found.drop(columns="result")
+    shown["text"] = shown["text"].map(inert)  # the table can be saved as CSV
+    st.dataframe(shown, hide_index=True, height=640, alt="images and scores",
                  column_config={"recipe": st.column_config.TextColumn(pinned=True)})  # fmt: skip
 
 

@@ -27,6 +27,7 @@ TYPES = {
 _PICTURE = re.compile(r"[0-9a-f]{32}\.webp")
 _KEY = re.compile(r"[0-9a-f]{64}")
 COVER = "cover.webp"
+LONGEST = 240
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def whole(shelf: Shelf, held: Held, shot: Shot) -> str | None:
 def small_at(shelf: Shelf, path: str) -> Served | None:
     """Return what `/pictures/<result>/<digest>.webp` shows: from the result's album, or else made
     from the image in the store."""
+    if not _can_be(path):
+        return None
     name, _, picture = path.rpartition("/")
     reports = shelf.reports.resolve()
     file = (reports / f"{name}.json").resolve()
@@ -73,6 +76,11 @@ def small_at(shelf: Shelf, path: str) -> Served | None:
     if data is None:
         data = _made(shelf, name, picture)
     return None if data is None else Served("image/webp", data=data)
+
+
+def _can_be(path: str) -> bool:
+    """Return whether a file system takes this for a path at all."""
+    return len(path) < LONGEST and "\0" not in path
 
 
 def _first(shelf: Shelf, name: str) -> str:
@@ -100,7 +108,7 @@ def _made(shelf: Shelf, name: str, picture: str) -> bytes | None:
 
 def whole_at(store: Store, path: str) -> Served | None:
     """Return what `/artifacts/<key>/<file>` shows: a file that the artifact's manifest names."""
-    key, _, name = path.partition("/")
+    key, _, name = path.partition("/") if _can_be(path) else ("", "", "")
     folder = store.find(key) if _KEY.fullmatch(key) else None
     if folder is None or name == MANIFEST:
         return None
