@@ -31,13 +31,13 @@ from harness.executors.specs import Local
 from harness.forecast import Forecast, Planned, forecast
 from harness.forecast.cards import Card, card_at_hand, card_named
 from harness.groups import Part, groups_of, parts, read_samples
-from harness.interfaces import Page
+from harness.interfaces import ExecutorSpec, Page
 from harness.plan import RunPlan, plan, plan_reference, plan_supplied
 from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
 from harness.records import Result, Step
 from harness.rehearsal import rehearsal
-from harness.run import Outcome, Settings, execute, make_all, missing, write_result
+from harness.run import Outcome, Settings, execute, execute_all, make_all, missing, write_result
 from harness.store import Store
 from harness.supplied import read_supplied
 from harness.sweep import STRENGTHS, Advice, Kind, Point, advise, at_checkpoints, at_strengths
@@ -76,27 +76,34 @@ class Place:
         if self.processes is not None and self.processes < 1:
             raise UsageError(f"--processes {self.processes} is no number of processes",
                              hint="1 or more")  # fmt: skip
+        spec = executor_named(self.executor, self.processes)
         return Settings(
             store=Store(self.store),
             reports=self.reports,
             device=partial(resolve_device, self.device),
-            executor=executor(self.executor),
+            executor=executor(spec),
             watcher=watcher(self.quiet),
-            processes=partial(count_processes, self.processes),
+            processes=partial(count_processes, 1 if spec.together else self.processes),
+            together=spec.together,
         )
 
 
-def executor(word: str) -> Any:
-    """Return the executor called `word`."""
+def executor_named(word: str, workers: int | None) -> ExecutorSpec:
+    """Return the executor called `word`, with as many workers as it may use."""
     known = plugins.specs("executors")
     if word not in known:
         raise UsageError(
             f"there is no executor {word!r} here", hint=f"installed: {', '.join(known)}"
         )
-    if known[word] is Local:
-        return plugins.implementation(Local())
-    spec = known[word](use=word)
-    return partial(plugins.implementation(spec), spec)
+    spec = known[word](use=word, workers=workers)  # type: ignore[call-arg]
+    assert isinstance(spec, ExecutorSpec)
+    return spec
+
+
+def executor(spec: ExecutorSpec) -> Any:
+    """Return the code behind an executor's word."""
+    code = plugins.implementation(spec)
+    return code if isinstance(spec, Local) else partial(code, spec)
 
 
 def resolve_device(device: str) -> str:
@@ -224,7 +231,7 @@ def run(
         raise MissingPrerequisite("; ".join(complaints), hint="--anyway tries all the same")
     settings = place.settings()
     if replicates == 1:
-        return [execute(each, settings) for _, each in wanted]
+        return execute_all([each for _, each in wanted], settings)
     found = []
     for name in names:
         found += _replicated(name, plans([name], benchmark, replicates), settings)
@@ -237,7 +244,7 @@ def _replicated(name: str, runs: Sequence[RunPlan], settings: Settings) -> list[
 
     if len(runs) == 1:
         return [execute(runs[0], settings)]
-    outcomes = [execute(each, settings, "runs") for each in runs]
+    outcomes = execute_all(runs, settings, "runs")
     recipe, step = asked_for(name)
     whole = combine(
         recipe.name if step is None else f"{recipe.name}.step{step}",
