@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness import benchmark as benchmarks
-from harness import board, card, pages, plugins
+from harness import board, card, pages
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, Judgement, PromptSuite
 from harness.checks import check as check
@@ -27,11 +27,12 @@ from harness.errors import (
     MissingPrerequisite,
     UsageError,
 )
-from harness.executors.specs import Local
+from harness.executors.choice import executor, executor_named
 from harness.forecast import Forecast, Planned, forecast
 from harness.forecast.cards import Card, card_at_hand, card_named
+from harness.forecast.scale import scale
 from harness.groups import Part, groups_of, parts, read_samples
-from harness.interfaces import ExecutorSpec, Page
+from harness.interfaces import Page
 from harness.plan import RunPlan, plan, plan_reference, plan_supplied
 from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
@@ -86,24 +87,6 @@ class Place:
             processes=partial(count_processes, 1 if spec.together else self.processes),
             together=spec.together,
         )
-
-
-def executor_named(word: str, workers: int | None) -> ExecutorSpec:
-    """Return the executor called `word`, with as many workers as it may use."""
-    known = plugins.specs("executors")
-    if word not in known:
-        raise UsageError(
-            f"there is no executor {word!r} here", hint=f"installed: {', '.join(known)}"
-        )
-    spec = known[word](use=word, workers=workers)  # type: ignore[call-arg]
-    assert isinstance(spec, ExecutorSpec)
-    return spec
-
-
-def executor(spec: ExecutorSpec) -> Any:
-    """Return the code behind an executor's word."""
-    code = plugins.implementation(spec)
-    return code if isinstance(spec, Local) else partial(code, spec)
 
 
 def resolve_device(device: str) -> str:
@@ -188,15 +171,17 @@ def _replicates(recipe: Recipe, count: int) -> list[Recipe]:
 
 
 def plan_all(
-    names: Sequence[str], benchmark: str | None, store: Path, card: str | None = None
-) -> list[Planned]:
-    """Return every plan beside the store, with what it takes on the card named, if any."""
+    names: Sequence[str], benchmark: str | None, store: Path, card: str | None = None,
+    nodes: Sequence[int] = (), pictures: int | None = None,
+) -> list[Planned]:  # fmt: skip
+    """Return every plan beside the store, with what it takes on the card named, or on several."""
     house, chosen = Store(store), None if card is None else card_named(card)
     found = []
     for recipe, each in _wanted(names, benchmark):
         to_do, cost = _ahead(recipe, each, house, chosen)
         done = frozenset(step.key for step in each.steps if house.has(step))
-        found.append(Planned(each, recipe, to_do, cost, done))
+        many = tuple(scale(recipe, each.steps, count, pictures, chosen) for count in nodes)
+        found.append(Planned(each, recipe, to_do, cost, done, many))
     return found
 
 
