@@ -181,6 +181,7 @@ class Hands:
         with self._lock:
             if hand in self._all and not self._gone:
                 self._all.remove(hand)
+                self._ray.kill(hand)  # if only its answer was lost, it must not stay
                 self._ask(job)
 
     def _take(self, count: int) -> list[Any]:

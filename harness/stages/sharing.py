@@ -2,7 +2,8 @@
 
 A stage says which pieces there are and how one is done; a piece is cut the same way whoever does
 it, writes whole files, and may be done twice. So whoever does it cannot be seen in what is made.
-Training is no such work: its processes march in step, under `accelerate launch`.
+Training is no such work: its processes march in step, under `accelerate launch`. On several
+machines each launches its own: HARNESS_LAUNCH says how here, and the others wait for the job.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import platform
+import shlex
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, MissingPrerequisite, TrainingError, UsageError
-from harness.interfaces import Job, Page, Progress, Reply, Report, Workplace
+from harness.interfaces import Heard, Job, Page, Progress, Reply, Report, Workplace
 from harness.records import StageName
 from harness.stages import STAGES
 from harness.steps import FeaturesSpec, LatentsSpec, SampleSpec, ScoreSpec, TextsSpec, TrainSpec
+from harness.store import write_text
 
 SPECS: Mapping[str, type[Page]] = {
     "latents": LatentsSpec, "texts": TextsSpec, "train": TrainSpec, "sample": SampleSpec,
@@ -38,8 +43,14 @@ OPENINGS: Mapping[str, str] = {
     "score": "harness.stages.score:judging",
 }
 """For each that comes in pieces: (spec, place) → a function of one piece, which loads once."""
+TOGETHER = "scratch-job.json"
+"""What the processes of a training read: in the step's work folder, `work/KEY` of the store."""
 TOLD = "scratch-progress.jsonl"
 """How far a worker elsewhere has come with a step that it does alone."""
+LAUNCH = "HARNESS_LAUNCH"
+"""Holds what `accelerate launch` is told of machines and processes, where training has several."""
+AWAITED = 6 * 3600.0
+"""Seconds that another machine waits for the job of a training to be written."""
 _KINDS = {each.__name__: each for each in (MissingPrerequisite, UsageError)}
 Work = Callable[[Any], None]
 
@@ -125,7 +136,7 @@ def _opening(stage: str) -> Callable[[Page, Workplace], Work]:
 
 def launch(stage: StageName, spec: Page, place: Workplace) -> None:
     """Let the place's processes run the stage's own function together, each with its rank."""
-    _launch(_described(stage, spec, place), place, lambda number, reply: None)
+    _launch(_described(stage, spec, place), place, lambda number, reply: None, TOGETHER)
 
 
 def delegate(stage: StageName, spec: Page, place: Workplace) -> None:
@@ -171,10 +182,12 @@ def _on_card(place: Workplace) -> bool:
     return place.device != "cpu"
 
 
-def _launch(document: str, place: Workplace, heard: Callable[[int | None, Reply], None]) -> None:
-    job = place.folder / "scratch-job.json"
+def _launch(
+    document: str, place: Workplace, heard: Heard, name: str = "scratch-pieces.json"
+) -> None:
+    job = place.folder / name
     log = place.folder / "scratch-workers.txt"
-    job.write_text(document, encoding="utf-8")
+    write_text(job, document)
     with log.open("w") as errors:
         child = subprocess.Popen(
             _command(place, job), stdout=subprocess.PIPE, stderr=errors, text=True
@@ -191,10 +204,13 @@ def _launch(document: str, place: Workplace, heard: Callable[[int | None, Reply]
 
 
 def _command(place: Workplace, job: Path) -> list[str]:
+    machines = ["--num_processes", str(place.processes), "--num_machines", "1",
+                "--main_process_port", "0"]  # fmt: skip
+    if job.name == TOGETHER and LAUNCH in os.environ:
+        machines = shlex.split(os.environ[LAUNCH])
     return [
-        sys.executable, "-m", "accelerate.commands.launch", "--num_processes",
-        str(place.processes), "--num_machines", "1", "--mixed_precision", "no",
-        "--dynamo_backend", "no", "--main_process_port", "0",
+        sys.executable, "-m", "accelerate.commands.launch", *machines,
+        "--mixed_precision", "no", "--dynamo_backend", "no",
         "--multi_gpu",  # several processes here, whatever they compute on
         "--module", "harness.stages.sharing", str(job),
     ]  # fmt: skip
@@ -213,13 +229,12 @@ def _described(stage: StageName, spec: Page, place: Workplace, pieces: Sequence[
         "alongside": [each.model_dump(mode="json") for each in place.alongside],
         "pieces": [piece.what for piece in pieces],
         "parent": os.getpid(),
+        "machine": platform.node(),
         "directory": str(Path.cwd()),
     })  # fmt: skip
 
 
-def _relay(
-    child: subprocess.Popen[str], place: Workplace, heard: Callable[[int | None, Reply], None]
-) -> None:
+def _relay(child: subprocess.Popen[str], place: Workplace, heard: Heard) -> None:
     """Report what the workers report, and raise what any of them raises."""
     assert child.stdout is not None
     for line in child.stdout:
@@ -313,13 +328,13 @@ def _said() -> Iterator[Reply]:
 
 def work(job: Path) -> int:
     """Do one process's share of the stage that `job` describes."""
-    document = _read(job.read_text(encoding="utf-8"))
+    document = _read(_awaited(job))
     rank = int(os.environ.get("RANK", "0"))
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # libraries chat, and stdout is for reports
 
     def say(words: Mapping[str, Any]) -> None:
-        if not _lives(document["parent"]):
+        if document["machine"] == platform.node() and not _lives(document["parent"]):
             os._exit(1)
         print(json.dumps(words), file=out)
 
@@ -330,6 +345,16 @@ def work(job: Path) -> int:
     if "error" in reply:
         print(json.dumps(reply), file=out)
     return int("error" in reply)
+
+
+def _awaited(job: Path) -> str:
+    """Return what a job says, waiting for it where another machine has yet to write it."""
+    deadline = time.monotonic() + AWAITED
+    while not job.is_file():
+        if time.monotonic() > deadline:
+            raise TrainingError(f"{job} never came", hint="was training started elsewhere?")
+        time.sleep(0.5)
+    return job.read_text(encoding="utf-8")
 
 
 Say = Callable[[Mapping[str, Any]], None]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -158,3 +161,36 @@ def test_an_error_elsewhere_is_the_same_error_here() -> None:
     with pytest.raises(TrainingError):
         raise_what_was_said({"error": "odd", "hint": None, "kind": "ValueError"})
     raise_what_was_said({})
+
+
+@pytest.mark.slow
+def test_two_machines_that_launch_one_training_leave_what_two_processes_do(
+    house: House, plan: RunPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = plan.step("train")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def machines(rank: int) -> str:
+        return (f"--num_processes 2 --num_machines 2 --machine_rank {rank} "
+                f"--main_process_ip 127.0.0.1 --main_process_port {port}")  # fmt: skip
+
+    for name in ("processes", "machines"):
+        (tmp_path / name).mkdir()
+        place = replace(workplace(house, plan, step, tmp_path / name), processes=2)
+        other = None
+        if name == "machines":
+            monkeypatch.setenv("HARNESS_LAUNCH", machines(0))
+            other = subprocess.Popen(
+                [sys.executable, "-m", "accelerate.commands.launch", *machines(1).split(),
+                 "--mixed_precision", "no", "--dynamo_backend", "no", "--multi_gpu", "--module",
+                 "harness.stages.sharing", str(tmp_path / name / "scratch-job.json")],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+        STAGES["train"].load()(step.spec, place)
+        if other is not None:
+            assert other.wait(60) == 0
+    one, two = (digest_file(tmp_path / name / "adapter.safetensors")
+                for name in ("processes", "machines"))  # fmt: skip
+    assert one == two
