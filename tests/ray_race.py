@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -142,13 +143,19 @@ def _kill_one(child: subprocess.Popen[bytes], store: Path, moment: str) -> int:
     """Wait until the store holds what `moment` names, then kill a worker as a power cut would."""
     while child.poll() is None:
         if any(store.glob(moment)):
-            hands = [each for each in psutil.Process(child.pid).children(recursive=True)
-                     if " ".join(each.cmdline()).startswith("ray::Hand.do")]  # fmt: skip
-            if hands:
-                hands[0].kill()
-                return 1
+            for each in _below(child.pid):
+                with suppress(psutil.Error):  # it may be gone by now
+                    if " ".join(each.cmdline()).startswith("ray::Hand.do"):
+                        each.kill()
+                        return 1
         time.sleep(0.02)
     return 0
+
+
+def _below(process: int) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return psutil.Process(process).children(recursive=True)
+    return []
 
 
 def made_by(store: Path) -> dict[str, dict[str, str]]:

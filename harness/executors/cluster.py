@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
 import threading
 import time
 from collections import deque
@@ -77,6 +78,7 @@ def connected(spec: Ray) -> Iterator[Any]:
 
 def _start(ray: Any, spec: Ray) -> None:
     address = os.environ.get("RAY_ADDRESS")
+    _knock(address or "local")
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     options: dict[str, Any] = {"address": address} if address else {
         "address": "local", "include_dashboard": False, "object_store_memory": OBJECTS,
@@ -89,6 +91,20 @@ def _start(ray: Any, spec: Ray) -> None:
         said = str(error).strip().splitlines()[0][:200]
         raise MissingPrerequisite(
             f"there is no Ray cluster to work on: {said}",
+            hint="check RAY_ADDRESS, or unset it to work on this machine",
+        ) from error
+
+
+def _knock(address: str) -> None:
+    """Refuse an address where nobody listens; Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    if "://" in address or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise MissingPrerequisite(
+            f"there is no Ray cluster at {address}: {error}",
             hint="check RAY_ADDRESS, or unset it to work on this machine",
         ) from error
 

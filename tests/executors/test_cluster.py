@@ -48,7 +48,8 @@ def opened(document: str) -> Any:
 
 @pytest.fixture(scope="module")
 def hands() -> Iterator[Hands]:
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+    here = Path(__file__).parent
+    os.environ["PYTHONPATH"] = f"{here}{os.pathsep}{here.parent}"
     with connected(Ray(workers=2)) as ray:
         found = Hands(ray, 2)
         yield found
@@ -127,7 +128,7 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
         capture_output=True, timeout=300,
     )  # fmt: skip
     assert ran.returncode == 1
-    assert "there is no Ray cluster to work on" in ran.stderr.splitlines()[-1]
+    assert "there is no Ray cluster at 127.0.0.1:1" in ran.stderr.splitlines()[-1]
 
 
 def test_a_job_on_a_cluster_leaves_what_it_leaves_here_whoever_is_killed(tmp_path: Path) -> None:
