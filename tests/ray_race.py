@@ -54,7 +54,7 @@ name: race-v1
 summary: As many pictures as the race wants, and metrics on every network of the pocket.
 suites: [race]
 seeds: [1, 2, 3, 4]
-sampler: {scheduler: euler-a, steps: 12, guidance: 4.0, width: 64, height: 64}
+sampler: {scheduler: euler-a, steps: 6, guidance: 4.0, width: 64, height: 64}
 reference:
   source: {use: pocket, set: ninja, first: 100000, count: 400}
   resolution: 64

@@ -142,6 +142,7 @@ class Hands:
         self._coming: dict[Any, Any] = {}
         self._all: list[Any] = []
         self._gone = False
+        self._seen = time.monotonic()
 
     def do(self, job: Job, pieces: Sequence[Any], heard: Heard) -> None:
         """Have every piece done; a hand keeps to a job while the job has pieces."""
@@ -156,9 +157,20 @@ class Hands:
                 for number, reply in work.wait(BEAT):
                     heard(number, reply)
                 self._put(work.rest())
-                work.check_patience()
+                self._check_patience(work)
         finally:
             self._put(work.rest(everybody=True))
+
+    def _check_patience(self, work: _Work) -> None:
+        """Give up where nobody has been at work on anything for long; a busy crew is waited for."""
+        now = time.monotonic()
+        if work.is_busy() or self._free:
+            self._seen = now
+        if now - self._seen > PATIENCE:
+            raise MissingPrerequisite(
+                f"nobody came to do {work.title} in {PATIENCE:.0f} s",
+                hint="is the cluster full, or did its machines go?",
+            )
 
     def _go_on(self) -> None:
         if self._gone:
@@ -177,6 +189,7 @@ class Hands:
         with self._lock:
             if self._all or self._gone:
                 return
+            self._seen = time.monotonic()
             there = self._ray.cluster_resources()
             room = int(there.get("GPU" if job.cuda else "CPU", 0))
             if room < 1:
@@ -237,7 +250,13 @@ class _Work:
         self._at: dict[Any, tuple[Any, int]] = {}
         self._resting: list[Any] = []
         self._tries: dict[int, int] = {}
-        self._alone_since = time.monotonic()
+
+    @property
+    def title(self) -> str:
+        return self._job.title
+
+    def is_busy(self) -> bool:
+        return bool(self._at)
 
     def is_done(self) -> bool:
         return not self._to_do and not self._at
@@ -262,7 +281,6 @@ class _Work:
         if not self._at:
             time.sleep(seconds)
             return []
-        self._alone_since = time.monotonic()
         done, _ = self._ray.wait(list(self._at), timeout=seconds)
         return [said for reference in done if (said := self._said(reference)) is not None]
 
@@ -298,10 +316,3 @@ class _Work:
             free += [hand for hand, _ in self._at.values()]
             self._at.clear()
         return free
-
-    def check_patience(self) -> None:
-        if not self._at and time.monotonic() - self._alone_since > PATIENCE:
-            raise MissingPrerequisite(
-                f"nobody came to do {self._job.title} in {PATIENCE:.0f} s",
-                hint="is the cluster full, or did its machines go?",
-            )

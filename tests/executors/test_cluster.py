@@ -40,7 +40,7 @@ def opened(document: str) -> Any:
         if what == "fail":
             raise ValueError("not like this")
         if what == "slow":
-            time.sleep(30)
+            time.sleep(3)
         return {"process": os.getpid(), "what": what}
 
     return piece
@@ -107,6 +107,17 @@ def test_jobs_side_by_side_share_the_hands(hands: Hands, tmp_path: Path) -> None
     for thread in threads:
         thread.join(60)
     assert sorted(len(each) for each in both) == [10, 10]
+
+
+def test_who_waits_for_a_busy_crew_is_patient(
+    hands: Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 1.0)
+    busy = threading.Thread(target=done, args=(hands, job(tmp_path), ["slow", "slow"]))
+    busy.start()
+    time.sleep(0.5)
+    assert sorted(done(hands, job(tmp_path), [1, 2])) == [0, 1]
+    busy.join(60)
 
 
 def test_nobody_waits_for_ever_for_a_hand(
