@@ -24,8 +24,8 @@ RUN if [ -n "$TORCH_INDEX" ]; then pip install --index-url "$TORCH_INDEX" torch 
     && pip install -c constraints.txt ".[$EXTRAS]"
 
 RUN useradd --create-home --uid 1000 harness \
-    && mkdir -p /models /work \
-    && chown harness:harness /models /work
+    && mkdir -p /models /work/mlflow \
+    && chown -R harness:harness /models /work
 USER harness
 VOLUME ["/models", "/work"]
 WORKDIR /work
