@@ -130,7 +130,7 @@ def lap(folder: Path, trained: Path, executor: str, moments: tuple[str, ...] = (
     command = [sys.executable, __file__, "--work", str(store), "--executor", executor]
     with (folder / f"{store.name}.log").open("w") as log:
         child = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=_environment())
-        killed = sum(_kill_one(child, store, moment) for moment in moments)
+        killed = _kill(child, store, moments)
         assert child.wait(3000) == 0, (folder / f"{store.name}.log").read_text()[-3000:]
     return Lap(time.monotonic() - began, killed, made_by(store))
 
@@ -139,17 +139,25 @@ def _environment() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
-def _kill_one(child: subprocess.Popen[bytes], store: Path, moment: str) -> int:
-    """Wait until the store holds what `moment` names, then kill a worker as a power cut would."""
-    while child.poll() is None:
-        if any(store.glob(moment)):
-            for each in _below(child.pid):
-                with suppress(psutil.Error):  # it may be gone by now
-                    if " ".join(each.cmdline()).startswith("ray::Hand.do"):
-                        each.kill()
-                        return 1
+def _kill(child: subprocess.Popen[bytes], store: Path, moments: tuple[str, ...]) -> int:
+    """Kill a worker, as a power cut would, at each moment: when the store holds what it names."""
+    left = list(moments)
+    while child.poll() is None and left:
+        for moment in left[:]:
+            if any(store.glob(moment)) and _kill_one(child):
+                left.remove(moment)
+                time.sleep(2)  # for another to come
         time.sleep(0.02)
-    return 0
+    return len(moments) - len(left)
+
+
+def _kill_one(child: subprocess.Popen[bytes]) -> bool:
+    for each in _below(child.pid):
+        with suppress(psutil.Error):  # it may be gone by now
+            if " ".join(each.cmdline()).startswith("ray::Hand.do"):
+                each.kill()
+                return True
+    return False
 
 
 def _below(process: int) -> list[psutil.Process]:
