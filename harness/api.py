@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness import album, board, card, pages, plugins
+from harness import album, board, card, pages
 from harness import benchmark as benchmarks
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, Judgement, PromptSuite
@@ -27,9 +27,10 @@ from harness.errors import (
     MissingPrerequisite,
     UsageError,
 )
-from harness.executors.specs import Local
+from harness.executors.choice import executor, executor_named
 from harness.forecast import Forecast, Planned, forecast
 from harness.forecast.cards import Card, card_at_hand, card_named
+from harness.forecast.scale import scale
 from harness.groups import Part, groups_of, parts, read_samples
 from harness.interfaces import Page
 from harness.live import Live, Together
@@ -38,7 +39,16 @@ from harness.progress import watcher
 from harness.recipe import Base, Load, Recipe
 from harness.records import Result, Step
 from harness.rehearsal import rehearsal
-from harness.run import Outcome, Settings, copy_whole, execute, make_all, missing, write_result
+from harness.run import (
+    Outcome,
+    Settings,
+    copy_whole,
+    execute,
+    execute_all,
+    make_all,
+    missing,
+    write_result,
+)
 from harness.store import Store
 from harness.supplied import read_supplied
 from harness.sweep import STRENGTHS, Advice, Kind, Point, advise, at_checkpoints, at_strengths
@@ -78,27 +88,16 @@ class Place:
             raise UsageError(f"--processes {self.processes} is no number of processes",
                              hint="1 or more")  # fmt: skip
         store = Store(self.store)
+        spec = executor_named(self.executor, self.processes)
         return Settings(
             store=store,
             reports=self.reports,
             device=partial(resolve_device, self.device),
-            executor=executor(self.executor),
+            executor=executor(spec),
             watcher=Together([watcher(self.quiet), Live(store)]),
-            processes=partial(count_processes, self.processes),
+            processes=partial(count_processes, 1 if spec.together else self.processes),
+            together=spec.together,
         )
-
-
-def executor(word: str) -> Any:
-    """Return the executor called `word`."""
-    known = plugins.specs("executors")
-    if word not in known:
-        raise UsageError(
-            f"there is no executor {word!r} here", hint=f"installed: {', '.join(known)}"
-        )
-    if known[word] is Local:
-        return plugins.implementation(Local())
-    spec = known[word](use=word)
-    return partial(plugins.implementation(spec), spec)
 
 
 def resolve_device(device: str) -> str:
@@ -183,15 +182,17 @@ def _replicates(recipe: Recipe, count: int) -> list[Recipe]:
 
 
 def plan_all(
-    names: Sequence[str], benchmark: str | None, store: Path, card: str | None = None
-) -> list[Planned]:
-    """Return every plan beside the store, with what it takes on the card named, if any."""
+    names: Sequence[str], benchmark: str | None, store: Path, card: str | None = None,
+    nodes: Sequence[int] = (), pictures: int | None = None,
+) -> list[Planned]:  # fmt: skip
+    """Return every plan beside the store, with what it takes on the card named, or on several."""
     house, chosen = Store(store), None if card is None else card_named(card)
     found = []
     for recipe, each in _wanted(names, benchmark):
         to_do, cost = _ahead(recipe, each, house, chosen)
         done = frozenset(step.key for step in each.steps if house.has(step))
-        found.append(Planned(each, recipe, to_do, cost, done))
+        many = tuple(scale(recipe, each.steps, count, pictures, chosen) for count in nodes)
+        found.append(Planned(each, recipe, to_do, cost, done, many))
     return found
 
 
@@ -226,7 +227,7 @@ def run(
         raise MissingPrerequisite("; ".join(complaints), hint="--anyway tries all the same")
     settings = place.settings()
     if replicates == 1:
-        return [execute(each, settings) for _, each in wanted]
+        return execute_all([each for _, each in wanted], settings)
     found = []
     for name in names:
         found += _replicated(name, plans([name], benchmark, replicates), settings)
@@ -239,7 +240,7 @@ def _replicated(name: str, runs: Sequence[RunPlan], settings: Settings) -> list[
 
     if len(runs) == 1:
         return [execute(runs[0], settings)]
-    outcomes = [execute(each, settings, "runs") for each in runs]
+    outcomes = execute_all(runs, settings, "runs")
     recipe, step = asked_for(name)
     whole = combine(
         recipe.name if step is None else f"{recipe.name}.step{step}",

@@ -40,6 +40,7 @@ def examine(store: Path) -> list[Finding]:
         _option("prodigyopt", "optimizer prodigy"),
         _option("streamlit", "harness dashboard"),
         _option("ray", "executor ray"),
+        _option("fastapi", "serve"),
     ]
     return findings
 

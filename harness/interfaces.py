@@ -138,6 +138,11 @@ class SourceSpec(Spec):
 class ExecutorSpec(Spec):
     """Who does the work."""
 
+    together: ClassVar[bool] = False
+    """Whether it takes the steps of several plans at once."""
+    workers: Annotated[int, Field(ge=1)] | None = None
+    """How many processes it may use; None: as many as there is room for."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -295,6 +300,26 @@ def silent(_: Progress) -> None:
 
 
 @dataclass(frozen=True)
+class Job:
+    """Work in pieces, each of which may be done anywhere, in any order, and even twice."""
+
+    title: str
+    opening: str
+    """`module:name` of what opens the work: from `document` to a function of one piece."""
+    document: str
+    """JSON: all that whoever opens it may know."""
+    cuda: bool = False
+    """Whether a piece wants a card."""
+
+
+Reply = dict[str, Any]
+Heard = Callable[[int | None, Reply], None]
+"""Takes a piece's number and what came of it; now and then nobody's, so that a stop is seen."""
+Crew = Callable[[Job, Sequence[Any], Heard], None]
+"""Has every piece done by someone, and returns when the last one is."""
+
+
+@dataclass(frozen=True)
 class Workplace:
     """All a stage may know of where it runs; none of it may change what it makes."""
 
@@ -314,5 +339,7 @@ class Workplace:
     """What a stage wants to have in the provenance of its artifact."""
     rows: Path | None = None
     """Where features are kept by the content of their image; None: nowhere."""
+    crew: Crew | None = None
+    """Who does what can be shared, where the executor has somebody for it."""
     alongside: tuple[Page, ...] = ()
     """What other steps will ask of the same images, for one pass to answer all."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import (
@@ -40,7 +41,7 @@ class Silence:
 
 
 class Bar:
-    """One bar a step."""
+    """One bar a step, and several at once where steps run side by side."""
 
     def __init__(self) -> None:
         self._bars = Bars(
@@ -49,46 +50,64 @@ class Bar:
             TextColumn("[dim]{task.fields[note]}"),
             console=Console(stderr=True),
         )  # fmt: skip
-        self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._open: set[str] = set()
 
     def begin(self, step: Step, number: int, total: int) -> None:
         self._bars.start()
         name = f"[{number}/{total}] {step.subject} · {step.name}"
-        self._task = self._bars.add_task(name.replace("[", r"\["), total=None, note="")
+        self._tasks[step.key] = self._bars.add_task(name.replace("[", r"\["), total=None, note="")
+        self._open.add(step.key)
 
     def progress(self, step: Step, progress: Progress) -> None:
-        if self._task is not None:
-            total = progress.total or None
-            self._bars.update(self._task, completed=progress.done, total=total, note=progress.note)
+        if step.key in self._open:
+            task, total = self._tasks[step.key], progress.total or None
+            self._bars.update(task, completed=progress.done, total=total, note=progress.note)
 
     def end(self, step: Step) -> None:
-        if self._task is not None:
-            task = next(task for task in self._bars.tasks if task.id == self._task)
-            self._bars.update(self._task, total=task.completed or 1, completed=task.completed or 1)
-        self._bars.stop()
+        if step.key in self._open:
+            task = next(task for task in self._bars.tasks if task.id == self._tasks[step.key])
+            done = task.completed or 1
+            self._bars.update(task.id, total=done, completed=done)
+            self._open.discard(step.key)
+        if not self._open:
+            self._bars.stop()
+
+
+@dataclass
+class _Begun:
+    """A step that is under way, and when there was last word of it."""
+
+    name: str
+    began: float
+    spoke: float
 
 
 class Lines:
-    """A line when a step begins and ends, and now and then between."""
+    """A line when a step begins and ends, and now and then between; steps may run side by side."""
 
     def __init__(self) -> None:
-        self._name, self._began, self._spoke = "", 0.0, 0.0
+        self._begun: dict[str, _Begun] = {}
 
     def begin(self, step: Step, number: int, total: int) -> None:
-        self._name = f"[{number}/{total}] {step.subject} · {step.name}"
-        self._began = self._spoke = time.monotonic()
-        self._say("…")
+        now = time.monotonic()
+        name = f"[{number}/{total}] {step.subject} · {step.name}"
+        self._begun[step.key] = _Begun(name, now, now)
+        _say(f"{name} …")
 
     def progress(self, step: Step, progress: Progress) -> None:
-        now = time.monotonic()
-        if now - self._spoke < SECONDS_BETWEEN_LINES or not progress.total:
+        begun, now = self._begun[step.key], time.monotonic()
+        if now - begun.spoke < SECONDS_BETWEEN_LINES or not progress.total:
             return
-        self._spoke = now
-        left = (now - self._began) / max(1, progress.done) * (progress.total - progress.done)
-        self._say(f"{progress.done}/{progress.total} {progress.note}, about {left:.0f} s left")
+        begun.spoke = now
+        left = (now - begun.began) / max(1, progress.done) * (progress.total - progress.done)
+        done = f"{progress.done}/{progress.total} {progress.note}"
+        _say(f"{begun.name} {done}, about {left:.0f} s left")
 
     def end(self, step: Step) -> None:
-        self._say(f"done in {time.monotonic() - self._began:.1f} s")
+        begun = self._begun.pop(step.key)
+        _say(f"{begun.name} done in {time.monotonic() - begun.began:.1f} s")
 
-    def _say(self, text: str) -> None:
-        print(f"{self._name} {text}", file=sys.stderr, flush=True)
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from harness import __version__, album
 from harness.errors import MissingPrerequisite
-from harness.interfaces import Page, Progress, Workplace
+from harness.interfaces import Crew, Page, Progress, Workplace
 from harness.plan import RunPlan, without
 from harness.records import Result, Step
 from harness.stages import STAGES
@@ -43,7 +43,13 @@ class Watcher(Protocol):
     def end(self, step: Step) -> None: ...
 
 
-Executor = Callable[[Sequence[Step], Callable[[Step], None]], None]
+class Make(Protocol):
+    """What makes one step, with the help of a crew where the executor has one."""
+
+    def __call__(self, step: Step, crew: Crew | None = None) -> None: ...
+
+
+Executor = Callable[[Sequence[Step], Make], None]
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class Settings:
     batch: int = 16
     processes: Callable[[str], int] = lambda device: 1
     """How many processes share a step that can be shared, on this device."""
+    together: bool = False
+    """Whether the executor takes the steps of several plans at once."""
 
 
 class Stop:
@@ -121,10 +129,38 @@ def execute(plan: RunPlan, settings: Settings, shelf: str = "", pictures: bool =
     """
     steps = missing(plan, settings.store)
     lacking = make_all(plan, steps, settings)
-    if lacking:
-        plan = without(plan, lacking)
+    return _finish(plan, steps, lacking, settings, shelf, pictures)
+
+
+def execute_all(plans: Sequence[RunPlan], settings: Settings, shelf: str = "") -> list[Outcome]:
+    """Execute several plans, their steps side by side where the executor takes them so.
+
+    A step that several want is made once, for the first of them.
+    """
+    if not settings.together:
+        return [execute(plan, settings, shelf) for plan in plans]
+    shares: list[list[Step]] = []
+    taken: set[str] = set()
+    for plan in plans:
+        shares.append([step for step in missing(plan, settings.store) if step.key not in taken])
+        taken |= {step.key for step in shares[-1]}
+    lacking = _make(plans, [step for steps in shares for step in steps], settings)
+    return [
+        _finish(plan, steps, lacking, settings, shelf)
+        for plan, steps in zip(plans, shares, strict=True)
+    ]
+
+
+def _finish(
+    plan: RunPlan, steps: Sequence[Step], lacking: Mapping[str, str], settings: Settings,
+    shelf: str, pictures: bool = True,
+) -> Outcome:  # fmt: skip
+    """Write the result of a plan of which `steps` were made, but for what was `lacking`."""
+    own = {step.key: lacking[step.key] for step in plan.steps if step.key in lacking}
+    if own:
+        plan = without(plan, own)
         make_all(plan, missing(plan, settings.store), settings)
-    made = tuple(step.name for step in steps if step.key not in lacking)
+    made = tuple(step.name for step in steps if step.key not in own)
     reused = tuple(step.name for step in plan.steps if step.name not in made)
     result = assemble(plan, settings.store)
     path = settings.reports / result.benchmark / shelf / f"{result.recipe}.json"
@@ -179,20 +215,27 @@ def make_all(plan: RunPlan, steps: Sequence[Step], settings: Settings) -> dict[s
     Features whose network cannot be had hold nothing else up: they, and the score that wants
     them, are left out, and the reasons returned by key.
     """
+    return _make([plan], steps, settings)
+
+
+def _make(plans: Sequence[RunPlan], steps: Sequence[Step], settings: Settings) -> dict[str, str]:
     lacking: dict[str, str] = {}
-    by_key = {step.key: step for step in plan.steps}
+    by_key = {step.key: step for plan in plans for step in plan.steps}
     numbers = {step.key: number for number, step in enumerate(steps, 1)}
     device = settings.device() if steps else ""
+    if settings.together:  # what is imported by several threads at once comes in halves
+        for stage in dict.fromkeys(step.stage for step in steps):
+            STAGES[stage].load()
     stop = Stop()
 
-    def make(step: Step) -> None:
+    def make(step: Step, crew: Crew | None = None) -> None:
         if lacking.keys() & set(step.inputs.values()):
             return
         settings.watcher.begin(step, numbers[step.key], len(steps))
         inputs = {part: settings.store.place(by_key[key]) for part, key in step.inputs.items()}
         beside = _beside(step, steps, settings.store)
         try:
-            make_one(step, inputs, device, settings, stop, beside)
+            make_one(step, inputs, device, settings, stop, beside, crew)
         except MissingPrerequisite as error:
             if step.stage != "features":
                 raise
@@ -200,7 +243,7 @@ def make_all(plan: RunPlan, steps: Sequence[Step], settings: Settings) -> dict[s
         finally:
             settings.watcher.end(step)
 
-    with stop.listening():
+    with stop.listening(), redirect_stdout(sys.stderr):  # libraries chat, and stdout is for results
         settings.executor(steps, make)
     return lacking
 
@@ -216,7 +259,7 @@ def _beside(step: Step, steps: Sequence[Step], store: Store) -> tuple[Page, ...]
 
 def make_one(
     step: Step, inputs: Mapping[str, Path], device: str, settings: Settings, stop: Stop,
-    beside: tuple[Page, ...] = (),
+    beside: tuple[Page, ...] = (), crew: Crew | None = None,
 ) -> None:  # fmt: skip
     """Make one step in the store, with its progress shown and its figures logged."""
     function = STAGES[step.stage].load()
@@ -231,10 +274,10 @@ def make_one(
     def work(folder: Path) -> None:
         place = Workplace(
             folder, inputs, device, report, settings.batch, settings.processes(device),
-            logs=settings.store.logs, notes=notes, rows=settings.store.rows, alongside=beside,
+            logs=settings.store.logs, notes=notes, rows=settings.store.rows, crew=crew,
+            alongside=beside,
         )  # fmt: skip
-        with redirect_stdout(sys.stderr):  # libraries chat, and stdout is for results
-            function(step.spec, place)
+        function(step.spec, place)
 
     settings.store.get_or_make(step, work, notes)
 

@@ -127,7 +127,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest(command: Command) -> None:
     ("words", "code", "says"),
     [
         (("run", "tiny", "--benchmark", "nowhere"), 2, "there is no benchmark called"),
-        (("run", "tiny", "--executor", "ray"), 2, "there is no executor 'ray' here"),
+        (("run", "tiny", "--executor", "slurm"), 2, "there is no executor 'slurm' here"),
         (("run", "tiny", "--replicates", "0"), 2, "--replicates 0"),
         (("run", "danbooru-1024", "--device", "cpu"), 1, "optimizer adamw-8bit needs CUDA"),
         (("run", "tiny", "--processes", "0"), 2, "--processes 0 is no number of processes"),

@@ -89,6 +89,12 @@ def plan(
     benchmark: BenchmarkName = None,
     card: CardName = None,
     anyway: Anyway = False,
+    nodes: Annotated[
+        str | None, typer.Option("--nodes", help="Forecast for so many GPUs, as 1,8,64.")
+    ] = None,
+    pictures: Annotated[
+        int | None, typer.Option(min=1, help="How many there are, for --nodes [the source's own].")
+    ] = None,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -96,15 +102,19 @@ def plan(
 ) -> None:
     """Steps, what is done and to do, what it will cost and whether it fits. Runs nothing."""
     from harness import api
+    from harness.forecast.scale import scales_of, table
     from harness.report import plan_text
 
-    planned = api.plan_all(recipes, benchmark, place_of(store).store, card)
+    many = scales_of(nodes) if nodes else ()
+    planned = api.plan_all(recipes, benchmark, place_of(store).store, card, many, pictures)
     if as_json:
         documents = [each.as_json() for each in planned]
         show(documents[0] if len(documents) == 1 else {"plans": documents})
     else:
         for each in planned:
             print(plan_text(each))
+            for line in table(each.scales) if each.scales else ():
+                print(line)
     _refuse([] if anyway else planned)
 
 

@@ -13,3 +13,12 @@ class Local(ExecutorSpec):
     implementation: ClassVar[str] = "harness.executors.local:local"
     summary: ClassVar[str] = "this machine, one step after the other"
     use: Literal["local"] = "local"
+
+
+class Ray(ExecutorSpec):
+    """A cluster: steps side by side, and what comes in pieces spread over its processes."""
+
+    implementation: ClassVar[str] = "harness.executors.cluster:cluster"
+    summary: ClassVar[str] = "a Ray cluster (RAY_ADDRESS), or one of this machine's cores or cards"
+    together: ClassVar[bool] = True
+    use: Literal["ray"] = "ray"

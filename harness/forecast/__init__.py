@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.forecast.cards import GB, Card, card_for
 from harness.forecast.costs import Cost, cost_of, pictures_of
+from harness.forecast.scale import Scale
 from harness.learning.schedules import rates
 from harness.plan import RunPlan
 from harness.pocket import is_pocket
@@ -87,6 +88,8 @@ class Planned:
     to_do: tuple[Step, ...]
     forecast: Forecast
     done: frozenset[str]
+    scales: tuple[Scale, ...] = ()
+    """The whole plan on several cards, where that was asked."""
 
     def as_json(self) -> dict[str, Any]:
         steps = [
@@ -103,8 +106,11 @@ class Planned:
             "steps": steps,
             "data": self.plan.data(),
             "rates": self._rates(),
-            "forecast": self.forecast.as_json(),
+            "forecast": self.forecast.as_json() | self._scale(),
         }
+
+    def _scale(self) -> dict[str, object]:
+        return {"scale": [each.as_json() for each in self.scales]} if self.scales else {}
 
     def _rates(self) -> list[dict[str, object]]:
         """Return the UNet's rate at 0, 25, 50, 75 and 100 % of training."""

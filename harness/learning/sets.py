@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
@@ -118,7 +119,7 @@ def mapped(file: Path) -> dict[str, NDArray[Any]]:
 
 def save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file whole or not at all."""
-    part = file.with_suffix(".part")
+    part = file.with_suffix(f".{secrets.token_hex(4)}.part")  # two may write the same at once
     save_file(dict(tensors), part, metadata={"format": "pt"})
     part.replace(file)
 

@@ -7,9 +7,11 @@ shelves for the steps to come.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from harness import plugins
@@ -26,8 +29,11 @@ from harness.interfaces import ExtractorSpec, Network, Progress, Workplace
 from harness.records import described
 from harness.stages.files import Entry, digests, open_picture, read_index
 from harness.stages.rows import Kept, Shelf
+from harness.stages.sharing import Piece, Work, is_shared, share
 from harness.steps import FeaturesSpec
 
+PIECE = 8
+"""Batches that one process looks at in one go."""
 TEXTS = 64
 """Prompts that are read at once."""
 AHEAD = 2
@@ -108,6 +114,7 @@ def extract(spec: FeaturesSpec, place: Workplace) -> None:
         return
     reader = Reader(spec.extractor, place)
     beside = [Reader(each.extractor, place) for each in place.alongside]  # type: ignore[attr-defined]
+    _read_together(spec, looks, [reader, *beside], place)
     read_all(looks, [reader, *beside], place)
     save_file(reader.gathered(looks), place.folder / "features.safetensors")
     for each in (reader, *beside):
@@ -127,28 +134,126 @@ def _looks(folder: Path, entries: Sequence[Entry]) -> list[Look]:
 def read_all(looks: Sequence[Look], readers: Sequence[Reader], place: Workplace) -> None:
     """Show every picture to each reader that does not know it; the first reader must succeed."""
     torch.backends.cudnn.allow_tf32 = False
-    unknown = {
-        reader: {reader.content(look) for look in looks}
-        - reader.shelf.holds(reader.content(look) for look in looks)
-        for reader in [readers[0], *filter(_loads, readers[1:])]
-    }
-    readers = list(unknown)
-    wanted = {
-        look.content + look.text: look
-        for look in looks
-        if any(reader.content(look) in unknown[reader] for reader in readers)
-    }
+    unknown = _unknown(looks, readers)
+    wanted = _wanted(looks, unknown)
     done = 0
-    for batch, pictures in _decoded(list(wanted.values()), place.batch):
-        for reader in readers:
-            rows = _fresh(reader, batch, unknown[reader])
-            if rows:
-                reader.see([batch[row] for row in rows], [pictures[row] for row in rows])
+    for batch, pictures in _decoded([looks[at] for at in wanted], place.batch):
+        _show(batch, pictures, unknown)
         done += len(batch)
         place.report(Progress(done, len(wanted), "images"))
-    for reader in readers:
+    for reader in unknown:
         if reader.spec.reads_text:
             reader.read(looks)
+
+
+Unknown = dict[Reader, set[str]]
+"""What each reader has yet to see."""
+
+
+def _unknown(looks: Sequence[Look], readers: Sequence[Reader]) -> Unknown:
+    """Return what is new to whom; who rides along and cannot be had is left out."""
+    found = {}
+    for reader in readers:
+        contents = {reader.content(look) for look in looks}
+        new = contents - reader.shelf.holds(contents)
+        if reader is readers[0] or not new or _loads(reader):
+            found[reader] = new
+    return found
+
+
+def _wanted(looks: Sequence[Look], unknown: Unknown) -> list[int]:
+    """Return the places of the pictures that are new to somebody, each once."""
+    places = {
+        look.content + look.text: at
+        for at, look in reversed(list(enumerate(looks)))
+        if any(reader.content(look) in new for reader, new in unknown.items())
+    }
+    return sorted(places.values())
+
+
+def _show(batch: Sequence[Look], pictures: Sequence[Image.Image], unknown: Unknown) -> None:
+    for reader, new in unknown.items():
+        rows = _fresh(reader, batch, new)
+        if rows:
+            reader.see([batch[row] for row in rows], [pictures[row] for row in rows])
+
+
+def _read_together(
+    spec: FeaturesSpec, looks: Sequence[Look], readers: Sequence[Reader], place: Workplace
+) -> None:
+    """Let others fill the shelves as far as they can; what they leave is for this process."""
+    contents = {reader: {reader.content(look) for look in looks} for reader in readers}
+    unknown = {reader: new - reader.shelf.holds(new) for reader, new in contents.items()}
+    wanted = _wanted(looks, unknown)
+    size = place.batch * PIECE
+    cuts = [wanted[at : at + size] for at in range(0, len(wanted), size)]
+    if not is_shared(place, len(cuts)):
+        return
+    pieces = []
+    for cut in cuts:
+        new = [[cut[row] for row in _fresh(reader, [looks[at] for at in cut], unknown[reader])]
+               for reader in readers]  # fmt: skip
+        pieces.append(Piece({"pictures": cut, "new": new}, len(cut)))
+    share("features", spec, place, pieces, 0, "images", lambda piece: _take(readers, piece, place))
+
+
+def _kept_in(place: Workplace, pictures: Sequence[int]) -> Path:
+    return place.folder / f"scratch-rows-{pictures[0]:08d}.safetensors"
+
+
+def _take(readers: Sequence[Reader], piece: Piece, place: Workplace) -> None:
+    """Put on the shelves what somebody has seen in the pictures of one piece."""
+    file = _kept_in(place, piece.what["pictures"])
+    with safe_open(file, framework="np") as stored:
+        contents = json.loads(stored.metadata()["contents"])
+        for number, reader in enumerate(readers):
+            names = [name for name in stored.keys() if name.startswith(f"{number}/")]  # noqa: SIM118
+            rows = {name.partition("/")[2]: stored.get_tensor(name) for name in names}
+            if rows:
+                reader.shelf.add(_by_content(contents[number], rows))
+    file.unlink()
+
+
+def looker(spec: FeaturesSpec, place: Workplace) -> Work:
+    """Return what looks at the pictures of one piece, for each reader at those new to it."""
+    folder = place.inputs["images"]
+    looks = _looks(folder, [entry for entry in read_index(folder) if entry.file])
+    beside = [each.extractor for each in place.alongside]  # type: ignore[attr-defined]
+    specs = [spec.extractor, *beside]
+    readers = [Reader(each, replace(place, rows=None)) for each in specs]
+
+    @torch.inference_mode()
+    def piece(what: Mapping[str, Any]) -> None:
+        torch.backends.cudnn.allow_tf32 = False
+        new = [[looks[at] for at in places] for places in what["new"]]
+        unknown = {
+            reader: {reader.content(look) for look in own}
+            for number, (reader, own) in enumerate(zip(readers, new, strict=True))
+            if own and (number == 0 or _loads(reader))
+        }
+        done = 0
+        for batch, pictures in _decoded([looks[at] for at in what["pictures"]], place.batch):
+            _show(batch, pictures, unknown)
+            done += len(batch)
+            place.report(Progress(done, len(what["pictures"]), "images"))
+        _hand_over(_kept_in(place, what["pictures"]), readers, new)
+
+    return piece
+
+
+def _hand_over(file: Path, readers: Sequence[Reader], new: Sequence[Sequence[Look]]) -> None:
+    """Write what each reader has seen, for the one who keeps the shelves; then forget it."""
+    tensors, contents = {}, []
+    for number, (reader, looks) in enumerate(zip(readers, new, strict=True)):
+        own = [reader.content(look) for look in looks]
+        contents.append(own)
+        found = reader.shelf.get(own)
+        for name in found[own[0]] if found else ():
+            tensors[f"{number}/{name}"] = np.stack([found[content][name] for content in own])
+        reader.shelf.clear()
+    part = file.with_suffix(f".{secrets.token_hex(4)}.part")
+    save_file(tensors, part, metadata={"contents": json.dumps(contents)})
+    part.replace(file)
 
 
 def _fresh(reader: Reader, batch: Sequence[Look], unknown: set[str]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def save_png(image: Image.Image, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=4)
-    part = file.with_suffix(".part")
+    part = file.with_suffix(f".{secrets.token_hex(4)}.part")  # two may write the same at once
     part.write_bytes(buffer.getvalue())
     part.replace(file)
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -23,7 +26,7 @@ from harness.errors import TrainingError
 from harness.interfaces import Progress, Workplace
 from harness.learning.sets import save_tensors
 from harness.stages.files import Entry, read_index, write_index
-from harness.stages.sharing import is_mine, share
+from harness.stages.sharing import Piece, Work, share
 from harness.steps import LatentsSpec
 
 SHARD = 256
@@ -46,19 +49,26 @@ def encode(spec: LatentsSpec, place: Workplace) -> None:
     entries = [entry for entry in read_index(place.inputs["data"]) if entry.file]
     shards = _shards(spec, place.inputs["data"], entries)
     missing = [shard for shard in shards if not (place.folder / shard.name).exists()]
-    share("latents", spec, place, len(missing))
-    vae = None
-    done = len(entries) - sum(len(shard.members) for shard in missing)
-    for number, shard in enumerate(shards):
-        if is_mine(number, place) and not (place.folder / shard.name).exists():
-            vae = vae or load_vae(spec.vae, place.device)
-            _encode_shard(spec, place, vae, entries, shard, done)
-            done += len(shard.members)
-    if place.rank is None:
-        counts = Counter(f"{shard.shape[1]}x{shard.shape[0]}" for shard in shards
-                         for _ in shard.members)  # fmt: skip
-        (place.folder / "shapes.json").write_text(json.dumps(dict(sorted(counts.items()))))
-        write_index(place.folder, entries)
+    pieces = [Piece(asdict(shard), len(shard.members)) for shard in missing]
+    done = len(entries) - sum(piece.size for piece in pieces)
+    share("latents", spec, place, pieces, done, "latents")
+    counts = Counter(f"{shard.shape[1]}x{shard.shape[0]}" for shard in shards
+                     for _ in shard.members)  # fmt: skip
+    (place.folder / "shapes.json").write_text(json.dumps(dict(sorted(counts.items()))))
+    write_index(place.folder, entries)
+
+
+def encoder(spec: LatentsSpec, place: Workplace) -> Work:
+    """Return what encodes one shard; the VAE is loaded for the first."""
+    entries = [entry for entry in read_index(place.inputs["data"]) if entry.file]
+    vae = cache(lambda: load_vae(spec.vae, place.device))
+
+    def piece(what: Mapping[str, Any]) -> None:
+        shard = Shard(what["name"], tuple(what["shape"]), tuple(what["members"]))
+        if not (place.folder / shard.name).exists():
+            _encode_shard(spec, place, vae(), entries, shard)
+
+    return piece
 
 
 def _shards(spec: LatentsSpec, folder: Path, entries: list[Entry]) -> list[Shard]:
@@ -83,9 +93,8 @@ def _shards(spec: LatentsSpec, folder: Path, entries: list[Entry]) -> list[Shard
 
 
 def _encode_shard(
-    spec: LatentsSpec, place: Workplace, vae: AutoencoderKL, entries: list[Entry], shard: Shard,
-    done: int,
-) -> None:  # fmt: skip
+    spec: LatentsSpec, place: Workplace, vae: AutoencoderKL, entries: list[Entry], shard: Shard
+) -> None:
     chosen = views(spec.crop, spec.flip)
     at_once = max(1, min(place.batch, PIXELS // (shard.shape[0] * shard.shape[1] * len(chosen))))
     means, stds, ids = [], [], []
@@ -98,7 +107,7 @@ def _encode_shard(
         means.append(mean.reshape(shape).half().cpu())
         stds.append(std.reshape(shape).half().cpu())
         ids.append(torch.stack([each for _, each in seen]))
-        place.report(Progress(done + start + len(piece), len(entries), "latents"))
+        place.report(Progress(start + len(piece), len(shard.members), "latents"))
     tensors = {"mean": torch.cat(means), "std": torch.cat(stds), "ids": torch.cat(ids)}
     members = torch.tensor(shard.members, dtype=torch.int64)
     save_tensors(place.folder / shard.name, {**tensors, "members": members})

@@ -23,7 +23,7 @@ class Shelf:
 
     def __init__(self, folder: Path | None, extractor: str) -> None:
         place = ":memory:" if folder is None else str(_made(folder) / f"{extractor[:32]}.sqlite")
-        self._database = sqlite3.connect(place, timeout=60)
+        self._database = sqlite3.connect(place, timeout=60, check_same_thread=False)
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS rows (content TEXT, name TEXT, row BLOB, "
             "PRIMARY KEY (content, name)) WITHOUT ROWID"
@@ -49,6 +49,11 @@ class Shelf:
                     for name, row in named.items()
                 ],
             )
+
+    def clear(self) -> None:
+        """Forget every row."""
+        with self._database:
+            self._database.execute("DELETE FROM rows")
 
     def get(self, contents: Iterable[str]) -> dict[str, Kept]:
         """Return the rows of all of these that are there."""

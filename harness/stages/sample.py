@@ -6,9 +6,13 @@ drawn again whole, so the same numbers meet in the same batch every time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
@@ -22,6 +26,7 @@ from harness.errors import UsageError
 from harness.interfaces import Progress, Workplace
 from harness.recipe import Attached
 from harness.stages.files import UNREADABLE, Entry, is_black, save_png, write_index
+from harness.stages.sharing import Piece, Work, share
 from harness.stages.treat import treat
 from harness.steps import SampleSpec, SuppliedImage, SuppliedSpec, TreatSpec
 
@@ -43,39 +48,65 @@ def sample(spec: SampleSpec | SuppliedSpec | TreatSpec, place: Workplace) -> Non
 
 
 def _draw(spec: SampleSpec, place: Workplace) -> None:
+    batches = _batches(spec, place.batch)
+    missing = [at for at, batch in enumerate(batches) if not _is_drawn(place.folder, batch)]
+    pieces = [Piece(at, len(batches[at])) for at in missing]
+    done = sum(map(len, batches)) - sum(piece.size for piece in pieces)
+    share("sample", spec, place, pieces, done, "images")
+    shown = emphasis.plain if spec.sampler.prompt_style == "webui" else str
+    plain = {prompt.id: shown(prompt.text) for prompt in spec.prompts}
+    requests = [request for batch in batches for request in batch]
+    entries = [_entry(place.folder, each, plain[each.prompt_id]) for each in requests]
+    write_index(place.folder, entries)
+
+
+def _batches(spec: SampleSpec, size: int) -> list[list[Request]]:
+    """Return what is drawn together: the same in every process."""
     requests = [
         Request(prompt.id, seed, spec.prompting.apply(prompt.text), prompt.negative)
         for prompt in spec.prompts
         for seed in spec.seeds
     ]
-    shown = emphasis.plain if spec.sampler.prompt_style == "webui" else str
-    plain = {prompt.id: shown(prompt.text) for prompt in spec.prompts}
-    batches = [requests[at : at + place.batch] for at in range(0, len(requests), place.batch)]
-    artist: Artist | None = None
-    entries: list[Entry] = []
-    for batch in batches:
-        files = [f"images/{request.prompt_id}_{request.seed}.png" for request in batch]
-        notes = [place.folder / f"scratch/{request.prompt_id}_{request.seed}" for request in batch]
-        done = all(
-            (place.folder / file).exists() or note.exists()
-            for file, note in zip(files, notes, strict=True)
-        )
-        if not done:
-            artist = artist or Artist(_pipeline(spec, place), spec.sampler, place.device)
-            images = artist.draw(batch)
-            for pixels, file, note in zip(images, files, notes, strict=True):
-                if pixels is None:
-                    note.parent.mkdir(exist_ok=True)
-                    note.touch()
-                else:
-                    save_png(Image.fromarray(pixels), place.folder / file)
-        for request, file in zip(batch, files, strict=True):
-            entries.append(_entry(place.folder, request, plain[request.prompt_id], file))
-        place.report(Progress(len(entries), len(requests), "images"))
-    write_index(place.folder, entries)
+    return [requests[at : at + size] for at in range(0, len(requests), size)]
 
 
-def _entry(folder: Path, request: Request, text: str, file: str) -> Entry:
+def _file(request: Request) -> str:
+    return f"images/{request.prompt_id}_{request.seed}.png"
+
+
+def _note(folder: Path, request: Request) -> Path:
+    """Return the file that says of an image that its numbers were not finite."""
+    return folder / f"scratch/{request.prompt_id}_{request.seed}"
+
+
+def _is_drawn(folder: Path, batch: Sequence[Request]) -> bool:
+    return all((folder / _file(each)).exists() or _note(folder, each).exists() for each in batch)
+
+
+def drawer(spec: SampleSpec, place: Workplace) -> Work:
+    """Return what draws one batch, by its number; the pipeline is loaded for the first."""
+    batches = _batches(spec, place.batch)
+    artist = cache(lambda: Artist(pipeline_of(spec, place), spec.sampler, place.device))
+
+    def piece(number: int) -> None:
+        batch = batches[number]
+        if not _is_drawn(place.folder, batch):
+            for request, pixels in zip(batch, artist().draw(batch), strict=True):
+                _keep(place.folder, request, pixels)
+
+    return piece
+
+
+def _keep(folder: Path, request: Request, pixels: NDArray[np.uint8] | None) -> None:
+    if pixels is not None:
+        return save_png(Image.fromarray(pixels), folder / _file(request))
+    note = _note(folder, request)
+    note.parent.mkdir(exist_ok=True)
+    note.touch()
+
+
+def _entry(folder: Path, request: Request, text: str) -> Entry:
+    file = _file(request)
     if not (folder / file).exists():
         reason = "the numbers were not finite"
         return Entry(request.prompt_id, request.seed, text, None, reason)
@@ -83,7 +114,8 @@ def _entry(folder: Path, request: Request, text: str, file: str) -> Entry:
         return Entry(request.prompt_id, request.seed, text, file, black=is_black(image))
 
 
-def _pipeline(spec: SampleSpec, place: Workplace) -> StableDiffusionXLPipeline:
+def pipeline_of(spec: SampleSpec, place: Workplace) -> StableDiffusionXLPipeline:
+    """Return the base with what is judged attached, ready to draw."""
     sampler = spec.sampler
     pipeline = load_pipeline(
         spec.base, spec.load, sampler.scheduler, sampler.vae, place.device, sampler.precision

@@ -20,14 +20,15 @@ from harness.interfaces import (
     FeatureSet,
     Measurement,
     MetricSpec,
-    Progress,
     Side,
     Workplace,
 )
 from harness.metrics.intervals import reach_of
 from harness.records import Accounting, Score, Versus, extractor_name
 from harness.stages.files import Entry, open_picture, read_index, save_png
+from harness.stages.sharing import Piece, Work, share
 from harness.steps import ScoreSpec
+from harness.store import write_text
 
 PAIRS = 12
 """How many of the worst pairs are kept as pictures."""
@@ -90,18 +91,18 @@ def score(spec: ScoreSpec, place: Workplace) -> None:
     """Write `scores.json`, a row an image and metric in `samples.parquet`, a row a prompt and
     metric in `prompts.parquet`, how near images come to originals in `likeness.parquet`, and the
     worst pairs below `pairs/`."""
-    found = []
-    for number, metric in enumerate(spec.metrics):
-        found.append(judge(metric, spec.unavailable, place.inputs))
-        _keep_pairs(found[-1], place)
-        place.report(Progress(number + 1, len(spec.metrics), metric.column))
-    samples = [row for each in found for row in each.samples()]
-    prompts = [row for each in found for row in each.prompts()]
+    files = [_found_in(place, number) for number in range(len(spec.metrics))]
+    missing = [number for number, file in enumerate(files) if not file.exists()]
+    share("score", spec, place, [Piece(each) for each in missing], len(files) - len(missing))
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    samples = [row for each in found for row in each["samples"]]
+    prompts = [row for each in found for row in each["prompts"]]
+    likeness = [row for each in found for row in each["likeness"]]
     _table(place.folder / "samples.parquet", ("prompt_id", "seed", "metric", "value"), samples)
     _table(place.folder / "prompts.parquet", ("prompt_id", "metric", "value", "base"), prompts)
-    _table(place.folder / "likeness.parquet", LIKENESS, list(_likeness(found, place.inputs)))
+    _table(place.folder / "likeness.parquet", LIKENESS, likeness)
     document = {
-        "scores": [each.score().model_dump(mode="json") for each in found],
+        "scores": [each["score"] for each in found],
         "images": account(read_index(place.inputs["sample"])).model_dump(mode="json"),
     }
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
@@ -110,6 +111,29 @@ def score(spec: ScoreSpec, place: Workplace) -> None:
 
 LIKENESS = ("metric", "prompt_id", "seed", "other", "value", "threshold")
 """Rows without a prompt are of pictures that copy nothing."""
+
+
+def judging(spec: ScoreSpec, place: Workplace) -> Work:
+    """Return what asks one metric, by its number, and writes down what it says."""
+
+    def piece(number: int) -> None:
+        judged = judge(spec.metrics[number], spec.unavailable, place.inputs)
+        _keep_pairs(judged, place)
+        said = {
+            "score": judged.score().model_dump(mode="json"),
+            "samples": list(judged.samples()),
+            "prompts": list(judged.prompts()),
+            "likeness": list(_likeness(judged, place.inputs)),
+        }
+        write_text(_found_in(place, number), json.dumps(said))
+
+    return piece
+
+
+def _found_in(place: Workplace, number: int) -> Path:
+    return place.folder / f"scratch-metric-{number:03d}.json"
+
+
 _TYPES = {"seed": pa.int64(), "value": pa.float64(), "base": pa.float64(),
           "threshold": pa.float64()}  # fmt: skip
 
@@ -123,20 +147,19 @@ def _table(file: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ..
 
 
 def _likeness(
-    found: Sequence[Judged], inputs: Mapping[str, Path]
+    judged: Judged, inputs: Mapping[str, Path]
 ) -> Iterator[tuple[str, str | None, int | None, str | None, float, float]]:
     """Yield how near each image comes to an original, and how near pictures that copy nothing."""
-    for judged in found:
-        near, own = judged.measured.likeness, judged.own
-        if near is None or own is None:
-            continue
-        name, side = judged.metric.column, judged.metric.reads[0]
-        others = [entry.id for entry in read_index(inputs[side]) if entry.file]
-        rows = zip(own.prompt_ids, own.seeds, near.others, near.images, strict=True)
-        for prompt_id, seed, other, value in rows:
-            yield name, prompt_id, seed, others[other], float(value), near.threshold
-        for value in near.null:
-            yield name, None, None, None, float(value), near.threshold
+    near, own = judged.measured.likeness, judged.own
+    if near is None or own is None:
+        return
+    name, side = judged.metric.column, judged.metric.reads[0]
+    others = [entry.id for entry in read_index(inputs[side]) if entry.file]
+    rows = zip(own.prompt_ids, own.seeds, near.others, near.images, strict=True)
+    for prompt_id, seed, other, value in rows:
+        yield name, prompt_id, seed, others[other], float(value), near.threshold
+    for value in near.null:
+        yield name, None, None, None, float(value), near.threshold
 
 
 def judge(metric: MetricSpec, unavailable: Mapping[str, str], inputs: Mapping[str, Path]) -> Judged:

@@ -11,14 +11,16 @@ from harness.learning.sharding import may_shard, shard
 from harness.learning.team import join
 from harness.learning.trainee import prepare
 from harness.stages.files import read_index
-from harness.stages.sharing import share
+from harness.stages.sharing import delegate, launch
 from harness.steps import TrainSpec
 
 
 def train(spec: TrainSpec, place: Workplace) -> None:
     """Write `adapter.safetensors` or the trained models, checkpoints, and the log of every step."""
+    if place.crew is not None:
+        return delegate("train", spec, place)
     if place.processes > 1 and place.rank is None:
-        return share("train", spec, place, place.processes)
+        return launch("train", spec, place)
     sets, class_set = read_sets(spec, place)
     for each in sets:
         if len(each) < spec.train.batch:

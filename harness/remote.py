@@ -1,0 +1,260 @@
+"""A store and its results elsewhere: on an object store, a share, or whatever fsspec can reach.
+
+Artifacts go by key, their manifest last, so what has one is whole; what is there is not sent again,
+and a transfer that was cut goes on where it stopped. On arrival every file must have the digest
+that its manifest names, and the manifest the key that it is filed under.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from harness import board
+from harness.errors import MissingPrerequisite, StoreError, UsageError
+from harness.fingerprint import digest, digest_file
+from harness.interfaces import Progress, Report, silent
+from harness.records import Artifact
+from harness.stages import STAGES
+from harness.store import MANIFEST, Store, damage, write_text
+
+AT_ONCE = 8
+"""Files under way together."""
+RESULTS = (".json", ".parquet")
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a transfer did."""
+
+    artifacts: int
+    """Sent or fetched now."""
+    there: int
+    """Those that the other side had."""
+    files: int
+    bytes: int
+    results: int
+    differ: tuple[str, ...] = ()
+    """Results that both sides have, and not the same: neither was touched."""
+
+
+class Remote:
+    """A folder somewhere, with `store/` and `reports/` in it."""
+
+    def __init__(self, url: str) -> None:
+        self.files, self.root = _reached(url)
+
+    def place(self, *parts: str) -> str:
+        return "/".join((self.root.rstrip("/"), *parts))
+
+    def size(self, path: str) -> int | None:
+        """Return the bytes of a file that is there."""
+        try:
+            found: int = self.files.info(path)["size"]
+        except FileNotFoundError:
+            return None
+        return found
+
+    def send(self, file: Path, path: str) -> int:
+        """Write a file unless one of its size is there; return the bytes that went."""
+        size = file.stat().st_size
+        if self.size(path) == size:
+            return 0
+        self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self.files.put_file(str(file), path)
+        return size
+
+    def fetch(self, path: str, file: Path) -> int:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f"{file.name}.part")
+        self.files.get_file(path, str(part))
+        part.replace(file)
+        return file.stat().st_size
+
+    def list(self, pattern: str) -> list[str]:
+        """Return what is there below the root, relative to it."""
+        start = self.place("")
+        found = self.files.glob(self.place(pattern))
+        return sorted(str(path).rpartition(start)[2] if start in str(path) else str(path)
+                      for path in found)  # fmt: skip
+
+
+def _reached(url: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    try:
+        files, root = url_to_fs(url)
+    except ImportError as error:
+        raise MissingPrerequisite(str(error)[:200], where=url) from error
+    except ValueError as error:
+        raise UsageError(
+            f"{url} cannot be reached: {error}", hint="such as s3://bucket/folder or a folder"
+        ) from error
+    return files, root
+
+
+def push(
+    url: str, house: Store, reports: Path, named: Sequence[Path] = (), report: Report = silent
+) -> Moved:
+    """Send the artifacts and results that the other side lacks; of `named` results, only theirs."""
+    remote = Remote(url)
+    chosen = _chosen(house, named)
+    results = list(named) or _results(reports)
+    sent, sizes, there = 0, [], 0
+    for number, artifact in enumerate(chosen):
+        if remote.size(_filed(remote, artifact)) is not None:
+            there += 1
+        else:
+            sizes += _send(remote, artifact)
+            sent += 1
+        report(Progress(number + 1, len(chosen), "artifacts"))
+    count, differ = _send_results(remote, results, reports)
+    return Moved(sent, there, sum(map(bool, sizes)), sum(sizes), count, tuple(differ))
+
+
+def _chosen(house: Store, named: Sequence[Path]) -> list[Artifact]:
+    if not named:
+        return list(house.artifacts())
+    keys = {key for file in named for key in board.read_result(file).keys.values()}
+    return [artifact for artifact in house.artifacts() if artifact.key in keys]
+
+
+def _filed(remote: Remote, artifact: Artifact, name: str = MANIFEST) -> str:
+    key = artifact.key
+    return remote.place("store", artifact.manifest["stage"], key[:2], key, name)
+
+
+def _send(remote: Remote, artifact: Artifact) -> list[int]:
+    """Send an artifact's files, and its manifest when they are there."""
+    wrong = damage(artifact)
+    if wrong:
+        raise StoreError(f"is not sent: {wrong[0]}", where=str(artifact.path),
+                         hint="remove the folder and run again")  # fmt: skip
+
+    def send(name: str) -> int:
+        return remote.send(artifact.path / name, _filed(remote, artifact, name))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        sizes = list(pool.map(send, artifact.manifest["files"]))
+    return [*sizes, send(MANIFEST)]
+
+
+def _results(reports: Path) -> list[Path]:
+    return [file for file in sorted(reports.rglob("*")) if file.suffix in RESULTS]
+
+
+def _send_results(remote: Remote, files: Sequence[Path], reports: Path) -> tuple[int, list[str]]:
+    """Send results with their tables; return how many went, and which are there as others."""
+    sent, differ = 0, []
+    for file in [each for one in files for each in _with_tables(one)]:
+        name = _below(file, reports)
+        path = remote.place("reports", name)
+        if remote.size(path) is None:
+            remote.send(file, path)
+            sent += 1
+        elif remote.files.cat_file(path) != file.read_bytes():
+            differ.append(name)
+    return sent, differ
+
+
+def _with_tables(file: Path) -> Iterator[Path]:
+    yield file
+    if file.suffix == ".json":
+        tables = (file.with_suffix(f".{name}.parquet") for name in ("samples", "prompts"))
+        yield from (table for table in tables if table.is_file())
+
+
+def _below(file: Path, reports: Path) -> str:
+    try:
+        return file.resolve().relative_to(reports.resolve()).as_posix()
+    except ValueError:
+        raise UsageError(f"{file} lies outside {reports}", hint="give its --reports") from None
+
+
+def pull(url: str, house: Store, reports: Path, report: Report = silent) -> Moved:
+    """Fetch the artifacts and results that are missing here; what arrives damaged is refused."""
+    remote = Remote(url)
+    manifests = remote.list(f"store/*/??/*/{MANIFEST}")
+    fetched, sizes, there = 0, [], 0
+    for number, name in enumerate(manifests):
+        _, stage, _, key, _ = name.split("/")
+        if (house.root / stage / key[:2] / key / MANIFEST).is_file():
+            there += 1
+        else:
+            sizes += _fetch(remote, house, stage, key)
+            fetched += 1
+        report(Progress(number + 1, len(manifests), "artifacts"))
+    count, differ = _fetch_results(remote, reports)
+    return Moved(fetched, there, len(sizes), sum(sizes), count, tuple(differ))
+
+
+def _fetch(remote: Remote, house: Store, stage: str, key: str) -> list[int]:
+    """Fetch one artifact beside the store, and put it into its place when it holds."""
+    source = remote.place("store", stage, key[:2], key)
+    text = remote.files.cat_file(f"{source}/{MANIFEST}").decode("utf-8")
+    manifest = _holding(text, stage, key, source)
+    folder = house.root / "arrivals" / key
+
+    def fetch(name: str) -> int:
+        return _fetch_file(remote, f"{source}/{name}", folder / name, manifest["files"][name])
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        sizes = list(pool.map(fetch, manifest["files"]))
+    write_text(folder / MANIFEST, text)
+    place = house.root / stage / key[:2] / key
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not (place / MANIFEST).is_file():
+        folder.replace(place)
+    return [size for size in sizes if size]
+
+
+def _fetch_file(remote: Remote, path: str, file: Path, expected: str) -> int:
+    if file.is_file() and digest_file(file) == expected:
+        return 0
+    size = remote.fetch(path, file)
+    if digest_file(file) != expected:
+        file.unlink()
+        raise StoreError("is not what its manifest says: it was changed or cut on its way",
+                         where=path, hint="push it again from where it is whole")  # fmt: skip
+    return size
+
+
+def _holding(text: str, stage: str, key: str, where: str) -> Mapping[str, Any]:
+    """Return a manifest that is what it is filed under, and names no file outside its folder."""
+    try:
+        manifest: dict[str, Any] = json.loads(text)
+        parts = [manifest[name] for name in ("stage", "version", "spec", "inputs")]
+        names = list(manifest["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError("holds no readable manifest", where=where, hint="push it again") from error
+    honest = stage in STAGES and _KEY.fullmatch(key) and manifest.get("key") == key
+    if not honest or digest(parts) != key or not all(map(_is_inside, names)):
+        raise StoreError("is not the artifact that it is filed as", where=where,
+                         hint="remove it there, and push it again")  # fmt: skip
+    return manifest
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name and bool(name)
+
+
+def _fetch_results(remote: Remote, reports: Path) -> tuple[int, list[str]]:
+    fetched, differ = 0, []
+    for name in remote.list("reports/**"):
+        below = name.removeprefix("reports/")
+        if not _is_inside(below) or PurePosixPath(below).suffix not in RESULTS:
+            continue
+        file, path = reports / below, remote.place(name)
+        if not file.is_file():
+            remote.fetch(path, file)
+            fetched += 1
+        elif remote.files.cat_file(path) != file.read_bytes():
+            differ.append(below)
+    return fetched, differ
