@@ -56,6 +56,8 @@ def test_sizes_are_counted_where_ids_are_known_and_shares_elsewhere(tmp_path: Pa
     assert size_of(Stranger(use="stranger"), "train") == 80
     assert size_of(Stranger(use="stranger"), "held-out") == 20
     assert size_of(Hub(use="hub", id="x"), "train") is None
+    assert size_of(Hub(use="hub", id="x", rows=900), "train") is None, "about is not known"
+    assert Hub(use="hub", id="x", rows=900).fingerprint() == Hub(use="hub", id="x").fingerprint()
 
 
 class Stranger(SourceSpec):

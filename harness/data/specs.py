@@ -115,6 +115,8 @@ class Hub(Columns):
     limit: Annotated[int, Field(ge=1)] | None = None
     streaming: bool | None = None
     """Read rows as they come, with no copy of the set kept here; by itself where `limit` is set."""
+    rows: Annotated[int, Field(ge=1)] | None = None
+    """About how many there are, by the set's card: forecasts ask, and nothing else does."""
 
     @property
     def streams(self) -> bool:
@@ -123,6 +125,7 @@ class Hub(Columns):
     def fingerprint(self) -> dict[str, Any]:
         """Return the id and revision; of a folder here, which has no revision, the content."""
         found = super().fingerprint()
+        del found["rows"]
         if Path(self.id).is_dir():
             files = [file for _, file in Folder(use="folder", path=self.id, recursive=True).files()]
             del found["id"]  # a place on this machine

@@ -141,7 +141,7 @@ def _sizes(steps: Sequence[Step], pictures: int | None) -> Mapping[str, int]:
     for step in steps:
         known = pictures_of(step)
         if isinstance(step.spec, DataSpec):
-            known = pictures if pictures is not None else known
+            known = pictures or known or getattr(step.spec.source, "rows", None)
             if known is None:
                 raise UsageError(f"how many pictures {step.subject} has is not known",
                                  hint="--pictures says it, such as --pictures 5000000")  # fmt: skip
