@@ -91,7 +91,8 @@ def _start(ray: Any, spec: Ray) -> None:
         said = str(error).strip().splitlines()[0][:200]
         raise MissingPrerequisite(
             f"there is no Ray cluster to work on: {said}",
-            hint="check RAY_ADDRESS, or unset it to work on this machine",
+            hint="check RAY_ADDRESS and, as Ray asks for one, RAY_AUTH_TOKEN; without an address "
+            "the work is done on this machine",
         ) from error
 
 
@@ -228,9 +229,21 @@ class Hands:
             hand = self._coming.pop(reference)
             try:
                 self._ray.get(reference)
-            except self._ray.exceptions.RayError:
-                continue  # it died on its way; the cluster has no room where it was
-            self._free.append(hand)
+            except self._ray.exceptions.RayError as error:
+                self._never_came(hand, error)
+            else:
+                self._free.append(hand)
+
+    def _never_came(self, hand: Any, error: Exception) -> None:
+        """Do without a hand that died on its way; where none is left, say what it died of."""
+        if hand in self._all:
+            self._all.remove(hand)
+        if not self._all and not self._gone:
+            said = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise MissingPrerequisite(
+                f"no worker of the cluster could begin: {said[-1][:200] if said else error}",
+                hint="every machine needs this very harness, and the store under the same path",
+            ) from error
 
     def _put(self, hands: Sequence[Any]) -> None:
         with self._lock:
