@@ -4,7 +4,7 @@
 #   docker run --rm -v "$PWD:/work" harness run pocket-ninja
 FROM python:3.11-slim
 
-ARG EXTRAS=dashboard,ray,serve,taggers,trackers
+ARG EXTRAS=curate,dashboard,ray,serve,taggers,trackers
 # Empty: torch as the default index has it.
 ARG TORCH_INDEX=
 
@@ -20,6 +20,7 @@ COPY harness harness
 COPY recipes recipes
 COPY prompts prompts
 COPY dashboard dashboard
+COPY reports reports
 RUN if [ -n "$TORCH_INDEX" ]; then pip install --index-url "$TORCH_INDEX" torch torchvision; fi \
     && pip install -c constraints.txt ".[$EXTRAS]"
 

@@ -12,7 +12,7 @@ from harness.api import Place
 from harness.errors import MissingPrerequisite
 
 
-def serve(place: Place, port: int, address: str = "127.0.0.1", allow_write: bool = False) -> int:
+def serve(place: Place, port: int, host: str = "127.0.0.1", allow_write: bool = False) -> int:
     """Serve the dashboard until it is stopped; return its exit code."""
     if find_spec("streamlit") is None:
         raise MissingPrerequisite(
@@ -29,7 +29,7 @@ def serve(place: Place, port: int, address: str = "127.0.0.1", allow_write: bool
         "PYTHONPATH": os.pathsep.join([str(app.parent), *([known] if known else [])]),
     }
     command = [sys.executable, "-m", "streamlit", "run", str(app / "app.py")]
-    options = [f"--server.address={address}", f"--server.port={port}", "--server.headless=true",
+    options = [f"--server.address={host}", f"--server.port={port}", "--server.headless=true",
                "--browser.gatherUsageStats=false"]  # fmt: skip
     return subprocess.run([*command, *options], env=environment, check=False).returncode
 

@@ -28,9 +28,7 @@ def dashboard(
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
-    address: Annotated[
-        str, typer.Option(help="Whom to listen to; 0.0.0.0 is everybody.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Who may look; 0.0.0.0 is everybody.")] = "127.0.0.1",
     allow_write: Annotated[
         bool, typer.Option("--allow-write", help="Let visitors vote and accept baselines.")
     ] = False,
@@ -46,7 +44,7 @@ def dashboard(
 
     place = place_of(store, reports)
     if export is None:
-        raise SystemExit(serve(place, port, address, allow_write))
+        raise SystemExit(serve(place, port, host, allow_write))
     written = write(place, export, benchmark)
     if as_json:
         return show({"index": str(written.index), "files": written.files, "bytes": written.bytes})
