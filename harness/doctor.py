@@ -39,6 +39,8 @@ def examine(store: Path) -> list[Finding]:
         _option("bitsandbytes", "optimizer adamw-8bit"),
         _option("prodigyopt", "optimizer prodigy"),
         _option("streamlit", "harness dashboard"),
+        _option("evalica", "the dashboard's arena"),
+        _option("duckdb", "harness curate"),
         _option("ray", "executor ray"),
         _option("fastapi", "serve"),
     ]

@@ -8,11 +8,21 @@ import streamlit as st
 from dashboard import house
 from harness import pages, plugins
 from harness.benchmark import PromptSuite
+from harness.browse.datasets import datasets
 from harness.catalogue import catalogue
 from harness.errors import HarnessError
 from harness.interfaces import MetricSpec
 
-KINDS = ("recipes", "benchmarks", "suites", "metrics", "sources", "optimizers", "executors")
+KINDS = (
+    "recipes",
+    "benchmarks",
+    "suites",
+    "datasets",
+    "metrics",
+    "sources",
+    "optimizers",
+    "executors",
+)
 
 
 def main() -> None:
@@ -21,6 +31,10 @@ def main() -> None:
     kind = across[0].segmented_control("Kind", KINDS, default="recipes", key="kind",
                                        bind="query-params", required=True)  # fmt: skip
     words = across[1].text_input("Search", key="words", bind="query-params")
+    if kind == "datasets":
+        st.dataframe(pd.DataFrame(sets(words)), hide_index=True, alt="datasets", height="content")
+        st.caption("Versions and licences stand with each result, and in a data step's report.")
+        return
     entries = [
         each for each in catalogue([kind])[kind]
         if words.lower() in f"{each['name']} {each['summary']}".lower()
@@ -31,6 +45,11 @@ def main() -> None:
     st.dataframe(pd.DataFrame(entries), hide_index=True, alt=kind, height="content")
     if kind in ("recipes", "benchmarks", "suites") and entries:
         page(kind, [each["name"] for each in entries])
+
+
+def sets(words: str) -> list[dict[str, object]]:
+    """Return the sets that recipes name and that hold these words."""
+    return [each for each in datasets() if words.lower() in str(each).lower()]
 
 
 def page(kind: str, names: list[str]) -> None:

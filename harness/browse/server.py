@@ -31,7 +31,10 @@ def serve(place: Place, port: int, host: str = "127.0.0.1", allow_write: bool = 
     command = [sys.executable, "-m", "streamlit", "run", str(app / "app.py")]
     options = [f"--server.address={host}", f"--server.port={port}", "--server.headless=true",
                "--browser.gatherUsageStats=false"]  # fmt: skip
-    return subprocess.run([*command, *options], env=environment, check=False).returncode
+    try:
+        return subprocess.run([*command, *options], env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        return 0  # how one leaves it
 
 
 def folder() -> Path:
