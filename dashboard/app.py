@@ -53,4 +53,4 @@ def keep() -> None:
     gc.freeze()
 
 
-app = st.App(HERE / "main.py", routes=media.routes(), lifespan=reading_ahead)
+app = st.App(HERE / "pages/main.py", routes=media.routes(), lifespan=reading_ahead)

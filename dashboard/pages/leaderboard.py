@@ -30,7 +30,7 @@ def main() -> None:
         on_picked_change=nothing, on_sort_change=nothing, on_open_change=nothing,
     )  # fmt: skip
     if found.open:
-        st.switch_page("pages/run.py", query_params={"id": found.open})
+        st.switch_page("run.py", query_params={"id": found.open})
 
 
 def nothing() -> None:
@@ -60,11 +60,11 @@ def actions(board: boards.Board, picked: list[str]) -> None:
         if st.button("Compare", disabled=len(picked) < 2, icon=":material/compare:",
                      help="Select two rows."):  # fmt: skip
             names = [short(name) for name in picked]
-            st.switch_page("pages/compare.py", query_params={"a": names[0], "b": names[1]})
+            st.switch_page("compare.py", query_params={"a": names[0], "b": names[1]})
         if st.button("Grid", disabled=not picked, icon=":material/grid_view:",
                      help="Select rows."):  # fmt: skip
             st.switch_page(
-                "pages/grid.py",
+                "grid.py",
                 query_params={"results": [short(name) for name in picked[: house.MOST]]},
             )
         st.download_button("CSV", lambda: boards.as_csv([board]), "leaderboard.csv", "text/csv",

@@ -8,7 +8,7 @@ from harness.browse import server
 
 
 def test_the_dashboard_is_found_with_its_components() -> None:
-    assert (server.folder() / "main.py").is_file()
+    assert (server.folder() / "pages/main.py").is_file()
     assert (server.folder() / "components/board.js").is_file()
 
 

@@ -25,11 +25,11 @@ def visit(reports: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vis
     monkeypatch.delenv("HARNESS_WRITE", raising=False)
 
     def open_page(page: str, theme: str = "light", /, **link: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "dashboard/main.py"), default_timeout=120)
+        app = AppTest.from_file(str(ROOT / "dashboard/pages/main.py"), default_timeout=120)
         app.context["theme"] = theme
         app.query_params.update(link)
         if page == "leaderboard":
             return app.run()
-        return app.switch_page(f"pages/{page}.py").run()
+        return app.switch_page(f"{page}.py").run()
 
     return open_page

@@ -88,6 +88,19 @@ def settled(page: Page) -> None:
     )
 
 
+def test_whoever_comes_first_by_a_link_finds_the_whole_dashboard(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    with serving(ROOT / "reports", tmp_path / "store") as fresh:
+        page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+        page.goto(f"{fresh.url}/compare?a=pocket-base&b=pocket-ninja")
+        painted(page, ".duel-root")
+        assert page.get_by_role("link", name="Memorization").is_visible()
+        assert page.locator(".duel figcaption").all_inner_texts() == ["pocket-base", "pocket-ninja"]
+        kept(page, "compare-first")
+        page.close()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_opens_in_both_themes(chromium: Browser, server: Server, theme: str) -> None:
     page = chromium.new_page(viewport={"width": 1400, "height": 1000}, color_scheme=theme)

@@ -1,4 +1,8 @@
-"""The pages, and where each is found."""
+"""The pages, and where each is found.
+
+It lies among them because Streamlit takes a folder `pages` beside its script for pages of its own,
+and would show them without this frame to whoever comes first by a link.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from pathlib import Path
 
 import streamlit as st
 
-if str(Path(__file__).parents[1]) not in sys.path:
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+if str(Path(__file__).parents[2]) not in sys.path:
+    sys.path.insert(0, str(Path(__file__).parents[2]))
 
 PAGES = (
     ("leaderboard", "Leaderboard", ":material/leaderboard:"),
@@ -33,7 +37,7 @@ st.set_page_config(page_title="harness", page_icon="🎯", layout="wide")
 st.html(TIGHT)
 st.navigation(
     [
-        st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=name, default=not number)
+        st.Page(f"{name}.py", title=title, icon=icon, url_path=name, default=not number)
         for number, (name, title, icon) in enumerate(PAGES)
     ],
     position="top",
