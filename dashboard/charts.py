@@ -116,7 +116,7 @@ def times(rows: Sequence[dict[str, Any]]) -> alt.Chart:
             alt.X("seconds:Q"), alt.Y("stage:N", sort="-x", title=None),
             tooltip=["stage:N", "seconds:Q"],
         )
-        .properties(height=240)
+        .properties(height=40 + 24 * len(rows))
     )  # fmt: skip
 
 
@@ -162,7 +162,8 @@ def past(events: Sequence[Event], metric: str) -> alt.LayerChart:
 def strengths(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
     """Return how often each result is preferred, with its interval."""
     base = alt.Chart(pd.DataFrame(rows))
-    y = alt.Y("recipe:N", sort="-x", title=None)
+    y = alt.Y("recipe:N", sort=[row["recipe"] for row in rows], title=None,
+              axis=alt.Axis(labelLimit=300))  # fmt: skip
     x = alt.X("value:Q", title="chance to be preferred to another", scale=alt.Scale(domain=[0, 1]))
     rules = base.mark_rule(color=ACCENT, size=2).encode(alt.X("low:Q", title=""), y, x2="high:Q")
     dots = base.mark_circle(color=ACCENT, size=90, opacity=1).encode(
