@@ -16,9 +16,14 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   fill(Math.max(STEP, state.shown));
   frame.scrollTop = top;
   frame.addEventListener("scroll", () => {
-    if (frame.scrollTop + frame.clientHeight > frame.scrollHeight - 400) fill(state.shown + STEP);
+    if (frame.scrollTop + frame.clientHeight < frame.scrollHeight - 400) return;
+    if (state.shown < rows.length) fill(state.shown + STEP);
+    else if (rows.length < data.total && state.asked !== rows.length) {
+      state.asked = rows.length;
+      setStateValue("most", rows.length + 2 * STEP);
+    }
   });
-  root.dataset.painted = `${rows.length} ${data.group}`.trim();
+  root.dataset.painted = `${data.total} ${data.group}`.trim();
   return keys(parentElement, onKey);
 
   function sorted(list, { by, down }) {

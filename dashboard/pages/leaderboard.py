@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from dashboard import charts, components, house, running
@@ -10,24 +12,29 @@ from harness.browse import standings
 from harness.browse.standings import Choice
 
 ALL = "all prompts"
+ROWS = 120
+"""Rows that are sent at first; more come when somebody scrolls to them."""
 
 
 def main() -> None:
     board = house.board("Leaderboard")
     running.strip()
     choice, sort = choose(board), st.query_params.get("sort", "rank")
-    view = standings.standings(house.shelf(), board, choice)
     if st.session_state.get("view") == "Pareto":
-        pareto(view, board)
+        pareto(standings.standings(house.shelf(), board, choice), board)
         return
     picked = house.state_of("board_table", "picked", st.query_params.get_all("pick"))
     said = house.state_of("board_table", "sort", {"by": sort.lstrip("-"), "down": sort[:1] == "-"})
+    most = house.state_of("board_table", "most", ROWS)
+    wanted = replace(choice, sort=said["by"], falling=said["down"], most=most)
+    view = standings.standings(house.shelf(), board, wanted)
     st.query_params["pick"] = picked
     st.query_params["sort"] = f"{'-' if said['down'] else ''}{said['by']}"
     actions(board, picked)
     found = components.board(
         key="board_table", data={**view, "picked": picked, "sort": said},
         on_picked_change=nothing, on_sort_change=nothing, on_open_change=nothing,
+        on_most_change=nothing,
     )  # fmt: skip
     if found.open:
         st.switch_page("run.py", query_params={"id": found.open})

@@ -31,7 +31,7 @@ T = TypeVar("T")
 State = tuple[int, int]
 """When a file changed, and its size."""
 READERS = 4
-PAUSE = 0.003
+PAUSE = 0.01
 """Seconds between two files that are read ahead."""
 LOOKED_AT = 64
 """Results whose pictures are remembered: those that were looked at last."""

@@ -37,6 +37,11 @@ class Choice:
     """A suite or a tag; none: all prompts."""
     words: str = ""
     """What a recipe's name or summary holds."""
+    sort: str = "rank"
+    """A metric, `rank` or `recipe`."""
+    falling: bool = False
+    most: int | None = None
+    """How many rows are shown, from the top; None: all of them."""
 
 
 def groups_on(board: Board) -> dict[str, tuple[str, ...]]:
@@ -70,6 +75,7 @@ def standings(
     metrics = choice.metrics or board.headlines
     rows = [row for row in board.rows if _says(row.result, choice.words)]
     values = {metric: _values(shelf, rows, held, board, metric, choice.group) for metric in metrics}
+    shown = _sorted(rows, choice, values.get(choice.sort, {}))[: choice.most]
     return {
         "benchmark": board.benchmark,
         "signature": board.signature,
@@ -78,13 +84,25 @@ def standings(
         "metrics": [_head(board, metric, values[metric], choice.group) for metric in metrics],
         "rows": [
             _line(board, row, held.get(row.result.recipe), values, cover, choice.group)
-            for row in rows
+            for row in shown
         ],
+        "total": len(rows),
         "broken": [
             {"name": each.name, "problem": each.problem}
             for each in shelf.held() if each.result is None
         ],
     }  # fmt: skip
+
+
+def _sorted(rows: Sequence[Row], choice: Choice, values: Mapping[str, Ends]) -> list[Row]:
+    """Return rows in the order that is asked for; those without a value come last."""
+    if choice.sort == "recipe":
+        return sorted(rows, key=lambda row: row.result.recipe, reverse=choice.falling)
+    if not values:
+        return list(reversed(rows)) if choice.falling else list(rows)
+    there = [row for row in rows if row.result.recipe in values]
+    there.sort(key=lambda row: values[row.result.recipe][0], reverse=choice.falling)
+    return [*there, *(row for row in rows if row.result.recipe not in values)]
 
 
 def _is_on(held: Held, board: Board) -> bool:

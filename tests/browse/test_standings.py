@@ -46,6 +46,27 @@ def test_flags_and_costs_stand_in_their_rows(shelf: Shelf) -> None:
     assert rows["pocket-base"]["cost"] == "–"
 
 
+def test_rows_come_sorted_and_no_more_than_are_asked_for(shelf: Shelf) -> None:
+    board = shelf.boards()[0]
+
+    def names(choice: Choice) -> list[str]:
+        return [row["recipe"] for row in standings(shelf, board, choice)["rows"]]
+
+    values = {}
+    for row in board.rows:
+        score = score_of(row.result, "clip-score")
+        assert score is not None
+        values[row.result.recipe] = score.value or 0.0
+    rising = sorted(values, key=values.__getitem__)
+    assert names(Choice(sort="clip-score")) == rising
+    assert names(Choice(sort="clip-score", falling=True, most=2)) == rising[:-3:-1]
+    assert names(Choice(sort="recipe")) == sorted(rising)
+    assert names(Choice(sort="nonsense")) == names(Choice())
+    assert standings(shelf, board, Choice(most=2))["total"] == 5
+    few = standings(shelf, board, Choice(most=2))["metrics"]
+    assert few == standings(shelf, board, Choice())["metrics"], "axes hold the rows not shown too"
+
+
 def test_a_filter_moves_no_rank(shelf: Shelf) -> None:
     board = shelf.boards()[0]
     ranks = {row["recipe"]: row["rank"] for row in standings(shelf, board, Choice())["rows"]}
