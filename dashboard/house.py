@@ -14,7 +14,6 @@ import streamlit as st
 from harness.api import Place, default_store
 from harness.board import Board
 from harness.browse.shelf import Held, Shelf
-from harness.errors import HarnessError
 
 FRESH = 2.0
 """Seconds in which one look at the reports answers everybody."""
@@ -55,12 +54,6 @@ def nothing(what: str, command: str) -> NoReturn:
     """Say that there is nothing yet, and which command makes it; the page ends here."""
     st.info(what)
     st.code(command, language="bash")
-    st.stop()
-
-
-def told(error: HarnessError) -> NoReturn:
-    """Say what went wrong, as text; the page ends here."""
-    st.error(words(str(error)))
     st.stop()
 
 

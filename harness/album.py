@@ -79,15 +79,19 @@ def write(
 
 def read(file: Path) -> list[Shot]:
     """Return every shot of an album; none where it is missing or cannot be read."""
-    return [Shot(**json.loads(line)) for line in (_index_of(file) or "").splitlines()]
+    try:
+        return [Shot(**json.loads(line)) for line in (_index_of(file) or "").splitlines()]
+    except (ValueError, TypeError):
+        return []
 
 
 def first(file: Path) -> str:
     """Return the name of an album's first picture; nothing where it has none."""
-    for line in (_index_of(file) or "").splitlines():
-        if name := json.loads(line).get("picture"):
-            return str(name)
-    return ""
+    try:
+        lines = (json.loads(line) for line in (_index_of(file) or "").splitlines())
+        return next((str(each["picture"]) for each in lines if each.get("picture")), "")
+    except (ValueError, AttributeError):
+        return ""
 
 
 def picture(file: Path, name: str) -> bytes | None:
@@ -111,7 +115,7 @@ def small(file: Path, side: int = SIDE) -> bytes:
 
 def _index_of(file: Path) -> str | None:
     data = picture(file, INDEX)
-    return None if data is None else data.decode("utf-8")
+    return None if data is None else data.decode("utf-8", "replace")
 
 
 def shots_of(side: str, folder: Path, ids: Iterable[str] | None = None) -> Iterator[Shot]:

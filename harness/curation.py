@@ -6,7 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -130,12 +130,10 @@ def _there(folder: Path) -> dict[str, Any] | None:
 
     if not folder.exists():
         return None
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):
         found: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         if found["kind"] == KIND:
             return found
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
     if folder.is_dir() and not any(folder.iterdir()):
         return None
     raise UsageError(f"{folder} is no curated set and would be overwritten",

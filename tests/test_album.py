@@ -89,6 +89,15 @@ def test_a_broken_album_is_an_empty_one(tmp_path: Path, content: bytes) -> None:
     assert album.picture(target, "x.webp") is None
 
 
+@pytest.mark.parametrize("index", ["{", "[1]", '{"id": "p"}', '{"other": 1}', "\udc80"])
+def test_an_index_that_says_nothing_is_an_empty_album(tmp_path: Path, index: str) -> None:
+    target = tmp_path / "one.album.zip"
+    with zipfile.ZipFile(target, "w") as broken:
+        broken.writestr(album.INDEX, index.encode("utf-8", "surrogateescape"))
+    assert album.read(target) == []
+    assert album.first(target) == ""
+
+
 def test_nothing_but_the_index_and_pictures_is_in_an_album(tmp_path: Path) -> None:
     target = tmp_path / "one.album.zip"
     album.write(target, {"sample": folder(tmp_path / "sample", 2)})

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 from filelock import FileLock
@@ -161,14 +161,10 @@ def _at_a_prompt(
     ]  # fmt: skip
     if not left:
         return None
-    prompt, seed = min(left, key=lambda place: number_of(0, voter, *both_in_order(both), *place))
-    turned = number_of(1, voter, *both_in_order(both), prompt, seed) % 2
+    prompt, seed = min(left, key=lambda place: number_of(0, voter, *sorted(both), *place))
+    turned = number_of(1, voter, *sorted(both), prompt, seed) % 2
     a, b = (other, one) if turned else (one, other)
     return Duel(prompt, seed, mine[prompt, seed].text, a, b)
-
-
-def both_in_order(names: set[str]) -> list[str]:
-    return sorted(names)
 
 
 def strengths(votes: Sequence[Vote], question: Question, draws: int = DRAWS) -> list[Strength]:
@@ -254,6 +250,3 @@ def _wilson(right: int, total: int) -> tuple[float, float]:
     middle = (share + z * z / (2 * total)) / shrink
     reach = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / shrink
     return middle - reach, middle + reach
-
-
-ANSWERS: tuple[Answer, ...] = get_args(Answer)
