@@ -83,7 +83,8 @@ def read(picture: Picture, rules: Reading) -> tuple[Image.Image, tuple[str, ...]
     """
     if picture.read is None:
         drawn = _guarded(picture.open, "unreadable")
-        return _guarded(lambda: ImageOps.exif_transpose(drawn).convert("RGB"), "unreadable"), ()
+        upright = _guarded(lambda: ImageOps.exif_transpose(drawn).convert("RGB"), "unreadable")
+        return _bare(upright), ()
     return decode(_guarded(picture.read, "missing"), picture.name, rules)
 
 
@@ -98,7 +99,16 @@ def decode(data: bytes, name: str, rules: Reading) -> tuple[Image.Image, tuple[s
     kinds += ["16-bit" if deep else None, kind]
     upright, turned = _upright(image)
     shown, used = _guarded(lambda: _shown(upright, kind, profile, rules), "unreadable")
-    return shown, tuple(dict.fromkeys(each for each in (*kinds, turned, used) if each))
+    return _bare(shown), tuple(dict.fromkeys(each for each in (*kinds, turned, used) if each))
+
+
+def _bare(image: Image.Image) -> Image.Image:
+    """Return the pixels alone: a profile that stays would be written into the next file.
+
+    It would speak of colours that are no more; and one that was just made holds the time.
+    """
+    image.info.clear()
+    return image
 
 
 def _guarded(work: Callable[[], Any], kind: str) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
 import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ import torch
 
 from harness.errors import MissingPrerequisite, TrainingError
 from harness.training import Train
+
+_STATUS = Path("/proc/self/status")
+"""Where Linux tells a process about its memory."""
 
 
 class Log:
@@ -61,18 +66,28 @@ class Clock:
 
 
 def peak_memory_mb(device: str) -> int:
-    """Return the most memory this process has had: the card's, or its own on a CPU."""
+    """Return the most memory in use since the peak was forgotten: the card's, or the process's."""
     if device != "cpu":
         return round(torch.cuda.max_memory_allocated() / 2**20)
+    if _STATUS.exists():
+        line = next(line for line in _STATUS.open() if line.startswith("VmHWM"))
+        return round(int(line.split()[1]) / 2**10)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
 
 
 def forget_peak(device: str) -> None:
-    """Begin to count a card's peak anew; what was there before belongs to another stage."""
+    """Give back what no longer holds anything, and count the peak anew: it belongs to a stage."""
     if device != "cpu":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+    elif _STATUS.exists():
+        gc.collect()
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone keeps so much
+        if trim is not None:
+            trim(0)
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")
 
 
 class Tracker:

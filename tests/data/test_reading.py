@@ -21,6 +21,7 @@ from data.damage import (
     palette,
     png,
     rgba,
+    swapped,
     write,
 )
 from PIL import Image
@@ -170,6 +171,16 @@ def test_a_profile_that_is_a_screens_own_changes_nothing_and_is_not_counted() ->
     image, kinds = seen(encoded(Image.fromarray(drawing(3)), icc_profile=b"no profile" * 20))
     assert kinds == ("icc-unusable",)
     assert np.array_equal(np.asarray(image), drawing(3))
+
+
+def test_pixels_that_were_turned_into_a_screens_own_keep_no_profile(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.png").write_bytes(swapped(drawing(3)))
+    (tmp_path / "in/b.png").write_bytes(encoded(Image.fromarray(drawing(4)), icc_profile=b"?" * 9))
+    report = collected(tmp_path / "in", tmp_path / "out")
+    assert report["kept"] == 2
+    for file in (tmp_path / "out/images").iterdir():
+        assert b"iCCP" not in file.read_bytes()
 
 
 def test_exif_that_cannot_be_read_costs_no_picture() -> None:
