@@ -19,6 +19,8 @@ FRESH = 2.0
 """Seconds in which one look at the reports answers everybody."""
 MOST = 12
 """Results that a page shows beside each other at most."""
+BESIDE = 5
+"""Results that are compared with one at most."""
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 
 
@@ -92,14 +94,17 @@ def on_board(chosen: Board) -> list[Held]:
     return [by_recipe[row.result.recipe] for row in chosen.rows if row.result.recipe in by_recipe]
 
 
-def some(chosen: Board, default: int = 4, most: int = MOST) -> list[Held]:
-    """Return the results of a board that are chosen in the link or by hand."""
-    held = on_board(chosen)
-    names = [each.recipe for each in held]
-    _forget("results", names)
-    picked = st.multiselect("Results", names, names[:default], key="results", bind="query-params",
+def some(
+    held: Sequence[Held], label: str = "Results", key: str = "results", default: int = 4,
+    most: int = MOST,
+) -> list[Held]:  # fmt: skip
+    """Return the results that are chosen in the link or by hand, in the order of choice."""
+    by_recipe = {each.recipe: each for each in held}
+    names = list(by_recipe)
+    _forget(key, names)
+    picked = st.multiselect(label, names, names[:default], key=key, bind="query-params",
                             max_selections=most)  # fmt: skip
-    return [each for each in held if each.recipe in picked]
+    return [by_recipe[name] for name in picked]
 
 
 def one(label: str, key: str, held: Sequence[Held], default: int = 0, whole: bool = False) -> Held:

@@ -1,4 +1,4 @@
-// Two images of one prompt and seed: side by side, under a slider, blinking, or their difference.
+// Images of one prompt and seed: side by side, or the first two under a slider, blinking, or their difference.
 const MODES = [["side", "s", "Side by side"], ["slider", "l", "Slider"], ["blink", "b", "Blink"], ["difference", "d", "Difference"]];
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -18,7 +18,8 @@ export default function ({ data, parentElement, setStateValue }) {
     const pair = data.pairs[state.at];
     if (!pair) return root.replaceChildren(make("p", { class: "quiet", text: "no images at common prompts and seeds" }));
     const box = make("div", { class: "duel", tabindex: "0", "aria-label": `${pair.prompt}, seed ${pair.seed}` }, [bar(pair), views(pair), below(pair)]);
-    const side = `${Math.round(Math.min(data.side || 460, (root.clientWidth || 960) / (state.mode === "side" ? 2 : 1) - 16))}px`;
+    const many = state.mode === "side" ? Math.min(3, data.labels.length) : 1;
+    const side = `${Math.round(Math.min(data.side || 460, (root.clientWidth || 960) / many - 16))}px`;
     box.style.setProperty("--side", side);
     root.replaceChildren(box);
     root.dataset.mode = state.mode;
@@ -47,9 +48,9 @@ export default function ({ data, parentElement, setStateValue }) {
   }
 
   function picture(which, pair) {
-    const [small, full, label] = which === "a" ? [pair.a, pair.fullA, data.labels[0]] : [pair.b, pair.fullB, data.labels[1]];
-    const node = image(small, `${label}: ${pair.text}`, { loading: "eager", draggable: "false" });
-    if (full && small) {
+    const { src, full } = pair.shots[which];
+    const node = image(src, `${data.labels[which]}: ${pair.text}`, { loading: "eager", draggable: "false" });
+    if (full && src) {
       const whole = new Image();
       whole.onload = () => { node.src = full; };
       whole.src = full;
@@ -60,13 +61,13 @@ export default function ({ data, parentElement, setStateValue }) {
   function views(pair) {
     const [a, b] = data.labels;
     if (state.mode === "side") {
-      return make("div", { class: "views" }, [["a", a], ["b", b]].map(([which, label]) =>
+      return make("div", { class: "views" }, data.labels.map((label, which) =>
         make("figure", {}, [make("figcaption", { class: "words", text: label }), view("", [picture(which, pair)])])));
     }
     if (state.mode === "slider") {
-      const over = picture("b", pair);
+      const over = picture(1, pair);
       const knob = make("span", { class: "knob" });
-      const box = view("slider", [picture("a", pair), over, knob, tag("a", a), tag("b", b)]);
+      const box = view("slider", [picture(0, pair), over, knob, tag("a", a), tag("b", b)]);
       box.tabIndex = 0;
       box.setAttribute("role", "slider");
       box.setAttribute("aria-label", `share of ${a}`);
@@ -80,7 +81,7 @@ export default function ({ data, parentElement, setStateValue }) {
       return make("div", { class: "views" }, [box]);
     }
     if (state.mode === "blink") {
-      const [one, other] = [picture("a", pair), picture("b", pair)];
+      const [one, other] = [picture(0, pair), picture(1, pair)];
       const label = tag("a", a);
       state.flip = () => { flipped = !flipped; other.style.visibility = flipped ? "visible" : "hidden"; label.textContent = flipped ? b : a; root.dataset.flipped = String(flipped); };
       flipped = true;
@@ -88,7 +89,7 @@ export default function ({ data, parentElement, setStateValue }) {
       if (data.blinking !== false && !matchMedia("(prefers-reduced-motion: reduce)").matches) timer = setInterval(() => state.flip(), 700);
       return make("div", { class: "views" }, [view("", [one, other, label])]);
     }
-    const both = make("div", { class: "gain" }, [picture("a", pair), picture("b", pair)]);
+    const both = make("div", { class: "gain" }, [picture(0, pair), picture(1, pair)]);
     both.style.setProperty("--gain", state.gain);
     return make("div", { class: "views" }, [view("diff", [both])]);
   }
@@ -165,7 +166,7 @@ export default function ({ data, parentElement, setStateValue }) {
 
   function ahead() {
     const next = data.pairs[(state.at + 1) % data.pairs.length];
-    for (const address of [next.a, next.b]) if (address) new Image().src = address;
+    for (const { src } of next.shots) if (src) new Image().src = src;
   }
 
   function onKey(event) {

@@ -9,7 +9,7 @@ function read() {
   return {
     view: TABS.some(([name]) => name === link.get("view")) ? link.get("view") : "board",
     board: Math.min(Math.max(Number(link.get("board")) || 0, 0), facts.boards.length - 1),
-    sort: link.get("sort") || "rank", pick: link.getAll("pick"), a: link.get("a"), b: link.get("b"),
+    sort: link.get("sort") || "rank", pick: link.getAll("pick"), a: link.get("a"), b: link.getAll("b"),
     seed: link.get("seed"), words: link.get("words") || "", page: Number(link.get("page")) || 1,
     overlay: link.get("overlay") || "", at: Number(link.get("at")) || 0, mode: link.get("mode") || "side",
   };
@@ -46,7 +46,7 @@ function draw() {
   const boards = facts.boards.map((each, at) => [at, `${each.benchmark} · ${each.signature.slice(0, 8)}`]);
   if (place?.stop) place.stop();
   const body = make("div"), tools = make("div", { class: "tools" });
-  page.replaceChildren(make("nav", {}, [make("b", { text: facts.title }), ...tabs, make("span", { class: "gap" }), choice("Board", boards, link.board, (value) => go({ board: value, pick: [], a: null, b: null }))]), tools, body);
+  page.replaceChildren(make("nav", {}, [make("b", { text: facts.title }), ...tabs, make("span", { class: "gap" }), choice("Board", boards, link.board, (value) => go({ board: value, pick: [], a: null, b: [] }))]), tools, body);
   place = { stop: { board: boardView, grid: gridView, compare: compareView }[link.view](link, board, tools, body) };
 }
 
@@ -60,7 +60,7 @@ function sets(name) {
 
 function boardView(link, board, tools, body) {
   const short = (name) => name.split("/").pop();
-  const compare = make("button", { text: "Compare", onclick: () => go({ view: "compare", a: short(link.pick[0]), b: short(link.pick[1]), pick: [] }) });
+  const compare = make("button", { text: "Compare", onclick: () => go({ view: "compare", a: short(link.pick[0]), b: link.pick.slice(1, 6).map(short), pick: [] }) });
   const grid = make("button", { text: "Grid", onclick: () => go({ view: "grid" }) });
   compare.disabled = link.pick.length < 2;
   grid.disabled = !link.pick.length;
@@ -105,19 +105,25 @@ function compareView(link, board, tools, body) {
   const rows = shown(board), names = rows.map((row) => row.recipe);
   if (rows.length < 2) return body.append(make("p", { class: "quiet", text: "A comparison takes two results with pictures." }));
   const a = names.includes(link.a) ? link.a : names[0];
-  const b = names.includes(link.b) && link.b !== a ? link.b : names.find((name) => name !== a);
-  tools.append(choice("A", names, a, (value) => go({ a: value })), choice("B", names.filter((name) => name !== a), b, (value) => go({ b: value })), search(link.words));
-  const [mine, theirs] = [a, b].map((name) => board.shots[rows.find((row) => row.recipe === name).name]);
-  const other = new Map(theirs.map((shot) => [`${shot.prompt} ${shot.seed}`, shot]));
-  const pairs = mine.filter((shot) => matches(shot, link.words) && other.has(`${shot.prompt} ${shot.seed}`)).map((shot) => {
-    const its = other.get(`${shot.prompt} ${shot.seed}`);
-    return { prompt: shot.prompt, seed: shot.seed, text: shot.text, a: shot.src, b: its.src,
-      scores: Object.keys(shot.scores).filter((metric) => metric in its.scores).map((metric) => [metric, shot.scores[metric], its.scores[metric]]) };
+  const asked = link.b.filter((name) => names.includes(name) && name !== a);
+  const beside = asked.length ? asked : [names.find((name) => name !== a)];
+  const [b, ...more] = beside, rest = names.filter((name) => name !== a && name !== b);
+  tools.append(choice("A", names, a, (value) => go({ a: value })),
+    choice("B", names.filter((name) => name !== a), b, (value) => go({ b: [value, ...more.filter((name) => name !== value)] })));
+  if (rest.length) tools.append(choice("Beside", [["", `${more.length} more`], ...rest.map((name) => [name, `${more.includes(name) ? "✓ " : ""}${name}`])], "",
+    (value) => go({ b: [b, ...(more.includes(value) ? more.filter((name) => name !== value) : [...more, value].slice(-4))] })));
+  tools.append(search(link.words));
+  const labels = [a, ...beside];
+  const shots = labels.map((name) => new Map(board.shots[rows.find((row) => row.recipe === name).name].map((shot) => [`${shot.prompt} ${shot.seed}`, shot])));
+  const pairs = [...shots[0]].filter(([place, shot]) => matches(shot, link.words) && shots[1].has(place)).map(([place, { prompt, seed, text, scores }]) => {
+    const all = shots.map((each) => each.get(place));
+    return { prompt, seed, text, shots: all.map((shot) => ({ src: shot?.src })),
+      scores: Object.keys(scores).filter((metric) => metric in all[1].scores).map((metric) => [metric, ...all.map((shot) => shot?.scores[metric] ?? "–")]) };
   });
   const images = make("div"), numbers = make("div");
   body.append(images, numbers);
   numbers.append(...said(board, a, b));
-  return components.duel({ data: { pairs, labels: [a, b], at: link.at, mode: link.mode }, parentElement: images, setStateValue: (key, value) => { history.replaceState(null, "", `#${keep({ [key]: value })}`); } });
+  return components.duel({ data: { pairs, labels, at: link.at, mode: link.mode }, parentElement: images, setStateValue: (key, value) => { history.replaceState(null, "", `#${keep({ [key]: value })}`); } });
 }
 
 function keep(changes) {

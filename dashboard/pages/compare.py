@@ -1,4 +1,4 @@
-"""Two results: picture by picture, number by number, and what differs in their recipes."""
+"""Two to six results: picture by picture, number by number, and what differs in their recipes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,36 @@ def main() -> None:
     held = house.on_board(board)
     if len(held) < 2:
         house.nothing("A comparison takes two results of one board.", "harness run pocket-ninja")
-    across = st.columns([2, 2, 2])
+    across = st.columns([2, 3, 2])
     with across[0]:
         a = house.one("A", "a", held)
     with across[1]:
         others = [each for each in held if each.name != a.name]
-        b = house.one("B", "b", others)
+        beside = house.some(others, "Beside", "b", 1, house.BESIDE)
     words = across[2].text_input("Prompt", key="words", bind="query-params",
                                  placeholder="words of a prompt")  # fmt: skip
-    pictures(a, b, words or "")
+    if not beside:
+        st.info("Choose one result or more to stand beside A.")
+        return
+    b = against(beside)
+    pictures([a, b, *(each for each in beside if each is not b)], words or "")
     numbers(a, b)
-    pages(a, b)
+    pages([a, *beside])
 
 
-def pictures(a: Held, b: Held, words: str) -> None:
-    """Show the pairs that both drew, at the pair and in the mode that the link names."""
-    pairs = [pair for pair in duels.pairs(house.shelf(), a, b)
+def against(beside: list[Held]) -> Held:
+    """Return the one that A is judged against, and shares the slider with."""
+    if len(beside) == 1:
+        return beside[0]
+    names = [each.recipe for each in beside]
+    chosen = st.segmented_control("A against", names, default=names[0], key="against",
+                                  bind="query-params", required=True)  # fmt: skip
+    return beside[names.index(chosen)]
+
+
+def pictures(held: list[Held], words: str) -> None:
+    """Show the images that the first two both drew, at the place and in the mode of the link."""
+    pairs = [pair for pair in duels.pairs(house.shelf(), held)
              if words.lower() in f"{pair['prompt']} {pair['text']}".lower()]  # fmt: skip
     if not pairs:
         st.info("No pictures of both at the same prompt and seed are at hand.")
@@ -42,10 +56,9 @@ def pictures(a: Held, b: Held, words: str) -> None:
     )
     mode = house.state_of("duel", "mode", link.get("mode", "side"))
     link["at"], link["mode"] = str(at), mode
-    components.duel(
-        key="duel", data={"pairs": pairs, "labels": [a.recipe, b.recipe], "at": at, "mode": mode},
-        on_at_change=nothing, on_mode_change=nothing,
-    )  # fmt: skip
+    labels = [each.recipe for each in held]
+    components.duel(key="duel", data={"pairs": pairs, "labels": labels, "at": at, "mode": mode},
+                    on_at_change=nothing, on_mode_change=nothing)  # fmt: skip
 
 
 def nothing() -> None:
@@ -86,19 +99,21 @@ def _comparison(a: str, b: str, thorough: bool, changed: tuple[int, int]) -> due
     return duels.comparison(shelf.find(a), shelf.find(b), place)
 
 
-def pages(a: Held, b: Held) -> None:
-    """Show the fields of both recipes and protocols that differ, and no other."""
+def pages(held: list[Held]) -> None:
+    """Show the fields of recipes and protocols in which some differ, and no other."""
     st.subheader("What differs in how they were made")
-    if a.result is None or b.result is None:
-        return
-    changes = duels.changes(a.result, b.result)
-    if not a.result.provenance.get("page") and not b.result.provenance.get("page"):
-        st.caption("Neither result keeps its recipe; run them again to have it beside the scores.")
+    results = [each.result for each in held if each.result is not None]
+    if not any(each.provenance.get("page") for each in results):
+        st.caption("No result keeps its recipe; run them again to have it beside the scores.")
+    changes = duels.changes(*results)
     if not changes:
         st.text("nothing that was recorded")
         return
-    rows = [{"field": each.field, a.recipe: each.a, b.recipe: each.b} for each in changes]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="fields that differ")
+    names = [each.recipe for each in results]
+    rows = [{"field": each.field, **dict(zip(names, each.values, strict=True))}
+            for each in changes]  # fmt: skip
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="fields that differ",
+                 column_config={"field": st.column_config.TextColumn(pinned=True)})  # fmt: skip
 
 
 main()

@@ -44,7 +44,7 @@ def chosen() -> tuple[list[Held], list[str]]:
         st.selectbox("From", [LEADERBOARD, *swept], key="from", bind="query-params",
                      help="A sweep lays strengths or checkpoints side by side.")  # fmt: skip
     if source not in swept:
-        return house.some(board), [column_of(metric) for metric in board.metrics]
+        return house.some(house.on_board(board)), [column_of(metric) for metric in board.metrics]
     sweeps = curves.sweeps(house.shelf(), source)
     over = st.segmented_control("Over", [each.over for each in sweeps], default=sweeps[0].over,
                                 key="over", bind="query-params", required=True)  # fmt: skip

@@ -17,7 +17,7 @@ ALL = "all prompts"
 
 def main() -> None:
     board = house.board("Images")
-    held = house.some(board, default=2)
+    held = house.some(house.on_board(board), default=2)
     if not held:
         st.info("Choose a result or more.")
         return

@@ -65,9 +65,9 @@ def actions(board: boards.Board, picked: list[str]) -> None:
     """Offer what can be done with the picked rows, and the whole table as CSV."""
     with st.container(horizontal=True):
         if st.button("Compare", disabled=len(picked) < 2, icon=":material/compare:",
-                     help="Select two rows."):  # fmt: skip
-            names = [short(name) for name in picked]
-            st.switch_page("compare.py", query_params={"a": names[0], "b": names[1]})
+                     help="Select two to six rows."):  # fmt: skip
+            first, *others = (short(name) for name in picked[: house.BESIDE + 1])
+            st.switch_page("compare.py", query_params={"a": first, "b": others})
         if st.button("Grid", disabled=not picked, icon=":material/grid_view:",
                      help="Select rows."):  # fmt: skip
             st.switch_page(

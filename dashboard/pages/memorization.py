@@ -61,7 +61,9 @@ def shares(near: Nearness) -> float:
 def pairs(one: Held, near: Nearness, threshold: float) -> None:
     """Show the nearest pairs, image left and training picture right."""
     st.subheader("The nearest pairs")
-    found = [pair for pair in copies.worst(house.shelf(), one, near, 0, SHOWN) if pair["a"]]
+    found = [
+        pair for pair in copies.worst(house.shelf(), one, near, 0, SHOWN) if pair["shots"][0]["src"]
+    ]
     if not found:
         house.nothing("The pictures are not at hand.", f"harness run {one.recipe}")
     for pair in found:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.album import Shot
-from harness.browse.pictures import small, whole
+from harness.browse.pictures import both
 from harness.browse.shelf import Held, Shelf
 from harness.interfaces import Array
 
@@ -69,8 +69,6 @@ def worst(shelf: Shelf, held: Held, near: Nearness, start: int, count: int) -> l
         found.append({
             "prompt": prompt, "seed": seed, "other": other, "likeness": float(near.values[row]),
             "text": own.text if own else "", "caption": its.text if its else "",
-            "a": small(held, own) if own else None, "b": small(held, its) if its else None,
-            "fullA": whole(shelf, held, own) if own else None,
-            "fullB": whole(shelf, held, its) if its else None,
+            "shots": [both(shelf, held, own), both(shelf, held, its)],
         })  # fmt: skip
     return found

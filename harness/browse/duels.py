@@ -1,15 +1,15 @@
-"""Two results picture by picture, number by number, and page by page where they differ."""
+"""Results picture by picture, number by number, and page by page where they differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness import verdicts
 from harness.api import Place
 from harness.browse.grids import shots_by_place
-from harness.browse.pictures import small, whole
+from harness.browse.pictures import both
 from harness.browse.shelf import Held, Shelf
 from harness.decisions.compare import Comparison, compare, read
 from harness.records import Result
@@ -18,30 +18,34 @@ from harness.report.comparison import gap, number, sentence
 
 @dataclass(frozen=True)
 class Change:
-    """One field of two recipes that differs."""
+    """One field in which recipes differ, and what each says there."""
 
     field: str
-    a: str
-    b: str
+    values: tuple[str, ...]
 
 
-def pairs(shelf: Shelf, a: Held, b: Held) -> list[dict[str, Any]]:
-    """Return the images of both at the prompts and seeds that both have, in A's order."""
-    mine, theirs = shots_by_place(shelf, a), shots_by_place(shelf, b)
-    one, other = shelf.samples(a), shelf.samples(b)
-    found = []
-    for place, shot in mine.items():
-        if place not in theirs:
-            continue
-        own, its = one.of(*place), other.of(*place)
-        found.append({
+def pairs(shelf: Shelf, held: Sequence[Held]) -> list[dict[str, Any]]:
+    """Return the images of all at the prompts and seeds that the first two have, in order."""
+    shots = [shots_by_place(shelf, each) for each in held]
+    first, second = shots[:2]
+    return [
+        {
             "prompt": shot.id, "seed": shot.seed, "text": shot.text,
-            "a": small(a, shot), "b": small(b, theirs[place]),
-            "fullA": whole(shelf, a, shot), "fullB": whole(shelf, b, theirs[place]),
-            "scores": [[metric, f"{own[metric]:.4g}", f"{its[metric]:.4g}"]
-                       for metric in own if metric in its],
-        })  # fmt: skip
-    return found
+            "shots": [both(shelf, each, own.get(place))
+                      for each, own in zip(held, shots, strict=True)],
+            "scores": _scores(shelf, held, place),
+        }
+        for place, shot in first.items() if place in second
+    ]  # fmt: skip
+
+
+def _scores(shelf: Shelf, held: Sequence[Held], place: tuple[str, int]) -> list[list[str]]:
+    """Return each metric that the first two have of one image, and what every result has."""
+    values = [shelf.samples(each).of(*place) for each in held]
+    return [
+        [metric, *(f"{each[metric]:.4g}" if metric in each else "–" for each in values)]
+        for metric in values[0] if metric in values[1]
+    ]  # fmt: skip
 
 
 def comparison(a: Held, b: Held, place: Place | None = None) -> Comparison:
@@ -74,14 +78,14 @@ def said(found: Comparison) -> str:
     return sentence(found)
 
 
-def changes(a: Result, b: Result) -> list[Change]:
-    """Return every field of the resolved recipes and of the protocols that differs."""
-    one, other = (dict(_flat(_described(each))) for each in (a, b))
-    return [
-        Change(field, one.get(field, "–"), other.get(field, "–"))
-        for field in dict.fromkeys([*one, *other])
-        if one.get(field) != other.get(field)
+def changes(*results: Result) -> list[Change]:
+    """Return every field of the resolved recipes and of the protocols in which some differ."""
+    said = [dict(_flat(_described(each))) for each in results]
+    found = [
+        Change(field, tuple(each.get(field, "–") for each in said))
+        for field in dict.fromkeys(name for each in said for name in each)
     ]
+    return [each for each in found if len(set(each.values)) > 1]
 
 
 def _described(result: Result) -> dict[str, Any]:

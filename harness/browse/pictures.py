@@ -58,6 +58,13 @@ def whole(shelf: Shelf, held: Held, shot: Shot) -> str | None:
     return f"{WHOLE}/{key_of(held, shot.side)}/{quote(shot.file)}"
 
 
+def both(shelf: Shelf, held: Held, shot: Shot | None) -> dict[str, str | None]:
+    """Return a shot's addresses, small and in full; of no shot there are none."""
+    if shot is None:
+        return {"src": None, "full": None}
+    return {"src": small(held, shot), "full": whole(shelf, held, shot)}
+
+
 def small_at(shelf: Shelf, path: str) -> Served | None:
     """Return what `/pictures/<result>/<digest>.webp` shows: from the result's album, or else made
     from the image in the store."""

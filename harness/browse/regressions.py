@@ -9,7 +9,7 @@ from typing import Any
 from harness import verdicts
 from harness.api import Place
 from harness.browse.grids import shots_by_place
-from harness.browse.pictures import small, whole
+from harness.browse.pictures import both
 from harness.browse.shelf import Held, Shelf
 from harness.decisions import history
 from harness.decisions.gate import Gate
@@ -75,9 +75,7 @@ def _pairs(shelf: Shelf, one: Held, baseline: Held, worst: Sequence[Worst]) -> l
         found.append({
             "prompt": each.prompt_id, "seed": each.seed,
             "text": b.text if b else a.text if a else "",
-            "a": small(baseline, a) if a else None, "b": small(one, b) if b else None,
-            "fullA": whole(shelf, baseline, a) if a else None,
-            "fullB": whole(shelf, one, b) if b else None,
+            "shots": [both(shelf, baseline, a), both(shelf, one, b)],
             "scores": [[each.metric, f"{each.before:.4g}", f"{each.after:.4g}"]],
         })  # fmt: skip
     return found

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -142,9 +142,10 @@ def _comparisons(held: Sequence[Held]) -> list[dict[str, Any]]:
             continue
         assert a.result is not None
         assert b.result is not None
+        changes = duels.changes(a.result, b.result)
         found.append({
             "a": a.recipe, "b": b.recipe, "sentence": duels.said(said),
             "findings": duels.findings(said),
-            "changes": [list(astuple(change)) for change in duels.changes(a.result, b.result)],
+            "changes": [[each.field, *each.values] for each in changes],
         })  # fmt: skip
     return found

@@ -33,7 +33,8 @@ def test_the_worst_pairs_come_first_with_both_pictures(shelf: Shelf) -> None:
     pairs = copies.worst(shelf, held, near, 0, 12)
     likenesses = [pair["likeness"] for pair in pairs]
     assert likenesses == sorted(likenesses, reverse=True)
-    assert all(pair["a"] and pair["b"] and pair["caption"] for pair in pairs)
+    assert all(shot["src"] for pair in pairs for shot in pair["shots"])
+    assert all(pair["caption"] for pair in pairs)
 
 
 def test_a_result_without_likenesses_has_nothing_to_show(shelf: Shelf) -> None:

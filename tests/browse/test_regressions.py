@@ -30,7 +30,7 @@ def test_a_worse_result_fails_with_its_worst_images_first(shelf: Shelf) -> None:
     assert found.checks[0]["verdict"] == "fail"
     assert "fails" in found.headline
     assert len(found.worst) == regressions.MOST
-    assert all(pair["b"].startswith("/pictures/pocket-v1/pocket-ninja-broken")
+    assert all(pair["shots"][1]["src"].startswith("/pictures/pocket-v1/pocket-ninja-broken")
                for pair in found.worst)  # fmt: skip
 
 

@@ -177,6 +177,23 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
     assert root.get_attribute("data-at") == "4"
 
 
+def test_more_than_two_stand_beside_each_other_and_one_is_chosen_for_the_slider(
+    page: Page, server: Server
+) -> None:
+    page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base&b=pocket-ninja-short")
+    painted(page, ".duel-root")
+    shown = page.locator(".duel figcaption")
+    assert shown.all_inner_texts() == ["pocket-ninja", "pocket-base", "pocket-ninja-short"]
+    kept(page, "compare-three")
+    page.get_by_test_id("stButtonGroup").get_by_text("pocket-ninja-short").click()
+    page.wait_for_url("**against=pocket-ninja-short**")
+    page.get_by_text("pocket-ninja is better than pocket-ninja-short").wait_for()
+    page.keyboard.press("l")
+    tags = page.locator(".duel .tag")
+    tags.first.wait_for()
+    assert tags.all_inner_texts() == ["pocket-ninja", "pocket-ninja-short"]
+
+
 def test_a_grid_is_paged_and_a_picture_opens_with_its_scores(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/grid?results=pocket-ninja&results=pocket-base&overlay=clip-score")
     painted(page, ".grid-root", "64 1")
@@ -275,6 +292,12 @@ def test_the_static_site_is_walked_from_its_files(page: Page, house: Path, tmp_p
     page.get_by_label("select pocket-base", exact=True).check()
     page.get_by_role("button", name="Compare").last.click()
     assert page.locator(".duel figcaption").all_inner_texts() == ["pocket-ninja", "pocket-base"]
+    page.get_by_label("Beside").select_option("pocket-ninja-short")
+    assert page.locator(".duel figcaption").all_inner_texts() == [
+        "pocket-ninja", "pocket-base", "pocket-ninja-short"]  # fmt: skip
+    kept(page, "site-three")
+    page.get_by_label("Beside").select_option("pocket-ninja-short")
+    assert page.locator(".duel figcaption").count() == 2
     assert page.get_by_text("pocket-ninja is better than pocket-base").is_visible()
     page.keyboard.press("l")
     page.wait_for_url("**mode=slider**")
