@@ -1,16 +1,18 @@
-"""What is different between two sets of pictures: rows added, removed, and changed."""
+"""What is different between two sets, of pictures or curated: rows added, removed, changed."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness import plugins
 from harness import recipe as recipes
+from harness.data.curated import ROWS
+from harness.data.editions import changes
 from harness.data.hashes import pixels_of
 from harness.data.provenance import origin
 from harness.data.reading import Unfit, decode
@@ -43,13 +45,16 @@ class Edition:
     """A set as it stands somewhere: its rows by id, and what is known of where they are from."""
 
     name: str
-    rows: dict[str, Row]
+    count: int
+    unit: str = "pictures"
+    rows: dict[str, Row] = field(default_factory=dict)
+    """Of pictures; a curated set, which may hold millions, is compared where it lies."""
     sources: tuple[dict[str, Any], ...] = ()
     key: str | None = None
     """Of the artifact, where it is one."""
 
     def about(self) -> dict[str, Any]:
-        return {"name": self.name, "key": self.key, "pictures": len(self.rows),
+        return {"name": self.name, "key": self.key, self.unit: self.count,
                 "sources": list(self.sources)}  # fmt: skip
 
 
@@ -65,7 +70,7 @@ class Difference:
 
     @property
     def same(self) -> int:
-        return len(self.a.rows) - len(self.removed) - len(self.changed)
+        return self.a.count - len(self.removed) - len(self.changed)
 
     def count(self, what: str) -> int:
         return sum(what in each for each in self.changed.values())
@@ -80,13 +85,15 @@ class Difference:
             "removed": {"count": len(self.removed), "first": list(self.removed[:FIRST])},
             "changed": {
                 "count": len(self.changed), "picture": self.count("picture"),
-                "words": self.count("words"), "first": first,
+                "words": self.count("words"), "facts": self.count("facts"), "first": first,
             },
         }  # fmt: skip
 
 
 def between(a: str, b: str, store: Store) -> Difference:
     """Return the difference of two sets, each an artifact's key, a folder or a recipe."""
+    if is_curated(Path(a)) or is_curated(Path(b)):
+        return _between_curated(a, b)
     one, other = edition(a, store), edition(b, store)
     changed = {
         name: what
@@ -99,6 +106,35 @@ def between(a: str, b: str, store: Store) -> Difference:
         removed=tuple(name for name in one.rows if name not in other.rows),
         changed=changed,
     )  # fmt: skip
+
+
+def is_curated(folder: Path) -> bool:
+    """Return whether a folder is what `harness curate` writes."""
+    return (folder / ROWS).is_file()
+
+
+def _between_curated(a: str, b: str) -> Difference:
+    """Return the difference of two curated sets, told by their rows; no picture is opened."""
+    for name in (a, b):
+        if not is_curated(Path(name)):
+            raise UsageError(f"{name} is no curated set, and the other is one",
+                             hint="`harness curate` makes one of a recipe's data")  # fmt: skip
+    found: dict[str, list[str]] = {"added": [], "removed": []}
+    changed: dict[str, tuple[str, ...]] = {}
+    for name, how in changes(Path(a) / ROWS, Path(b) / ROWS):
+        if how in found:
+            found[how].append(name)
+        else:
+            changed[name] = (*changed.get(name, ()), how)
+    return Difference(_curated(a), _curated(b), tuple(found["added"]), tuple(found["removed"]),
+                      changed)  # fmt: skip
+
+
+def _curated(name: str) -> Edition:
+    document = _document(Path(name) / "report.json")
+    return Edition(
+        name, document.get("kept", 0), "rows", sources=tuple(document.get("sources", []))
+    )
 
 
 def edition(name: str, store: Store) -> Edition:
@@ -130,11 +166,11 @@ def _folder(name: str, folder: Path) -> Edition:
     if not (folder / INDEX).is_file():
         spec = Folder(use="folder", path=str(folder), recursive=True)
         rows = {each.id: _raw(folder, each) for each in plugins.implementation(spec)(spec)}
-        return Edition(name, rows, (origin(spec),))
+        return Edition(name, len(rows), rows=rows, sources=(origin(spec),))
     manifest = _document(folder / MANIFEST)
     sources = _document(folder / "report.json").get("sources", [])
     rows = dict(_listed(folder, manifest.get("files", {})))
-    return Edition(name, rows, tuple(sources), manifest.get("key"))
+    return Edition(name, len(rows), rows=rows, sources=tuple(sources), key=manifest.get("key"))
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -186,18 +222,22 @@ def told(found: Difference) -> str:
     """Return a difference as a person reads it."""
     lines = [line for side, each in (("a", found.a), ("b", found.b)) for line in _about(side, each)]
     changed = [f"{name} ({' and '.join(what)})" for name, what in found.changed.items()]
-    pictures, words = found.count("picture"), found.count("words")
+    kinds = [("pictures", "picture"), ("words", "words"), ("facts", "facts")]
+    counts = ", ".join(f"{many} {name}" for name, what in kinds if (many := found.count(what)))
     lines.append(f"{found.same} rows are the same")
     lines.append(_line("added", found.added))
     lines.append(_line("removed", found.removed))
-    lines.append(_line(f"changed: {pictures} pictures, {words} words", changed))
+    lines.append(_line(f"changed: {counts}" if counts else "changed", changed))
     return "\n".join(lines)
 
 
 def _about(side: str, edition: Edition) -> Iterator[str]:
     key = f", artifact {edition.key[:12]}" if edition.key else ""
-    yield f"{side}  {edition.name}: {len(edition.rows)} pictures{key}"
+    yield f"{side}  {edition.name}: {edition.count} {edition.unit}{key}"
     for source in edition.sources:
+        if "name" not in source:
+            yield f"   {source['use']}, {source['kept']} rows, content {source['fingerprint'][:12]}"
+            continue
         revision = f", revision {source['revision']}" if "revision" in source else ""
         licence = source.get("licence", "not known")
         yield (

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from running import Command
 
 from harness import recipe as recipes
+from harness.curation import Order, curate
 from harness.data.specs import Folder
 from harness.differences import between, edition, told
 from harness.errors import HarnessError, StoreError, UsageError
@@ -135,6 +139,58 @@ def test_an_id_that_comes_twice_is_two_rows(tmp_path: Path):
         lines.append({"id": "x", "seed": 0, "text": "", "file": f"images/{number}.png"})
     (tmp_path / "index.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
     assert list(edition(str(tmp_path), Store(tmp_path / "store")).rows) == ["x", "x#2"]
+
+
+@pytest.fixture
+def curated(tmp_path: Path) -> Callable[..., str]:
+    """Curate the posts that are given, and return the folder of the set."""
+
+    def make(name: str, rows: list[dict[str, object]], **data: object) -> str:
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.parquet")
+        source = {"use": "parquet", "files": str(tmp_path / f"{name}.parquet"), "id": "id",
+                  "text": "caption", "tags": "tags", "facts": {"score": "score"}}  # fmt: skip
+        page = tmp_path / f"{name}.yaml"
+        page.write_text(json.dumps({"name": name, "data": {"source": source, **data}}))
+        out = tmp_path / "sets" / name
+        curate(Order(str(page), out), lambda made: "")
+        return str(out)
+
+    return make
+
+
+def post(name: str, caption: str = "a girl", score: int = 5, tags: str = "1girl solo"):
+    return {"id": name, "caption": caption, "score": score, "tags": tags}
+
+
+def test_curated_sets_differ_by_id_words_and_facts(curated: Callable[..., str], tmp_path: Path):
+    a = curated("a", [post(name) for name in ("gone", "same", "told", "judged", "both")])
+    b = curated("b", [post("new"), post("both", "it's a boy", 6), post("judged", score=9),
+                      post("told", tags="1boy"), post("same")])  # fmt: skip
+    found = between(a, b, Store(tmp_path / "store"))
+    assert found.added == ("new",)
+    assert found.removed == ("gone",)
+    assert found.changed == {
+        "told": ("words",), "judged": ("facts",), "both": ("words", "facts")}  # fmt: skip
+    assert found.same == 1
+    text = told(found)
+    assert "sets/a: 5 rows" in text
+    assert "3 changed: 2 words, 2 facts: told (words)" in text
+    assert between(a, a, Store(tmp_path / "store")).same == 5
+
+
+def test_rows_of_one_id_are_numbered(curated: Callable[..., str], tmp_path: Path):
+    once = curated("once", [post("x"), post("y")])
+    again = curated("again", [post("x"), post("y"), post("x", "another")])
+    found = between(once, again, Store(tmp_path / "store"))
+    assert found.added == ("x#2",)
+    assert found.same == 2
+
+
+def test_a_curated_set_is_not_compared_with_pictures(
+    curated: Callable[..., str], before: Path, tmp_path: Path
+):
+    with pytest.raises(UsageError, match="before is no curated set, and the other is one"):
+        between(curated("a", [post("x")]), str(before), Store(tmp_path / "store"))
 
 
 def test_the_command_prints_a_document_and_exits_with_zero(

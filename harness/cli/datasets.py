@@ -19,7 +19,10 @@ from harness.cli.common import (
     show,
 )
 
-Set = "A data artifact's key (or its first digits), a folder, or a recipe whose data is collected."
+Set = (
+    "A folder of pictures or a curated one, a data artifact's key (or its first digits), or a "
+    "recipe whose data is collected."
+)
 
 
 @app.command("diff-data")

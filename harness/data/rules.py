@@ -197,7 +197,9 @@ def _said(rules: Caption) -> str:
         said = f"list_filter({said}, lambda t: t <> '')"
     if rules.important is not None:
         wanted = _list(spelling for tag in rules.important for spelling in _spellings(tag))
-        said = f"list_filter({said}, lambda t: t IN ({wanted}))" if wanted else "[]::VARCHAR[]"
+        # of many words list_contains costs a tenth of what IN does
+        one = f"lambda t: list_contains([{wanted}], t)"
+        said = f"list_filter({said}, {one})" if wanted else "[]::VARCHAR[]"
     said = _spoken(said)
     if "signatures" in rules.clean:
         said = f"list_filter({said}, lambda t: t NOT IN ({_list(SIGNATURES)}))"
