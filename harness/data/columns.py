@@ -178,15 +178,15 @@ def tag_list(column: str, kind: Kind) -> str:
         return f"coalesce(list_filter({column}, lambda t: t <> ''), [])"
     if kind != "text":
         return "[]::VARCHAR[]"
-    text, odd = f"coalesce({column}::VARCHAR, '')", f"[{SPACES.replace(' ', '')}]"
+    text = f"coalesce({column}::VARCHAR, '')"
+    odd = literal(f"[,{SPACES.replace(' ', '')}]|^ | $|  |^$")
     commas = f"list_transform(string_split({text}, ','), lambda t: trim(t, {literal(SPACES)}))"
-    spaces = (
-        f"CASE WHEN regexp_matches({text}, {literal(odd)}) "
-        f"THEN regexp_split_to_array({text}, {literal(f'[{SPACES}]+')}) "
+    spaces = f"regexp_split_to_array({text}, {literal(f'[{SPACES}]+')})"
+    split = f"CASE WHEN contains({text}, ',') THEN {commas} ELSE {spaces} END"
+    return (  # nearly every text has one space between two tags, and is split for a third
+        f"CASE WHEN regexp_matches({text}, {odd}) THEN list_filter({split}, lambda t: t <> '') "
         f"ELSE string_split({text}, ' ') END"
     )
-    split = f"CASE WHEN contains({text}, ',') THEN {commas} ELSE {spaces} END"
-    return f"list_filter({split}, lambda t: t <> '')"
 
 
 def rows(table: Metadata, source: str) -> str:

@@ -167,8 +167,8 @@ def _told(recaption: Recaption | None) -> str:
 
 
 def _worded(rules: Caption) -> str:
-    """Return the rows with `said`, the words of their tags, and `sentence`, their own."""
-    sentence, said = "''", "[]::VARCHAR[]"
+    """Return the rows with `said`, their tags as a text, and `sentence`, their own."""
+    sentence, said = "''", "''"
     if "caption" in rules.words:
         sentence = _cleaned("text", rules)
     if "tags" in rules.words:
@@ -189,7 +189,8 @@ def _cleaned(text: str, rules: Caption) -> str:
 def _said(rules: Caption) -> str:
     """Return a row's tags as they are said: cleaned, and only those that matter.
 
-    These come first, so that few tags are left for the rest.
+    These come first, so that few tags are left for the rest. A long text is cheaper to change
+    than many short ones, and no rule needs the underscores gone before but those that look.
     """
     said = "tags"
     if patterns(rules.clean):
@@ -200,12 +201,14 @@ def _said(rules: Caption) -> str:
         # of many words list_contains costs a tenth of what IN does
         one = f"lambda t: list_contains([{wanted}], t)"
         said = f"list_filter({said}, {one})" if wanted else "[]::VARCHAR[]"
+    if not {"signatures", "duplicates"} & set(rules.clean):
+        return f"replace(array_to_string({said}, ', '), '_', ' ')"
     said = _spoken(said)
     if "signatures" in rules.clean:
         said = f"list_filter({said}, lambda t: t NOT IN ({_list(SIGNATURES)}))"
     if "duplicates" in rules.clean:
         said = f"list_filter({said}, lambda t, place: list_position({said}, t) = place)"
-    return said
+    return f"array_to_string({said}, ', ')"
 
 
 def _spellings(tag: str) -> list[str]:
@@ -228,7 +231,7 @@ def _prompt(table: Metadata, rules: Caption) -> str:
         _scale(rules.aesthetic_tags, columns.value(*table.fact("aesthetic"))),
         _rating(rules.rating_tags, columns.word(*table.fact("rating"))),
         f"'year ' || ({columns.year(*table.fact('year'))})" if rules.year else "''",
-        "array_to_string(said, ', ')",
+        "said",
         "sentence",
     ]
     said = ", ".join(f"nullif({part}, '')" for part in parts if part != "''")
