@@ -223,8 +223,8 @@ def told(found: Difference) -> str:
     lines = [line for side, each in (("a", found.a), ("b", found.b)) for line in _about(side, each)]
     changed = [f"{name} ({' and '.join(what)})" for name, what in found.changed.items()]
     kinds = [("pictures", "picture"), ("words", "words"), ("facts", "facts")]
-    counts = ", ".join(f"{many} {name}" for name, what in kinds if (many := found.count(what)))
-    lines.append(f"{found.same} rows are the same")
+    counts = ", ".join(f"{many:,} {name}" for name, what in kinds if (many := found.count(what)))
+    lines.append(f"{found.same:,} rows are the same")
     lines.append(_line("added", found.added))
     lines.append(_line("removed", found.removed))
     lines.append(_line(f"changed: {counts}" if counts else "changed", changed))
@@ -233,10 +233,10 @@ def told(found: Difference) -> str:
 
 def _about(side: str, edition: Edition) -> Iterator[str]:
     key = f", artifact {edition.key[:12]}" if edition.key else ""
-    yield f"{side}  {edition.name}: {edition.count} {edition.unit}{key}"
+    yield f"{side}  {edition.name}: {edition.count:,} {edition.unit}{key}"
     for source in edition.sources:
         if "name" not in source:
-            yield f"   {source['use']}, {source['kept']} rows, content {source['fingerprint'][:12]}"
+            yield f"   {source['use']}, {source['kept']:,} rows, content {source['fingerprint'][:12]}"
             continue
         revision = f", revision {source['revision']}" if "revision" in source else ""
         licence = source.get("licence", "not known")
@@ -247,6 +247,6 @@ def _about(side: str, edition: Edition) -> Iterator[str]:
 
 
 def _line(what: str, names: tuple[str, ...] | list[str]) -> str:
-    more = f" and {len(names) - FIRST} more" if len(names) > FIRST else ""
+    more = f" and {len(names) - FIRST:,} more" if len(names) > FIRST else ""
     listed = f": {', '.join(names[:FIRST])}{more}" if names else ""
-    return f"{len(names)} {what}{listed}"
+    return f"{len(names):,} {what}{listed}"
