@@ -236,7 +236,8 @@ def _about(side: str, edition: Edition) -> Iterator[str]:
     yield f"{side}  {edition.name}: {edition.count:,} {edition.unit}{key}"
     for source in edition.sources:
         if "name" not in source:
-            yield f"   {source['use']}, {source['kept']:,} rows, content {source['fingerprint'][:12]}"
+            content = source["fingerprint"][:12]
+            yield f"   {source['use']}, {source['kept']:,} rows, content {content}"
             continue
         revision = f", revision {source['revision']}" if "revision" in source else ""
         licence = source.get("licence", "not known")
