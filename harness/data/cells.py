@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +57,6 @@ def weight_of(cell: Any, name: str, where: str | None = None) -> float:
     return weight
 
 
-def require(columns: Sequence[str], there: Sequence[str], what: str) -> None:
-    """Refuse rows that lack a column the page names."""
-    for column in columns:
-        if column not in there:
-            raise UsageError(f"{what} has no column {column!r}", hint=f"it has {', '.join(there)}")
-
-
 def bytes_of(cell: Any, folder: Path) -> bytes:
     """Return a picture's bytes: the cell's own, or those of the file that it names."""
     inside = cell.get("bytes") if isinstance(cell, dict) else cell
@@ -73,12 +66,6 @@ def bytes_of(cell: Any, folder: Path) -> bytes:
     if not isinstance(path, str):
         raise FileNotFoundError("the row has no picture")
     return (folder / path).read_bytes()
-
-
-def file_of(cell: Any) -> str:
-    """Return what the file of a picture is called, where the cell says so."""
-    path = cell.get("path") if isinstance(cell, dict) else cell
-    return path if isinstance(path, str) else ""
 
 
 def batch_of(spec: Columns, names: pa.Array, rows: pa.RecordBatch | pa.Table) -> pa.RecordBatch:

@@ -9,14 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.data.patterns import content_of, files_of
+from harness.data import shards
+from harness.data.patterns import IMAGES, content_of, files_of
+from harness.data.rows import id_of
 from harness.fingerprint import digest, digest_input
 from harness.interfaces import SourceSpec
 from harness.pocket import world
 
-IMAGES = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
-)  # fmt: skip
 METADATA = ("metadata.jsonl", "metadata.csv")
 """Files with a line a picture, by `file_name`, as imagefolder has them."""
 CARD = "README.md"
@@ -169,22 +168,22 @@ class Parquet(Columns):
     """The column with each row's id; without it rows are numbered."""
 
     def fingerprint(self) -> dict[str, Any]:
-        from harness.data.sources.parquet import pointed_at
+        from harness.data.rowgroups import pointed_at
 
         found = {name: part for name, part in super().fingerprint().items() if name != "files"}
         files = files_of(self.files)
-        return {**found, "content": content_of([*files, *pointed_at(self, files)])}
+        return {**found, "content": content_of([*files, *pointed_at(files, self.image)])}
 
     def size(self) -> int | None:
-        from harness.data.sources.parquet import count
+        from harness.data.rowgroups import count
 
         files = files_of(self.files)
         return count(files) if files else None
 
     def ids(self) -> Iterator[str]:
-        from harness.data.sources.parquet import ids
+        from harness.data.rowgroups import ids
 
-        return ids(self, files_of(self.files))
+        return ids(files_of(self.files), self.id)
 
     def card(self) -> Path | None:
         return next((file.parent / CARD for file in files_of(self.files)), None)
@@ -207,14 +206,7 @@ class Webdataset(SourceSpec):
         return sum(1 for _ in self.ids()) if files_of(self.files) else None
 
     def ids(self) -> Iterator[str]:
-        from harness.data.sources.webdataset import ids
-
-        return ids(files_of(self.files))
+        return shards.ids(files_of(self.files))
 
     def card(self) -> Path | None:
         return next((file.parent / CARD for file in files_of(self.files)), None)
-
-
-def id_of(row: int) -> str:
-    """Return the id of a row that has only its number."""
-    return f"{row:08d}"

@@ -10,8 +10,9 @@ from typing import Any
 from PIL import Image
 
 from harness.data.cells import weight_of
+from harness.data.patterns import IMAGES
 from harness.data.sources.metadata import metadata_of, read_text
-from harness.data.specs import IMAGES, Folder
+from harness.data.specs import Folder
 from harness.errors import UsageError
 from harness.interfaces import Picture
 

@@ -1,17 +1,15 @@
 """Tar shards in the form of WebDataset: members that follow each other under one name are a row.
 
 Heads are read one after the other, and a picture's bytes only where its row is kept, from its
-place in the shard. What a member is, is said by what follows the first dot of its name.
+place in the shard.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import re
 import tarfile
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,69 +17,31 @@ from PIL import Image
 
 from harness.data.cells import tags_of
 from harness.data.patterns import required
-from harness.data.specs import IMAGES, Webdataset
+from harness.data.shards import Members, id_of, image_of, rows
+from harness.data.specs import Webdataset
 from harness.errors import UsageError
 from harness.interfaces import Picture
-
-_NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]*)")
-Members = dict[str, tarfile.TarInfo]
 
 
 def webdataset(spec: Webdataset) -> Iterator[Picture]:
     """Yield the rows that have a picture, shard by shard."""
     for shard in required(spec.files, "data.source.files"):
         with shard.open("rb") as stream:
-            for key, members in _rows(shard):
+            for key, members in rows(shard):
                 yield _picture(shard, key, members, {
                     kind: _read(stream, members[kind]) for kind in ("txt", "json", "cls")
                     if kind in members
                 })  # fmt: skip
 
 
-def ids(shards: Sequence[Path]) -> Iterator[str]:
-    return (_id(shard, key) for shard in shards for key, _ in _rows(shard))
-
-
-def _rows(shard: Path) -> Iterator[tuple[str, Members]]:
-    """Yield each row's name and members, by what they are."""
-    try:
-        with tarfile.open(shard, "r:") as tar:
-            named = ((found.groups(), each) for each in tar
-                     if each.isfile() and (found := _NAME.fullmatch(each.name)))  # fmt: skip
-            for key, row in groupby(named, key=lambda pair: pair[0][0]):
-                members = {kind.lower(): each for (_, kind), each in row}
-                if _image(members):
-                    yield key, members
-            _require_end(shard, tar.offset)
-    except tarfile.TarError as error:
-        raise UsageError(f"is no plain tar file that can be read: {error}", where=str(shard),
-                         hint="fetch it again, or unpack .tar.gz to .tar") from error  # fmt: skip
-
-
-def _require_end(shard: Path, offset: int) -> None:
-    """Refuse a shard that stops without the empty block that ends every tar file."""
-    with shard.open("rb") as stream:
-        stream.seek(offset)
-        if stream.read(tarfile.BLOCKSIZE) != b"\0" * tarfile.BLOCKSIZE:
-            raise tarfile.ReadError("it is cut off")
-
-
-def _image(members: Members) -> str | None:
-    return next((kind for kind in members if f".{kind}" in IMAGES), None)
-
-
-def _id(shard: Path, key: str) -> str:
-    return f"{shard.stem}/{key}"
-
-
 def _picture(shard: Path, key: str, members: Members, said: dict[str, bytes]) -> Picture:
-    name = _id(shard, key)
+    name = id_of(shard, key)
     facts = _facts(said["json"], f"{shard}:{key}.json") if "json" in said else {}
     if "cls" in said:
         facts["cls"] = _text(said["cls"], f"{shard}:{key}.cls").strip()
     written = facts.get("text") or facts.get("caption") or ""
     text = _text(said["txt"], f"{shard}:{key}.txt").strip() if "txt" in said else str(written)
-    kind = _image(members) or ""
+    kind = image_of(members) or ""
 
     def read() -> bytes:
         with shard.open("rb") as stream:

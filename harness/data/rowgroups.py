@@ -1,0 +1,70 @@
+"""Parquet files as they lie: their rows, the ids of these, and the pictures they point at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.data.rows import file_of, id_of, require
+from harness.errors import UsageError
+
+WORDS = 4096
+"""Rows that are held at once, without their pictures."""
+
+
+def opened(file: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(file, memory_map=True)
+    except (pa.ArrowInvalid, OSError) as error:
+        what = str(error).splitlines()[0]
+        raise UsageError(f"is no Parquet file that can be read: {what}", where=str(file),
+                         hint="write or fetch it again") from error  # fmt: skip
+
+
+def count(files: Sequence[Path]) -> int:
+    return sum(opened(file).metadata.num_rows for file in files)
+
+
+def ids(files: Sequence[Path], column: str | None) -> Iterator[str]:
+    """Yield the id of every row: what a column says, or its number."""
+    if column is None:
+        yield from (id_of(row) for row in range(count(files)))
+        return
+    for file in files:
+        require([column], opened(file).schema_arrow.names, str(file))
+        for rows in opened(file).iter_batches(WORDS, columns=[column]):
+            yield from map(str, rows.column(0).to_pylist())
+
+
+def pointed_at(files: Sequence[Path], image: str) -> list[Path]:
+    """Return the pictures that lie beside the files and not in them."""
+    found = []
+    for file in files:
+        whole = opened(file)
+        if image in whole.schema_arrow.names:
+            kind = whole.schema_arrow.field(image).type
+            path = f"{image}.path" if pa.types.is_struct(kind) else image
+            if not is_binary(kind) and not _holds_bytes(whole, f"{image}.bytes"):
+                for rows in whole.iter_batches(WORDS, columns=[path]):
+                    cells = rows.column(0).to_pylist()
+                    found += [file.parent / file_of(cell) for cell in cells if file_of(cell)]
+    return [file for file in found if file.is_file()]
+
+
+def is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _holds_bytes(whole: pq.ParquetFile, column: str) -> bool:
+    """Return whether a struct's bytes are all there, by the statistics of its row groups."""
+    groups = [whole.metadata.row_group(at) for at in range(whole.metadata.num_row_groups)]
+    chunks = [
+        group.column(at) for group in groups for at in range(group.num_columns)
+        if group.column(at).path_in_schema == column
+    ]  # fmt: skip
+    return bool(chunks) and all(
+        chunk.statistics is None or chunk.statistics.null_count == 0 for chunk in chunks
+    )

@@ -1,0 +1,26 @@
+"""What a row of any table is called, must have, and points at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.errors import UsageError
+
+
+def id_of(row: int) -> str:
+    """Return the id of a row that has only its number."""
+    return f"{row:08d}"
+
+
+def require(columns: Sequence[str], there: Sequence[str], what: str) -> None:
+    """Refuse rows that lack a column the page names."""
+    for column in columns:
+        if column not in there:
+            raise UsageError(f"{what} has no column {column!r}", hint=f"it has {', '.join(there)}")
+
+
+def file_of(cell: Any) -> str:
+    """Return what the file of a picture is called, where the cell says so."""
+    path = cell.get("path") if isinstance(cell, dict) else cell
+    return path if isinstance(path, str) else ""
