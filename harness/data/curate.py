@@ -17,7 +17,7 @@ from harness.interfaces import Picture
 SUBSET = "harness subset v1"
 """What a row's lot is drawn with, beside the salt and its id."""
 Look = Callable[[Picture], int | None]
-"""The perceptual hash of a picture whose metadata has none; None where it cannot be opened."""
+"""The perceptual hash of a picture whose metadata has none; None where there is none."""
 
 
 def curate(
@@ -106,5 +106,8 @@ def _is_new(picture: Picture, seen: Neighbours, look: Look | None) -> bool:
     if hashed is None and look is not None:
         hashed = look(picture)
         if hashed is None:
-            return True  # reading will name what is wrong with it
-    return hashed is not None and seen.admit(hashed)
+            return True  # a plain sheet; or reading will name what is wrong with it
+    if hashed is None or seen.near(hashed) is not None:
+        return False
+    seen.add(hashed, picture.id)
+    return True

@@ -1,13 +1,13 @@
 """Hashes that differ in few bits, found without comparing each with each.
 
-Hashes of 64 bits are cut into bands. Two that differ in at most d bits share at least m of d + m
-bands, so both stand in one drawer of the table that belongs to those m bands: nothing is missed.
-Of each cluster the first row is kept: a row goes if an earlier one that was kept is near it.
+One after the other, they are found by their quarters. All at once, by tables: hashes of 64 bits
+are cut into bands, and two that differ in at most d bits share at least m of d + m bands, so both
+stand in one drawer of the table that belongs to those m bands. Either way nothing is missed. Of
+each cluster the first row is kept: a row goes if an earlier one that was kept is near it.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 BITS = 64
 Hashes = NDArray[np.uint64]
+_QUARTERS, _WIDTH = 4, 16
 _DRAWER = 3
 """Tables are chosen so that a drawer holds about 2 to this power of random hashes."""
 _PAIRS = 1 << 20
@@ -23,27 +24,43 @@ _PAIRS = 1 << 20
 
 
 class Neighbours:
-    """The hashes kept so far; for a few hundred thousand rows, one after the other."""
+    """The hashes kept so far with their names, found by any at most `distance` bits away.
+
+    Two hashes that differ in d bits differ in at most d // 4 bits in one of their four quarters,
+    so only hashes are compared that nearly share a quarter (Norouzi et al., arXiv:1307.2982).
+    """
 
     def __init__(self, distance: int) -> None:
         self._distance = distance
-        self._masks = [int(mask) for mask in masks(distance, 2 if distance else 1)]
-        self._drawers: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self._names: dict[int, str] = {}
+        self._quarters: list[dict[int, list[int]]] = [{} for _ in range(_QUARTERS)]
+        self._flips = list(_flips(distance // _QUARTERS))
 
-    def admit(self, hashed: int) -> bool:
-        """Return whether no hash that was kept is near `hashed`, which is then kept."""
-        places = [(at, hashed & mask) for at, mask in enumerate(self._masks)]
-        for place in places:
-            for other in self._drawers.get(place, ()):
-                if (other ^ hashed).bit_count() <= self._distance:
-                    return False
-        for place in places:
-            self._drawers[place].append(hashed)
-        return True
+    def add(self, code: int, name: str) -> None:
+        """Remember `code`; of equal ones the first name stays."""
+        if code in self._names:
+            return
+        self._names[code] = name
+        for quarter, part in zip(self._quarters, _parts(code), strict=True):
+            quarter.setdefault(part, []).append(code)
+
+    def near(self, code: int) -> str | None:
+        """Return the name of a hash near enough, if there is one: the nearest, then the least."""
+        if code in self._names:
+            return self._names[code]
+        found = {
+            other
+            for quarter, part in zip(self._quarters, _parts(code), strict=True)
+            for flip in self._flips
+            for other in quarter.get(part ^ flip, ())
+            if (other ^ code).bit_count() <= self._distance
+        }
+        near = min(found, key=lambda other: ((other ^ code).bit_count(), other), default=None)
+        return None if near is None else self._names[near]
 
 
 def firsts(hashes: Hashes, distance: int) -> NDArray[np.bool_]:
-    """Return which rows are kept, as `Neighbours` would one after the other."""
+    """Return which rows are kept, as with `Neighbours` one after the other."""
     kept = np.zeros(len(hashes), bool)
     distinct, places = np.unique(hashes, return_index=True)
     order = np.argsort(places)
@@ -100,3 +117,14 @@ def _near(distinct: Hashes, keys: Hashes, distance: int) -> Iterator[NDArray[np.
             two = order[left[at : at + _PAIRS] + step]
             near = np.bitwise_count(distinct[one] ^ distinct[two]) <= distance
             yield np.stack([two[near], one[near]], axis=1)
+
+
+def _parts(code: int) -> Iterator[int]:
+    return ((code >> _WIDTH * band) & (2**_WIDTH - 1) for band in range(_QUARTERS))
+
+
+def _flips(most: int) -> Iterator[int]:
+    """Yield every mask of at most `most` bits of a quarter."""
+    for count in range(most + 1):
+        for places in combinations(range(_WIDTH), count):
+            yield sum(1 << place for place in places)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.data.hashes import Neighbours
+from harness.data.neighbours import Neighbours
 from harness.data.reading import DROPPED, RULES
 from harness.reading import Reading
 
