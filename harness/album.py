@@ -18,6 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from harness.lines import lines_of
 from harness.stages.files import UNREADABLE, digests, read_index
 
 SUFFIX = ".album.zip"
@@ -80,7 +81,7 @@ def write(
 def read(file: Path) -> list[Shot]:
     """Return every shot of an album; none where it is missing or cannot be read."""
     try:
-        return [Shot(**json.loads(line)) for line in (_index_of(file) or "").splitlines()]
+        return [Shot(**json.loads(line)) for line in lines_of(_index_of(file) or "")]
     except (ValueError, TypeError):
         return []
 
@@ -88,7 +89,7 @@ def read(file: Path) -> list[Shot]:
 def first(file: Path) -> str:
     """Return the name of an album's first picture; nothing where it has none."""
     try:
-        lines = (json.loads(line) for line in (_index_of(file) or "").splitlines())
+        lines = (json.loads(line) for line in lines_of(_index_of(file) or ""))
         return next((str(each["picture"]) for each in lines if each.get("picture")), "")
     except (ValueError, AttributeError):
         return ""

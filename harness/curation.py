@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +36,10 @@ VERSION = 1
 """Raised whenever the same page would give another set; part of every fingerprint."""
 KIND = "harness curated set"
 REPORT = "report.json"
+PARTS: dict[str | None, tuple[str, ...]] = {
+    "folder": ("images", "captions"), "webdataset": ("shards",), "parquet": ("pictures.parquet",),
+}  # fmt: skip
+"""What each form of export is written to."""
 SHEET, NEAR = 24, 1000
 """Pictures of the sample sheet, taken from so many first rows."""
 
@@ -107,10 +111,14 @@ def curate(
     """Make the set, or return the one that is there and was made from the same."""
     page, chosen = load(order.config)
     folder = order.out or Path(".harness/curated") / page.name
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise UsageError(f"{folder} is where you are, and a set is a folder of its own",
+                         hint="name one below it, as --out set")  # fmt: skip
     fingerprint = fingerprint_of(page, order.form)
     there = _there(folder)
     if there is not None and there["fingerprint"] == fingerprint and not order.again:
         return Curated(folder, there, True, chosen)
+    _require_ours(folder)
     with _whole(folder) as work:
         made = _make(page, order.form, work, fingerprint, chosen, limits, heard)
         write_text(work / "report.html", draw(made))
@@ -133,11 +141,23 @@ def _there(folder: Path) -> dict[str, Any] | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         found: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         if found["kind"] == KIND:
-            return found
+            exported = (found["exported"] or {}).get("to")
+            parts = [folder / name for name in ("curated.parquet", *PARTS.get(exported, ()))]
+            return found if all(part.exists() for part in parts) else {**found, "fingerprint": ""}
     if folder.is_dir() and not any(folder.iterdir()):
         return None
     raise UsageError(f"{folder} is no curated set and would be overwritten",
                      hint="give another --out, or remove it")  # fmt: skip
+
+
+def _require_ours(folder: Path) -> None:
+    """Refuse a folder with something that we did not write and would remove."""
+    ours = {REPORT, "report.html", "curated.parquet", *chain(*PARTS.values())}
+    there = folder.iterdir() if folder.is_dir() else ()
+    foreign = sorted(each.name for each in there if each.name not in ours)
+    if foreign:
+        raise UsageError(f"{folder} also holds {foreign[0]}, which would be lost",
+                         hint="move it elsewhere, or give another --out")  # fmt: skip
 
 
 @contextmanager

@@ -27,6 +27,8 @@ from harness.store import MANIFEST, Store
 
 FIRST = 10
 """Rows that are named of each kind."""
+_SAID = ("file_name", "text", "tags", "weight")
+"""Facts that are told as words or as a weight already, or are the row's name."""
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -38,6 +40,8 @@ class Row:
     content: str
     """Digest of the file's bytes."""
     words: tuple[Any, ...]
+    facts: tuple[Any, ...] = ()
+    """How much it counts, and what else is known of it."""
 
 
 @dataclass(frozen=True)
@@ -190,12 +194,12 @@ def _listed(folder: Path, digests: dict[str, str]) -> Iterator[tuple[str, Row]]:
             again = f"#{seen[entry.id]}" if seen[entry.id] > 1 else ""
             file = folder / entry.file
             content = digests.get(entry.file) or digest_input(file)
-            yield f"{entry.id}{again}", Row(file, content, _words(entry))
+            yield f"{entry.id}{again}", Row(file, content, _words(entry), _facts(entry))
 
 
 def _raw(folder: Path, picture: Picture) -> Row:
     file = folder / picture.id
-    return Row(file, digest_input(file), _words(picture))
+    return Row(file, digest_input(file), _words(picture), _facts(picture))
 
 
 def _words(row: Entry | Picture) -> tuple[Any, ...]:
@@ -203,8 +207,14 @@ def _words(row: Entry | Picture) -> tuple[Any, ...]:
     return row.text, tuple(row.tags), captions
 
 
+def _facts(row: Entry | Picture) -> tuple[Any, ...]:
+    """Return a row's weight and facts as an index holds them, without those that are words."""
+    facts = json.loads(json.dumps(row.facts or {}, default=str))
+    return row.weight, {name: facts[name] for name in sorted(facts) if name not in _SAID}
+
+
 def _changes(one: Row, other: Row) -> tuple[str, ...]:
-    found = ("words",) if one.words != other.words else ()
+    found = tuple(what for what in ("words", "facts") if getattr(one, what) != getattr(other, what))
     if one.content != other.content and _shown(one.file) != _shown(other.file):
         return ("picture", *found)
     return found

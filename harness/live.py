@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from harness.interfaces import Progress
+from harness.lines import lines_of
 from harness.records import Step
 from harness.run import Watcher
 from harness.store import Store, write_json
@@ -130,7 +131,7 @@ def doing(store: Store) -> list[Doing]:
 def losses(store: Store, key: str) -> list[tuple[int, float]]:
     """Return step and loss of a training that goes on, as far as its log has come."""
     try:
-        lines = (store.logs / f"{key}.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = lines_of((store.logs / f"{key}.jsonl").read_text(encoding="utf-8"))
     except OSError:
         return []
     found = []

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from harness import __version__, album
 from harness.errors import MissingPrerequisite
 from harness.interfaces import Crew, Page, Progress, Workplace
+from harness.lines import lines_of
 from harness.plan import RunPlan, without
 from harness.records import Result, Step
 from harness.stages import STAGES
@@ -339,7 +340,7 @@ def loss_curve(plan: RunPlan, store: Store) -> list[tuple[int, float]]:
     train = next((step for step in plan.steps if step.name == "train"), None)
     if train is None or not store.has(train):
         return []
-    lines = (store.place(train) / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = lines_of((store.place(train) / "log.jsonl").read_text(encoding="utf-8"))
     losses = [float(json.loads(line)["loss"]) for line in lines]
     width = -(-len(losses) // CURVE) or 1
     stretches = [losses[at : at + width] for at in range(0, len(losses), width)]

@@ -205,7 +205,7 @@ def _rows(prompts: Path) -> list[tuple[int, dict[str, Any]]]:
     text = _text(prompts)
     if prompts.suffix in (".jsonl", ".ndjson"):
         rows = []
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             try:
                 if line.strip():
                     rows.append((number, dict(json.loads(line))))

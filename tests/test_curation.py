@@ -284,3 +284,37 @@ def test_the_command_prints_one_document_and_says_what_it_took(
     again = command("curate", page(tmp_path), "--out", tmp_path / "set")
     assert "is there already, unchanged" in again.out
     assert command("curate", "nowhere").code == 2
+
+
+def test_a_set_that_lost_a_part_is_made_again(tmp_path: Path):
+    config = page(tmp_path)
+    made(config, tmp_path, form="folder")
+    assert made(config, tmp_path, form="folder").reused
+    (tmp_path / "set/curated.parquet").unlink()
+    assert not made(config, tmp_path, form="folder").reused
+    for file in (tmp_path / "set/captions").iterdir():
+        file.unlink()
+    (tmp_path / "set/captions").rmdir()
+    assert not made(config, tmp_path, form="folder").reused
+
+
+def test_a_file_of_somebody_elses_is_never_removed(tmp_path: Path):
+    config = page(tmp_path)
+    made(config, tmp_path)
+    notes = tmp_path / "set/notes.txt"
+    notes.write_text("mine")
+    assert made(config, tmp_path).reused
+    with pytest.raises(UsageError, match=r"also holds notes\.txt, which would be lost"):
+        made(config, tmp_path, again=True)
+    assert notes.read_text() == "mine"
+
+
+@pytest.mark.parametrize("out", [".", ".."])
+def test_the_folder_one_stands_in_is_no_place_for_a_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+):
+    config = page(tmp_path)
+    (tmp_path / "inside/deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "inside/deep")
+    with pytest.raises(UsageError, match="is where you are"):
+        curate(Order(config, Path(out)), curation_page)

@@ -141,6 +141,16 @@ def test_an_id_that_comes_twice_is_two_rows(tmp_path: Path):
     assert list(edition(str(tmp_path), Store(tmp_path / "store")).rows) == ["x", "x#2"]
 
 
+def test_weights_and_facts_that_differ_are_told(before: Path, tmp_path: Path):
+    other = tmp_path / "other"
+    shutil.copytree(before, other)
+    for folder, score in ((before, 1), (other, 2)):
+        lines = [{"file_name": "a.png", "score": score}, {"file_name": "b.png", "weight": score}]
+        (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    found = between(str(before), str(other), Store(tmp_path / "store"))
+    assert found.changed == {"a.png": ("facts",), "b.png": ("facts",)}
+
+
 @pytest.fixture
 def curated(tmp_path: Path) -> Callable[..., str]:
     """Curate the posts that are given, and return the folder of the set."""

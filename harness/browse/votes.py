@@ -27,6 +27,7 @@ from harness.browse.grids import shots_by_place
 from harness.browse.shelf import Held, Shelf
 from harness.fingerprint import number_of
 from harness.interfaces import Array, Page
+from harness.lines import lines_of
 
 Answer = Literal["a", "b", "tie", "neither"]
 Question = Literal["style", "prompt"]
@@ -113,7 +114,7 @@ def read(file: Path, signature: str = "") -> tuple[list[Vote], int]:
     if not file.is_file():
         return [], 0
     found, broken = [], 0
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in lines_of(file.read_text(encoding="utf-8", errors="replace")):
         try:
             vote = Vote.model_validate_json(line)
         except ValidationError:

@@ -13,19 +13,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
+from harness.data.cleaning import SPACES
+from harness.data.rows import beside, file_of
 from harness.data.specs import Columns
 from harness.errors import UsageError
 from harness.interfaces import Picture
 
-_GAP = r"[ \t\r\n]*"
+_GAP = f"[{SPACES}]*"
 
 
 def picture(
     spec: Columns, name: str, row: Mapping[str, Any], read: Callable[[], bytes], file: str
 ) -> Picture:
     """Return the picture of one row; its bytes are read when somebody asks for them."""
-    written = row.get(spec.text or "") or ""
-    captions = tuple(str(one) for one in (written if isinstance(written, list) else [written]))
+    written = row.get(spec.text or "")
+    said = written if isinstance(written, list) else [written]
+    captions = tuple("" if one is None else str(one) for one in said)
     return Picture(
         id=name,
         open=lambda: Image.open(io.BytesIO(read())),
@@ -40,11 +43,16 @@ def picture(
 
 
 def tags_of(cell: Any) -> list[str]:
-    """Return a cell's tags: a list, or text split at its commas, or at its gaps without any."""
+    """Return a cell's tags: a list, or text split at its commas, or at its gaps without any.
+
+    Empty places of a list are no tags.
+    """
     if isinstance(cell, str):
         parts = re.split(r",", cell) if "," in cell else cell.split()
         return [part.strip() for part in parts if part.strip()]
-    return [str(tag) for tag in cell or ()]
+    if isinstance(cell, list | tuple):
+        return [str(tag) for tag in cell if tag not in (None, "")]
+    return []
 
 
 def weight_of(cell: Any, name: str, where: str | None = None) -> float:
@@ -62,10 +70,13 @@ def bytes_of(cell: Any, folder: Path) -> bytes:
     inside = cell.get("bytes") if isinstance(cell, dict) else cell
     if isinstance(inside, bytes):
         return inside
-    path = cell.get("path") if isinstance(cell, dict) else cell
-    if not isinstance(path, str):
+    path = file_of(cell)
+    if not path:
         raise FileNotFoundError("the row has no picture")
-    return (folder / path).read_bytes()
+    file = beside(folder, path)
+    if file is None:
+        raise FileNotFoundError(f"{path} is no file of the set's own folder")
+    return file.read_bytes()
 
 
 def batch_of(spec: Columns, names: pa.Array, rows: pa.RecordBatch | pa.Table) -> pa.RecordBatch:
@@ -99,13 +110,14 @@ def tags_column(column: pa.Array) -> pa.Array:
         return pa.array([tags_of(each) for each in column.to_pylist()], pa.list_(pa.string()))
     cells = pc.fill_null(column.cast(pa.string()), "")
     with_commas = pc.replace_substring_regex(cells, f"{_GAP}(,{_GAP})+", ",")
-    with_gaps = pc.replace_substring_regex(cells, r"[ \t\r\n]+", ",")
+    with_gaps = pc.replace_substring_regex(cells, f"[{SPACES}]+", ",")
     plain = pc.if_else(pc.match_substring(cells, ","), with_commas, with_gaps)
-    plain = pc.utf8_trim(plain, ", \t\r\n")
+    plain = pc.utf8_trim(plain, f",{SPACES}")
     split = pc.split_pattern(pc.if_else(pc.equal(plain, ""), None, plain), ",")
     nothing = pa.array([[]], pa.list_(pa.string()))
     return pc.coalesce(split, nothing[0])
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+    types = pa.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))

@@ -199,7 +199,7 @@ def run(running: Engine, sql: str) -> Iterator[pa.RecordBatch]:
 
     try:
         yield from running.sql(sql).to_arrow_reader(BATCH)
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError) as error:  # the latter, where rows have begun to come
         what = str(error).splitlines()[0][:300]
         raise UsageError(
             f"the metadata cannot be read: {what}", hint="check the files that data.source names"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.data.cleaning import SPACES
 from harness.data.facts import HASH, NUMBER
 from harness.data.patterns import required
+from harness.data.rows import require
 from harness.data.specs import Parquet
 from harness.errors import UsageError
 from harness.interfaces import SourceSpec
@@ -26,6 +27,8 @@ ROW = "harness row"
 """The column with a row's number in the whole table."""
 OWN = ("row", "source", "id", "text", "prompt", "tags", "bucket")
 """Columns of what is written, beside one for each fact."""
+TAKEN = (*OWN, "rule", "image", "file_index", "file_row_number")
+"""Names that a fact's column cannot have, for the engine or an export calls something else so."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def metadata_of(source: SourceSpec) -> Metadata:
     if first is None:
         raise UsageError(f"the source {source.use} has no rows", hint="correct data.source")
     facts = {name: name for name in first.schema.names if name not in tables.OWN}
+    told_apart(first.schema.names, first.schema.names, f"the source {source.use}")
     begun = [chain([first], rows)]
     return Metadata(first.schema, Meaning(facts=facts),
                     batches=lambda: begun.pop() if begun else tables.tables(source))  # fmt: skip
@@ -82,25 +86,51 @@ def metadata_of(source: SourceSpec) -> Metadata:
 
 def parquet(files: tuple[Path, ...], meaning: Meaning) -> Metadata:
     """Return the metadata in Parquet files, whose columns must be there."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if odd := [str(file) for file in files if set("*?[") & set(str(file))]:
         raise UsageError(f"{odd[0]} has *, ? or [ in its name", hint="rename the file")
-    try:
-        schema = pq.read_schema(files[0])
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UsageError(f"is no Parquet file: {str(error).splitlines()[0]}",
-                         where=str(files[0])) from None  # fmt: skip
-    for column in ("file_index", "file_row_number"):
-        if column in schema.names:
-            raise UsageError(f"has a column {column!r}, which the engine calls its own",
-                             where=str(files[0]), hint="rename the column")  # fmt: skip
-    for named in (meaning.id, meaning.text, meaning.tags, *meaning.facts.values()):
-        if named is not None and named not in schema.names:
-            raise UsageError(f"has no column {named!r}", where=str(files[0]),
-                             hint=f"it has {', '.join(schema.names)}")  # fmt: skip
-    return Metadata(schema, meaning, files)
+    named = [meaning.id, meaning.text, meaning.tags, *meaning.facts.values()]
+    used = list(dict.fromkeys(name for name in named if name is not None))
+    return Metadata(_shared(files, used), meaning, files)
+
+
+def _shared(files: Sequence[Path], used: Sequence[str]) -> pa.Schema:
+    """Return the used columns with types that every file's values fit, or refuse the files."""
+    import pyarrow as pa
+
+    from harness.data.rowgroups import opened
+
+    types: dict[str, pa.DataType] = {}
+    for file in files:
+        schema = opened(file).schema_arrow
+        for column in ("file_index", "file_row_number"):
+            if column in schema.names:
+                raise UsageError(f"has a column {column!r}, which the engine calls its own",
+                                 where=str(file), hint="rename the column")  # fmt: skip
+        require(used, schema.names, str(file))
+        told_apart(used, schema.names, str(file))
+        for name in used:
+            kind = schema.field(name).type
+            try:
+                pair = [pa.schema([(name, each)]) for each in (types.get(name, kind), kind)]
+                whole = pa.unify_schemas(pair, promote_options="permissive")
+            except (pa.ArrowInvalid, pa.ArrowTypeError):
+                raise UsageError(
+                    f"holds {kind} in the column {name!r}, where a file before it holds "
+                    f"{types[name]}", where=str(file), hint="write all files alike",
+                ) from None  # fmt: skip
+            types[name] = whole.field(name).type
+    return pa.schema(list(types.items()))
+
+
+def told_apart(used: Sequence[str], there: Sequence[str], where: str) -> None:
+    """Refuse columns whose names differ in case alone, which the engine takes for one."""
+    for name in used:
+        other = next(
+            (each for each in there if each != name and each.lower() == name.lower()), None
+        )
+        if other is not None:
+            raise UsageError(f"has the columns {name!r} and {other!r}, which are one to the engine",
+                             where=where, hint="rename one of them")  # fmt: skip
 
 
 def kind_of(kind: pa.DataType) -> Kind:
@@ -108,7 +138,7 @@ def kind_of(kind: pa.DataType) -> Kind:
 
     if types.is_dictionary(kind):
         return kind_of(kind.value_type)
-    if types.is_list(kind) or types.is_large_list(kind):
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return "list" if kind_of(kind.value_type) == "text" else "other"
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return "text"
@@ -133,7 +163,7 @@ def literal(text: str) -> str:
 
 def written(fact: str) -> str:
     """Return what the column of a fact is called in what is written."""
-    return f"fact_{fact}" if fact in OWN else fact
+    return f"fact_{fact}" if fact.lower() in TAKEN else fact
 
 
 def value(column: str, kind: Kind) -> str:
@@ -209,11 +239,13 @@ def rows(table: Metadata, source: str) -> str:
 def files_sql(files: Sequence[Path], counts: Sequence[int]) -> str:
     """Return Parquet files as one table whose rows are numbered in order.
 
-    Statistics in the files leave NaN out; unless told so the engine takes them at their word.
+    Columns are met by name, and hold what the values of all files fit in. Statistics in the files
+    leave NaN out; unless told so the engine takes them at their word.
     """
     before = [0, *accumulate(counts)][:-1]
     names = ", ".join(literal(str(file)) for file in files)
     return (
         f"(SELECT *, ({before}::BIGINT[])[file_index::BIGINT + 1] + file_row_number AS "
-        f"{quoted(ROW)} FROM read_parquet([{names}], file_row_number = true, can_have_nan = true))"
+        f"{quoted(ROW)} FROM read_parquet([{names}], file_row_number = true, can_have_nan = true, "
+        "union_by_name = true))"
     )

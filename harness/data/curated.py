@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from harness.data.buckets import Shape, shapes
 from harness.data.columnar import Heard, Limits, select
 from harness.data.columns import Metadata, metadata_of
+from harness.data.facts import NUMBER
 from harness.data.mixing import drawn, portion
 from harness.data.rules import Rules
+from harness.data.tables import wider
 from harness.dataset import Data
 from harness.errors import UsageError
 from harness.interfaces import Array, SourceSpec
@@ -168,9 +170,12 @@ def _side(batch: pa.RecordBatch, name: str) -> Array:
     if name not in batch.schema.names:
         return np.full(batch.num_rows, np.nan)
     column = batch.column(name)
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+    if pa.types.is_string(column.type):
+        column = pc.if_else(pc.match_substring_regex(column, f"^({NUMBER})$"), column, None)
+    elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return np.full(batch.num_rows, np.nan)
-    side: Array = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy(zero_copy_only=False)
+    numbers = pc.cast(column, pa.float64(), safe=False)
+    side: Array = pc.fill_null(numbers, np.nan).to_numpy(zero_copy_only=False)
     return side
 
 
@@ -191,8 +196,10 @@ def _join(files: list[Path], out: Path) -> None:
     if len(files) == 1:
         files[0].replace(out)
         return
-    schemas = [pq.read_schema(file) for file in files]
-    schema = pa.unify_schemas(schemas, promote_options="permissive")
+    types: dict[str, pa.DataType] = {}
+    for field in (field for file in files for field in pq.read_schema(file)):
+        types[field.name] = wider(types.get(field.name, field.type), field.type)
+    schema = pa.schema(list(types.items()))
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         for table in (table for file in files for table in _groups(file)):
             columns = [

@@ -10,6 +10,7 @@ from harness.data.columns import literal, quoted
 
 WORDS = ("text", "prompt", "tags")
 _KEYS = ("source", "row", "id")
+_PLACE, _AGAIN = quoted("harness place"), quoted("harness again")
 
 
 def changes(one: Path, other: Path, limits: Limits | None = None) -> Iterator[tuple[str, str]]:
@@ -27,10 +28,11 @@ def changes(one: Path, other: Path, limits: Limits | None = None) -> Iterator[tu
     facts = _unlike([name for name in shared if name not in (*WORDS, *_KEYS)], alike)
     sql = (
         f"WITH a AS ({_rows(one)}), b AS ({_rows(other)}), found AS ("
-        "SELECT coalesce(a.id, b.id) AS id, coalesce(a.again, b.again) AS again, "
-        "coalesce(a.place, b.place) AS place, a.id IS NULL AS added, b.id IS NULL AS removed, "
+        f"SELECT coalesce(a.id, b.id) AS id, coalesce(a.{_AGAIN}, b.{_AGAIN}) AS again, "
+        f"coalesce(a.{_PLACE}, b.{_PLACE}) AS place, "
+        "a.id IS NULL AS added, b.id IS NULL AS removed, "
         f"{words} AS words, {facts} AS facts FROM a FULL JOIN b "
-        "ON a.source = b.source AND a.id = b.id AND a.again = b.again) "
+        f"ON a.source = b.source AND a.id = b.id AND a.{_AGAIN} = b.{_AGAIN}) "
         "SELECT id || CASE WHEN again > 1 THEN '#' || again ELSE '' END AS id, "
         "added, removed, words, facts FROM found WHERE added OR removed OR words OR facts "
         "ORDER BY place, added"
@@ -47,7 +49,7 @@ def changes(one: Path, other: Path, limits: Limits | None = None) -> Iterator[tu
 def _rows(file: Path) -> str:
     again = "row_number() OVER (PARTITION BY source, id ORDER BY file_row_number)"
     return (
-        f"SELECT *, file_row_number AS place, {again} AS again "
+        f"SELECT *, file_row_number AS {_PLACE}, {again} AS {_AGAIN} "
         f"FROM read_parquet({literal(str(file))}, file_row_number = true)"
     )
 

@@ -25,7 +25,11 @@ def value_of(value: Any) -> float | None:
         return float(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
-    return None if math.isnan(number := float(value)) else number
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return None if math.isnan(number) else number
 
 
 def word_of(value: Any) -> str | None:

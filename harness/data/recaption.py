@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from harness.data.columns import kind_of, told_apart
+from harness.data.rows import require
 from harness.dataset import Recaption
 from harness.errors import UsageError
 from harness.interfaces import Picture
@@ -21,13 +23,15 @@ def check(spec: Recaption) -> None:
     if set("*?[") & set(spec.file):
         raise UsageError(f"{spec.file} has *, ? or [ in its name", hint="rename the file")
     try:
-        names = pq.read_schema(spec.file).names
+        schema = pq.read_schema(spec.file)
     except pa.ArrowInvalid:
         raise UsageError("is no Parquet file", where=spec.file) from None
-    for column in (spec.id, spec.text):
-        if column not in names:
-            raise UsageError(f"has no column {column!r}", where=spec.file,
-                             hint=f"it has {', '.join(names)}")  # fmt: skip
+    require((spec.id, spec.text), schema.names, spec.file)
+    told_apart((spec.id, spec.text), schema.names, spec.file)
+    kind = schema.field(spec.text).type
+    if kind_of(kind) != "text" and not pa.types.is_null(kind):
+        raise UsageError(f"holds {kind} in {spec.text!r}, and no text", where=spec.file,
+                         hint="name another column in data.recaption.text")  # fmt: skip
 
 
 def read(spec: Recaption) -> dict[str, str]:

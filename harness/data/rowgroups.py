@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.rows import file_of, id_of, require
+from harness.data.rows import beside, file_of, id_of, require
 from harness.errors import UsageError
 
 WORDS = 4096
@@ -46,12 +46,15 @@ def pointed_at(files: Sequence[Path], image: str) -> list[Path]:
         whole = opened(file)
         if image in whole.schema_arrow.names:
             kind = whole.schema_arrow.field(image).type
+            if is_binary(kind) or _holds_bytes(whole, f"{image}.bytes"):
+                continue
+            if pa.types.is_struct(kind) and kind.get_field_index("path") < 0:
+                continue
             path = f"{image}.path" if pa.types.is_struct(kind) else image
-            if not is_binary(kind) and not _holds_bytes(whole, f"{image}.bytes"):
-                for rows in whole.iter_batches(WORDS, columns=[path]):
-                    cells = rows.column(0).to_pylist()
-                    found += [file.parent / file_of(cell) for cell in cells if file_of(cell)]
-    return [file for file in found if file.is_file()]
+            for rows in whole.iter_batches(WORDS, columns=[path]):
+                names = map(file_of, rows.column(0).to_pylist())
+                found += [beside(file.parent, name) for name in names if name]
+    return [file for file in found if file is not None]
 
 
 def is_binary(kind: pa.DataType) -> bool:

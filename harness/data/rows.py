@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
@@ -24,3 +26,13 @@ def file_of(cell: Any) -> str:
     """Return what the file of a picture is called, where the cell says so."""
     path = cell.get("path") if isinstance(cell, dict) else cell
     return path if isinstance(path, str) else ""
+
+
+def beside(folder: Path, path: str) -> Path | None:
+    """Return a file below a folder by the path that a cell names; nothing outside of it is read.
+
+    A link in the folder, as the hub's cache is full of, is followed.
+    """
+    file = Path(os.path.normpath(folder / path))
+    inside = file.is_relative_to(os.path.normpath(folder))
+    return file if inside and file.is_file() else None

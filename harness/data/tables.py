@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 
 from harness import plugins
+from harness.data.facts import WHOLE
 from harness.interfaces import Picture, SourceSpec, Table
 
 ROWS = 4096
 """Rows a batch."""
 OWN = ("id", "text", "tags")
 """The columns that every table has; a fact of such a name is what they already say."""
+HASHED = "phash"
 _TYPES = {"id": pa.string(), "text": pa.string(), "tags": pa.list_(pa.string())}
 
 
@@ -53,7 +57,8 @@ def _packed(pictures: Sequence[Picture]) -> pa.RecordBatch:
         "tags": pa.array([each.tags for each in pictures], _TYPES["tags"]),
     }
     for name in facts:
-        columns[name] = _column([(each.facts or {}).get(name) for each in pictures])
+        values = [(each.facts or {}).get(name) for each in pictures]
+        columns[name] = _column([_signed(each) for each in values] if name == HASHED else values)
     return pa.record_batch(columns)
 
 
@@ -64,7 +69,19 @@ def _column(values: Sequence[Any]) -> pa.Array:
     try:
         return pa.array(plain)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([None if each is None else str(each) for each in plain], pa.string())
+        return pa.array([_spelt(each) for each in plain], pa.string())
+
+
+def _signed(value: Any) -> Any:
+    """Return a hash of 64 bits as the number with a sign that has its bits; others as they are."""
+    return value - WHOLE if type(value) is int and WHOLE // 2 <= value < WHOLE else value
+
+
+def _spelt(value: Any) -> str | None:
+    """Return a value as text from which the same number is read, where it is one."""
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{Decimal(repr(value)):f}"
+    return None if value is None else str(value)
 
 
 def _common(schemas: Sequence[pa.Schema]) -> pa.Schema:
@@ -72,13 +89,14 @@ def _common(schemas: Sequence[pa.Schema]) -> pa.Schema:
     types: dict[str, pa.DataType] = dict(_TYPES)
     for schema in schemas:
         for field in schema:
-            types[field.name] = _wider(types.get(field.name, field.type), field.type)
+            types[field.name] = wider(types.get(field.name, field.type), field.type)
     return pa.schema(
         [(name, pa.string() if pa.types.is_null(kind) else kind) for name, kind in types.items()]
     )
 
 
-def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """Return the type that both can be brought to; text, where they quarrel."""
     try:
         pair = [pa.schema([("fact", kind)]) for kind in (one, other)]
         return pa.unify_schemas(pair, promote_options="permissive").field("fact").type

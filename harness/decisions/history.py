@@ -19,6 +19,7 @@ from scipy import stats
 from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem, UsageError
 from harness.interfaces import Array, Page
+from harness.lines import lines_of
 from harness.records import Result
 
 Known = Literal["accepted", "kept", "pass", "fail", "under-powered"]
@@ -81,7 +82,7 @@ def read(file: Path) -> list[Event]:
     if not file.is_file():
         raise UsageError(f"there is no history {file}", hint="`harness gate` writes one")
     found = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines_of(file.read_text(encoding="utf-8")), 1):
         try:
             found.append(Event.model_validate_json(line))
         except ValidationError as error:

@@ -11,6 +11,8 @@ from typing import Any
 
 from PIL import Image
 
+from harness.lines import lines_of
+
 INDEX = "index.jsonl"
 _OPTIONAL = ("tags", "facts", "captions", "weight")
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
@@ -56,8 +58,8 @@ def _shown(entry: Entry) -> dict[str, Any]:
 
 
 def read_index(folder: Path) -> list[Entry]:
-    lines = (folder / INDEX).read_text(encoding="utf-8").splitlines()
-    return [_entry(json.loads(line)) for line in lines if line]
+    lines = lines_of((folder / INDEX).read_text(encoding="utf-8"))
+    return [_entry(json.loads(line)) for line in lines]
 
 
 def _entry(values: dict[str, Any]) -> Entry:

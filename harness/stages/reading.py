@@ -20,6 +20,7 @@ from harness.data.lookahead import in_order
 from harness.data.reading import Unfit, read
 from harness.data.tally import Seen, Tally
 from harness.interfaces import Picture
+from harness.lines import lines_of
 from harness.reading import Reading
 from harness.stages.files import save_png
 from harness.steps import DataSpec
@@ -62,7 +63,7 @@ def name_of(number: int) -> str:
 def _known(journal: Path) -> dict[int, Seen]:
     """Return what was written down before a kill; a line that it cut off counts for nothing."""
     found: dict[int, Seen] = {}
-    for line in journal.read_text(encoding="utf-8").splitlines() if journal.is_file() else ():
+    for line in lines_of(journal.read_text(encoding="utf-8")) if journal.is_file() else ():
         try:
             values = json.loads(line)
             number, kinds = values.pop("number"), tuple(values.pop("kinds"))

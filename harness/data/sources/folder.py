@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from harness.data.cells import weight_of
+from harness.data.cells import tags_of, weight_of
 from harness.data.patterns import IMAGES
 from harness.data.sources.metadata import metadata_of, read_text
 from harness.data.specs import Folder
@@ -48,12 +48,12 @@ def _picture(name: str, file: Path, facts: dict[str, Any], beside: str) -> Pictu
     captions = _captions(facts, beside)
     tags = facts.get("tags") or captions[0]
     if isinstance(tags, str):
-        tags = [part.strip() for part in tags.split(",") if part.strip()]
+        tags = [part.strip() for part in tags.split(",")]
     return Picture(
         id=name,
         open=partial(Image.open, file),
         text=captions[0],
-        tags=tuple(str(tag) for tag in tags),
+        tags=tuple(tags_of(tags)),
         facts=facts,
         captions=captions,
         weight=weight_of(facts.get("weight", 1.0), name, str(file.parent)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def _json_lines(file: Path) -> Iterator[tuple[int, Any]]:
 
 def _csv_lines(file: Path) -> Iterator[tuple[int, Any]]:
     """Yield the rows of a table; a cell that spells a number is one, an empty cell is nothing."""
-    rows = csv.DictReader(read_text(file).splitlines(keepends=True), strict=True)
+    rows = csv.DictReader(io.StringIO(read_text(file), newline=""), strict=True)
     try:
         for row in rows:
             if None in row or None in row.values():

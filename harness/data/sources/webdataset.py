@@ -66,7 +66,7 @@ def _read(stream: Any, member: tarfile.TarInfo) -> bytes:
 
 def _text(data: bytes, where: str) -> str:
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError("is not UTF-8 text", where=where, hint="save it as UTF-8") from None
 
