@@ -13,6 +13,8 @@ import streamlit as st
 
 from harness.api import Place, default_store
 from harness.board import Board
+from harness.browse import runs
+from harness.browse.server import shown
 from harness.browse.shelf import Held, Shelf
 
 FRESH = 2.0
@@ -21,11 +23,18 @@ MOST = 12
 """Results that a page shows beside each other at most."""
 BESIDE = 5
 """Results that are compared with one at most."""
+_PLAIN = re.compile(r"[\w.@-]+( · [\w.@-]+)?")
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 
 
-def reports() -> Path:
+def asked() -> Path:
+    """Return the folder of reports that the server was started for."""
     return Path(os.environ.get("HARNESS_REPORTS", "reports"))
+
+
+def reports() -> Path:
+    """Return the reports that are shown: the demo's, until there are some of one's own."""
+    return shown(asked())
 
 
 @cache
@@ -43,8 +52,8 @@ def place() -> Place:
 
 
 def may_write() -> bool:
-    """Return whether the server was started with --allow-write."""
-    return os.environ.get("HARNESS_WRITE") == "1"
+    """Return whether the server was started with --allow-write, and shows what is its own."""
+    return os.environ.get("HARNESS_WRITE") == "1" and reports() == asked()
 
 
 def words(text: str) -> str:
@@ -68,10 +77,12 @@ def board(title: str) -> Board:
     if not found:
         nothing("There are no results here yet.", "harness demo")
     names = [f"{each.benchmark} · {each.signature[:8]}" for each in found]
+    last = st.session_state.get("last board")
     chosen = across[1].selectbox(
-        "Board", names, key="board", bind="query-params",
-        help="One benchmark and signature: only these rows can be compared.",
+        "Board", names, names.index(last) if last in names else 0, key="board",
+        bind="query-params", help="One benchmark and signature: only these rows can be compared.",
     )  # fmt: skip
+    st.session_state["last board"] = chosen  # the next page opens on it
     return found[names.index(chosen)]
 
 
@@ -113,6 +124,20 @@ def one(label: str, key: str, held: Sequence[Held], default: int = 0, whole: boo
     _forget(key, names)
     name = st.selectbox(label, names, min(default, len(names) - 1), key=key, bind="query-params")
     return held[names.index(name)]
+
+
+def word(label: str, key: str, options: Sequence[str], default: int = 0) -> str:
+    """Return one of few words; buttons read Markdown, so words that look like it are in a list."""
+    _forget(key, options)
+    if all(_PLAIN.fullmatch(each) for each in options):
+        return st.segmented_control(label, options, default=options[default], key=key,
+                                    bind="query-params", required=True)  # fmt: skip
+    return st.selectbox(label, options, default, key=key, bind="query-params")
+
+
+def again(held: Held) -> str:
+    """Return the command that makes a result's pictures and tables again."""
+    return runs.command(held.result) if held.result else f"harness run {held.recipe}"
 
 
 def _forget(key: str, options: Sequence[str]) -> None:

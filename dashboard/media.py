@@ -54,9 +54,7 @@ def whole(request: Request) -> Response:
 
 def unseen(request: Request) -> Response:
     address = _blinds.get(request.path_params["token"], "")
-    if address.startswith(f"{WHOLE}/"):
-        return _shown(pictures.whole_at(house.shelf().store, address.removeprefix(f"{WHOLE}/")))
-    return _shown(_small(address.removeprefix(f"{SMALL}/")))
+    return _shown(pictures.behind(house.shelf(), address))
 
 
 def _small(path: str) -> Served | None:

@@ -18,6 +18,7 @@ from harness import album, board, card, pages
 from harness import benchmark as benchmarks
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, Judgement, PromptSuite
+from harness.beside import copy_whole
 from harness.checks import cautions as cautions
 from harness.checks import check as check
 from harness.curation import Curation
@@ -42,7 +43,6 @@ from harness.rehearsal import rehearsal
 from harness.run import (
     Outcome,
     Settings,
-    copy_whole,
     execute,
     execute_all,
     make_all,

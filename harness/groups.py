@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from harness.benchmark import Judgement
+from harness.beside import read_table
 from harness.interfaces import FeatureSet
 from harness.metrics.intervals import mean_of
 
@@ -41,7 +41,7 @@ def groups_of(judgement: Judgement) -> dict[str, tuple[str, ...]]:
 def read_samples(result: Path) -> Samples:
     """Return the values of single images that stand beside a result file."""
     found: dict[str, list[tuple[str, float]]] = {}
-    for row in pq.read_table(result.with_suffix(".samples.parquet")).to_pylist():
+    for row in read_table(result, "samples").to_pylist():
         found.setdefault(row["metric"], []).append((row["prompt_id"], row["value"]))
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from harness.fingerprint import digest
 from harness.interfaces import ExtractorSpec, Page, SourceSpec, Spec
@@ -86,9 +86,14 @@ class Artifact:
     manifest: Mapping[str, Any]
 
 
+FINITE = ConfigDict(allow_inf_nan=False)
+"""What is no number is None with a reason, and never NaN, beside which nothing can be ranked."""
+
+
 class Versus(Page):
     """The base model's value, and how far the result lies from it, paired by prompt."""
 
+    model_config = FINITE
     value: float
     delta: float
     low: float
@@ -98,6 +103,7 @@ class Versus(Page):
 class Score(Page):
     """One metric of one result."""
 
+    model_config = FINITE
     metric: str
     value: float | None
     low: float | None
@@ -146,5 +152,5 @@ class Result(Page):
     """What the intervals hold for: these weights, or any training of the recipe."""
     keys: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
     images: Accounting
-    scores: tuple[Score, ...]
+    scores: Annotated[tuple[Score, ...], Field(min_length=1)]
     provenance: dict[str, Any] = Field(default_factory=dict)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import stats
 
+from harness.beside import read_table, table_beside
 from harness.interfaces import Array
 from harness.metrics.intervals import LEVEL
 from harness.records import Accounting, Result, Score, Versus
@@ -33,7 +34,7 @@ def pseudo_values_beside(file: Path) -> tuple[Pseudo, Pseudo]:
     """Return a result file's pseudo-values by metric and prompt, and the base's."""
     own: dict[str, dict[str, float]] = {}
     bases: dict[str, dict[str, float]] = {}
-    for row in pq.read_table(file.with_suffix(".prompts.parquet")).to_pylist():
+    for row in read_table(file, "prompts").to_pylist():
         own.setdefault(row["metric"], {})[row["prompt_id"]] = row["value"]
         if row["base"] is not None:
             bases.setdefault(row["metric"], {})[row["prompt_id"]] = row["base"]
@@ -73,24 +74,21 @@ def combine(recipe: str, runs: Sequence[Run]) -> Result:
 def write_tables(whole: Path, runs: Sequence[tuple[int, Path]]) -> None:
     """Write beside a recipe's result what stands beside those of its runs: every sample with its
     training seed, and each prompt's pseudo-values averaged."""
-    samples = [pq.read_table(file.with_suffix(".samples.parquet")) for _, file in runs]
+    samples = [read_table(file, "samples") for _, file in runs]
     marked = [
         table.append_column("training_seed", pa.array([seed] * len(table), pa.int64()))
         for table, (seed, _) in zip(samples, runs, strict=True)
     ]
-    pq.write_table(pa.concat_tables(marked), whole.with_suffix(".samples.parquet"))
-    near = [file.with_suffix(".likeness.parquet") for _, file in runs]
-    if all(file.is_file() for file in near):
-        whole_near = pa.concat_tables([pq.read_table(file) for file in near])
-        pq.write_table(whole_near, whole.with_suffix(".likeness.parquet"))
-    prompts = pa.concat_tables(
-        pq.read_table(file.with_suffix(".prompts.parquet")) for _, file in runs
-    )
+    pq.write_table(pa.concat_tables(marked), table_beside(whole, "samples"))
+    if all(table_beside(file, "likeness").is_file() for _, file in runs):
+        near = pa.concat_tables([read_table(file, "likeness") for _, file in runs])
+        pq.write_table(near, table_beside(whole, "likeness"))
+    prompts = pa.concat_tables([read_table(file, "prompts") for _, file in runs])
     means = prompts.group_by(["prompt_id", "metric"], use_threads=False).aggregate(
         [("value", "mean"), ("base", "mean")]
     )
     named = means.rename_columns({"value_mean": "value", "base_mean": "base"})
-    pq.write_table(named, whole.with_suffix(".prompts.parquet"))
+    pq.write_table(named, table_beside(whole, "prompts"))
 
 
 def _score(at: int, runs: Sequence[Run]) -> Score:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import sys
 import threading
@@ -14,9 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-import pyarrow.parquet as pq
-
 from harness import __version__, album
+from harness.beside import TABLES, copy_whole, read_table, table_beside
 from harness.errors import MissingPrerequisite
 from harness.interfaces import Crew, Page, Progress, Workplace
 from harness.lines import lines_of
@@ -26,8 +24,6 @@ from harness.stages import STAGES
 from harness.steps import SampleSpec
 from harness.store import Store, read_artifact, write_text
 
-TABLES = ("samples", "prompts", "likeness")
-"""What stands beside a result file as Parquet, where there is something to say."""
 ALBUM = ("sample", "captions", "bare", "originals")
 """Steps whose pictures an album shows."""
 PAIRS = 24
@@ -173,18 +169,6 @@ def _finish(
     return Outcome(result, path, made, reused)
 
 
-def table_beside(result: Path, table: str) -> Path:
-    return result.with_suffix(f".{table}.parquet")
-
-
-def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file whole or not at all, where it is there."""
-    if source.is_file():
-        part = target.with_name(f".{target.name}.part")
-        shutil.copyfile(source, part)
-        part.replace(target)
-
-
 def write_album(plan: RunPlan, store: Store, result: Path) -> None:
     """Write a result's small pictures beside it, with the originals that it comes nearest to."""
     folders = {
@@ -192,15 +176,16 @@ def write_album(plan: RunPlan, store: Store, result: Path) -> None:
         for step in plan.steps
         if step.name in ALBUM and store.has(step)
     }
-    near = _nearest(table_beside(result, "likeness"))
+    near = _nearest(result)
     album.write(album.place_of(result), folders, {"originals": near})
 
 
-def _nearest(table: Path) -> set[str]:
+def _nearest(result: Path) -> set[str]:
     """Return the ids of originals that images come nearest to, in any metric."""
-    if not table.is_file():
+    if not table_beside(result, "likeness").is_file():
         return set()
-    rows = [row for row in pq.read_table(table).to_pylist() if row["prompt_id"] is not None]
+    table = read_table(result, "likeness").to_pylist()
+    rows = [row for row in table if row["prompt_id"] is not None]
     found: set[str] = set()
     for metric in {row["metric"] for row in rows}:
         own = sorted(

@@ -16,6 +16,7 @@ from harness import benchmark as benchmarks
 from harness import recipe as recipes
 from harness.api import Place
 from harness.benchmark import Judgement
+from harness.beside import TABLES, below, copy_whole, table_beside
 from harness.board import read_result
 from harness.decisions import history, noise, nulls, policy
 from harness.decisions.compare import Comparison, Contender, Rules, compare_all, read
@@ -30,7 +31,7 @@ from harness.plan import RunPlan
 from harness.records import Result
 from harness.report import picture_of
 from harness.report.pairs import Look, Shown, gated, shown, worst_pairs
-from harness.run import TABLES, Settings, copy_whole, execute, table_beside
+from harness.run import Settings, execute
 from harness.stages.files import read_index
 from harness.store import Store
 
@@ -167,7 +168,7 @@ def accept(
     file = Path(name) if name.endswith(".json") else (
         api.run([name], benchmark, place, replicates)[0].path)  # fmt: skip
     result = read_result(file)
-    target = place.reports / BASELINES / result.benchmark / f"{result.recipe}.json"
+    target = below(place.reports / BASELINES, result.benchmark, f"{result.recipe}.json")
     target.parent.mkdir(parents=True, exist_ok=True)
     for table in TABLES:
         copy_whole(table_beside(file, table), table_beside(target, table))

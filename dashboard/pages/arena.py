@@ -33,6 +33,9 @@ def main() -> None:
         results(board, held, said)
     elif house.may_write():
         vote(board, held, said)
+    elif house.reports() != house.asked():
+        st.info("These results come with the package; votes are kept beside some of your own.")
+        st.code("harness demo", language="bash")
     else:
         st.info("Votes are written to the reports, and this server may only read.")
         st.code("harness dashboard --allow-write", language="bash")
@@ -47,7 +50,7 @@ def vote(board: Board, held: list[Held], said: list[Vote]) -> None:
         return
     mine = sum(each.voter == voter for each in said)
     st.caption(f"{mine} votes of yours, {len(said)} in all. Names are shown under Results alone.")
-    identity = f"{duel.prompt} {duel.seed} {len(said)}"
+    identity = token(duel, len(said))
     asked = st.session_state.setdefault("asked", {})
     asked[identity] = duel
     components.vote(
@@ -55,6 +58,14 @@ def vote(board: Board, held: list[Held], said: list[Vote]) -> None:
                           "questions": list(QUESTIONS.items())},
         on_vote_change=count,
     )  # fmt: skip
+
+
+def token(duel: Duel, many: int) -> str:
+    """Return what a question is called while it is asked; it tells nothing of whose images."""
+    tokens: dict[tuple[object, ...], str] = st.session_state.setdefault("tokens", {})
+    signature = duel.a.result.signature if duel.a.result else ""
+    question = (signature, duel.prompt, duel.seed, duel.a.name, duel.b.name, many)
+    return tokens.setdefault(question, secrets.token_hex(8))
 
 
 def count() -> None:

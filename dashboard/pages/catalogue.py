@@ -61,9 +61,8 @@ def page(kind: str, names: list[str]) -> None:
         )
     if kind == "suites":
         prompts(name)
-    st.code(
-        pages.available(kind.removesuffix("s"))[name].read_text(encoding="utf-8"), language="yaml"
-    )
+    file = pages.available(kind.removesuffix("s"))[name]
+    st.code(file.read_text(encoding="utf-8", errors="replace"), language="yaml")
 
 
 def prompts(name: str) -> None:

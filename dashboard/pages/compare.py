@@ -38,9 +38,7 @@ def against(beside: list[Held]) -> Held:
     if len(beside) == 1:
         return beside[0]
     names = [each.recipe for each in beside]
-    chosen = st.segmented_control("A against", names, default=names[0], key="against",
-                                  bind="query-params", required=True)  # fmt: skip
-    return beside[names.index(chosen)]
+    return beside[names.index(house.word("A against", "against", names))]
 
 
 def pictures(held: list[Held], words: str) -> None:

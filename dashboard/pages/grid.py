@@ -24,7 +24,7 @@ def main() -> None:
         st.text_input("Prompt", key="words", bind="query-params", placeholder="words of a prompt"),
     )  # fmt: skip
     if not found.prompts:
-        house.nothing("No pictures of these are at hand.", f"harness run {held[0].recipe}")
+        house.nothing("No pictures of these are at hand.", house.again(held[0]))
     layout, found, side = lay_out(found, metrics)
     many = grids.pages(layout, found)
     page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1
@@ -46,9 +46,10 @@ def chosen() -> tuple[list[Held], list[str]]:
     if source not in swept:
         return house.some(house.on_board(board)), [column_of(metric) for metric in board.metrics]
     sweeps = curves.sweeps(house.shelf(), source)
-    over = st.segmented_control("Over", [each.over for each in sweeps], default=sweeps[0].over,
-                                key="over", bind="query-params", required=True)  # fmt: skip
-    points = list(next(each for each in sweeps if each.over == over).held)
+    if not sweeps:
+        house.nothing("Its results cannot be read.", f"harness sweep {source}")
+    names = curves.labels(sweeps)
+    points = list(sweeps[names.index(house.word("Over", "over", names))].held)
     scores = points[0].result.scores if points and points[0].result else ()
     return points, [column_of(score.metric) for score in scores]
 

@@ -24,7 +24,7 @@ def main() -> None:
     rows = images.frame(house.shelf(), held)
     metrics = images.metrics_of(rows)
     if not metrics:
-        house.nothing("No values of single images are at hand.", f"harness run {held[0].recipe}")
+        house.nothing("No values of single images are at hand.", house.again(held[0]))
     wanted = choose(metrics, standings.groups_on(board))
     found = images.chosen(rows, wanted)
     st.caption(f"{len(found):,} of {len(rows):,} images")

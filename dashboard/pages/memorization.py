@@ -23,11 +23,10 @@ def main() -> None:
     if not found:
         house.nothing(
             "Nothing is kept here of how near its images come to training pictures: its benchmark "
-            "names no originals, or it was scored by an older version.", f"harness run {one.recipe}"
+            "names no originals, or it was scored by an older version.", house.again(one)
         )  # fmt: skip
     names = [each.metric for each in found]
-    metric = st.segmented_control("Metric", names, default=first(one, names), key="metric",
-                                  bind="query-params", required=True)  # fmt: skip
+    metric = house.word("Metric", "metric", names, names.index(first(one, names)))
     near = found[names.index(metric)]
     threshold = shares(near)
     st.altair_chart(charts.nearness(near, threshold), key="nearness",
@@ -47,7 +46,8 @@ def first(one: Held, names: list[str]) -> str:
 
 def shares(near: Nearness) -> float:
     """Return the threshold that is chosen, and say what it comes to."""
-    low, high = float(min(near.values.min(), near.null.min())), 1.0
+    known = [*near.values.tolist(), *near.null.tolist(), near.threshold]
+    low, high = min(*known, 0.999), max(*known, 1.0)
     threshold = st.slider("Threshold", low, high, near.threshold, 0.0005, format="%.4f",
                           key="threshold", bind="query-params")  # fmt: skip
     across = st.columns(3)
@@ -65,7 +65,7 @@ def pairs(one: Held, near: Nearness, threshold: float) -> None:
         pair for pair in copies.worst(house.shelf(), one, near, 0, SHOWN) if pair["shots"][0]["src"]
     ]
     if not found:
-        house.nothing("The pictures are not at hand.", f"harness run {one.recipe}")
+        house.nothing("The pictures are not at hand.", house.again(one))
     for pair in found:
         mark = "above" if pair["likeness"] > threshold else "below"
         pair["note"] = (f"cosine {pair['likeness']:.4f}, {mark} the threshold; "

@@ -74,9 +74,12 @@ def decide(candidate: Held) -> None:
     with st.form("decide", border=True):
         note = st.text_input("Why", key="note", max_chars=400)
         with st.container(horizontal=True):
-            accepted = st.form_submit_button("Accept", type="primary",
-                                             help="This result becomes the baseline.")  # fmt: skip
-            kept = st.form_submit_button("Keep", help="The baseline stays, with a note.")
+            accepted = st.form_submit_button(
+                "Accept", type="primary",
+                help=house.words(f"{candidate.recipe} becomes its own baseline, a file below "
+                                 "baselines/ that is to be committed."),
+            )  # fmt: skip
+            kept = st.form_submit_button("Keep", help="Every baseline stays, with a note.")
     if accepted:
         file = verdicts.accept(str(candidate.file), None, house.place(), note=note)
         st.success(house.words(f"accepted: {file}"))

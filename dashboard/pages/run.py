@@ -62,7 +62,7 @@ def scores(one: Held, result: Result) -> None:
     ]  # fmt: skip
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"scores of {one.recipe}")
     scope = "any training of the recipe" if result.interval == "recipe" else "this file"
-    st.caption(f"Signature {result.signature}. Intervals hold for {scope}.")
+    st.caption(house.words(f"Signature {result.signature}. Intervals hold for {scope}."))
     for name in result.images.named:
         st.text(name)
 

@@ -19,9 +19,8 @@ def main() -> None:
     found = curves.sweeps(house.shelf(), recipe)
     if not found:
         house.nothing("Its results cannot be read.", f"harness sweep {recipe}")
-    over = st.segmented_control("Over", [each.over for each in found], default=found[0].over,
-                                key="over", bind="query-params", required=True)  # fmt: skip
-    sweep = next(each for each in found if each.over == over)
+    names = curves.labels(found)
+    sweep = found[names.index(house.word("Over", "over", names))]
     advice(sweep)
     lines(sweep)
     strip(sweep)

@@ -21,6 +21,7 @@ class Sweep:
 
     recipe: str
     over: str
+    benchmark: str
     held: tuple[Held, ...]
     points: tuple[float, ...]
     advice: Advice | None
@@ -38,8 +39,15 @@ def sweeps(shelf: Shelf, recipe: str) -> list[Sweep]:
                             for each in own if each.file.parents[2].name == benchmark)  # fmt: skip
             held = tuple(each for _, _, each in points)
             at = tuple(value for value, _, _ in points)
-            found.append(Sweep(recipe, over, held, at, _advice(at, held)))
+            found.append(Sweep(recipe, over, benchmark, held, at, _advice(at, held)))
     return found
+
+
+def labels(found: Sequence[Sweep]) -> list[str]:
+    """Return what each sweep is called beside the others: over what, and where that is not all."""
+    overs = [each.over for each in found]
+    return [each.over if overs.count(each.over) == 1 else f"{each.over} · {each.benchmark}"
+            for each in found]  # fmt: skip
 
 
 def _advice(at: Sequence[float], held: Sequence[Held]) -> Advice | None:

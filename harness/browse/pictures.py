@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from harness import album
 from harness.album import Shot
@@ -87,7 +87,8 @@ def small_at(shelf: Shelf, path: str) -> Served | None:
 
 def _can_be(path: str) -> bool:
     """Return whether a file system takes this for a path at all."""
-    return len(path) < LONGEST and "\0" not in path
+    parts = path.encode("utf-8", "surrogatepass").split(b"/")
+    return max(map(len, parts)) < LONGEST and "\0" not in path
 
 
 def _first(shelf: Shelf, name: str) -> str:
@@ -106,11 +107,19 @@ def _made(shelf: Shelf, name: str, picture: str) -> bytes | None:
         return None
     shot = next((each for each in shelf.shots(held) if each.picture == picture), None)
     address = whole(shelf, held, shot) if shot else None
-    served = whole_at(shelf.store, address.removeprefix(f"{WHOLE}/")) if address else None
+    served = behind(shelf, address) if address else None
     try:
         return album.small(served.file) if served and served.file else None
     except UNREADABLE:
         return None
+
+
+def behind(shelf: Shelf, address: str) -> Served | None:
+    """Return what an address of ours shows, as a page writes it."""
+    path = unquote(address)
+    if path.startswith(f"{WHOLE}/"):
+        return whole_at(shelf.store, path.removeprefix(f"{WHOLE}/"))
+    return small_at(shelf, path.removeprefix(f"{SMALL}/"))
 
 
 def whole_at(store: Store, path: str) -> Served | None:

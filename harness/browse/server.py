@@ -18,13 +18,13 @@ def serve(place: Place, port: int, host: str = "127.0.0.1", allow_write: bool = 
         raise MissingPrerequisite(
             "the dashboard needs streamlit", hint="pip install 'harness[dashboard]'"
         )
-    app, reports = folder(), shown(place.reports)
-    if reports != place.reports:
+    app = folder()
+    if shown(place.reports) != place.reports:
         print(f"nothing in {place.reports} yet: showing the pocket demo's", file=sys.stderr)
     known = os.environ.get("PYTHONPATH")
     environment = os.environ | {
         "HARNESS_STORE": str(place.store.resolve()),
-        "HARNESS_REPORTS": str(reports.resolve()),
+        "HARNESS_REPORTS": str(place.reports.resolve()),
         "HARNESS_WRITE": "1" if allow_write else "0",
         "PYTHONPATH": os.pathsep.join([str(app.parent), *([known] if known else [])]),
     }

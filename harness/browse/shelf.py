@@ -20,11 +20,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness import album, board, card
+from harness.beside import Kind, read_table, table_beside
 from harness.board import NOISE, Board
 from harness.browse.table import Samples, samples_of
 from harness.errors import HarnessError, UsageError
 from harness.records import Result
-from harness.run import table_beside
 from harness.store import Store
 
 T = TypeVar("T")
@@ -141,9 +141,10 @@ class Shelf:
         file = table_beside(held.file, "samples")
         return self._known("samples", file, samples_of, Samples.none())
 
-    def table(self, held: Held, kind: str) -> pa.Table | None:
+    def table(self, held: Held, kind: Kind) -> pa.Table | None:
         """Return a table that stands beside a result, where it does and can be read."""
-        return self._known(kind, table_beside(held.file, kind), _table, None)
+        read = partial(_table, held.file, kind)
+        return self._known(kind, table_beside(held.file, kind), read, None)
 
     def _forget(self, kind: str, last: Path) -> None:
         """Forget what was looked at longest ago, of a kind that is large."""
@@ -227,10 +228,10 @@ def _state(file: Path) -> State:
     return facts.st_mtime_ns, facts.st_size
 
 
-def _table(file: Path) -> pa.Table | None:
+def _table(result: Path, kind: Kind, _: Path) -> pa.Table | None:
     try:
-        return pq.read_table(file)
-    except (OSError, pa.ArrowException):
+        return read_table(result, kind)
+    except HarnessError:
         return None
 
 
@@ -238,7 +239,7 @@ def _pseudo(column: str, file: Path) -> dict[str, float]:
     """Return a metric's pseudo-values by prompt; none where the table cannot be read."""
     try:
         table = pq.read_table(file, columns=["metric", "prompt_id", "value"])
-    except (OSError, pa.ArrowException):
+        own = table.filter(pc.equal(table["metric"], column))
+    except (OSError, pa.ArrowException, KeyError):
         return {}
-    own = table.filter(pc.equal(table["metric"], column))
     return dict(zip(own["prompt_id"].to_pylist(), own["value"].to_pylist(), strict=True))

@@ -17,6 +17,7 @@ from harness.browse.pictures import cover
 from harness.browse.shelf import Held, Shelf
 from harness.browse.table import Samples
 from harness.decisions.compare import column_of
+from harness.errors import HarnessError
 from harness.groups import groups_of
 from harness.interfaces import Array
 from harness.metrics.intervals import means_of
@@ -54,7 +55,10 @@ def groups_on(board: Board) -> dict[str, tuple[str, ...]]:
 def _groups(benchmark: str, written: tuple[tuple[Path, int], ...]) -> dict[str, tuple[str, ...]]:
     if benchmark not in pages.available("benchmark"):
         return {}
-    return groups_of(benchmarks.load(benchmark))
+    try:
+        return groups_of(benchmarks.load(benchmark))
+    except HarnessError:
+        return {}  # somebody is still writing it
 
 
 def group_names(board: Board) -> list[str]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from harness.beside import TABLES
 from harness.interfaces import Array
 
 
@@ -50,8 +51,8 @@ class Samples:
 def samples_of(file: Path) -> Samples:
     """Read the table beside a result; several trainings are averaged, a broken table is empty."""
     try:
-        table = pq.read_table(file, columns=["prompt_id", "seed", "metric", "value"])
-    except (OSError, pa.ArrowException):
+        table = pq.read_table(file, columns=list(TABLES["samples"])).select(TABLES["samples"])
+    except (OSError, pa.ArrowException, KeyError):
         return Samples.none()
     pairs = list(zip(table["prompt_id"].to_pylist(), table["seed"].to_pylist(), strict=True))
     rows = {pair: row for row, pair in enumerate(dict.fromkeys(pairs))}

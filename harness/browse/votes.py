@@ -23,6 +23,7 @@ from filelock import FileLock
 from pydantic import Field, ValidationError
 from scipy import special
 
+from harness.beside import below
 from harness.browse.grids import shots_by_place
 from harness.browse.shelf import Held, Shelf
 from harness.fingerprint import number_of
@@ -89,7 +90,7 @@ class Agreement:
 
 
 def place_of(reports: Path, benchmark: str) -> Path:
-    return reports / "votes" / f"{benchmark}.jsonl"
+    return below(reports / "votes", f"{benchmark}.jsonl")
 
 
 def add(file: Path, vote: Vote) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow.parquet as pq
 
+from harness.beside import read_table
 from harness.board import headline, read_result
 from harness.decisions import paired
 from harness.decisions.paired import ALPHA, Part, Tally
@@ -157,17 +157,14 @@ def column_of(metric: str) -> str:
 def read(file: Path) -> Contender:
     """Return a result file with the tables beside it; samples of several trainings are averaged."""
     result = read_result(file)
-    for kind in ("prompts", "samples"):
-        if not (beside := file.with_suffix(f".{kind}.parquet")).is_file():
-            raise UsageError(f"{beside.name} is missing beside {file}",
-                             hint="copy it there, or run the recipe again")  # fmt: skip
+    pseudo, _ = pseudo_values_beside(file)
     keys = ["metric", "prompt_id", "seed"]
-    table = pq.read_table(file.with_suffix(".samples.parquet")).group_by(keys, use_threads=False)
+    table = read_table(file, "samples").group_by(keys, use_threads=False)
     samples: dict[str, dict[tuple[str, int], float]] = {}
     for row in table.aggregate([("value", "mean")]).to_pylist():
         place = row["prompt_id"], row["seed"]
         samples.setdefault(row["metric"], {})[place] = row["value_mean"]
-    return Contender(result, pseudo_values_beside(file)[0], samples)
+    return Contender(result, pseudo, samples)
 
 
 def compare(a: Contender, b: Contender, rules: Rules | None = None) -> Comparison:

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 from scipy import stats
 
+from harness.beside import below
 from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem, UsageError
 from harness.interfaces import Array, Page
@@ -67,7 +68,7 @@ def event_of(result: Result, outcome: Known, at: str, commit: str | None, note: 
 
 
 def place_of(reports: Path, benchmark: str, recipe: str) -> Path:
-    return reports / "history" / benchmark / f"{recipe}.jsonl"
+    return below(reports / "history", benchmark, f"{recipe}.jsonl")
 
 
 def add(file: Path, event: Event) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from visiting import HOSTILE, ROOT, Visit, poison
+
+from dashboard import house, media
+from harness.browse import votes
+from harness.browse.votes import Duel
 
 PAGES = ("leaderboard", "grid", "compare", "sweep", "run", "regressions", "memorization", "images",
          "arena", "catalogue")  # fmt: skip
@@ -33,6 +39,7 @@ def test_a_page_opens(visit: Visit, page: str, theme: str) -> None:
 @pytest.mark.parametrize("page", sorted(set(PAGES) - {"catalogue"}))
 def test_an_empty_page_names_the_command_to_run(visit: Visit, page: str, reports: Path) -> None:
     shutil.rmtree(reports)
+    reports.mkdir()
     app = visit(page)
     assert not app.exception
     assert app.code[0].value.startswith("harness ")
@@ -46,6 +53,12 @@ def test_a_broken_result_breaks_no_page(visit: Visit, page: str, reports: Path) 
     (reports / "pocket-v1/pocket-base.album.zip").write_bytes(b"PK")
     (reports / "pocket-v1/pocket-base.samples.parquet").write_bytes(b"PAR1")
     (reports / "pocket-v1/pocket-base.likeness.parquet").write_bytes(b"")
+    for name in ("pocket-ninja.prompts", "pocket-ninja.samples", "pocket-ninja-broken.likeness"):
+        (reports / f"pocket-v1/{name}.parquet").write_bytes(b"PAR1")
+    whole = json.loads((reports / "pocket-v1/pocket-base.json").read_text())
+    odd = {"scores": []}, {"scores": [{**whole["scores"][0], "value": float("nan")}]}
+    for name, change in zip(("half-empty", "half-number"), odd, strict=True):
+        (reports / f"pocket-v1/{name}.json").write_text(json.dumps({**whole, **change}))
     app = visit(page)
     assert not app.exception
     if page in ("leaderboard", "grid", "compare", "run", "memorization", "images", "arena"):
@@ -159,3 +172,68 @@ def test_no_component_makes_markup_of_data() -> None:
         text = file.read_text(encoding="utf-8")
         for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert way not in text, f"{file.name} says {way}"
+
+
+def second_board(reports: Path) -> None:
+    """Let there be the same results under another benchmark's name."""
+    shutil.copytree(reports / "pocket-v1", reports / "zz-v1")
+    for file in (reports / "zz-v1").glob("*.json"):
+        document = json.loads(file.read_text())
+        if "benchmark" in document:
+            file.write_text(json.dumps({**document, "benchmark": "zz-v1"}))
+
+
+def test_until_there_are_results_of_ones_own_the_demos_are_shown_and_never_written(
+    visit: Visit, reports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_WRITE", "1")
+    shutil.move(reports, reports.with_name("later"))
+    app = visit("arena")
+    assert not app.exception
+    assert "come with the package" in app.info[0].value
+    assert not reports.exists()
+    shutil.move(reports.with_name("later"), reports)
+    time.sleep(house.FRESH)
+    app.run()
+    assert not app.exception
+    assert not app.info
+
+
+def test_the_next_page_opens_on_the_same_board(visit: Visit, reports: Path) -> None:
+    second_board(reports)
+    app = visit("leaderboard")
+    other = next(each for each in app.selectbox(key="board").options if each.startswith("zz-v1"))
+    app.selectbox(key="board").set_value(other).run()
+    app.switch_page("images.py").run()
+    assert app.selectbox(key="board").value == other
+
+
+def test_a_question_is_never_counted_for_another_pair(
+    visit: Visit, reports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_WRITE", "1")
+    monkeypatch.setattr(votes, "next_duel", lambda shelf, held, said, voter: Duel(
+        "t01", 1, "the same on every board", held[0], held[1]))  # fmt: skip
+    second_board(reports)
+    app = visit("arena")
+    for board in app.selectbox(key="board").options:
+        app.selectbox(key="board").set_value(board).run()
+        ((identity, shown),) = app.session_state["blinds"].items()
+        duel = app.session_state["asked"][identity]
+        for side, held in (("a", duel.a), ("b", duel.b)):
+            address = media._blinds[shown[side].rpartition("/")[2]]
+            assert f"/{held.name}/" in address
+            assert held.name.startswith(board.split(" ")[0])
+
+
+def test_names_and_signatures_are_no_markdown(visit: Visit, reports: Path) -> None:
+    file = reports / "pocket-v1/pocket-ninja-broken.json"
+    name = "![x](http://example.invalid/x.png)"
+    document = json.loads(file.read_text()) | {"recipe": name}
+    file.write_text(json.dumps(document))
+    app = visit("compare", a="pocket-base", b=[name, "pocket-ninja"])
+    assert app.selectbox(key="against").options == [name, "pocket-ninja"], "a list reads none"
+    file.write_text(json.dumps(document | {"signature": name}))
+    run = visit("run", id="pocket-v1/pocket-ninja-broken")
+    assert not run.exception
+    assert not any("](" in caption.value for caption in run.caption)

@@ -1,0 +1,56 @@
+"""The tables that stand beside a result file, as Parquet: single images, prompts, likenesses."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.errors import UsageError
+
+Kind = Literal["samples", "prompts", "likeness"]
+TABLES: dict[Kind, tuple[str, ...]] = {
+    "samples": ("prompt_id", "seed", "metric", "value"),
+    "prompts": ("prompt_id", "metric", "value", "base"),
+    "likeness": ("metric", "prompt_id", "seed", "other", "value", "threshold"),
+}
+"""Each, where there is something to say, with the columns that it has at least."""
+
+
+def table_beside(result: Path, kind: Kind) -> Path:
+    return result.with_suffix(f".{kind}.parquet")
+
+
+def read_table(result: Path, kind: Kind) -> pa.Table:
+    """Return a table beside a result, or refuse one that is missing, cut off or none of ours."""
+    file, hint = table_beside(result, kind), "copy it there, or run the recipe again"
+    if not file.is_file():
+        raise UsageError(f"{file.name} is missing beside {result}", hint=hint)
+    try:
+        found = pq.read_table(file)
+    except (OSError, pa.ArrowException) as error:
+        what = str(error).splitlines()[0][:200]
+        raise UsageError(f"cannot be read: {what}", where=str(file), hint=hint) from None
+    lacking = [name for name in TABLES[kind] if name not in found.column_names]
+    if lacking:
+        raise UsageError(f"has no column {lacking[0]}", where=str(file), hint=hint)
+    return found
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file whole or not at all, where it is there."""
+    if source.is_file():
+        part = target.with_name(f".{target.name}.part")
+        shutil.copyfile(source, part)
+        part.replace(target)
+
+
+def below(folder: Path, *names: str) -> Path:
+    """Return a place in a folder; a name that another's file gives must not lead out of it."""
+    for name in names:
+        if name in ("", ".", "..") or set(name) & set("/\\\0"):
+            raise UsageError(f"{name!r} cannot be the name of a file", hint="rename the result")
+    return folder.joinpath(*names)
