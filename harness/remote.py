@@ -2,13 +2,17 @@
 
 Artifacts go by key, their manifest last, so what has one is whole; what is there is not sent again,
 and a transfer that was cut goes on where it stopped. On arrival every file must have the digest
-that its manifest names, and the manifest the key that it is filed under.
+that its manifest names, and the manifest the key that it is filed under. What was changed there is
+found by a push that checks, and is sent anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import shlex
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +29,8 @@ from harness.store import MANIFEST, Store, damage, write_text
 
 AT_ONCE = 8
 """Files under way together."""
+FOLDERS = ("store", "reports")
+"""What a push makes there."""
 RESULTS = (".json", ".parquet")
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -49,6 +55,12 @@ class Remote:
 
     def __init__(self, url: str) -> None:
         self.files, self.root = _reached(url)
+        self.url = url
+
+    @property
+    def mending(self) -> str:
+        """Return what to do about an artifact that is damaged there."""
+        return f"where it is whole: `harness store push {shlex.quote(self.url)} --check`"
 
     def place(self, *parts: str) -> str:
         return "/".join((self.root.rstrip("/"), *parts))
@@ -61,14 +73,27 @@ class Remote:
             return None
         return found
 
+    def digest(self, path: str) -> str | None:
+        """Return the sha256 of a file that is there; all of it is read."""
+        try:
+            with self.files.open(path, "rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        except FileNotFoundError:
+            return None
+
+    def is_there(self, path: str) -> bool:
+        """Return whether there is such a file or folder."""
+        try:
+            self.files.info(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
     def send(self, file: Path, path: str) -> int:
-        """Write a file unless one of its size is there; return the bytes that went."""
-        size = file.stat().st_size
-        if self.size(path) == size:
-            return 0
+        """Write a file, over one that may be there; return the bytes that went."""
         self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
         self.files.put_file(str(file), path)
-        return size
+        return file.stat().st_size
 
     def fetch(self, path: str, file: Path) -> int:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -100,15 +125,19 @@ def _reached(url: str) -> tuple[Any, str]:
 
 
 def push(
-    url: str, house: Store, reports: Path, named: Sequence[Path] = (), report: Report = silent
-) -> Moved:
-    """Send the artifacts and results that the other side lacks; of `named` results, only theirs."""
+    url: str, house: Store, reports: Path, named: Sequence[Path] = (), report: Report = silent,
+    check: bool = False,
+) -> Moved:  # fmt: skip
+    """Send the artifacts and results that the other side lacks; of `named` results, only theirs.
+
+    To `check` is to read what is there, and to send anew what is not as its manifest says.
+    """
     remote = Remote(url)
     chosen = _chosen(house, named)
     results = list(named) or _results(reports)
     sent, sizes, there = 0, [], 0
     for number, artifact in enumerate(chosen):
-        if remote.size(_filed(remote, artifact)) is not None:
+        if _is_there(remote, artifact, check):
             there += 1
         else:
             sizes += _send(remote, artifact)
@@ -130,19 +159,47 @@ def _filed(remote: Remote, artifact: Artifact, name: str = MANIFEST) -> str:
     return remote.place("store", artifact.manifest["stage"], key[:2], key, name)
 
 
+def _is_there(remote: Remote, artifact: Artifact, check: bool) -> bool:
+    """Return whether the other side has an artifact, as this one or as another machine made it."""
+    if not remote.is_there(_filed(remote, artifact)):
+        return False
+    return not check or _is_whole(remote, artifact)
+
+
+def _is_whole(remote: Remote, artifact: Artifact) -> bool:
+    """Return whether an artifact is there as its manifest there says, to the byte."""
+    try:
+        _, manifest = _manifest(remote, artifact.manifest["stage"], artifact.key)
+    except StoreError:
+        return False
+    paths = [_filed(remote, artifact, name) for name in manifest["files"]]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(remote.digest, paths)) == list(manifest["files"].values())
+
+
 def _send(remote: Remote, artifact: Artifact) -> list[int]:
-    """Send an artifact's files, and its manifest when they are there."""
+    """Send an artifact's files, and its manifest when they are there.
+
+    A file that another push has left is kept where its bytes are the same: its size proves nothing.
+    """
     wrong = damage(artifact)
     if wrong:
         raise StoreError(f"is not sent: {wrong[0]}", where=str(artifact.path),
                          hint="remove the folder and run again")  # fmt: skip
+    last = _filed(remote, artifact)
+    if remote.is_there(last):
+        remote.files.rm_file(last)  # so that nothing half mended passes for whole
 
     def send(name: str) -> int:
-        return remote.send(artifact.path / name, _filed(remote, artifact, name))
+        file, path = artifact.path / name, _filed(remote, artifact, name)
+        is_alike = remote.size(path) == file.stat().st_size
+        if is_alike and remote.digest(path) == artifact.manifest["files"][name]:
+            return 0
+        return remote.send(file, path)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         sizes = list(pool.map(send, artifact.manifest["files"]))
-    return [*sizes, send(MANIFEST)]
+    return [*sizes, remote.send(artifact.path / MANIFEST, last)]
 
 
 def _results(reports: Path) -> list[Path]:
@@ -180,6 +237,9 @@ def _below(file: Path, reports: Path) -> str:
 def pull(url: str, house: Store, reports: Path, report: Report = silent) -> Moved:
     """Fetch the artifacts and results that are missing here; what arrives damaged is refused."""
     remote = Remote(url)
+    if not any(remote.is_there(remote.place(folder)) for folder in FOLDERS):
+        raise UsageError("holds neither store/ nor reports/, which a push makes", where=url,
+                         hint="is this the address that was pushed to?")  # fmt: skip
     manifests = remote.list(f"store/*/??/*/{MANIFEST}")
     fetched, sizes, there = 0, [], 0
     for number, name in enumerate(manifests):
@@ -196,9 +256,8 @@ def pull(url: str, house: Store, reports: Path, report: Report = silent) -> Move
 
 def _fetch(remote: Remote, house: Store, stage: str, key: str) -> list[int]:
     """Fetch one artifact beside the store, and put it into its place when it holds."""
+    text, manifest = _manifest(remote, stage, key)
     source = remote.place("store", stage, key[:2], key)
-    text = remote.files.cat_file(f"{source}/{MANIFEST}").decode("utf-8")
-    manifest = _holding(text, stage, key, source)
     folder = house.root / "arrivals" / key
 
     def fetch(name: str) -> int:
@@ -210,6 +269,8 @@ def _fetch(remote: Remote, house: Store, stage: str, key: str) -> list[int]:
     place = house.root / stage / key[:2] / key
     place.parent.mkdir(parents=True, exist_ok=True)
     if not (place / MANIFEST).is_file():
+        if place.exists():
+            shutil.rmtree(place)  # a folder without its manifest: never finished
         folder.replace(place)
     return [size for size in sizes if size]
 
@@ -221,23 +282,29 @@ def _fetch_file(remote: Remote, path: str, file: Path, expected: str) -> int:
     if digest_file(file) != expected:
         file.unlink()
         raise StoreError("is not what its manifest says: it was changed or cut on its way",
-                         where=path, hint="push it again from where it is whole")  # fmt: skip
+                         where=path, hint=remote.mending)  # fmt: skip
     return size
 
 
-def _holding(text: str, stage: str, key: str, where: str) -> Mapping[str, Any]:
-    """Return a manifest that is what it is filed under, and names no file outside its folder."""
+def _manifest(remote: Remote, stage: str, key: str) -> tuple[str, Mapping[str, Any]]:
+    """Return a manifest there, as text too: one that is what it is filed under.
+
+    It names no file outside its folder.
+    """
+    where = remote.place("store", stage, key[:2], key)
+    raw = remote.files.cat_file(f"{where}/{MANIFEST}")
     try:
+        text = raw.decode("utf-8")
         manifest: dict[str, Any] = json.loads(text)
         parts = [manifest[name] for name in ("stage", "version", "spec", "inputs")]
-        names = list(manifest["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError("holds no readable manifest", where=where, hint="push it again") from error
+        names = list(manifest["files"].keys())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError("holds no readable manifest", where=where, hint=remote.mending) from error
     honest = stage in STAGES and _KEY.fullmatch(key) and manifest.get("key") == key
     if not honest or digest(parts) != key or not all(map(_is_inside, names)):
         raise StoreError("is not the artifact that it is filed as", where=where,
-                         hint="remove it there, and push it again")  # fmt: skip
-    return manifest
+                         hint=remote.mending)  # fmt: skip
+    return text, manifest
 
 
 def _is_inside(name: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,15 +26,20 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Store:
-    """A store with two artifacts of two files each."""
-    store = Store(tmp_path / "here")
+    return filled(tmp_path / "here")
+
+
+def filled(root: Path, shade: int = 0) -> Store:
+    """Return a store with two artifacts of two files each; their bytes are of one `shade`."""
+    store = Store(root)
     for count in (1, 2):
         step = make_step("sample", "sample", 1, TreatSpec(count=count))
 
         def work(folder: Path, count: int = count) -> None:
             (folder / "images").mkdir()
             for number in range(2):
-                (folder / "images" / f"{number}.png").write_bytes(bytes([count, number]) * 500)
+                picture = bytes([count + shade, number]) * 500
+                (folder / "images" / f"{number}.png").write_bytes(picture)
 
         store.get_or_make(step, work)
     return store
@@ -117,6 +124,108 @@ def test_a_file_changed_on_its_way_is_refused_and_not_kept(
         remote.pull(url, there, reports)
     assert not there.find(key)
     assert not list(there.root.glob("arrivals/*/images/1.png"))
+
+
+def test_what_was_changed_there_is_sent_anew_by_a_push_that_checks(
+    url: str, here: Store, reports: Path, tmp_path: Path
+) -> None:
+    remote.push(url, here, reports)
+    files, root = fsspec.core.url_to_fs(url)
+    key = first(here).key
+    files.pipe_file(f"{root}/store/sample/{key[:2]}/{key}/images/1.png", b"x" * 1000)
+    assert remote.push(url, here, reports).there == 2
+    mended = remote.push(url, here, reports, check=True)
+    assert (mended.artifacts, mended.there, mended.files) == (1, 1, 2)
+    there = Store(tmp_path / "there")
+    assert remote.pull(url, there, reports).artifacts == 2
+    assert contents(there) == contents(here)
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"[]", b'{"key": "other"}'])
+def test_an_unreadable_manifest_is_mended_too(
+    text: bytes, url: str, here: Store, reports: Path, tmp_path: Path
+) -> None:
+    remote.push(url, here, reports)
+    files, root = fsspec.core.url_to_fs(url)
+    key = first(here).key
+    files.pipe_file(f"{root}/store/sample/{key[:2]}/{key}/manifest.json", text)
+    with pytest.raises(StoreError, match=r"no readable manifest.*--check"):
+        remote.pull(url, Store(tmp_path / "there"), reports)
+    mended = remote.push(url, here, reports, check=True)
+    assert (mended.artifacts, mended.files) == (1, 1)
+    assert remote.pull(url, Store(tmp_path / "there"), reports).artifacts == 2
+
+
+def test_what_another_machine_made_is_whole_and_is_left_as_it_is(
+    url: str, here: Store, reports: Path, tmp_path: Path
+) -> None:
+    remote.push(url, here, reports)
+    again = remote.push(url, filled(tmp_path / "other", 9), reports, check=True)
+    assert (again.artifacts, again.there, again.files) == (0, 2, 0)
+
+
+def test_a_damaged_artifact_here_mends_nothing_there(
+    url: str, here: Store, reports: Path, tmp_path: Path
+) -> None:
+    remote.push(url, here, reports)
+    files, root = fsspec.core.url_to_fs(url)
+    key = first(here).key
+    files.pipe_file(f"{root}/store/sample/{key[:2]}/{key}/images/1.png", b"x" * 1000)
+    (first(here).path / "images" / "0.png").write_bytes(b"other")
+    with pytest.raises(StoreError, match="is not sent"):
+        remote.push(url, here, reports, check=True)
+    assert files.exists(f"{root}/store/sample/{key[:2]}/{key}/manifest.json")
+
+
+def test_what_a_cut_push_of_other_bytes_has_left_is_written_over(
+    url: str, here: Store, reports: Path, tmp_path: Path
+) -> None:
+    remote.push(url, here, reports)
+    files, root = fsspec.core.url_to_fs(url)
+    for artifact in here.artifacts():
+        key = artifact.key
+        files.rm(f"{root}/store/sample/{key[:2]}/{key}/manifest.json")
+    other = filled(tmp_path / "other", 9)
+    assert remote.push(url, other, reports).files == 6
+    there = Store(tmp_path / "there")
+    assert remote.pull(url, there, reports).artifacts == 2
+    assert contents(there) == contents(other)
+
+
+def test_an_unfinished_place_gives_way_to_what_arrives(
+    url: str, here: Store, reports: Path, tmp_path: Path
+) -> None:
+    remote.push(url, here, reports)
+    there, key = Store(tmp_path / "there"), first(here).key
+    place = there.root / "sample" / key[:2] / key
+    place.mkdir(parents=True)
+    (place / "half.png").write_bytes(b"half")
+    assert remote.pull(url, there, reports).artifacts == 2
+    assert contents(there) == contents(here)
+
+
+def test_a_place_that_nobody_pushed_to_is_refused(url: str, here: Store, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"neither store/ nor reports/.*is this the address"):
+        remote.pull(url, here, tmp_path / "results")
+
+
+def test_the_advice_of_a_pull_is_a_command_that_mends(
+    command: Command, here: Store, reports: Path, tmp_path: Path
+) -> None:
+    far = f"file://{tmp_path}/far away"
+    remote.push(far, here, reports)
+    key = first(here).key
+    (tmp_path / "far away/store/sample" / key[:2] / key / "images/1.png").write_bytes(b"x")
+    there = Store(tmp_path / "there")
+    with pytest.raises(StoreError) as error:
+        remote.pull(far, there, reports)
+    advice = re.search(r"`harness (.*)`", str(error.value))
+    assert advice is not None
+    houses = ("--store", here.root, "--reports", reports)
+    ran = command(*shlex.split(advice[1]), *houses)
+    assert ran.code == 0, ran.err
+    assert "sent 1 artifacts" in ran.out
+    assert remote.pull(far, there, reports).artifacts == 2
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,9 @@ def push(
     results: Annotated[
         list[Path] | None, typer.Argument(help="Only what these result files name.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read what is there, and send anew what is damaged.")
+    ] = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -50,7 +53,7 @@ def push(
     from harness.store import Store
 
     house = Store(place_of(store).store)
-    _print(remote.push(url, house, reports, results or (), _tell), "sent", as_json)
+    _print(remote.push(url, house, reports, results or (), _tell, check), "sent", as_json)
 
 
 @store_app.command()

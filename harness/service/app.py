@@ -38,6 +38,8 @@ class Limits:
     side: int = 1536
     steps: int = 60
     letters: int = 2000
+    seconds: float = 10.0
+    """Until its body must be there."""
 
 
 class Wish(Page):
@@ -118,6 +120,8 @@ async def _timed(desk: Desk, request: Request, answer: Answer) -> Response:
         response = await answer(desk, request)
     except Refused as error:
         headers = {} if error.wait is None else {"Retry-After": str(error.wait)}
+        if error.code == 408:
+            headers["Connection"] = "close"  # what comes after this belongs to the same body
         response = _said(error.code, {"error": error.what}, headers)
     except Exception as error:
         what = error.what if isinstance(error, HarnessError) else "the image could not be drawn"
@@ -127,18 +131,17 @@ async def _timed(desk: Desk, request: Request, answer: Answer) -> Response:
 
 
 async def _image(desk: Desk, request: Request) -> Response:
-    wish = await _wish(request)
+    wish = await _wish(request, desk.limits.seconds)
     _limited(wish, desk.limits)
     sampler = _sampler(desk.model.spec.sampler, wish)
     seed = secrets.randbelow(2**31) if wish.seed is None else wish.seed
     order = Order(desk.model.prompt_id(wish.prompt), seed, wish.prompt, sampler)
     try:
-        waiting = desk.line.join(order)
+        pixels = await asyncio.wrap_future(desk.line.join(order))
     except Full as error:
         raise Refused(429, str(error), error.seconds) from error
     except Closed as error:
         raise Refused(503, str(error), 5) from error
-    pixels = await asyncio.wrap_future(waiting)
     png = _png(pixels, order, desk.model)
     if "application/json" in request.headers.get("accept", ""):
         document = {"image": base64.b64encode(png).decode(), "seed": seed, **_told(order)}
@@ -146,22 +149,31 @@ async def _image(desk: Desk, request: Request) -> Response:
     return Response(png, media_type="image/png", headers={"X-Seed": str(seed)})
 
 
-async def _wish(request: Request) -> Wish:
-    """Return what a request's body asks for."""
+async def _wish(request: Request, seconds: float) -> Wish:
+    """Return what a request's body asks for, if it comes in time."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Refused(415, "the body must be application/json")
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY:
-            raise Refused(413, f"the body is larger than {BODY} bytes")
+    try:
+        async with asyncio.timeout(seconds):
+            body = await _body(request)
+    except TimeoutError as error:
+        raise Refused(408, f"the body did not come within {seconds:g} s") from error
     try:
         return Wish.model_validate_json(body)
     except ValidationError as error:
         said = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}"
                 for each in error.errors(include_url=False, include_input=False)]  # fmt: skip
         raise Refused(422, "; ".join(said)) from error
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY:
+            raise Refused(413, f"the body is larger than {BODY} bytes")
+    return body
 
 
 def _limited(wish: Wish, limits: Limits) -> None:

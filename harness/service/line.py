@@ -1,7 +1,7 @@
 """The queue before a model: bounded, and what is alike in it is drawn together.
 
 One thread draws. Whoever comes when the queue is full is told when to come again; once it closes,
-those in it are served and nobody else.
+those in it are served and nobody else. Where nothing will ever draw, they are told why.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ class Full(HarnessError):
 class Closed(HarnessError):
     """Nobody is taken any more."""
 
+    def __init__(self, why: str) -> None:
+        super().__init__(why, hint="ask another, or later")
+
 
 class NotFinite(HarnessError):
     """The numbers of an image were not finite."""
@@ -54,6 +57,7 @@ class Line:
         self._change = threading.Condition()
         self._drawing = 0
         self._closed = False
+        self._why = "the service is stopping"
         self._pace = 1.0
         self._thread: threading.Thread | None = None
 
@@ -68,7 +72,7 @@ class Line:
         """Return what will hold the picture; refuse where there is no room, or no more service."""
         with self._change:
             if self._closed:
-                raise Closed("the service is stopping", hint="ask another, or later")
+                raise Closed(self._why)
             if len(self._waiting) >= self._limit:
                 raise Full(max(1, math.ceil(self._pace * len(self._waiting))))
             ticket = Ticket(order)
@@ -86,6 +90,15 @@ class Line:
         with self._change:
             self._closed = True
             self._change.notify_all()
+
+    def abandon(self, why: str) -> None:
+        """Take nobody else in, and refuse those who wait: there is nothing to draw with."""
+        with self._change:
+            self._closed, self._why = True, why
+            left, self._waiting = self._waiting, deque()
+            self._change.notify_all()
+        for ticket in left:
+            ticket.picture.set_exception(Closed(why))
 
     def drain(self, seconds: float | None = None) -> bool:
         """Wait until everybody is served; return whether they were."""

@@ -9,12 +9,15 @@ from types import FrameType
 
 import uvicorn
 
+from harness.errors import HarnessError
 from harness.service.app import Desk, Limits, app_of
 from harness.service.line import Line
 from harness.service.meters import Meters
 from harness.service.model import Draw, Model, load
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+GRACE = 20
+"""Seconds that a stop gives to connections when the queue is served: more than a body may take."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,13 @@ class Server(uvicorn.Server):
 
 
 def serve(model: Model, device: str, post: Post, limits: Limits) -> None:
-    """Answer requests until a signal comes."""
+    """Answer requests until a signal comes; where no weights can be loaded, raise why."""
     line, ready = Line(post.queue, post.batch), threading.Event()
     hosts = sorted(LOOPBACK | {"[::1]"}) if post.host in LOOPBACK else ["*"]
     app = app_of(Desk(model, line, Meters(), limits, ready.is_set), hosts)
     config = uvicorn.Config(
         app, post.host, post.port, log_level="warning", server_header=False, date_header=False,
-        timeout_keep_alive=5,
+        timeout_keep_alive=5, timeout_graceful_shutdown=GRACE,
     )  # fmt: skip
     server = Server(config, line)
     failed: list[Exception] = []
@@ -65,6 +68,7 @@ def serve(model: Model, device: str, post: Post, limits: Limits) -> None:
             draw: Draw = load(model, device)
         except Exception as error:
             failed.append(error)
+            line.abandon(f"the weights could not be loaded: {_told(error)}")
             server.should_exit = True
             return
         line.serve(draw)
@@ -75,3 +79,8 @@ def serve(model: Model, device: str, post: Post, limits: Limits) -> None:
     server.run()
     if failed:
         raise failed[0]
+
+
+def _told(error: Exception) -> str:
+    """Return what strangers may know of an error: our own words, or only its kind."""
+    return error.what if isinstance(error, HarnessError) else type(error).__name__

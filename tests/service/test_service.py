@@ -7,7 +7,7 @@ import base64
 import io
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from harness.errors import UsageError
 from harness.inscriptions import decipher
 from harness.recipe import Base
 from harness.service.app import BODY, Desk, Limits, app_of
-from harness.service.line import Line
+from harness.service.line import Closed, Line
 from harness.service.meters import Meters
 from harness.service.model import Model, Order, load, model_of
 from harness.steps import SampleSpec
@@ -158,6 +158,25 @@ def test_what_cannot_be_drawn_is_refused_in_words(
     assert "somewhere inside" not in answer.text
 
 
+def test_a_body_that_does_not_come_is_waited_for_no_longer() -> None:
+    limits = Limits(seconds=0.1)
+    desk = Desk(Model("ink", SPEC, {}), Line(2, 1), Meters(), limits, lambda: True)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(20)
+
+    async def post() -> httpx.Response:
+        transport = httpx.ASGITransport(app_of(desk, ["localhost"]))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.post("/images", content=half(), headers=JSON)
+
+    answer = asyncio.run(post())
+    assert answer.status_code == 408
+    assert answer.json()["error"] == "the body did not come within 0.1 s"
+    assert answer.headers["connection"] == "close"
+
+
 def test_another_content_type_is_refused_so_that_no_foreign_page_can_post(desk: Desk) -> None:
     (answer,) = together(desk, b'{"prompt": "x"}', **{"content-type": "text/plain"})
     assert answer.status_code == 415
@@ -201,6 +220,16 @@ def test_a_closed_line_serves_out_and_takes_nobody_in(desk: Desk, painter: Paint
     painter.may.set()
     assert desk.line.drain(5)
     assert all(each.done() for each in kept)
+
+
+def test_an_abandoned_line_tells_why() -> None:
+    line = Line(2, 1)
+    waiting = line.join(Order("a", 1, "x", SPEC.sampler))
+    line.abandon("there are no weights")
+    for late in (waiting.result, lambda: line.join(Order("a", 2, "x", SPEC.sampler))):
+        with pytest.raises(Closed, match="there are no weights"):
+            late()
+    assert line.drain(0)
 
 
 def test_health_readiness_and_numbers_are_told(painter: Painter) -> None:
