@@ -12,9 +12,10 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   const frame = make("div", { class: "board", tabindex: "-1" }, [table]);
   const old = root.querySelector(".board");
   const top = old ? old.scrollTop : 0;
-  root.replaceChildren(frame, legend());
   fill(Math.max(STEP, state.shown));
+  redraw(root, [frame, legend()]);
   frame.scrollTop = top;
+  body.addEventListener("focusin", (event) => { state.row = event.target.closest("tr").dataset.name; });
   frame.addEventListener("scroll", () => {
     if (frame.scrollTop + frame.clientHeight < frame.scrollHeight - 400) return;
     if (state.shown < rows.length) fill(state.shown + STEP);
@@ -60,8 +61,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       setStateValue("sort", state.sort);
     };
     return make("th", { "aria-sort": active ? (state.sort.down ? "descending" : "ascending") : "none" },
-      [make("button", { text: label + mark, title, tabindex: "0", onclick: click,
-        onkeydown: (event) => { if (event.key === "Enter") click(); } })]);
+      [make("button", { text: label + mark, title, tabindex: "0", "data-key": `head ${by}`, onclick: click })]);
   }
 
   function fill(count) {
@@ -70,14 +70,13 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   }
 
   function line(row) {
-    const box = make("input", { type: "checkbox", "aria-label": `select ${row.recipe}`, onchange: () => pick(row) });
+    const box = make("input", { type: "checkbox", "aria-label": `select ${row.recipe}`, "data-key": `box ${row.name}`, onchange: () => pick(row) });
     box.checked = state.picked.has(row.name);
     const who = make("div", { class: "who" }, [
       image(row.thumb, row.alt),
       make("div", {}, [
-        make("button", { class: "words", text: row.recipe, tabindex: "0", title: "open the run",
-          onclick: () => setTriggerValue("open", row.name),
-          onkeydown: (event) => { if (event.key === "Enter") setTriggerValue("open", row.name); } }),
+        make("button", { class: "words", text: row.recipe, tabindex: "0", title: "open the run", "data-key": `row ${row.name}`,
+          onclick: () => setTriggerValue("open", row.name) }),
         make("div", { class: "quiet clip words", text: row.summary, title: row.summary }),
         ...row.flags.map((flag) => make("div", { class: "flag", text: `⚑ ${flag}` })),
       ]),
@@ -129,11 +128,10 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
 
   function onKey(event) {
     const lines = [...body.children];
-    const at = lines.findIndex((each) => each === state.row);
+    const at = lines.findIndex((each) => each.dataset.name === state.row);
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const next = lines[Math.max(0, Math.min(lines.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))];
       if (!next || !frame.matches(":hover, :focus-within")) return false;
-      state.row = next;
       next.querySelector(".who button").focus({ preventScroll: true });
       next.scrollIntoView({ block: "nearest" });
       return true;

@@ -3,11 +3,10 @@ const MODES = [["side", "s", "Side by side"], ["slider", "l", "Slider"], ["blink
 
 export default function ({ data, parentElement, setStateValue }) {
   const root = mount(parentElement, "duel-root");
-  const state = root.state || (root.state = { scale: 1, x: 0, y: 0, split: 50, gain: 4 });
-  if (state.from !== data.at || state.pairs !== data.pairs.length) state.at = Math.min(data.at || 0, Math.max(0, data.pairs.length - 1));
-  state.from = data.at;
+  const state = root.state || (root.state = { scale: 1, x: 0, y: 0, split: 50, gain: 4, said: {}, waiting: {}, told: { at: [], mode: [] } });
+  if (heard("at") || state.pairs !== data.pairs.length) state.at = Math.max(0, Math.min(data.at || 0, data.pairs.length - 1));
+  if (heard("mode")) state.mode = MODES.some(([name]) => name === data.mode) ? data.mode : "side";
   state.pairs = data.pairs.length;
-  state.mode = state.touched || data.mode || "side";
   let flipped = false, timer = null;
   draw();
   const stop = keys(parentElement, onKey);
@@ -17,11 +16,13 @@ export default function ({ data, parentElement, setStateValue }) {
     clearInterval(timer);
     const pair = data.pairs[state.at];
     if (!pair) return root.replaceChildren(make("p", { class: "quiet", text: "no images at common prompts and seeds" }));
-    const box = make("div", { class: "duel", tabindex: "0", "aria-label": `${pair.prompt}, seed ${pair.seed}` }, [bar(pair), views(pair), below(pair)]);
+    const box = make("div", { class: "duel", tabindex: "0", "data-key": "duel", "aria-label": `${pair.prompt}, seed ${pair.seed}` }, [bar(pair), views(pair), below(pair)]);
     const many = state.mode === "side" ? Math.min(3, data.labels.length) : 1;
     const side = `${Math.round(Math.min(data.side || 460, (root.clientWidth || 960) / many - 16))}px`;
     box.style.setProperty("--side", side);
-    root.replaceChildren(box);
+    // The mouse leaves the keys with the images, so that Space and arrows go on after a click.
+    box.addEventListener("mousedown", (event) => { if (event.target.closest("button, .view")) { event.preventDefault(); box.focus({ preventScroll: true }); } });
+    redraw(root, [box]);
     root.dataset.mode = state.mode;
     root.dataset.at = String(state.at);
     root.dataset.painted = "1";
@@ -30,19 +31,19 @@ export default function ({ data, parentElement, setStateValue }) {
   }
 
   function bar(pair) {
-    const mode = ([name, key, label]) => make("button", { text: label, title: `key ${key}`, "aria-pressed": String(state.mode === name), onclick: () => choose(name) });
+    const mode = ([name, key, label]) => make("button", { text: label, title: `key ${key}`, "data-key": name, "aria-pressed": String(state.mode === name), onclick: () => choose(name) });
     return make("div", { class: "bar", role: "toolbar" }, [
       ...MODES.map(mode), make("span", { class: "space" }),
       state.mode === "difference" && gain(),
-      make("button", { text: "1:1", title: "key 0: whole image", onclick: () => zoom(1, 0, 0, true) }),
-      make("button", { text: "‹", title: "key ←", "aria-label": "previous", onclick: () => go(-1) }),
+      make("button", { text: "1:1", "data-key": "whole", title: "key 0: whole image", onclick: () => zoom(1, 0, 0, true) }),
+      make("button", { text: "‹", "data-key": "previous", title: "key ←", "aria-label": "previous", onclick: () => go(-1) }),
       make("span", { text: `${state.at + 1} of ${data.pairs.length}` }),
-      make("button", { text: "›", title: "key →", "aria-label": "next", onclick: () => go(1) }),
+      make("button", { text: "›", "data-key": "next", title: "key →", "aria-label": "next", onclick: () => go(1) }),
     ]);
   }
 
   function gain() {
-    const slide = make("input", { type: "range", min: 1, max: 16, value: state.gain, "aria-label": "gain of the difference" });
+    const slide = make("input", { type: "range", min: 1, max: 16, value: state.gain, "data-key": "gain", "aria-label": "gain of the difference" });
     slide.addEventListener("input", () => { state.gain = slide.value; root.querySelector(".gain").style.setProperty("--gain", slide.value); });
     return make("label", { class: "quiet" }, [document.createTextNode("× "), slide]);
   }
@@ -68,9 +69,8 @@ export default function ({ data, parentElement, setStateValue }) {
       const over = picture(1, pair);
       const knob = make("span", { class: "knob" });
       const box = view("slider", [picture(0, pair), over, knob, tag("a", a), tag("b", b)]);
-      box.tabIndex = 0;
-      box.setAttribute("role", "slider");
-      box.setAttribute("aria-label", `share of ${a}`);
+      const said = { tabindex: 0, role: "slider", "data-key": "split", "aria-label": `share of ${a}`, "aria-valuemin": 0, "aria-valuemax": 100 };
+      for (const [name, value] of Object.entries(said)) box.setAttribute(name, value);
       state.place = (percent) => {
         state.split = Math.max(0, Math.min(100, percent));
         over.style.clipPath = `inset(0 0 0 ${state.split}%)`;
@@ -78,6 +78,7 @@ export default function ({ data, parentElement, setStateValue }) {
         box.setAttribute("aria-valuenow", String(Math.round(state.split)));
       };
       state.place(state.split);
+      box.addEventListener("keydown", slide);
       return make("div", { class: "views" }, [box]);
     }
     if (state.mode === "blink") {
@@ -92,6 +93,13 @@ export default function ({ data, parentElement, setStateValue }) {
     const both = make("div", { class: "gain" }, [picture(0, pair), picture(1, pair)]);
     both.style.setProperty("--gain", state.gain);
     return make("div", { class: "views" }, [view("diff", [both])]);
+  }
+
+  function slide(event) {
+    const to = { ArrowRight: state.split + 5, ArrowUp: state.split + 5, ArrowLeft: state.split - 5, ArrowDown: state.split - 5, Home: 0, End: 100, " ": state.split > 50 ? 0 : 100 }[event.key];
+    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    state.place(to);
   }
 
   function tag(side, text) { return make("span", { class: `tag ${side} words`, text }); }
@@ -144,8 +152,22 @@ export default function ({ data, parentElement, setStateValue }) {
     ]);
   }
 
-  function choose(mode) { state.mode = state.touched = mode; draw(); tell("mode", mode); }
-  function tell(name, value) { clearTimeout(state[`tell${name}`]); state[`tell${name}`] = setTimeout(() => setStateValue(name, value), 250); }
+  function choose(mode) { state.mode = mode; draw(); tell("mode"); }
+
+  function tell(name) {
+    clearTimeout(state.waiting[name]);
+    state.waiting[name] = setTimeout(() => { state.told[name].push(state[name]); setStateValue(name, state[name]); }, 250);
+  }
+
+  // Whether the page says something new, and no echo, perhaps a late one, of what it was told from here.
+  function heard(name) {
+    const value = data[name], echo = state.told[name].lastIndexOf(value);
+    const is = echo < 0 && (!(name in state.said) || state.said[name] !== value);
+    state.said[name] = value;
+    state.told[name].splice(0, echo + 1);
+    if (is) { clearTimeout(state.waiting[name]); state.told[name] = []; }
+    return is;
+  }
 
   function go(step, sameSeed = false) {
     const many = data.pairs.length, from = data.pairs[state.at];
@@ -153,7 +175,7 @@ export default function ({ data, parentElement, setStateValue }) {
     if (sameSeed) for (let tries = 0; tries < many && (data.pairs[at].seed !== from.seed || data.pairs[at].prompt === from.prompt); tries++) at = (at + step + many) % many;
     state.at = at;
     draw();
-    tell("at", state.at);
+    tell("at");
   }
 
   function seed(step) {
@@ -161,7 +183,7 @@ export default function ({ data, parentElement, setStateValue }) {
     const here = same.findIndex(([, at]) => at === state.at);
     state.at = same[(here + step + same.length) % same.length][1];
     draw();
-    tell("at", state.at);
+    tell("at");
   }
 
   function ahead() {

@@ -27,14 +27,32 @@ function typing(event) {
     || target.isContentEditable || event.ctrlKey || event.metaKey || event.altKey;
 }
 
+// What is pressed with Space and Enter, and where arrows move: whatever has the focus keeps its own keys.
+const MOVED = "select, [role=radio], [role=tab], [role=option], [role=menuitem], [role=combobox], [role=slider], [role=spinbutton], [role=grid], [role=grid] *";
+const PRESSED = `a[href], button, input, summary, [role=button], [role=link], [role=checkbox], [role=switch], ${MOVED}`;
+
+function owned(event) {
+  const kept = [" ", "Enter"].includes(event.key) ? PRESSED : event.key.startsWith("Arrow") && MOVED;
+  return kept && event.composedPath()[0].matches?.(kept);
+}
+
 // Listens to keys of the whole page while a component is on it; one listener a root.
 function keys(root, handler) {
   const host = root.host || root;
   if (host.stopKeys) host.stopKeys();
-  const listen = (event) => { if (!typing(event) && handler(event)) event.preventDefault(); };
+  const listen = (event) => { if (!typing(event) && !owned(event) && handler(event)) event.preventDefault(); };
   document.addEventListener("keydown", listen);
   host.stopKeys = () => document.removeEventListener("keydown", listen);
   return host.stopKeys;
+}
+
+// Puts new children in place of the old, and the focus back on what has the same `data-key`, or else on their frame.
+function redraw(root, children) {
+  const had = root.getRootNode().activeElement;
+  const held = had && root.contains(had), key = held && had.dataset.key;
+  root.replaceChildren(...children);
+  const next = [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
+  if (held) (next || root.querySelector(":scope > [tabindex]"))?.focus({ preventScroll: true });
 }
 
 function mount(root, name) {

@@ -2,16 +2,22 @@
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const page = document.getElementById("page");
 const TABS = [["board", "Leaderboard"], ["grid", "Grid"], ["compare", "Compare"]];
-let place = null;
+const nav = make("nav"), bar = make("div", { class: "tools" }), body = make("div");
+let place = {};
+page.replaceChildren(nav, bar, body);
+
+function named(board) { return `${board.benchmark} · ${board.signature.slice(0, 8)}`; }
+
+function whole(text) { return Math.max(0, Math.floor(Number(text)) || 0); }
 
 function read() {
   const link = new URLSearchParams(location.hash.slice(1));
   return {
     view: TABS.some(([name]) => name === link.get("view")) ? link.get("view") : "board",
-    board: Math.min(Math.max(Number(link.get("board")) || 0, 0), facts.boards.length - 1),
+    board: named(facts.boards.find((board) => named(board) === link.get("board")) || facts.boards[0]),
     sort: link.get("sort") || "rank", pick: link.getAll("pick"), a: link.get("a"), b: link.getAll("b"),
-    seed: link.get("seed"), words: link.get("words") || "", page: Number(link.get("page")) || 1,
-    overlay: link.get("overlay") || "", at: Number(link.get("at")) || 0, mode: link.get("mode") || "side",
+    seed: link.get("seed"), words: link.get("words") || "", page: Math.max(1, whole(link.get("page"))),
+    overlay: link.get("overlay") || "", at: whole(link.get("at")), mode: link.get("mode") || "side",
   };
 }
 
@@ -24,8 +30,11 @@ function go(changes) {
   draw();
 }
 
+// A list that was opened by mouse leaves the keys to the images again; one that is used by keys keeps them.
 function choice(label, options, value, change) {
-  const list = make("select", { onchange: () => change(list.value) }, options.map((option) => {
+  let keyed = false;
+  const chosen = () => { if (!keyed) list.blur(); change(list.value); };
+  const list = make("select", { "data-key": label, onkeydown: () => { keyed = true; }, onchange: chosen }, options.map((option) => {
     const [name, text] = Array.isArray(option) ? option : [option, option];
     const node = make("option", { value: name, text });
     node.selected = String(name) === String(value);
@@ -35,19 +44,21 @@ function choice(label, options, value, change) {
 }
 
 function search(value) {
-  const box = make("input", { type: "search", placeholder: "words of a prompt", "aria-label": "words of a prompt", value });
+  const box = make("input", { type: "search", "data-key": "words", placeholder: "words of a prompt", "aria-label": "words of a prompt", value });
   box.addEventListener("change", () => go({ words: box.value, page: 1, at: 0 }));
   return box;
 }
 
 function draw() {
-  const link = read(), board = facts.boards[link.board];
-  const tabs = TABS.map(([name, text]) => make("button", { class: "tab", "aria-current": name === link.view ? "page" : null, text, onclick: () => go({ view: name }) }));
-  const boards = facts.boards.map((each, at) => [at, `${each.benchmark} · ${each.signature.slice(0, 8)}`]);
-  if (place?.stop) place.stop();
-  const body = make("div"), tools = make("div", { class: "tools" });
-  page.replaceChildren(make("nav", {}, [make("b", { text: facts.title }), ...tabs, make("span", { class: "gap" }), choice("Board", boards, link.board, (value) => go({ board: value, pick: [], a: null, b: [] }))]), tools, body);
-  place = { stop: { board: boardView, grid: gridView, compare: compareView }[link.view](link, board, tools, body) };
+  const link = read(), board = facts.boards.find((each) => named(each) === link.board);
+  const tabs = TABS.map(([name, text]) => make("button", { class: "tab", "data-key": name, "aria-current": name === link.view ? "page" : null, text, onclick: () => go({ view: name }) }));
+  const boards = choice("Board", facts.boards.map(named), link.board, (value) => go({ board: value, pick: [], a: null, b: [] }));
+  place.stop?.();
+  if (link.view !== "board" || place.view !== "board" || place.board !== board) body.replaceChildren();
+  redraw(nav, [make("b", { text: facts.title }), ...tabs, make("span", { class: "gap" }), boards]);
+  const tools = make("div");
+  place = { view: link.view, board, stop: { board: boardView, grid: gridView, compare: compareView }[link.view](link, board, tools) };
+  redraw(bar, [...tools.children]);
 }
 
 function sets(name) {
@@ -58,10 +69,17 @@ function sets(name) {
   };
 }
 
-function boardView(link, board, tools, body) {
-  const short = (name) => name.split("/").pop();
-  const compare = make("button", { text: "Compare", onclick: () => go({ view: "compare", a: short(link.pick[0]), b: link.pick.slice(1, 6).map(short), pick: [] }) });
-  const grid = make("button", { text: "Grid", onclick: () => go({ view: "grid" }) });
+function recipe(board, name) { return board.rows.find((row) => row.name === name)?.recipe || name; }
+
+// Says which of those that are asked for have no pictures here; nothing is shown in their place.
+function without(names) {
+  for (const name of names) body.append(make("p", { class: "quiet words", text: `no pictures of ${name} in this export` }));
+}
+
+function boardView(link, board, tools) {
+  const [first, ...others] = link.pick.slice(0, 6).map((name) => recipe(board, name));
+  const compare = make("button", { text: "Compare", "data-key": "to compare", onclick: () => go({ view: "compare", a: first, b: others, pick: [] }) });
+  const grid = make("button", { text: "Grid", "data-key": "to grid", onclick: () => go({ view: "grid" }) });
   compare.disabled = link.pick.length < 2;
   grid.disabled = !link.pick.length;
   tools.append(compare, grid, make("a", { href: "leaderboard.csv", download: true, text: "CSV" }));
@@ -77,11 +95,13 @@ function matches(shot, words) {
   return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
-function gridView(link, board, tools, body) {
-  const rows = shown(board), chosen = rows.filter((row) => link.pick.includes(row.name));
-  const columns = chosen.length ? chosen : rows.slice(0, 6);
+function gridView(link, board, tools) {
+  const rows = shown(board);
+  const columns = link.pick.length ? rows.filter((row) => link.pick.includes(row.name)) : rows.slice(0, 6);
+  without(link.pick.filter((name) => !board.shots[name]).map((name) => recipe(board, name)));
+  if (!columns.length) return null;
   const seeds = [...new Set(columns.flatMap((row) => board.shots[row.name].map((shot) => shot.seed)))].sort((a, b) => a - b);
-  const seed = Number(link.seed ?? seeds[0]);
+  const seed = seeds.find((each) => String(each) === link.seed) ?? seeds[0];
   const prompts = new Map();
   for (const row of columns) for (const shot of board.shots[row.name]) if (matches(shot, link.words)) prompts.set(shot.prompt, shot.text);
   const size = Math.max(1, Math.floor(64 / Math.max(1, columns.length)));
@@ -101,28 +121,30 @@ function gridView(link, board, tools, body) {
   return components.grid({ data, parentElement: body, setStateValue: sets("grid") });
 }
 
-function compareView(link, board, tools, body) {
+function compareView(link, board, tools) {
   const rows = shown(board), names = rows.map((row) => row.recipe);
   if (rows.length < 2) return body.append(make("p", { class: "quiet", text: "A comparison takes two results with pictures." }));
-  const a = names.includes(link.a) ? link.a : names[0];
-  const asked = link.b.filter((name) => names.includes(name) && name !== a);
-  const beside = asked.length ? asked : [names.find((name) => name !== a)];
-  const [b, ...more] = beside, rest = names.filter((name) => name !== a && name !== b);
-  tools.append(choice("A", names, a, (value) => go({ a: value })),
-    choice("B", names.filter((name) => name !== a), b, (value) => go({ b: [value, ...more.filter((name) => name !== value)] })));
+  const a = link.a ?? names.find((name) => !link.b.includes(name)) ?? names[0];
+  const asked = link.b.filter((name) => name !== a);
+  const [b, ...more] = asked.length ? asked : [names.find((name) => name !== a)], rest = [...new Set([...names, ...more])].filter((name) => name !== a && name !== b);
+  const options = (value) => [...(names.includes(value) ? [] : [[value, `${value}: no pictures`]]), ...names];
+  tools.append(choice("A", options(a), a, (value) => go({ a: value })),
+    choice("B", options(b).filter((name) => name !== a), b, (value) => go({ b: [value, ...more.filter((name) => name !== value)] })));
   if (rest.length) tools.append(choice("Beside", [["", `${more.length} more`], ...rest.map((name) => [name, `${more.includes(name) ? "✓ " : ""}${name}`])], "",
     (value) => go({ b: [b, ...(more.includes(value) ? more.filter((name) => name !== value) : [...more, value].slice(-4))] })));
   tools.append(search(link.words));
-  const labels = [a, ...beside];
+  without([a, b, ...more].filter((name) => !names.includes(name)));
+  const images = make("div"), numbers = make("div");
+  body.append(images, numbers);
+  numbers.append(...said(board, a, b));
+  if (!names.includes(a) || !names.includes(b)) return null;
+  const labels = [a, b, ...more.filter((name) => names.includes(name))];
   const shots = labels.map((name) => new Map(board.shots[rows.find((row) => row.recipe === name).name].map((shot) => [`${shot.prompt} ${shot.seed}`, shot])));
   const pairs = [...shots[0]].filter(([place, shot]) => matches(shot, link.words) && shots[1].has(place)).map(([place, { prompt, seed, text, scores }]) => {
     const all = shots.map((each) => each.get(place));
     return { prompt, seed, text, shots: all.map((shot) => ({ src: shot?.src })),
       scores: Object.keys(scores).filter((metric) => metric in all[1].scores).map((metric) => [metric, ...all.map((shot) => shot?.scores[metric] ?? "–")]) };
   });
-  const images = make("div"), numbers = make("div");
-  body.append(images, numbers);
-  numbers.append(...said(board, a, b));
   return components.duel({ data: { pairs, labels, at: link.at, mode: link.mode }, parentElement: images, setStateValue: (key, value) => { history.replaceState(null, "", `#${keep({ [key]: value })}`); } });
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -19,7 +20,6 @@ from harness.api import Place
 from harness.board import Board, as_csv
 from harness.browse import duels, pictures, standings
 from harness.browse.grids import shots_by_place, shown
-from harness.browse.pictures import SMALL
 from harness.browse.server import folder
 from harness.browse.shelf import Held, Shelf
 from harness.browse.standings import Choice
@@ -30,6 +30,8 @@ from harness.store import write_text
 PICTURED, COMPARED = 24, 6
 """Rows of a board, from the top, that come with pictures, and that are compared with each other."""
 PARTS = ("board", "grid", "duel")
+DAMAGED = (HarnessError, OSError, ValueError)
+"""What is raised where a file beside a result is not what it should be."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,9 @@ def _board(shelf: Shelf, board: Board, out: Path) -> dict[str, Any]:
     view["metrics"] = [head for head in view["metrics"] if head["name"] in shown_metrics]
     top = {row["name"] for row in view["rows"][:PICTURED]}
     held = [each for each in shelf.held() if each.name in top]
-    for each in held:
-        _copy(shelf, each, out)
     named = {row["name"]: number for number, row in enumerate(view["rows"])}
     best = sorted(held, key=lambda each: named[each.name])[:COMPARED]
-    shots = {each.name: _shots(shelf, each) for each in held}
+    shots = {each.name: _pictured(shelf, each, out) for each in held}
     for row in view["rows"]:
         row["thumb"] = next(
             (shot["src"] for shot in shots.get(row["name"], ()) if shot["src"]), None
@@ -108,14 +108,27 @@ def _board(shelf: Shelf, board: Board, out: Path) -> dict[str, Any]:
             "comparisons": _comparisons(best)}  # fmt: skip
 
 
+def _say(what: str) -> None:
+    print(what, file=sys.stderr)
+
+
+def _pictured(shelf: Shelf, held: Held, out: Path) -> list[dict[str, Any]]:
+    """Return a result's images once they are written; none where they cannot be read."""
+    try:
+        _copy(shelf, held, out)
+        return _shots(shelf, held)
+    except DAMAGED as error:
+        _say(f"{held.name} comes without pictures: {error}")
+        return []
+
+
 def _copy(shelf: Shelf, held: Held, out: Path) -> None:
     """Write the pictures of a result that are not there yet."""
     for shot in shots_by_place(shelf, held).values():
         file = out / "pictures" / (shot.picture or "-")
         if shot.picture is None or file.exists():
             continue
-        address = pictures.small(held, shot) or ""
-        served = pictures.small_at(shelf, address.removeprefix(f"{SMALL}/"))
+        served = pictures.behind(shelf, pictures.small(held, shot) or "")
         if served is not None and served.data is not None:
             part = file.with_suffix(".part")
             part.write_bytes(served.data)
@@ -134,18 +147,27 @@ def _shots(shelf: Shelf, held: Held) -> list[dict[str, Any]]:
 
 def _comparisons(held: Sequence[Held]) -> list[dict[str, Any]]:
     """Return every one of the best beside every other, as far as they can be compared."""
-    found = []
+    found, lost = [], []
     for a, b in permutations(held, 2):
         try:
-            said = duels.comparison(a, b)
-        except (HarnessError, OSError):
-            continue
-        assert a.result is not None
-        assert b.result is not None
-        changes = duels.changes(a.result, b.result)
-        found.append({
-            "a": a.recipe, "b": b.recipe, "sentence": duels.said(said),
-            "findings": duels.findings(said),
-            "changes": [[each.field, *each.values] for each in changes],
-        })  # fmt: skip
+            found.append(_compared(a, b))
+        except DAMAGED as error:
+            lost.append(f"{a.name} beside {b.name}: {error}")
+    if lost:
+        _say(f"{len(lost)} comparisons are left out, such as {lost[0]}")
+    return found
+
+
+def _compared(a: Held, b: Held) -> dict[str, Any]:
+    """Return one result beside another; what JSON cannot say is a ValueError."""
+    said = duels.comparison(a, b)
+    assert a.result is not None
+    assert b.result is not None
+    changes = duels.changes(a.result, b.result)
+    found = {
+        "a": a.recipe, "b": b.recipe, "sentence": duels.said(said),
+        "findings": duels.findings(said),
+        "changes": [[each.field, *each.values] for each in changes],
+    }  # fmt: skip
+    json.dumps(found, allow_nan=False)
     return found

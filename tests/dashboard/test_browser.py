@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest_socket
 from browsing import Server, browser_path, painted, serving
 from visiting import HOSTILE, ROOT, poison
 
+from harness import album
 from harness.api import Place
 from harness.browse import site
 from harness.interfaces import Page as Spec
@@ -24,7 +26,7 @@ from harness.records import make_step
 from harness.store import Store
 
 playwright = pytest.importorskip("playwright.sync_api")
-Page, Browser = playwright.Page, playwright.Browser
+Page, Browser, Locator = playwright.Page, playwright.Browser, playwright.Locator
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(browser_path() is None, reason="needs Chromium: apt install chromium"),
@@ -86,6 +88,16 @@ def settled(page: Page) -> None:
     page.wait_for_function(
         "!document.querySelector('[data-testid=stStatusWidget], [data-testid=stSkeleton]')"
     )
+
+
+def focused(page: Page) -> str:
+    """Return which control has the focus, wherever it is nested."""
+    found: str = page.evaluate("""() => {
+      let node = document.activeElement;
+      while (node.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+      return node.dataset.key || node.tagName;
+    }""")
+    return found
 
 
 def test_whoever_comes_first_by_a_link_finds_the_whole_dashboard(
@@ -177,6 +189,77 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
     assert root.get_attribute("data-at") == "4"
 
 
+def test_a_control_that_has_the_focus_keeps_its_own_keys(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base")
+    painted(page, ".duel-root")
+    root = page.locator(".duel-root")
+    for key, name in (("Space", "Slider"), ("Enter", "Difference"), ("Space", "Side by side")):
+        button = page.get_by_role("button", name=name, exact=True)
+        button.focus()
+        page.keyboard.press(key)
+        assert root.get_attribute("data-mode") == name.lower().split()[0]
+        assert focused(page) == name.lower().split()[0]
+    page.get_by_role("button", name="next").focus()
+    page.keyboard.press("Space")
+    assert (root.get_attribute("data-at"), root.get_attribute("data-mode")) == ("1", "side")
+    page.keyboard.press("l")
+    assert root.get_attribute("data-mode") == "slider", "a button has no letters of its own"
+    page.locator(".duel").focus()
+    page.keyboard.press("Space")
+    slider = page.get_by_role("slider", name="share of pocket-ninja")
+    assert slider.get_attribute("aria-valuenow") == "100", "the frame has none at all"
+
+
+def test_the_mouse_leaves_the_keys_with_the_images(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base")
+    painted(page, ".duel-root")
+    root = page.locator(".duel-root")
+    page.get_by_role("button", name="Slider", exact=True).click()
+    page.keyboard.press("Space")
+    slider = page.get_by_role("slider", name="share of pocket-ninja")
+    assert slider.get_attribute("aria-valuenow") == "100"
+    slider.click()
+    page.keyboard.press("ArrowDown")
+    assert root.get_attribute("data-at") == "1"
+    assert slider.get_attribute("aria-valuenow") == "50"
+
+
+def test_the_slider_is_moved_by_its_keys_and_the_images_stay(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base&mode=slider")
+    painted(page, ".duel-root")
+    slider = page.get_by_role("slider", name="share of pocket-ninja")
+    slider.focus()
+    assert slider.get_attribute("aria-valuemin") == "0"
+    assert slider.get_attribute("aria-valuemax") == "100"
+    values = []
+    for key in ("ArrowRight", "ArrowLeft", "ArrowLeft", "End", "Home"):
+        page.keyboard.press(key)
+        values.append(slider.get_attribute("aria-valuenow"))
+    assert values == ["55", "50", "45", "100", "0"]
+    assert page.locator(".duel-root").get_attribute("data-at") == "0"
+    page.locator(".duel").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.locator(".duel-root").get_attribute("data-at") == "1"
+
+
+def test_images_go_only_forward_however_late_the_server_answers(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base")
+    painted(page, ".duel-root")
+    settled(page)
+    page.evaluate("""() => {
+      const shadows = [...document.querySelectorAll('*')].map((node) => node.shadowRoot);
+      const root = shadows.map((shadow) => shadow?.querySelector('.duel-root')).find(Boolean);
+      window.seen = [root.dataset.at];
+      const see = () => { if (seen.at(-1) !== root.dataset.at) seen.push(root.dataset.at); };
+      new MutationObserver(see).observe(root, { attributes: true, attributeFilter: ['data-at'] });
+    }""")
+    for _ in range(14):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(330)
+    page.wait_for_timeout(2000)
+    assert page.evaluate("window.seen") == [str(3 * step) for step in range(15)]
+
+
 def test_more_than_two_stand_beside_each_other_and_one_is_chosen_for_the_slider(
     page: Page, server: Server
 ) -> None:
@@ -192,6 +275,29 @@ def test_more_than_two_stand_beside_each_other_and_one_is_chosen_for_the_slider(
     tags = page.locator(".duel .tag")
     tags.first.wait_for()
     assert tags.all_inner_texts() == ["pocket-ninja", "pocket-ninja-short"]
+
+
+def test_rows_are_walked_selected_and_sorted_by_keys_alone(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    painted(page, ".board-root", "5")
+    names = page.locator(".board tbody tr").evaluate_all(
+        "rows => rows.map((row) => row.dataset.name)"
+    )
+    page.locator(".board .who button").first.focus()
+    for row in (1, 2):
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("x")
+        page.wait_for_function(f"location.search.split('pick=').length === {row + 1}")
+        settled(page)
+        assert focused(page) == f"row {names[row]}"
+    assert page.locator(".board tbody tr.picked").count() == 2
+    page.get_by_role("button", name="recipe", exact=True).focus()
+    for sort in ("sort=recipe", "sort=-recipe", "sort=recipe"):
+        page.keyboard.press("Enter")
+        page.wait_for_function(f"location.search.includes('{sort}')")
+        settled(page)
+        assert focused(page) == "head recipe"
+    kept(page, "leaderboard-keys")
 
 
 def test_a_grid_is_paged_and_a_picture_opens_with_its_scores(page: Page, server: Server) -> None:
@@ -255,7 +361,8 @@ def test_a_baseline_is_accepted_in_the_browser(page: Page, server: Server, house
     painted(page, ".duel-root")
     page.get_by_text("pocket-ninja-short fails").first.wait_for()
     page.get_by_label("Why").fill("seen in a browser")
-    page.get_by_role("button", name="Accept").click()
+    page.get_by_role("button", name="Accept").focus()
+    page.keyboard.press("Space")
     page.get_by_text("accepted").first.wait_for()
     assert (house / "reports/baselines/pocket-v1/pocket-ninja-short.json").is_file()
     kept(page, "regressions-accepted")
@@ -311,3 +418,151 @@ def test_the_static_site_is_walked_from_its_files(page: Page, house: Path, tmp_p
     shown = page.locator(".grid .left .words").all_text_contents()
     assert len(shown) > 10
     kept(page, "site-grid")
+
+
+@pytest.fixture(scope="module")
+def wide(house: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A site of two boards: one whose seeds are others, and one with more rows than pictures."""
+    root = tmp_path_factory.mktemp("wide")
+    first, second = root / "reports/pocket-v1", root / "reports/zother"
+    for folder in (first, second):
+        shutil.copytree(ROOT / "reports/pocket-v1", folder)
+    for file in second.glob("*.json"):
+        document = json.loads(file.read_text())
+        file.write_text(json.dumps(document | {"benchmark": "zother", "signature": "f" * 16}))
+        target = album.place_of(file)
+        with zipfile.ZipFile(target) as old:
+            parts = {name: old.read(name) for name in old.namelist()}
+        lines = [json.loads(line) for line in parts[album.INDEX].decode().splitlines()]
+        moved = [json.dumps(line | {"seed": line["seed"] + 100}) for line in lines]
+        parts[album.INDEX] = "\n".join(moved).encode()
+        with zipfile.ZipFile(target, "w") as new:
+            for name, data in parts.items():
+                new.writestr(name, data)
+    for number in range(30):
+        for file in list(first.glob("pocket-ninja-overfit.*")):
+            name = f"zz-{number:02}"
+            copy = first / file.name.replace("pocket-ninja-overfit", name)
+            shutil.copy(file, copy)
+            if copy.suffix == ".json":
+                copy.write_text(json.dumps(json.loads(copy.read_text()) | {"recipe": name}))
+    site.write(Place(root / "store", root / "reports", quiet=True), root / "site")
+    return (root / "site/index.html").as_uri()
+
+
+def chosen(page: Page, label: str) -> Locator:
+    """Return the control of a site with a label, whatever options the label holds beside it."""
+    return page.locator(f'select[data-key="{label}"]')
+
+
+def test_a_site_shows_a_seed_that_its_board_has(page: Page, wide: str) -> None:
+    page.goto(f"{wide}#view=grid")
+    chosen(page, "Seed").select_option("2")
+    chosen(page, "Board").select_option(index=1)
+    assert chosen(page, "Seed").input_value() == "101"
+    assert page.locator(".grid .cell img").count() > 30
+    assert page.locator(".grid .none").count() == 0
+
+
+def test_a_site_says_which_results_come_without_pictures(page: Page, wide: str) -> None:
+    page.goto(wide)
+    rows = page.locator(".board tbody tr")
+    assert rows.count() == 35
+    last, other = (rows.nth(at).get_attribute("data-name").split("/")[1] for at in (34, 33))
+    rows.nth(34).locator(".who button").click()
+    page.get_by_text(f"no pictures of {last} in this export").wait_for()
+    assert page.locator(".grid").count() == 0, "nothing stands in for it"
+    kept(page, "site-no-pictures")
+    page.goto(f"{wide}#view=compare&a=pocket-ninja&b={last}")
+    page.get_by_text(f"no pictures of {last} in this export").wait_for()
+    assert page.locator(".duel").count() == 0
+    assert chosen(page, "B").input_value() == last
+    chosen(page, "B").select_option("pocket-base")
+    assert page.locator(".duel figcaption").all_inner_texts() == ["pocket-ninja", "pocket-base"]
+    page.goto(f"{wide}#view=board")
+    page.get_by_label(f"select {last}", exact=True).check()
+    page.get_by_label(f"select {other}", exact=True).check()
+    page.get_by_role("button", name="Compare").last.click()
+    for name in (last, other):
+        page.get_by_text(f"no pictures of {name} in this export").wait_for()
+    kept(page, "site-no-pictures-compared")
+
+
+@pytest.mark.parametrize("link", [
+    "board=0.5", "board=9", "board=zother", "view=compare&at=1.5", "view=compare&at=-2",
+    "view=compare&mode=none", "view=grid&page=-1", "view=grid&seed=x",
+])  # fmt: skip
+def test_a_site_opens_by_a_link_that_means_nothing(page: Page, wide: str, link: str) -> None:
+    page.goto(f"{wide}#{link}")
+    page.locator(".board tr, .duel img, .grid img").first.wait_for()
+    assert chosen(page, "Board").input_value().startswith("pocket-v1 · ")
+
+
+def test_a_link_of_a_site_names_its_board(page: Page, wide: str) -> None:
+    page.goto(wide)
+    chosen(page, "Board").select_option("zother · ffffffff")
+    assert "board=zother+%C2%B7+ffffffff" in page.url
+    page.reload()
+    assert chosen(page, "Board").input_value() == "zother · ffffffff"
+    assert page.locator(".board tbody tr").count() == 5
+
+
+def test_a_site_is_used_by_keys_alone(page: Page, wide: str) -> None:
+    page.goto(wide)
+    names = page.locator(".board tbody tr").evaluate_all(
+        "rows => rows.map((row) => row.dataset.name)"
+    )
+    page.locator(".board .who button").first.focus()
+    for row in (1, 2):
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("x")
+        assert focused(page) == f"row {names[row]}"
+        assert page.locator(".board tbody tr.picked").count() == row
+    page.get_by_role("button", name="recipe", exact=True).focus()
+    for sort in ("sort=recipe", "sort=-recipe", "sort=recipe"):
+        page.keyboard.press("Enter")
+        assert sort in page.url
+        assert focused(page) == "head recipe"
+    chosen(page, "Board").focus()
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == "Board"
+
+
+def test_an_echo_moves_no_image_but_a_link_does(page: Page, wide: str) -> None:
+    page.goto(wide)
+    seen = page.evaluate("""async () => {
+      const host = document.body.appendChild(document.createElement("div")), told = [], seen = [];
+      const pair = (_, at) => ({ prompt: `p${at}`, seed: 1, text: "", shots: [{}, {}] });
+      const pairs = Array.from({ length: 9 }, pair);
+      const setStateValue = (name, value) => told.push([name, value]);
+      const says = (at, mode = "side") => {
+        const data = { pairs, labels: ["a", "b"], at, mode };
+        components.duel({ data, parentElement: host, setStateValue });
+        const { dataset } = host.querySelector(".duel-root");
+        seen.push(`${dataset.at} ${dataset.mode}`);
+      };
+      const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key }));
+      const later = () => new Promise((done) => setTimeout(done, 300));
+      says(0);
+      press("ArrowRight");
+      await later();
+      press("ArrowRight");
+      says(1);               // the echo of the first step, while the second is on its way
+      press("d");
+      await later();
+      press("ArrowRight");
+      says(2, "side");       // an echo of the place before that of the mode
+      await later();
+      says(2, "difference");
+      says(3, "difference");
+      says(7, "slider");     // a link
+      press("ArrowRight");
+      says(4, "slider");     // a link, while something is on its way
+      await later();
+      return [seen, told];
+    }""")
+    assert seen == [
+        ["0 side", "2 side", "3 difference", "3 difference", "3 difference", "7 slider",
+         "4 slider"],
+        [["at", 1], ["at", 2], ["mode", "difference"], ["at", 3]],
+    ]  # fmt: skip
