@@ -12,11 +12,19 @@ import pyarrow.parquet as pq
 from harness.errors import UsageError
 
 Kind = Literal["samples", "prompts", "likeness"]
-TABLES: dict[Kind, tuple[str, ...]] = {
-    "samples": ("prompt_id", "seed", "metric", "value"),
-    "prompts": ("prompt_id", "metric", "value", "base"),
-    "likeness": ("metric", "prompt_id", "seed", "other", "value", "threshold"),
-}
+_WORD, _NUMBER = pa.string(), pa.float64()
+TABLES: dict[Kind, pa.Schema] = {
+    "samples": pa.schema(
+        {"prompt_id": _WORD, "seed": pa.int64(), "metric": _WORD, "value": _NUMBER}
+    ),
+    "prompts": pa.schema(
+        {"prompt_id": _WORD, "metric": _WORD, "value": _NUMBER, "base": _NUMBER}
+    ),
+    "likeness": pa.schema(
+        {"metric": _WORD, "prompt_id": _WORD, "seed": pa.int64(), "other": _WORD,
+         "value": _NUMBER, "threshold": _NUMBER}
+    ),
+}  # fmt: skip
 """Each, where there is something to say, with the columns that it has at least."""
 
 
@@ -31,12 +39,14 @@ def read_table(result: Path, kind: Kind) -> pa.Table:
         raise UsageError(f"{file.name} is missing beside {result}", hint=hint)
     try:
         found = pq.read_table(file)
+        for field in TABLES[kind]:
+            if field.name not in found.column_names:
+                raise UsageError(f"has no column {field.name}", where=str(file), hint=hint)
+            place = found.column_names.index(field.name)
+            found = found.set_column(place, field, found.column(place).cast(field.type))
     except (OSError, pa.ArrowException) as error:
         what = str(error).splitlines()[0][:200]
         raise UsageError(f"cannot be read: {what}", where=str(file), hint=hint) from None
-    lacking = [name for name in TABLES[kind] if name not in found.column_names]
-    if lacking:
-        raise UsageError(f"has no column {lacking[0]}", where=str(file), hint=hint)
     return found
 
 

@@ -139,7 +139,7 @@ class Shelf:
     def samples(self, held: Held) -> Samples:
         """Return the values of a result's images."""
         file = table_beside(held.file, "samples")
-        return self._known("samples", file, samples_of, Samples.none())
+        return self._known("samples", file, lambda _: samples_of(held.file), Samples.none())
 
     def table(self, held: Held, kind: Kind) -> pa.Table | None:
         """Return a table that stands beside a result, where it does and can be read."""

@@ -9,11 +9,10 @@ from pathlib import Path
 from sys import intern
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from harness.beside import TABLES
+from harness.beside import read_table
+from harness.errors import HarnessError
 from harness.interfaces import Array
 
 
@@ -48,11 +47,11 @@ class Samples:
         return {metric: value for metric, value in found.items() if np.isfinite(value)}
 
 
-def samples_of(file: Path) -> Samples:
-    """Read the table beside a result; several trainings are averaged, a broken table is empty."""
+def samples_of(result: Path) -> Samples:
+    """Read the table of images beside a result: trainings are averaged, a broken one is empty."""
     try:
-        table = pq.read_table(file, columns=list(TABLES["samples"])).select(TABLES["samples"])
-    except (OSError, pa.ArrowException, KeyError):
+        table = read_table(result, "samples")
+    except HarnessError:
         return Samples.none()
     pairs = list(zip(table["prompt_id"].to_pylist(), table["seed"].to_pylist(), strict=True))
     rows = {pair: row for row, pair in enumerate(dict.fromkeys(pairs))}
