@@ -78,11 +78,13 @@ def board(title: str) -> Board:
         nothing("There are no results here yet.", "harness demo")
     names = [f"{each.benchmark} · {each.signature[:8]}" for each in found]
     last = st.session_state.get("last board")
+    if last in names and "board" not in {*st.session_state, *st.query_params}:
+        st.session_state["board"] = last  # of the page before; its link is to name it too
     chosen = across[1].selectbox(
-        "Board", names, names.index(last) if last in names else 0, key="board",
-        bind="query-params", help="One benchmark and signature: only these rows can be compared.",
+        "Board", names, key="board", bind="query-params",
+        help="One benchmark and signature: only these rows can be compared.",
     )  # fmt: skip
-    st.session_state["last board"] = chosen  # the next page opens on it
+    st.session_state["last board"] = chosen
     return found[names.index(chosen)]
 
 

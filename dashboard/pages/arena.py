@@ -27,7 +27,7 @@ def main() -> None:
     said, lost = votes.read(file, board.signature)
     if lost:
         st.warning(f"{lost} lines of the votes cannot be read and are left out.")
-    tab = st.segmented_control("View", ["Vote", "Results"], default="Vote", key="view",
+    tab = st.segmented_control("View", ["Vote", "Results"], default="Vote", key="part",
                                bind="query-params", required=True)  # fmt: skip
     if tab == "Results":
         results(board, held, said)

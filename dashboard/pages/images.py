@@ -29,7 +29,7 @@ def main() -> None:
     found = images.chosen(rows, wanted)
     st.caption(f"{len(found):,} of {len(rows):,} images")
     view = st.segmented_control("View", ["Pictures", "Table", "Scatter"], default="Pictures",
-                                key="view", bind="query-params", required=True)  # fmt: skip
+                                key="shown", bind="query-params", required=True)  # fmt: skip
     if found.empty:
         st.info("No image is left; loosen the filters.")
     elif view == "Table":

@@ -19,7 +19,7 @@ from harness.browse.votes import Duel
 PAGES = ("leaderboard", "grid", "compare", "sweep", "run", "regressions", "memorization", "images",
          "arena", "catalogue")  # fmt: skip
 LINKED = ("board id a b results metrics page at mode sort view tab kind baseline candidate "
-          "threshold seeds words pick against")  # fmt: skip
+          "threshold seeds words pick against part shown")  # fmt: skip
 
 
 def test_these_are_all_pages() -> None:
