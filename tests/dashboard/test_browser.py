@@ -411,10 +411,9 @@ def test_the_static_site_is_walked_from_its_files(page: Page, house: Path, tmp_p
     kept(page, "site-compare")
     page.get_by_role("button", name="Grid").click()
     page.locator(".grid img").nth(20).wait_for()
-    page.wait_for_load_state("networkidle")
-    loaded = page.locator(".grid img").evaluate_all(
-        "images => images.filter((each) => each.complete && each.naturalWidth).length")  # fmt: skip
-    assert loaded > 10
+    page.wait_for_function(
+        "[...document.querySelectorAll('.grid img')].filter((one) => one.naturalWidth).length > 10"
+    )
     shown = page.locator(".grid .left .words").all_text_contents()
     assert len(shown) > 10
     kept(page, "site-grid")
