@@ -110,6 +110,7 @@ def _shared(files: Sequence[Path], used: Sequence[str]) -> pa.Schema:
         told_apart(used, schema.names, str(file))
         for name in used:
             kind = schema.field(name).type
+            kind = kind.value_type if pa.types.is_dictionary(kind) else kind
             try:
                 pair = [pa.schema([(name, each)]) for each in (types.get(name, kind), kind)]
                 whole = pa.unify_schemas(pair, promote_options="permissive")

@@ -90,6 +90,19 @@ def test_files_whose_numbers_differ_in_type_keep_their_values(tmp_path: Path, th
     assert both(tmp_path, source, curate={"score": {"at_least": 5}}) == ["00000000", "00000002"]
 
 
+def test_a_file_may_keep_its_words_in_a_dictionary(tmp_path: Path, there: Path) -> None:
+    words = pa.array(["g", "s"]).dictionary_encode()
+    source = parquet(there, {"rating": words}, {"rating": ["s", "g"]}, rating="rating")
+    assert both(tmp_path, source, curate={"ratings": ["g"]}) == ["00000000", "00000003"]
+
+
+def test_files_may_hold_hashes_with_and_without_a_sign(tmp_path: Path, there: Path) -> None:
+    signed, unsigned = pa.array([5, -3], pa.int64()), pa.array([2**64 - 3, 7], pa.uint64())
+    source = parquet(there, {"phash": signed}, {"phash": unsigned}, phash="phash")
+    assert both(tmp_path, source, curate={"near_duplicates": 0}) == [
+        "00000000", "00000001", "00000003"]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("later", "rule"), [([9.0, 1.5], {"score": {"at_least": 5}}), (["g", "s"], {"ratings": ["g"]})]
 )
