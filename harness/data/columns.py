@@ -109,18 +109,23 @@ def _shared(files: Sequence[Path], used: Sequence[str]) -> pa.Schema:
         require(used, schema.names, str(file))
         told_apart(used, schema.names, str(file))
         for name in used:
-            kind = schema.field(name).type
-            kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-            try:
-                pair = [pa.schema([(name, each)]) for each in (types.get(name, kind), kind)]
-                whole = pa.unify_schemas(pair, promote_options="permissive")
-            except (pa.ArrowInvalid, pa.ArrowTypeError):
-                raise UsageError(
-                    f"holds {kind} in the column {name!r}, where a file before it holds "
-                    f"{types[name]}", where=str(file), hint="write all files alike",
-                ) from None  # fmt: skip
-            types[name] = whole.field(name).type
+            types[name] = _fitting(name, types.get(name), schema.field(name).type, file)
     return pa.schema(list(types.items()))
+
+
+def _fitting(name: str, one: pa.DataType | None, other: pa.DataType, file: Path) -> pa.DataType:
+    """Return the type that values of both types fit; a dictionary's are those that it holds."""
+    import pyarrow as pa
+
+    kind = other.value_type if pa.types.is_dictionary(other) else other
+    try:
+        pair = [pa.schema([(name, each)]) for each in (one or kind, kind)]
+        return pa.unify_schemas(pair, promote_options="permissive").field(name).type
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        raise UsageError(
+            f"holds {kind} in the column {name!r}, where a file before it holds {one}",
+            where=str(file), hint="write all files alike",
+        ) from None  # fmt: skip
 
 
 def told_apart(used: Sequence[str], there: Sequence[str], where: str) -> None:
