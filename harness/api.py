@@ -18,7 +18,6 @@ from harness import album, board, card, pages
 from harness import benchmark as benchmarks
 from harness import recipe as recipes
 from harness.benchmark import Benchmark, Judgement, PromptSuite
-from harness.beside import copy_whole
 from harness.checks import cautions as cautions
 from harness.checks import check as check
 from harness.curation import Curation
@@ -49,7 +48,7 @@ from harness.run import (
     missing,
     write_result,
 )
-from harness.store import Store
+from harness.store import Store, copy_whole
 from harness.supplied import read_supplied
 from harness.sweep import STRENGTHS, Advice, Kind, Point, advise, at_checkpoints, at_strengths
 from harness.training import Train

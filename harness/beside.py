@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -48,19 +47,3 @@ def read_table(result: Path, kind: Kind) -> pa.Table:
         what = str(error).splitlines()[0][:200]
         raise UsageError(f"cannot be read: {what}", where=str(file), hint=hint) from None
     return found
-
-
-def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file whole or not at all, where it is there."""
-    if source.is_file():
-        part = target.with_name(f".{target.name}.part")
-        shutil.copyfile(source, part)
-        part.replace(target)
-
-
-def below(folder: Path, *names: str) -> Path:
-    """Return a place in a folder; a name that another's file gives must not lead out of it."""
-    for name in names:
-        if name in ("", ".", "..") or set(name) & set("/\\\0"):
-            raise UsageError(f"{name!r} cannot be the name of a file", hint="rename the result")
-    return folder.joinpath(*names)

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 VERSION = 1
 """Raised whenever the same page would give another set; part of every fingerprint."""
 KIND = "harness curated set"
-REPORT = "report.json"
+REPORT, PAGE = "report.json", "report.html"
 PARTS: dict[str | None, tuple[str, ...]] = {
+    None: (),
     "folder": ("images", "captions"), "webdataset": ("shards",), "parquet": ("pictures.parquet",),
 }  # fmt: skip
 """What each form of export is written to."""
@@ -116,12 +117,13 @@ def curate(
                          hint="name one below it, as --out set")  # fmt: skip
     fingerprint = fingerprint_of(page, order.form)
     there = _there(folder)
-    if there is not None and there["fingerprint"] == fingerprint and not order.again:
+    whole = all((folder / name).exists() for name in _parts(order.form))
+    if there is not None and whole and there["fingerprint"] == fingerprint and not order.again:
         return Curated(folder, there, True, chosen)
     _require_ours(folder)
     with _whole(folder) as work:
         made = _make(page, order.form, work, fingerprint, chosen, limits, heard)
-        write_text(work / "report.html", draw(made))
+        write_text(work / PAGE, draw(made))
         write_json(work / REPORT, made.document)
     return Curated(folder, made.document, False, chosen, made.sheet)
 
@@ -141,18 +143,23 @@ def _there(folder: Path) -> dict[str, Any] | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         found: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         if found["kind"] == KIND:
-            exported = (found["exported"] or {}).get("to")
-            parts = [folder / name for name in ("curated.parquet", *PARTS.get(exported, ()))]
-            return found if all(part.exists() for part in parts) else {**found, "fingerprint": ""}
+            return found
     if folder.is_dir() and not any(folder.iterdir()):
         return None
     raise UsageError(f"{folder} is no curated set and would be overwritten",
                      hint="give another --out, or remove it")  # fmt: skip
 
 
+def _parts(form: str | None) -> tuple[str, ...]:
+    """Return what a set of this form holds beside its report and page."""
+    from harness.data.curated import ROWS
+
+    return (ROWS, *PARTS[form])
+
+
 def _require_ours(folder: Path) -> None:
     """Refuse a folder with something that we did not write and would remove."""
-    ours = {REPORT, "report.html", "curated.parquet", *chain(*PARTS.values())}
+    ours = {REPORT, PAGE, *chain(*(_parts(form) for form in PARTS))}
     there = folder.iterdir() if folder.is_dir() else ()
     foreign = sorted(each.name for each in there if each.name not in ours)
     if foreign:

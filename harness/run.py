@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from harness import __version__, album
-from harness.beside import TABLES, copy_whole, read_table, table_beside
+from harness.beside import TABLES, read_table, table_beside
 from harness.errors import MissingPrerequisite
 from harness.interfaces import Crew, Page, Progress, Workplace
 from harness.lines import lines_of
@@ -22,7 +22,7 @@ from harness.plan import RunPlan, without
 from harness.records import Result, Step
 from harness.stages import STAGES
 from harness.steps import SampleSpec
-from harness.store import Store, read_artifact, write_text
+from harness.store import Store, copy_whole, read_artifact, write_text
 
 ALBUM = ("sample", "captions", "bare", "originals")
 """Steps whose pictures an album shows."""

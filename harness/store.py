@@ -22,7 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from harness import __version__
-from harness.errors import StoreError
+from harness.errors import StoreError, UsageError
 from harness.fingerprint import digest_file
 from harness.records import Artifact, Step, described
 
@@ -204,3 +204,19 @@ def provenance() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "packages": {name: version(name) for name in PACKAGES},
     }
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file whole or not at all, where it is there."""
+    if source.is_file():
+        part = target.with_name(f".{target.name}.part")
+        shutil.copyfile(source, part)
+        part.replace(target)
+
+
+def below(folder: Path, *names: str) -> Path:
+    """Return a place in a folder; a name that another's file gives must not lead out of it."""
+    for name in names:
+        if name in ("", ".", "..") or set(name) & set("/\\\0"):
+            raise UsageError(f"{name!r} cannot be the name of a file", hint="rename the result")
+    return folder.joinpath(*names)

@@ -16,7 +16,7 @@ from harness import benchmark as benchmarks
 from harness import recipe as recipes
 from harness.api import Place
 from harness.benchmark import Judgement
-from harness.beside import TABLES, below, copy_whole, table_beside
+from harness.beside import TABLES, table_beside
 from harness.board import read_result
 from harness.decisions import history, noise, nulls, policy
 from harness.decisions.compare import Comparison, Contender, Rules, compare_all, read
@@ -33,7 +33,7 @@ from harness.report import picture_of
 from harness.report.pairs import Look, Shown, gated, shown, worst_pairs
 from harness.run import Settings, execute
 from harness.stages.files import read_index
-from harness.store import Store
+from harness.store import Store, below, copy_whole
 
 BASELINES = "baselines"
 

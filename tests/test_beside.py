@@ -12,11 +12,12 @@ import pytest
 
 from harness import verdicts
 from harness.api import Place
-from harness.beside import TABLES, below, read_table
+from harness.beside import TABLES, read_table
 from harness.board import read_result
 from harness.browse import votes
 from harness.decisions import history
 from harness.errors import PageError, UsageError
+from harness.store import below
 
 PUBLISHED = Path(__file__).parents[1] / "reports"
 

@@ -23,12 +23,12 @@ from filelock import FileLock
 from pydantic import Field, ValidationError
 from scipy import special
 
-from harness.beside import below
 from harness.browse.grids import shots_by_place
 from harness.browse.shelf import Held, Shelf
 from harness.fingerprint import number_of
 from harness.interfaces import Array, Page
 from harness.lines import lines_of
+from harness.store import below
 
 Answer = Literal["a", "b", "tie", "neither"]
 Question = Literal["style", "prompt"]

@@ -219,7 +219,7 @@ def tag_list(column: str, kind: Kind) -> str:
     commas = f"list_transform(string_split({text}, ','), lambda t: trim(t, {literal(SPACES)}))"
     spaces = f"regexp_split_to_array({text}, {literal(f'[{SPACES}]+')})"
     split = f"CASE WHEN contains({text}, ',') THEN {commas} ELSE {spaces} END"
-    return (  # nearly every text has one space between two tags, and is split for a third
+    return (  # nearly every text has one space between two tags, and needs no more than a split
         f"CASE WHEN regexp_matches({text}, {odd}) THEN list_filter({split}, lambda t: t <> '') "
         f"ELSE string_split({text}, ' ') END"
     )

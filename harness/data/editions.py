@@ -16,8 +16,7 @@ _PLACE, _AGAIN = quoted("harness place"), quoted("harness again")
 def changes(one: Path, other: Path, limits: Limits | None = None) -> Iterator[tuple[str, str]]:
     """Yield the id of each row that differs, and how: added, removed, words, facts.
 
-    A row whose words and facts both differ comes twice. An id that returns, as one of a booster
-    does, is numbered.
+    A row whose words and facts both differ comes twice. An id that returns is numbered.
     """
     import pyarrow.parquet as pq
 

@@ -36,3 +36,14 @@ def beside(folder: Path, path: str) -> Path | None:
     file = Path(os.path.normpath(folder / path))
     inside = file.is_relative_to(os.path.normpath(folder))
     return file if inside and file.is_file() else None
+
+
+def require_utf8(name: str, where: str) -> str:
+    """Return a file's name, or refuse one that is in another encoding and so has no letters."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = name.encode("utf-8", "surrogateescape").decode("ascii", "backslashreplace")
+        raise UsageError(f"holds a file whose name is not UTF-8: {shown}", where=where,
+                         hint="rename it, as with convmv") from None  # fmt: skip
+    return name

@@ -198,7 +198,6 @@ def _said(rules: Caption) -> str:
         said = f"list_filter({said}, lambda t: t <> '')"
     if rules.important is not None:
         wanted = _list(spelling for tag in rules.important for spelling in _spellings(tag))
-        # of many words list_contains costs a tenth of what IN does
         one = f"lambda t: list_contains([{wanted}], t)"
         said = f"list_filter({said}, {one})" if wanted else "[]::VARCHAR[]"
     if not {"signatures", "duplicates"} & set(rules.clean):

@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.data.patterns import IMAGES
+from harness.data.rows import require_utf8
 from harness.errors import UsageError
 
 _NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]*)")
@@ -29,7 +30,7 @@ def rows(shard: Path) -> Iterator[tuple[str, Members]]:
             named = ((found.groups(), each) for each in tar
                      if each.isfile() and (found := _NAME.fullmatch(each.name)))  # fmt: skip
             for key, row in groupby(named, key=lambda pair: pair[0][0]):
-                _require_letters(key, shard)
+                require_utf8(key, str(shard))
                 members = {kind.lower(): each for (_, kind), each in row}
                 if image_of(members):
                     yield key, members
@@ -37,16 +38,6 @@ def rows(shard: Path) -> Iterator[tuple[str, Members]]:
     except tarfile.TarError as error:
         raise UsageError(f"is no plain tar file that can be read: {error}", where=str(shard),
                          hint="fetch it again, or unpack .tar.gz to .tar") from error  # fmt: skip
-
-
-def _require_letters(key: str, shard: Path) -> None:
-    """Refuse a member whose name is not UTF-8."""
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        shown = key.encode("utf-8", "surrogateescape").decode("ascii", "backslashreplace")
-        raise UsageError(f"has a member whose name is not UTF-8: {shown}", where=str(shard),
-                         hint="pack it again under another name") from None  # fmt: skip
 
 
 def _require_end(shard: Path, offset: int) -> None:

@@ -11,8 +11,7 @@ from pydantic import Field
 
 from harness.data import shards
 from harness.data.patterns import IMAGES, content_of, files_of
-from harness.data.rows import id_of
-from harness.errors import UsageError
+from harness.data.rows import id_of, require_utf8
 from harness.fingerprint import digest, digest_input
 from harness.interfaces import SourceSpec
 from harness.pocket import world
@@ -77,7 +76,7 @@ class Folder(SourceSpec):
             below[:] = [name for name in below if self.recursive and not name.startswith(".")]
             found += [Path(folder, name) for name in names if not name.startswith(".")]
         return sorted(
-            (_utf8(file.relative_to(self.path).as_posix(), self.path), file)
+            (require_utf8(file.relative_to(self.path).as_posix(), self.path), file)
             for file in found if file.is_file()
         )  # fmt: skip
 
@@ -212,14 +211,3 @@ class Webdataset(SourceSpec):
 
     def card(self) -> Path | None:
         return next((file.parent / CARD for file in files_of(self.files)), None)
-
-
-def _utf8(name: str, folder: str) -> str:
-    """Return a file's name, or refuse one that is in another encoding and so has no letters."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(name).decode("ascii", "backslashreplace")
-        raise UsageError(f"holds a file whose name is not UTF-8: {shown}", where=folder,
-                         hint="rename it, as with convmv") from None  # fmt: skip
-    return name

@@ -16,12 +16,12 @@ import numpy as np
 from pydantic import Field, ValidationError
 from scipy import stats
 
-from harness.beside import below
 from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem, UsageError
 from harness.interfaces import Array, Page
 from harness.lines import lines_of
 from harness.records import Result
+from harness.store import below
 
 Known = Literal["accepted", "kept", "pass", "fail", "under-powered"]
 LEAST = 4

@@ -70,7 +70,7 @@ def peak_memory_mb(device: str) -> int:
     if device != "cpu":
         return round(torch.cuda.max_memory_allocated() / 2**20)
     if _STATUS.exists():
-        line = next(line for line in _STATUS.open() if line.startswith("VmHWM"))
+        line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
         return round(int(line.split()[1]) / 2**10)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

@@ -277,12 +277,16 @@ def test_more_than_two_stand_beside_each_other_and_one_is_chosen_for_the_slider(
     assert tags.all_inner_texts() == ["pocket-ninja", "pocket-ninja-short"]
 
 
+def order(page: Page) -> list[str]:
+    """Return the names of a board's rows from the top."""
+    rows = page.locator(".board tbody tr")
+    return [str(row.get_attribute("data-name")) for row in rows.all()]
+
+
 def test_rows_are_walked_selected_and_sorted_by_keys_alone(page: Page, server: Server) -> None:
     page.goto(server.url)
     painted(page, ".board-root", "5")
-    names = page.locator(".board tbody tr").evaluate_all(
-        "rows => rows.map((row) => row.dataset.name)"
-    )
+    names = order(page)
     page.locator(".board .who button").first.focus()
     for row in (1, 2):
         page.keyboard.press("ArrowDown")
@@ -508,9 +512,7 @@ def test_a_link_of_a_site_names_its_board(page: Page, wide: str) -> None:
 
 def test_a_site_is_used_by_keys_alone(page: Page, wide: str) -> None:
     page.goto(wide)
-    names = page.locator(".board tbody tr").evaluate_all(
-        "rows => rows.map((row) => row.dataset.name)"
-    )
+    names = order(page)
     page.locator(".board .who button").first.focus()
     for row in (1, 2):
         page.keyboard.press("ArrowDown")

@@ -232,5 +232,5 @@ def test_a_member_whose_name_has_no_letters_is_refused(there: Path) -> None:
     block = bytes(data[:148]) + b" " * 8 + bytes(data[156:512])
     data[148:156] = f"{sum(block):06o}\0 ".encode()
     (there / "0.tar").write_bytes(bytes(data))
-    with pytest.raises(UsageError, match=r"a member whose name is not UTF-8: \\x83"):
+    with pytest.raises(UsageError, match=r"a file whose name is not UTF-8: \\x83"):
         list(source.ids())
