@@ -37,7 +37,7 @@ dashboard: $(READY)  ## browse the results
 	$(BIN)/harness dashboard
 
 bake: $(READY)  ## train the pocket models again, from a seed, on a CPU
-	$(BIN)/python -m harness.pocket.bake
+	$(BIN)/python -m tools.bake.bake
 
 schema: $(READY)  ## write the JSON Schemas of the pages
 	$(BIN)/harness schema

@@ -1,1 +1,1 @@
-"""The dashboard: thin pages over `harness.browse`; no network library is loaded here."""
+"""The dashboard: thin pages over `harness.views`; no network library is loaded here."""

@@ -26,7 +26,7 @@ FIRST = (
     "dashboard.charts",
     "dashboard.components",
     "dashboard.running",
-    "harness.browse.standings",
+    "harness.views.standings",
 )
 """What the first visitor would wait for otherwise."""
 

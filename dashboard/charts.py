@@ -8,8 +8,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from harness.browse.copies import Nearness
 from harness.decisions.history import Event
+from harness.views.copies import Nearness
 
 ACCENT, GOOD, QUIET = "#e0702c", "#2f9e62", "#8a8794"
 

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 import streamlit as st
 
 from harness.api import Place, default_store
-from harness.board import Board
-from harness.browse import runs
-from harness.browse.server import shown
-from harness.browse.shelf import Held, Shelf
+from harness.decisions.leaderboard import Board
+from harness.views import runs
+from harness.views.server import shown
+from harness.views.shelf import Held, Shelf
 
 FRESH = 2.0
 """Seconds in which one look at the reports answers everybody."""

@@ -12,8 +12,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dashboard import house
-from harness.browse import pictures
-from harness.browse.pictures import COVER, SMALL, WHOLE, Served
+from harness.views import pictures
+from harness.views.pictures import COVER, SMALL, WHOLE, Served
 
 KEPT = {
     "Cache-Control": "public, max-age=31536000, immutable",

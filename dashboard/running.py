@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import house
-from harness import live
-from harness.live import Doing
-from harness.report import duration
+from harness.pipeline.watch import live
+from harness.pipeline.watch.live import Doing
+from harness.report.numbers import duration
 
 SECONDS = 2.0
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.quarrels import Quarrel
+from harness.conflicts import Quarrel
 
 Array = NDArray[np.float64]
 

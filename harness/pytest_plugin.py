@@ -19,7 +19,7 @@ import pytest
 
 if TYPE_CHECKING:
     from harness.api import Place
-    from harness.verdicts import Gated
+    from harness.api.verdicts import Gated
 
 SETTINGS = {
     "harness_store": ("where artifacts are kept", ".harness/store"),
@@ -47,7 +47,7 @@ class Candidate:
 
         `baseline` is a file, or the name of a baseline that was accepted below the reports.
         """
-        from harness import verdicts
+        from harness.api import verdicts
         from harness.report.gate import gate_text
 
         against = verdicts.find_baseline(str(baseline), self.place.reports)

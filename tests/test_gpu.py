@@ -13,11 +13,11 @@ import torch
 from full_size import full_size, write_pictures, write_sdxl
 from schooling import School, school
 
-from harness import recipe as recipes
+from harness.diffusion.memory import memory_of, samples_per_pass
 from harness.interfaces import Progress, Workplace
-from harness.learning import loop
-from harness.sizes.memory import memory_of, samples_per_pass
-from harness.training import Train
+from harness.pages import recipe as recipes
+from harness.pages.train import Train
+from harness.training import loop
 
 pytestmark = [
     pytest.mark.gpu,

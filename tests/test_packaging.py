@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import pages
+from harness.pages import yaml as pages
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]

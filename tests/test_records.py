@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Literal
 import pytest
 from pydantic import create_model
 
-from harness.dataset import Curate, Data
 from harness.extractors.specs import Classifier, Inception, OpenClip
 from harness.interfaces import OptimizerSpec, Page
 from harness.metrics.specs.fidelity import Kid
+from harness.pages.data import Curate, Data
+from harness.pages.train import Phase
 from harness.records import described, extractor_name, make_step
-from harness.training import Phase
 
 Shape: type[Page] = create_model("Shape", __base__=Page, rank=(int, ...))
 ShapeWithNews: type[Page] = create_model(
@@ -123,7 +123,7 @@ def test_extractors_with_other_options_have_other_names() -> None:
 
 
 PROGRAM = """
-from harness.dataset import Caption, Data
+from harness.pages.data import Caption, Data
 from harness.records import make_step
 page = {"source": {"use": "pocket", "set": "ninja", "count": 10},
         "caption": {"rating_tags": {"explicit": "nsfw", "general": "safe", "other": "x"}}}

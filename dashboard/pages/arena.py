@@ -8,13 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, components, house, media
-from harness.board import Board
-from harness.browse import votes
-from harness.browse.grids import shots_by_place
-from harness.browse.pictures import small, whole
-from harness.browse.shelf import Held
-from harness.browse.votes import QUESTIONS, Duel, Question, Vote
 from harness.decisions.compare import column_of
+from harness.decisions.leaderboard import Board
+from harness.views import votes
+from harness.views.grids import shots_by_place
+from harness.views.pictures import small, whole
+from harness.views.shelf import Held
+from harness.views.votes import QUESTIONS, Duel, Question, Vote
 
 FEW = 30
 """Votes below which a table says that it is too early."""

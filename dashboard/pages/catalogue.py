@@ -6,12 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import house
-from harness import pages, plugins
-from harness.benchmark import PromptSuite
-from harness.browse.datasets import datasets
-from harness.catalogue import catalogue
+from harness import plugins
 from harness.errors import HarnessError
 from harness.interfaces import MetricSpec
+from harness.pages import yaml as pages
+from harness.pages.benchmark import PromptSuite
+from harness.pages.catalogue import catalogue
+from harness.views.datasets import datasets
 
 KINDS = (
     "recipes",

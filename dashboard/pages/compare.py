@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import components, house
-from harness.browse import duels
-from harness.browse.shelf import Held
 from harness.errors import HarnessError
+from harness.views import duels
+from harness.views.shelf import Held
 
 
 def main() -> None:

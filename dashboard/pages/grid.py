@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import components, house, running
-from harness.browse import curves, grids
-from harness.browse.grids import AXES, Layout
-from harness.browse.shelf import Held
 from harness.decisions.compare import column_of
+from harness.views import curves, grids
+from harness.views.grids import AXES, Layout
+from harness.views.shelf import Held
 
 LEADERBOARD = "the leaderboard"
 

@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, components, house
-from harness.board import inert
-from harness.browse import images, standings
-from harness.browse.images import Wanted
-from harness.browse.shelf import Held
+from harness.report.numbers import inert
+from harness.views import images, standings
+from harness.views.images import Wanted
+from harness.views.shelf import Held
 
 PAGE = 60
 ALL = "all prompts"

@@ -7,9 +7,10 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import charts, components, house, running
-from harness import board as boards
-from harness.browse import standings
-from harness.browse.standings import Choice
+from harness.decisions import leaderboard as boards
+from harness.report.leaderboard import as_csv
+from harness.views import standings
+from harness.views.standings import Choice
 
 ALL = "all prompts"
 ROWS = 120
@@ -74,7 +75,7 @@ def actions(board: boards.Board, picked: list[str]) -> None:
                 "grid.py",
                 query_params={"results": [short(name) for name in picked[: house.MOST]]},
             )
-        st.download_button("CSV", lambda: boards.as_csv([board]), "leaderboard.csv", "text/csv",
+        st.download_button("CSV", lambda: as_csv([board]), "leaderboard.csv", "text/csv",
                            on_click="ignore", icon=":material/download:")  # fmt: skip
 
 

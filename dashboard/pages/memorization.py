@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import charts, components, house
-from harness.browse import copies
-from harness.browse.copies import Nearness
-from harness.browse.shelf import Held
 from harness.decisions.compare import column_of
+from harness.views import copies
+from harness.views.copies import Nearness
+from harness.views.shelf import Held
 
 SHOWN = 24
 

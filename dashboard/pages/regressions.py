@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, components, house
-from harness import verdicts
-from harness.browse import regressions
-from harness.browse.shelf import Held
+from harness.api import verdicts
 from harness.errors import HarnessError
+from harness.views import regressions
+from harness.views.shelf import Held
 
 COLOURS = {"pass": "green", "fail": "red", "under-powered": "yellow"}
 ICONS = {"pass": ":material/check:", "fail": ":material/close:",

@@ -6,11 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, components, house, running
-from harness.board import cell
-from harness.browse import grids, runs
-from harness.browse.grids import Layout
-from harness.browse.shelf import Held
 from harness.records import Result
+from harness.report.numbers import cell
+from harness.views import grids, runs
+from harness.views.grids import Layout
+from harness.views.shelf import Held
 
 
 def main() -> None:

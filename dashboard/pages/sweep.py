@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import charts, components, house
-from harness.browse import curves, grids
-from harness.browse.curves import Sweep
-from harness.browse.grids import Layout
+from harness.views import curves, grids
+from harness.views.curves import Sweep
+from harness.views.grids import Layout
 
 
 def main() -> None:

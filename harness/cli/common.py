@@ -115,8 +115,8 @@ def write_page(
     file: Path, boards: Any, place: Place, title: str, seed_limit: int = 1, parts: Any = ()
 ) -> None:
     from harness import api
-    from harness.report import html
-    from harness.store import write_text
+    from harness.files import write_text
+    from harness.report.page import html
 
     cards = {
         board.benchmark: card

@@ -33,8 +33,8 @@ def curate(
     as_json: Json = False,
 ) -> None:
     """Dataset rows → a curated, captioned, bucketed set, and why rows were dropped."""
-    from harness.curation import Order
-    from harness.curation import curate as make
+    from harness.pipeline.curate import Order
+    from harness.pipeline.curate import curate as make
     from harness.report.curation import curation_page, print_curated
 
     order = Order(config, out, to.value if to else None, again)

@@ -36,8 +36,8 @@ def diff_data(
     as_json: Json = False,
 ) -> None:
     """What two data sets differ in: rows added, removed and changed, licence and version."""
-    from harness.differences import between, told
-    from harness.store import Store
+    from harness.pipeline.diff_data import between, told
+    from harness.pipeline.store.local import Store
 
     found = between(a, b, Store(place_of(store).store))
     if as_json:

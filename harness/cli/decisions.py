@@ -61,7 +61,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """What A is beside B, paired by prompt: better, worse, no difference, or not to be told yet."""
-    from harness import verdicts
+    from harness.api import verdicts
     from harness.decisions.compare import Rules
     from harness.report import comparison as words
 
@@ -121,7 +121,7 @@ def gate(
     as_json: Json = False,
 ) -> None:
     """Pass, fail (exit 3) or not enough evidence (exit 4), beside an accepted baseline."""
-    from harness import verdicts
+    from harness.api import verdicts
 
     place = place_of(store, reports, device)
     if accept:
@@ -129,8 +129,8 @@ def gate(
         return show({"baseline": str(file)}) if as_json else print(f"accepted: {file}")
     if baseline is None:
         raise UsageError("gate needs --baseline FILE", hint="--accept writes the first one")
+    from harness.files import write_text
     from harness.report import gate as words
-    from harness.store import write_text
 
     found = verdicts.gate(recipe, baseline, place, policy, replicates)
     worst = verdicts.worst_of(found, place) if html or summary else ()
@@ -162,8 +162,8 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """A baseline against itself: what noise does, and how often a gate raises a false alarm."""
-    from harness import verdicts
-    from harness.report.equals import calibration_document, print_calibration
+    from harness.api import verdicts
+    from harness.report.reproduction import calibration_document, print_calibration
 
     found = verdicts.calibrate(
         benchmark, recipe, place_of(store, reports, device), draws, trainings
@@ -184,9 +184,9 @@ def history(
     as_json: Json = False,
 ) -> None:
     """A recipe over time: gates, accepted baselines, and where values stepped."""
-    from harness import verdicts
+    from harness.api import verdicts
     from harness.decisions.history import document
-    from harness.report.equals import print_history
+    from harness.report.reproduction import print_history
 
     events, steps = verdicts.recall(recipe, benchmark, reports)
     if as_json:
@@ -204,8 +204,8 @@ def reproduce(
     as_json: Json = False,
 ) -> None:
     """A published result made again from nothing: inside its window, or outside (exit 3)."""
-    from harness import verdicts
-    from harness.report.equals import print_reproduction, reproduction_document
+    from harness.api import verdicts
+    from harness.report.reproduction import print_reproduction, reproduction_document
 
     found = verdicts.reproduce(result, place_of(store, reports, device))
     if as_json:

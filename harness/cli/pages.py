@@ -28,7 +28,7 @@ from harness.cli.common import (
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.forecast import Planned
+    from harness.pipeline.forecast import Planned
 
 
 @app.command("list")
@@ -41,7 +41,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """What there is: recipes, benchmarks, suites and plugins."""
-    from harness.catalogue import catalogue
+    from harness.pages.catalogue import catalogue
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f"there is no list of {kind!r}", hint=", ".join(KINDS))
@@ -102,8 +102,8 @@ def plan(
 ) -> None:
     """Steps, what is done and to do, what it will cost and whether it fits. Runs nothing."""
     from harness import api
-    from harness.forecast.scale import scales_of, table
-    from harness.report import plan_text
+    from harness.pipeline.forecast.scale import scales_of, table
+    from harness.report.text import plan_text
 
     many = scales_of(nodes) if nodes else ()
     planned = api.plan_all(recipes, benchmark, place_of(store).store, card, many, pictures)
@@ -140,7 +140,7 @@ def schema(
 ) -> None:
     """Write the JSON Schema of every kind of page, for editors."""
     from harness import api
-    from harness.store import write_text
+    from harness.files import write_text
 
     for name, text in api.schemas().items():
         write_text(out / name, text)

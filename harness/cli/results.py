@@ -42,21 +42,22 @@ def leaderboard(
     as_json: Json = False,
 ) -> None:
     """Who is ahead, and by how much that is known."""
-    from harness import api, board
+    from harness import api
+    from harness.report.leaderboard import as_csv, as_markdown, board_document
 
     found = api.leaderboard(reports, benchmark)
     if html is not None:
         write_page(html, found, place_of(store, reports), "Leaderboard")
     if as_json:
-        documents = [board.as_json(each) for each in found]
+        documents = [board_document(each) for each in found]
         others = {"others": documents[1:]} if documents[1:] else {}
         show({**documents[0], **others})
     elif csv:
-        print(board.as_csv(found), end="")
+        print(as_csv(found), end="")
     elif markdown:
-        print(board.as_markdown(found, everything), end="")
+        print(as_markdown(found, everything), end="")
     elif html is None:
-        from harness.report import print_boards
+        from harness.report.leaderboard import print_boards
 
         print_boards(found, console(), everything)
 
@@ -74,10 +75,13 @@ def report(
     as_json: Json = False,
 ) -> None:
     """One result: its scores, also by suite and tag, and as an HTML page with all its images."""
-    from harness import api, board
-    from harness.report import print_groups, result_text
+    from harness import api
+    from harness.decisions import leaderboard as board
+    from harness.pipeline.results.read import read_result
+    from harness.report.breakdown import print_groups
+    from harness.report.text import result_text
 
-    read, parts = board.read_result(result), api.parts_of(result)
+    read, parts = read_result(result), api.parts_of(result)
     if html is not None:
         place = place_of(store, reports)
         write_page(html, board.boards([read]), place, read.recipe, seed_limit=100, parts=parts)

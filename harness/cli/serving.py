@@ -43,12 +43,12 @@ def serve(
         if find_spec(package) is None:
             raise MissingPrerequisite(f"serve needs {package}", hint="pip install 'harness[serve]'")
     from harness import api
-    from harness import benchmark as benchmarks
-    from harness.service.app import Limits
-    from harness.service.model import model_of
-    from harness.service.run import Post
-    from harness.service.run import serve as run
-    from harness.store import Store
+    from harness.delivery.service.app import Limits
+    from harness.delivery.service.model import model_of
+    from harness.delivery.service.run import Post
+    from harness.delivery.service.run import serve as run
+    from harness.pages import benchmark as benchmarks
+    from harness.pipeline.store.local import Store
 
     default = "pocket-v1" if (base or "").startswith("pocket/") else "naruto-v1"
     judgement = None if source.suffix == ".json" else benchmarks.load(benchmark or default)

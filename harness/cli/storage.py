@@ -23,7 +23,7 @@ from harness.cli.common import (
 
 if TYPE_CHECKING:
     from harness.interfaces import Progress
-    from harness.remote import Moved
+    from harness.pipeline.store.remote import Moved
 
 store_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None,
@@ -49,8 +49,8 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Send what the other side lacks: artifacts by key, then result files."""
-    from harness import remote
-    from harness.store import Store
+    from harness.pipeline.store import remote
+    from harness.pipeline.store.local import Store
 
     house = Store(place_of(store).store)
     _print(remote.push(url, house, reports, results or (), _tell, check), "sent", as_json)
@@ -66,8 +66,8 @@ def pull(
     as_json: Json = False,
 ) -> None:
     """Fetch what is missing here, and refuse what arrives damaged."""
-    from harness import remote
-    from harness.store import Store
+    from harness.pipeline.store import remote
+    from harness.pipeline.store.local import Store
 
     _print(remote.pull(url, Store(place_of(store).store), reports, _tell), "fetched", as_json)
 

@@ -39,8 +39,8 @@ def dashboard(
     as_json: Json = False,
 ) -> None:
     """Browse results in a browser: read-only, on this machine alone, unless told otherwise."""
-    from harness.browse.server import serve
-    from harness.browse.site import write
+    from harness.views.server import serve
+    from harness.views.site import write
 
     place = place_of(store, reports)
     if export is None:

@@ -30,7 +30,7 @@ from harness.cli.common import (
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.run import Outcome
+    from harness.pipeline.run import Outcome
 
 
 class Over(StrEnum):
@@ -94,7 +94,8 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """The pocket leaderboard, from nothing to an HTML page, on any CPU."""
-    from harness import api, board
+    from harness import api
+    from harness.report.leaderboard import board_document
 
     place = place_of(store, reports, device)
     outcomes = api.run(api.DEMO, api.DEFAULT_BENCHMARK, place)
@@ -104,8 +105,8 @@ def demo(
     ]  # fmt: skip
     write_page(html, found, place, "The pocket leaderboard")
     if as_json:
-        return show(board.as_json(found[0]))
-    from harness.report import print_boards
+        return show(board_document(found[0]))
+    from harness.report.leaderboard import print_boards
 
     print_boards(found, console())
 
@@ -124,7 +125,7 @@ def sanity(
 ) -> None:
     """A benchmark's sanity card: known damage, and which metric notices it."""
     from harness import api
-    from harness.report.card import card_document, print_card
+    from harness.report.sanity import card_document, print_card
 
     chosen = benchmark or api.DEFAULT_BENCHMARK
     found = api.sanity(chosen, place_of(store, reports, device), base)
@@ -151,8 +152,8 @@ def sweep(
 ) -> None:
     """An adapter at many strengths, or at its checkpoints, and which to take."""
     from harness import api
+    from harness.files import write_text
     from harness.report.sweep import print_sweep, sweep_document, sweep_page
-    from harness.store import write_text
 
     place = place_of(store, reports, device)
     points, advice = api.sweep_over(recipe, over.value, benchmark, place, _numbers(at))
@@ -228,7 +229,7 @@ def _print_outcomes(outcomes: list[Outcome], as_json: bool) -> None:
         return show({"results": [_outcome(outcome) for outcome in outcomes]})
     from rich.console import Console
 
-    from harness.report import outcome_text
+    from harness.report.text import outcome_text
 
     for outcome in outcomes:
         Console(highlight=False).print(outcome_text(outcome), markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.training import Buckets
+from harness.pages.train import Buckets
 
 Shape = tuple[int, int]
 """Height and width in pixels."""

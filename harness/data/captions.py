@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.data.cleaning import clean_tags, clean_text
 from harness.data.facts import value_of, word_of, year_of
-from harness.dataset import Bound, Caption, spoken
 from harness.fingerprint import number_of
+from harness.pages.data import Bound, Caption, spoken
 
 READINGS = 8
 """How many readings of a picture's words are prepared where they vary."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.data.facts import below, hash_of, lot, value_of, word_of
 from harness.data.neighbours import Neighbours
-from harness.dataset import Curate, TagRules, spoken
 from harness.interfaces import Picture
+from harness.pages.data import Curate, TagRules, spoken
 
 SUBSET = "harness subset v1"
 """What a row's lot is drawn with, beside the salt and its id."""

@@ -18,10 +18,10 @@ from harness.data.facts import NUMBER
 from harness.data.mixing import drawn, portion
 from harness.data.rules import Rules
 from harness.data.tables import wider
-from harness.dataset import Data
 from harness.errors import UsageError
 from harness.interfaces import Array, SourceSpec
-from harness.training import Buckets
+from harness.pages.data import Data
+from harness.pages.train import Buckets
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.data.facts import lot
-from harness.dataset import Booster, portions
 from harness.errors import UsageError
+from harness.pages.data import Booster, portions
 
 BOOSTER = "harness booster v1"
 

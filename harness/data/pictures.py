@@ -20,7 +20,7 @@ from harness.data.reading import Unfit, read
 from harness.data.specs import Parquet
 from harness.errors import UsageError
 from harness.interfaces import Picture, SourceSpec
-from harness.reading import Reading
+from harness.pages.decoding import Reading
 
 Form = Literal["folder", "webdataset", "parquet"]
 SHARD = 1000

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from harness.data.colours import is_deep, is_see_through, kind_of, plain, to_srgb
 from harness.interfaces import Picture
-from harness.reading import Reading
+from harness.pages.decoding import Reading
 
 RULES = {
     "rotated": "turned upright as its EXIF says",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.data.columns import kind_of, told_apart
 from harness.data.rows import require
-from harness.dataset import Recaption
 from harness.errors import UsageError
 from harness.interfaces import Picture
+from harness.pages.data import Recaption
 
 
 def check(spec: Recaption) -> None:

@@ -16,8 +16,8 @@ from harness.data.cleaning import SIGNATURES, patterns
 from harness.data.columns import Metadata, literal
 from harness.data.curate import SUBSET
 from harness.data.facts import below
-from harness.dataset import Bound, Caption, Curate, Recaption, Span, TagRules, spoken
-from harness.parts import BELOW, RULE, Part
+from harness.pages.data import Bound, Caption, Curate, Recaption, Span, TagRules, spoken
+from harness.pages.split import BELOW, RULE, Part
 
 
 @dataclass(frozen=True)

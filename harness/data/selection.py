@@ -12,8 +12,8 @@ from harness.data.mixing import drawn, portion
 from harness.data.reading import Unfit, read
 from harness.data.recaption import recaptioned
 from harness.interfaces import Picture, SourceSpec
-from harness.parts import belongs
-from harness.steps import DataSpec
+from harness.pages.split import belongs
+from harness.pages.stages import DataSpec
 
 
 def select(spec: DataSpec, dropped: Counter[str]) -> Iterator[Picture]:

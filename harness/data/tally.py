@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.data.neighbours import Neighbours
 from harness.data.reading import DROPPED, RULES
-from harness.reading import Reading
+from harness.pages.decoding import Reading
 
 NAMED = 5
 """Names that are given of each kind."""

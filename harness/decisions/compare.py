@@ -14,15 +14,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.beside import read_table
-from harness.board import headline, read_result
 from harness.decisions import paired
 from harness.decisions.paired import ALPHA, Part, Tally
+from harness.decisions.replicates import pseudo_values_beside
 from harness.errors import UsageError
 from harness.interfaces import Array, FeatureSet
 from harness.metrics.intervals import clusters
+from harness.pipeline.results.read import headline, read_result
+from harness.pipeline.results.tables import read_table
 from harness.records import Result, Score
-from harness.replicates import pseudo_values_beside
 
 View = Callable[[], tuple[FeatureSet, Callable[[FeatureSet], float]]]
 """Loads a result's features for one metric, and what the metric says of such features."""

@@ -18,7 +18,6 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from harness.board import headline
 from harness.decisions import paired
 from harness.decisions.compare import (
     Claim,
@@ -31,8 +30,9 @@ from harness.decisions.compare import (
 )
 from harness.decisions.noise import REACH, Noise
 from harness.decisions.paired import ALPHA
-from harness.decisions.policy import DEFAULT, Limits, Policy
 from harness.errors import UsageError
+from harness.pages.policy import DEFAULT, Limits, Policy
+from harness.pipeline.results.read import headline
 
 PAIRS = 8
 """Null pairs of every gated metric from which on a gate is more than advisory."""

@@ -18,10 +18,9 @@ from scipy import stats
 
 from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem, UsageError
+from harness.files import below, lines_of
 from harness.interfaces import Array, Page
-from harness.lines import lines_of
 from harness.records import Result
-from harness.store import below
 
 Known = Literal["accepted", "kept", "pass", "fail", "under-powered"]
 LEAST = 4

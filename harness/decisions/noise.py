@@ -34,9 +34,9 @@ from harness.decisions.compare import (
 )
 from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem
+from harness.files import write_text
 from harness.interfaces import Array, Page
 from harness.records import Result
-from harness.store import write_text
 
 REACH = 1.96
 """Standard deviations that a normal number stays within 19 times in 20."""

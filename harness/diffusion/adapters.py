@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from harness.diffusion.dropout import SampleDropout
 from harness.errors import TrainingError
 from harness.fingerprint import number_of
-from harness.training import Adapter
+from harness.pages.train import Adapter
 
 _UNET = {
     "attention": ["to_k", "to_q", "to_v", "to_out.0"],

@@ -22,9 +22,9 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from transformers.utils import logging as transformers_logging
 
 from harness.errors import MissingPrerequisite
+from harness.pages.recipe import Base, Load
+from harness.pages.train import Token
 from harness.pocket import locate
-from harness.recipe import Base, Load
-from harness.training import Token
 
 Precision = Literal["fp32", "fp16", "bf16"]
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

@@ -11,10 +11,10 @@ from diffusers import StableDiffusionXLPipeline
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.benchmark import Sampler
 from harness.diffusion.load import TextEncoders
 from harness.diffusion.words import count_windows, embed_weighted
 from harness.fingerprint import number_of
+from harness.pages.benchmark import Sampler
 
 Words = tuple[Tensor, ...]
 """Embeddings of a prompt and of its negative, then both pooled."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from harness.diffusion.load import TextEncoders
 from harness.errors import MissingPrerequisite, TrainingError
 from harness.fingerprint import number_of
-from harness.training import Token
+from harness.pages.train import Token
 
 FILE = "embeddings.safetensors"
 PARTS = ("clip_l", "clip_g")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.diffusion.emphasis import parse
+from harness.data.prompt_weights import parse
 from harness.diffusion.load import TextEncoders
 from harness.diffusion.tokens import spelled
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.board import headline
 from harness.decisions.compare import Comparison, Finding, as_json
+from harness.pipeline.results.read import headline
 
 VERBS = {
     "better": "is better than",

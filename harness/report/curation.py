@@ -12,7 +12,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from harness.curation import Curated
+from harness.pipeline.curate import Curated
 from harness.report.environment import environment
 
 THUMBNAIL = 160

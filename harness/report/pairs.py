@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.decisions.compare import Contender, column_of
 from harness.decisions.gate import Gate
-from harness.report import thumbnail
-from harness.stages.files import UNREADABLE
+from harness.pipeline.stages.files import UNREADABLE
+from harness.report.pictures import thumbnail
 
 MOST = 12
 Look = Callable[[str, int], Path | None]

@@ -9,10 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from harness.board import cell, score_of
+from harness.decisions.sweep import Advice, Point, flags
+from harness.pipeline.results.read import score_of
 from harness.records import Score
 from harness.report.environment import environment
-from harness.sweep import Advice, Point, flags
+from harness.report.numbers import cell
 
 WIDTH, HEIGHT, EDGE = 320, 130, 10
 

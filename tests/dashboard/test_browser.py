@@ -16,14 +16,14 @@ import pytest_socket
 from browsing import Server, browser_path, painted, serving
 from visiting import HOSTILE, ROOT, poison
 
-from harness import album
 from harness.api import Place
-from harness.browse import site
 from harness.interfaces import Page as Spec
 from harness.interfaces import Progress
-from harness.live import Live
+from harness.pipeline.results import album
+from harness.pipeline.store.local import Store
+from harness.pipeline.watch.live import Live
 from harness.records import make_step
-from harness.store import Store
+from harness.views import site
 
 playwright = pytest.importorskip("playwright.sync_api")
 Page, Browser, Locator = playwright.Page, playwright.Browser, playwright.Locator

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from dashboard import charts, house
-from harness.browse.copies import Nearness
 from harness.decisions.history import Event
+from harness.views.copies import Nearness
 
 
 def point(name: str, x: float, y: float, front: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from dashboard import house, media
-from harness.browse import pictures
+from harness.views import pictures
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from visiting import HOSTILE, ROOT, Visit, poison
 
 from dashboard import house, media
-from harness.browse import votes
-from harness.browse.votes import Duel
+from harness.views import votes
+from harness.views.votes import Duel
 
 PAGES = ("leaderboard", "grid", "compare", "sweep", "run", "regressions", "memorization", "images",
          "arena", "catalogue")  # fmt: skip
@@ -127,9 +127,9 @@ def test_a_baseline_is_accepted_with_its_note(
 
 def test_a_running_step_is_shown_and_breaks_nothing(visit: Visit, tmp_path: Path) -> None:
     from harness.interfaces import Page, Progress
-    from harness.live import Live
+    from harness.pipeline.store.local import Store
+    from harness.pipeline.watch.live import Live
     from harness.records import make_step
-    from harness.store import Store
 
     class Nothing(Page):
         """A spec that says nothing."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.buckets import nearest, shapes
-from harness.training import Buckets
+from harness.pages.train import Buckets
 
 SDXL = Buckets(step=64, longest=2048, shortest=512)
 

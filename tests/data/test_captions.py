@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import recipe
 from harness.data.captions import keep_important, scale_words, write_caption
-from harness.dataset import Caption
 from harness.interfaces import Picture
+from harness.pages import recipe
+from harness.pages.data import Caption
 
 
 def picture(text: str = "", tags: tuple[str, ...] = (), **facts: Any) -> Picture:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import recipe
 from harness.data.curate import curate, failed_rule
-from harness.dataset import Curate
 from harness.interfaces import Picture
+from harness.pages import recipe
+from harness.pages.data import Curate
 
 DANBOORU = recipe.load("danbooru-1024")
 

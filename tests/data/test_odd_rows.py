@@ -16,15 +16,15 @@ import pytest
 from PIL import Image
 
 from harness import plugins
-from harness.curation import Order, curate
 from harness.data.selection import select
 from harness.data.specs import Folder, Parquet, Webdataset
-from harness.dataset import Data
 from harness.errors import UsageError
 from harness.interfaces import Workplace
-from harness.stages.data import collect
-from harness.stages.files import read_index
-from harness.steps import DataSpec
+from harness.pages.data import Data
+from harness.pages.stages import DataSpec
+from harness.pipeline.curate import Order, curate
+from harness.pipeline.stages.data import collect
+from harness.pipeline.stages.files import read_index
 
 Rows = list[str]
 """The ids of the rows that are kept."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data.damage import (
+from damage import (
     DAMAGES,
     Damage,
     drawing,
@@ -29,11 +29,11 @@ from PIL import Image
 from harness.data.lookahead import in_order
 from harness.data.reading import DROPPED, RULES, Unfit, decode
 from harness.interfaces import Picture, Progress, Workplace
-from harness.reading import Reading
-from harness.stages import reading as taking
-from harness.stages.data import collect
-from harness.stages.files import read_index
-from harness.steps import DataSpec
+from harness.pages.decoding import Reading
+from harness.pages.stages import DataSpec
+from harness.pipeline.stages import reading as taking
+from harness.pipeline.stages.data import collect
+from harness.pipeline.stages.files import read_index
 
 
 def seen(data: bytes, name: str = "", **rules: Any) -> tuple[Image.Image, tuple[str, ...]]:

@@ -18,7 +18,6 @@ from columns_of import MEANING, by_columns, by_rows, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import recipe
 from harness.data.columnar import Limits, select
 from harness.data.columns import metadata_of, parquet
 from harness.data.curate import curate
@@ -26,8 +25,9 @@ from harness.data.neighbours import firsts, masks
 from harness.data.rules import Rules
 from harness.data.sources.pocket import pocket
 from harness.data.specs import Folder, Pocket
-from harness.dataset import Caption, Curate, Recaption
 from harness.errors import UsageError
+from harness.pages import recipe
+from harness.pages.data import Caption, Curate, Recaption
 
 DANBOORU = recipe.load("danbooru-1024").data
 ANIME_BOYS, ANIMAGINE = (

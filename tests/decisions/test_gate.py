@@ -16,9 +16,9 @@ from harness.decisions import paired
 from harness.decisions.compare import Contender
 from harness.decisions.gate import Check, Gate, claim_of, gate, rules_for
 from harness.decisions.noise import MetricNoise, Noise, Spread, measured
-from harness.decisions.policy import DEFAULT, Limits, Policy
 from harness.errors import UsageError
 from harness.interfaces import Array
+from harness.pages.policy import DEFAULT, Limits, Policy
 
 BASE = normal(0)
 SMALL = 0.1 * normal(1)

@@ -13,8 +13,8 @@ from scipy import stats
 
 from harness.decisions import paired
 from harness.decisions.paired import Part, Tally
+from harness.decisions.replicates import spread
 from harness.interfaces import Array
-from harness.replicates import spread
 
 floats = st.floats(-100, 100)
 differences = st.lists(floats, min_size=2, max_size=9).map(np.array)

@@ -37,7 +37,7 @@ from harness.diffusion.attachment import attach
 from harness.diffusion.layer_names import SDXL, bare, blocks_of, kohya_name, ldm_name
 from harness.diffusion.load import load_pipeline
 from harness.errors import HarnessError, MissingPrerequisite, TrainingError
-from harness.recipe import Base
+from harness.pages.recipe import Base
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 TEXT = ["q_proj", "k_proj", "v_proj", "out_proj"]

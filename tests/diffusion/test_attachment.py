@@ -15,7 +15,7 @@ from harness.diffusion.attachment import attach, attach_all
 from harness.diffusion.layer_names import PARTS, bare
 from harness.diffusion.load import load_pipeline
 from harness.errors import UsageError
-from harness.recipe import Base
+from harness.pages.recipe import Base
 
 TEXT = ["q_proj", "v_proj"]
 UNET = ["to_q", "to_v", "to_out.0", "conv1"]

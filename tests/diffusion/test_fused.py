@@ -11,8 +11,8 @@ from peft.tuners.lora import LoraLayer
 from harness.diffusion.adapters import add_adapter, hash_dropouts
 from harness.diffusion.fused import fuse
 from harness.diffusion.load import load_unet
-from harness.recipe import Base
-from harness.training import Adapter
+from harness.pages.recipe import Base
+from harness.pages.train import Adapter
 
 
 def adapted(seed: int = 0, **words: object) -> torch.nn.Module:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.benchmark import Sampler
 from harness.diffusion.load import load_pipeline
 from harness.diffusion.sampler import Artist, Request
-from harness.recipe import Base
+from harness.pages.benchmark import Sampler
+from harness.pages.recipe import Base
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import torch
 
 from harness.diffusion.load import load_unet
 from harness.diffusion.slicing import HeadByHead
-from harness.recipe import Base
+from harness.pages.recipe import Base
 
 
 def test_heads_in_turn_say_and_learn_what_they_do_together():

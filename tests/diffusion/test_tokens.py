@@ -11,8 +11,8 @@ from harness.diffusion.load import TextEncoders, load_pipeline, load_text_encode
 from harness.diffusion.tokens import add_tokens, attach_tokens, read_tokens, save_tokens, spelled
 from harness.diffusion.words import embed
 from harness.errors import TrainingError
-from harness.recipe import Base
-from harness.training import Token
+from harness.pages.recipe import Base
+from harness.pages.train import Token
 
 BASE = Base(model="pocket/sdxl")
 INK = Token(name="<ink>", vectors=3, initializer="girl")

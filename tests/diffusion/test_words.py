@@ -9,11 +9,11 @@ import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from harness.benchmark import Sampler
 from harness.diffusion.load import TextEncoders, load_pipeline
 from harness.diffusion.sampler import Artist, Request
 from harness.diffusion.words import WINDOW, count_windows, embed_weighted, windows
-from harness.recipe import Base
+from harness.pages.benchmark import Sampler
+from harness.pages.recipe import Base
 
 SHORT = "1girl, solo, blonde hair, twintails, blue eyes"
 LONG = ", ".join(["red hair", "blue eyes", "smile", "outdoors", "night"] * 16)

@@ -14,7 +14,7 @@ from PIL import Image
 from harness.errors import MissingPrerequisite, ScoringError
 from harness.extractors.specs import Tagger, WdTagger
 from harness.extractors.tagger import plain, reader, squared, tagger, wd_tagger
-from harness.pocket import floors
+from tools.bake import floors
 
 CSV = """tag_id,name,category,count
 9999999,general,9,807858

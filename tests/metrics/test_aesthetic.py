@@ -16,10 +16,10 @@ from harness.metrics.aesthetic import aesthetic
 from harness.metrics.clip_score import clip_score
 from harness.metrics.specs.prompt import ClipScore
 from harness.metrics.specs.quality import Aesthetic, AestheticHead
-from harness.pocket.floors import unseen
-from harness.stages.files import Entry, open_picture, read_index, save_png, write_index
-from harness.stages.treat import treat
-from harness.steps import TreatSpec
+from harness.pages.stages import TreatSpec
+from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png, write_index
+from harness.pipeline.stages.treat import treat
+from tools.bake.floors import unseen
 
 LABEL, CLIP = AestheticModel(model="pocket/aesthetic"), OpenClip(model="pocket/clip")
 AESTHETIC = Aesthetic(use="aesthetic", features=LABEL)

@@ -1,7 +1,7 @@
 """How often the headline intervals hold the truth, on a thousand prompts of the pocket world.
 
-The pool (`tests/pool.py` makes it) is the population; a draw is 32 of its prompts with their three
-seeds, as pocket-v1 has them. The truth is what the metric says of the whole pool.
+The pool (`performance/pool.py` makes it) is the population; a draw is 32 of its prompts with
+their three seeds, as pocket-v1 has them. The truth is what the metric says of the whole pool.
 """
 
 from __future__ import annotations

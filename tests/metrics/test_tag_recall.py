@@ -12,7 +12,7 @@ from harness.interfaces import Array, Evidence, FeatureSet
 from harness.metrics.intervals import mean_of
 from harness.metrics.specs.prompt import TagRecall
 from harness.metrics.tag_recall import tag_recall
-from harness.pocket import floors
+from tools.bake import floors
 
 POCKET = Tagger(use="tagger", model="pocket/tagger")
 SPEC = TagRecall(use="tag-recall", features=POCKET)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.pocket.draw import NINJA_TRAITS, VOCABULARY, draw, tags
-from harness.pocket.spoil import spoil
 from harness.pocket.world import HELD_OUT, NINJA_TRAIN, row
+from tools.bake.spoil import spoil
 
 
 def test_a_row_is_the_same_whoever_asks() -> None:

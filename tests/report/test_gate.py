@@ -17,7 +17,7 @@ from PIL import Image
 from rich.console import Console
 
 from harness.decisions.gate import Check, Gate, gate
-from harness.decisions.policy import Limits, Policy
+from harness.pages.policy import Limits, Policy
 from harness.report.checks import headline, line, markdown, sentence, title
 from harness.report.gate import (
     ROOM,

@@ -1,0 +1,255 @@
+"""Images that were made elsewhere: which are expected, and which prompt each one answers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from harness.data import prompt_weights
+from harness.data.generation_metadata import Illegible, Inscription, read_inscription
+from harness.errors import PageError, Problem, UsageError
+from harness.fingerprint import digest, digest_file
+from harness.pages.benchmark import Judgement
+from harness.pages.stages import SuppliedImage, SuppliedSpec
+
+_IMAGES = (".png", ".jpg", ".jpeg", ".webp")
+_FILE = ("file", "file_name", "image", "path")
+_PROMPT = ("prompt", "text", "caption")
+_Named = tuple[str, str, int | None, str]
+"""File, prompt id, seed where it is known, and prompt of one image."""
+
+
+def read_supplied(folder: Path, prompts: Path | None, judgement: Judgement) -> SuppliedSpec:
+    """Return what is expected of `folder`.
+
+    A prompts file is CSV or JSON lines with the columns file and prompt, and, where known,
+    prompt_id and seed; or a .txt with one prompt a line for the images in order of name.
+    Without one, the benchmark's own names count; where none is there, the images' metadata.
+    Metrics see no weights, where the benchmark's style of prompts has them.
+    """
+    shown = prompt_weights.plain if judgement.benchmark.sampler.prompt_style == "webui" else str
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}", hint="give --images a folder of images")
+    if prompts is not None:
+        named = [
+            (name, prompt_id, seed, shown(text))
+            for name, prompt_id, seed, text in _numbered(_named(folder, prompts), prompts)
+        ]
+        return SuppliedSpec(folder=str(folder), entries=_listed(folder, named, prompts))
+    own = [
+        (f"{prompt.id}_{seed}.png", prompt.id, seed, shown(prompt.text))
+        for prompt in judgement.prompts
+        for seed in judgement.benchmark.seeds
+    ]
+    if any((folder / name).is_file() for name, *_ in own):
+        return SuppliedSpec(folder=str(folder), as_asked=True, entries=_listed(folder, own, folder))
+    return SuppliedSpec(folder=str(folder), entries=_inscribed(folder, own[0][0]))
+
+
+def _named(folder: Path, prompts: Path) -> list[_Named]:
+    if not prompts.is_file():
+        raise UsageError(f"there is no file {prompts}", hint="give --prompts a CSV, JSONL or TXT")
+    if prompts.suffix == ".txt":
+        return _lines(folder, prompts)
+    return [_entry(prompts, line, row) for line, row in _rows(prompts)]
+
+
+def _listed(
+    folder: Path, named: list[tuple[str, str, int, str]], where: Path
+) -> tuple[SuppliedImage, ...]:
+    """Return the images of a list in its order; refuse names outside, and a list of none."""
+    names = [name for name, *_ in named]
+    if not names:
+        raise UsageError(f"{where} names no image", hint="one line an image")
+    for name in names:
+        if not _within(folder, name):
+            raise UsageError(
+                f"{where} names {name!r}, which lies outside {folder}",
+                hint="give file names relative to --images",
+            )
+    if not any((folder / name).is_file() for name in names):
+        raise UsageError(
+            f"none of the {len(names)} expected images is in {folder}",
+            hint=f"the first would be {names[0]}",
+        )
+    return tuple(
+        SuppliedImage(
+            file=name, prompt_id=prompt_id, seed=seed, text=text, content=_content(folder, name)
+        )
+        for name, prompt_id, seed, text in named
+    )
+
+
+def _content(folder: Path, name: str) -> str:
+    """Return the digest of a file's bytes; its name where there are none to be read."""
+    try:
+        return digest_file(folder / name) if _within(folder, name) else _shown(name)
+    except OSError:
+        return _shown(name)
+
+
+def _shown(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _inscribed(folder: Path, own: str) -> tuple[SuppliedImage, ...]:
+    """Return every image below `folder` with what it says of itself, in an order of content."""
+    read: list[tuple[str, str, Inscription]] = []
+    unread: list[tuple[str, str, str]] = []
+    for name in sorted(_images(folder)):
+        try:
+            read.append((_content(folder, name), name, _inscription(folder, name)))
+        except Illegible as reason:
+            unread.append((reason.what, _content(folder, name), _shown(name)))
+    if not read:
+        said = f"; {unread[0][2]} {unread[0][0]}" if unread else ""
+        raise UsageError(
+            f"{folder} has no image of the benchmark's own names, such as {own}, and none of its "
+            f"{len(unread)} images says in its metadata what it was asked for{said}",
+            hint="give --prompts a CSV with the columns file and prompt",
+        )
+    left_out = [
+        SuppliedImage(
+            file=name, prompt_id="unknown", seed=number, text="", content=content, reason=reason
+        )
+        for number, (reason, content, name) in enumerate(sorted(unread))
+    ]
+    return (*_told_apart(read), *left_out)
+
+
+def _images(folder: Path) -> Iterator[str]:
+    """Yield the images below `folder`, relative to it, without hidden files and folders."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for file in (Path(root) / name for name in files if not name.startswith(".")):
+            if file.suffix.lower() in _IMAGES and (file.is_file() or not file.exists()):
+                yield str(file.relative_to(folder))
+
+
+def _inscription(folder: Path, name: str) -> Inscription:
+    if name != _shown(name):
+        raise Illegible("has a name that is not UTF-8")
+    if not _within(folder, name):
+        raise Illegible("leads out of the folder")
+    return read_inscription(folder / name)
+
+
+def _told_apart(read: list[tuple[str, str, Inscription]]) -> list[SuppliedImage]:
+    """Give images of one prompt and seed, or without a seed, the next free seed, by content."""
+    images: list[SuppliedImage] = []
+    taken: set[tuple[str, int]] = set()
+    again: list[SuppliedImage] = []
+    for content, name, said in sorted(read, key=lambda each: each[0]):
+        image = SuppliedImage(
+            file=name, prompt_id=_id(said.text), seed=said.seed or 0, text=said.text,
+            content=content,
+        )  # fmt: skip
+        place = (image.prompt_id, image.seed)
+        if said.seed is None or place in taken:
+            again.append(image)
+        else:
+            taken.add(place)
+            images.append(image)
+    reached: dict[tuple[str, int], int] = {}
+    for image in again:
+        place = (image.prompt_id, image.seed)
+        start = reached.get(place, image.seed)
+        seed = next(n % 2**63 for n in count(start) if (image.prompt_id, n % 2**63) not in taken)
+        reached[place] = seed
+        taken.add((image.prompt_id, seed))
+        images.append(image.model_copy(update={"seed": seed}))
+    return sorted(images, key=lambda image: (image.prompt_id, image.seed, image.content))
+
+
+def _numbered(entries: list[_Named], where: Path) -> list[tuple[str, str, int, str]]:
+    """Give each image without a seed the next free number of its prompt; refuse repeats."""
+    taken: set[object] = set()
+    numbered = []
+    for name, prompt_id, given, text in entries:
+        seed = given
+        if seed is None:
+            seed = next(number for number in count() if (prompt_id, number) not in taken)
+        for each in (name, (prompt_id, seed)):
+            if each in taken:
+                raise UsageError(
+                    f"{where} names {each if isinstance(each, str) else f'{text!r} seed {seed}'} "
+                    "twice", hint="each image counts once",
+                )  # fmt: skip
+            taken.add(each)
+        numbered.append((name, prompt_id, seed, text))
+    return numbered
+
+
+def _within(folder: Path, name: str) -> bool:
+    return (folder / name).resolve().is_relative_to(folder.resolve())
+
+
+def _lines(folder: Path, prompts: Path) -> list[_Named]:
+    texts = [line for line in _text(prompts).splitlines() if line.strip()]
+    images = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in _IMAGES)
+    if len(images) != len(texts):
+        raise UsageError(
+            f"{prompts} has {len(texts)} prompts for {len(images)} images in {folder}",
+            hint="one prompt a line, in order of the images' names",
+        )
+    return [(name, _id(text), None, text) for name, text in zip(images, texts, strict=True)]
+
+
+def _rows(prompts: Path) -> list[tuple[int, dict[str, Any]]]:
+    text = _text(prompts)
+    if prompts.suffix in (".jsonl", ".ndjson"):
+        rows = []
+        for number, line in enumerate(text.split("\n"), 1):
+            try:
+                if line.strip():
+                    rows.append((number, dict(json.loads(line))))
+            except (ValueError, TypeError):
+                raise _broken(prompts, number, "is not a JSON object") from None
+        return rows
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        return [
+            (number, {key.strip(): value for key, value in row.items() if key})
+            for number, row in enumerate(reader, 2)
+        ]
+    except csv.Error as error:
+        raise _broken(prompts, reader.line_num, f"is not CSV: {error}") from None
+
+
+def _text(prompts: Path) -> str:
+    try:
+        return prompts.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise _broken(prompts, 1, "is not UTF-8 text") from None
+
+
+def _entry(prompts: Path, line: int, row: dict[str, Any]) -> _Named:
+    name = next((str(row[key]) for key in _FILE if row.get(key)), None)
+    text = next((str(row[key]) for key in _PROMPT if row.get(key)), None)
+    if name is None or text is None:
+        missing = "file" if name is None else "prompt"
+        raise _broken(prompts, line, f"has no {missing}; it has {', '.join(row) or 'nothing'}")
+    if "\0" in name:
+        raise _broken(prompts, line, "has a file name with a null character")
+    try:
+        seed = None if row.get("seed") in (None, "") else int(row["seed"])
+    except (ValueError, TypeError):
+        raise _broken(prompts, line, f"has the seed {row['seed']!r}, not a number") from None
+    if seed is not None and not 0 <= seed < 2**63:
+        raise _broken(prompts, line, f"has the seed {seed}, which is not below 2^63")
+    return name, str(row.get("prompt_id") or _id(text)), seed, text
+
+
+def _broken(prompts: Path, line: int, message: str) -> PageError:
+    return PageError([Problem(str(prompts), line, "", message, "columns: file, prompt")])
+
+
+def _id(text: str) -> str:
+    """Return an id for a prompt that has none; equal prompts are one prompt."""
+    return f"p{digest(text)[:10]}"

@@ -1,0 +1,41 @@
+"""Features of results that are still in the store, for those who exchange images of two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from harness import plugins
+from harness.decisions.compare import View
+from harness.interfaces import Evidence, FeatureSet, Measurement, MetricSpec, Side
+from harness.pages.benchmark import Judgement
+from harness.pipeline.stages.score import features
+from harness.pipeline.store.local import Store
+from harness.records import Result, extractor_name
+
+
+def views_of(result: Result, judgement: Judgement, store: Store) -> dict[str, View]:
+    """Return a view for every metric that needs one and whose features are there."""
+    folders = {name: store.find(key) for name, key in result.keys.items()}
+    there = {name: folder for name, folder in folders.items() if folder is not None}
+    found: dict[str, View] = {}
+    for metric in judgement.metrics:
+        name = extractor_name(metric.extractor())
+        sides = {part for side in metric.reads for part in (side, f"{side}/{name}")}
+        if metric.bent and {"sample", f"features/{name}", *sides} <= there.keys():
+            found[metric.column] = partial(_view, metric, name, there)
+    return found
+
+
+def _view(
+    metric: MetricSpec, name: str, there: Mapping[str, Path]
+) -> tuple[FeatureSet, Callable[[FeatureSet], float]]:
+    sides: dict[Side, FeatureSet] = {side: features(side, name, there) for side in metric.reads}
+    measure = plugins.implementation(metric)
+
+    def value_of(own: FeatureSet) -> float:
+        measured: Measurement = measure(metric, Evidence(own, sides))
+        return float("nan") if measured.value is None else measured.value
+
+    return features("sample", name, there), value_of

@@ -1,0 +1,162 @@
+"""Results of one recipe's training runs → one result whose intervals hold for the recipe.
+
+The value is the mean over runs. Its variance has two parts that are added: that of the prompts,
+from each prompt's pseudo-value averaged over runs, and that of the runs, s²/K. The second still
+holds a little of the first, so the interval errs on the wide side. Degrees of freedom follow
+Welch and Satterthwaite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy import stats
+
+from harness.interfaces import Array
+from harness.metrics.intervals import LEVEL
+from harness.pipeline.results.tables import read_table, table_beside
+from harness.records import Accounting, Result, Score, Versus
+
+Pseudo = Mapping[str, Mapping[str, float]]
+
+
+def read_run(result: Result, file: Path) -> Run:
+    """Return a run with the table of pseudo-values that stands beside its result file."""
+    return Run(result.training_seeds[0], result, *pseudo_values_beside(file))
+
+
+def pseudo_values_beside(file: Path) -> tuple[Pseudo, Pseudo]:
+    """Return a result file's pseudo-values by metric and prompt, and the base's."""
+    own: dict[str, dict[str, float]] = {}
+    bases: dict[str, dict[str, float]] = {}
+    for row in read_table(file, "prompts").to_pylist():
+        own.setdefault(row["metric"], {})[row["prompt_id"]] = row["value"]
+        if row["base"] is not None:
+            bases.setdefault(row["metric"], {})[row["prompt_id"]] = row["base"]
+    return own, bases
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run's result, with its pseudo-values by metric and prompt."""
+
+    seed: int
+    result: Result
+    prompts: Pseudo
+    bases: Pseudo
+    """The base's, for metrics that have them."""
+
+
+def combine(recipe: str, runs: Sequence[Run]) -> Result:
+    """Return the result of a recipe from those of its runs, which share a signature."""
+    first = runs[0].result
+    keys = dict(first.keys)
+    for run in runs:
+        keys |= {f"seed{run.seed}/{name}": key for name, key in run.result.keys.items()}
+    return first.model_copy(
+        update={
+            "recipe": recipe,
+            "training_seeds": tuple(run.seed for run in runs),
+            "interval": "recipe",
+            "keys": keys,
+            "images": _accounting([run.result.images for run in runs]),
+            "scores": tuple(_score(at, runs) for at in range(len(first.scores))),
+            "provenance": {**first.provenance, "seconds": _seconds(runs)},
+        }
+    )
+
+
+def write_tables(whole: Path, runs: Sequence[tuple[int, Path]]) -> None:
+    """Write beside a recipe's result what stands beside those of its runs: every sample with its
+    training seed, and each prompt's pseudo-values averaged."""
+    samples = [read_table(file, "samples") for _, file in runs]
+    marked = [
+        table.append_column("training_seed", pa.array([seed] * len(table), pa.int64()))
+        for table, (seed, _) in zip(samples, runs, strict=True)
+    ]
+    pq.write_table(pa.concat_tables(marked), table_beside(whole, "samples"))
+    if all(table_beside(file, "likeness").is_file() for _, file in runs):
+        near = pa.concat_tables([read_table(file, "likeness") for _, file in runs])
+        pq.write_table(near, table_beside(whole, "likeness"))
+    prompts = pa.concat_tables([read_table(file, "prompts") for _, file in runs])
+    means = prompts.group_by(["prompt_id", "metric"], use_threads=False).aggregate(
+        [("value", "mean"), ("base", "mean")]
+    )
+    named = means.rename_columns({"value_mean": "value", "base_mean": "base"})
+    pq.write_table(named, table_beside(whole, "prompts"))
+
+
+def _score(at: int, runs: Sequence[Run]) -> Score:
+    scores = [run.result.scores[at] for run in runs]
+    first = scores[0]
+    for run, score in zip(runs, scores, strict=True):
+        if score.value is None:
+            reason = f"training seed {run.seed}: {score.reason}"
+            return first.model_copy(update={"value": None, "low": None, "high": None,
+                                            "reason": reason, "base": None})  # fmt: skip
+    column = first.metric.split("@")[0]
+    values = [score.value for score in scores if score.value is not None]
+    prompts = _aligned([run.prompts[column] for run in runs])
+    value, reach = spread(np.array(values), prompts.mean(0))
+    flags = [score.flag for score in scores if score.flag is not None]
+    flag = f"{flags[0]} in {len(flags)} of {len(runs)} runs" if flags else None
+    return first.model_copy(
+        update={
+            "value": value, "low": value - reach, "high": value + reach, "runs": tuple(values),
+            "between": float(np.std(values, ddof=1)), "flag": flag,
+            "notes": tuple(dict.fromkeys(note for score in scores for note in score.notes)),
+            "base": _versus(column, scores, runs),
+        }
+    )  # fmt: skip
+
+
+def spread(values: Array, prompts: Array) -> tuple[float, float]:
+    """Return the mean of the runs' values and half the width of its interval."""
+    parts = (prompts.var(ddof=1) / len(prompts), len(prompts) - 1), \
+            (values.var(ddof=1) / len(values), len(values) - 1)  # fmt: skip
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return float(values.mean()), 0.0
+    freedom = variance**2 / sum(part**2 / free for part, free in parts)
+    reach = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(variance)
+    return float(values.mean()), float(reach)
+
+
+def _aligned(runs: Sequence[Mapping[str, float]]) -> Array:
+    """Return a row a run, of the prompts that all runs have."""
+    common = [prompt for prompt in runs[0] if all(prompt in run for run in runs)]
+    return np.array([[run[prompt] for prompt in common] for run in runs])
+
+
+def _versus(column: str, scores: Sequence[Score], runs: Sequence[Run]) -> Versus | None:
+    """Return the mean difference to the base, which is one and the same for all runs."""
+    if any(score.base is None for score in scores) or column not in runs[0].bases:
+        return None
+    deltas = [score.base.delta for score in scores if score.base is not None]
+    own = _aligned([run.prompts[column] for run in runs])
+    paired = own - _aligned([run.bases[column] for run in runs])
+    delta, reach = spread(np.array(deltas), paired.mean(0))
+    base = scores[0].base
+    assert base is not None
+    return Versus(value=base.value, delta=delta, low=delta - reach, high=delta + reach)
+
+
+def _accounting(parts: Sequence[Accounting]) -> Accounting:
+    counts = {
+        name: sum(getattr(part, name) for part in parts)
+        for name in ("expected", "generated", "failed", "black", "scored")
+    }
+    return Accounting(**counts, named=tuple(name for part in parts for name in part.named))
+
+
+def _seconds(runs: Sequence[Run]) -> dict[str, float]:
+    return {
+        f"seed{run.seed}/{name}": seconds
+        for run in runs
+        for name, seconds in run.result.provenance.get("seconds", {}).items()
+    }

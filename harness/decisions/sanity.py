@@ -1,0 +1,198 @@
+"""A benchmark's sanity card: real pictures, spoiled in known ways, run through every metric.
+
+Its first row is the floor: half of the reference judged against the other half, which is as good
+as any recipe can be. The others show which metric notices what, and in which direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import hypot
+from typing import Literal
+
+from harness.errors import UsageError
+from harness.fingerprint import digest
+from harness.interfaces import MetricSpec, Side
+from harness.pages.benchmark import Judgement
+from harness.pages.recipe import Base, Recipe
+from harness.pages.stages import Treatment, TreatSpec
+from harness.pipeline.plan import RunPlan, judging, pictures_of, plan, protocol_of, step_of
+from harness.records import Result, Score, Step
+
+REAL = "real"
+SHELF = "card"
+SEEDS = 2
+ROWS: dict[str, tuple[Treatment, str]] = {
+    REAL: ("none", "half of the reference, against the other half"),
+    "blur": ("blur", "softened"),
+    "jpeg": ("jpeg", "saved as JPEG at quality 6"),
+    "noise": ("noise", "with coarse grain"),
+    "grey": ("grey", "without colour"),
+    "black": ("black", "one in four black"),
+    "shuffled": ("shuffled", "each with another picture's caption"),
+    "collapsed": ("collapsed", "four pictures over and over, twice for every prompt"),
+}
+COPIES, OTHER = "copies", "other-style"
+Response = Literal["worse", "better", "none", "unavailable"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How one metric answers one treatment."""
+
+    value: float | None
+    delta: float | None
+    low: float | None
+    high: float | None
+    response: Response
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """Metrics down, treatments across."""
+
+    benchmark: str
+    metrics: tuple[Score, ...]
+    """The floor of each."""
+    treatments: Mapping[str, str]
+    cells: Mapping[tuple[str, str], Cell]
+    """By metric and treatment."""
+
+
+def plans(judgement: Judgement, base: Recipe) -> list[RunPlan]:
+    """Return a plan for every row of the card; `base` draws the pictures of another style."""
+    pictures = pictures_of(judgement)
+    if "reference" not in pictures:
+        raise UsageError(
+            f"{judgement.benchmark.name} has no reference to make a sanity card of",
+            hint="add reference to the benchmark",
+        )
+    reference = pictures["reference"]
+    floor = _treated(REAL, reference, _spec(judgement, half=0))
+    against = _treated("reference", reference, TreatSpec(half=1))
+    sides: dict[Side, Step] = pictures | {"reference": against}
+    before = tuple(replace(step, name=f"pictures/{side}") for side, step in pictures.items())
+    found = []
+    for name, (treatment, _) in ROWS.items():
+        treated = _treated(name, reference, _spec(judgement, treatment, half=0))
+        found.append(_row(name, treated, judgement, sides | {"base": floor}, before))
+    if "originals" in pictures:
+        copies = _treated(COPIES, pictures["originals"], _spec(judgement))
+        found.append(_row(COPIES, copies, judgement, sides, before))
+    drawn = plan(base, judgement).step("sample")
+    if not drawn.inputs:
+        found.append(_row(OTHER, drawn, judgement, sides, before))
+    return found
+
+
+def _spec(
+    judgement: Judgement, treatment: Treatment = "none", half: Literal[0, 1] | None = None
+) -> TreatSpec:
+    """Return as many pictures as a recipe draws, two of them for a prompt: diversity within
+    prompts has something to see."""
+    return TreatSpec(treatment=treatment, half=half, count=judgement.images, seeds=SEEDS)
+
+
+def _treated(name: str, pictures: Step, spec: TreatSpec) -> Step:
+    return step_of(name, "sample", spec, {"images": pictures.key}, pictures.subject)
+
+
+def _row(
+    name: str, sample: Step, judgement: Judgement, sides: Mapping[Side, Step],
+    before: tuple[Step, ...],
+) -> RunPlan:  # fmt: skip
+    protocol = protocol_of(judgement, Base(model="real pictures")) | {"card": name}
+    sides = {**sides, **_as_drawn(sample, judgement, sides)}
+    sample = replace(sample, name="sample")
+    work = (*before, *sides.values(), sample, *judging(name, sample, judgement, sides))
+    return RunPlan(
+        recipe=name, judgement=judgement,
+        steps=tuple({step.key: step for step in work}.values()),
+        signature=digest(protocol)[:16], protocol=protocol, origin="images supplied",
+        summary=ROWS[name][1] if name in ROWS else _OTHERS[name],
+    )  # fmt: skip
+
+
+def _as_drawn(
+    sample: Step, judgement: Judgement, sides: Mapping[Side, Step]
+) -> dict[Side, Step]:  # fmt: skip
+    """Return a row's pictures in place of what a recipe would draw beside its sample."""
+    found: dict[Side, Step] = {}
+    if judgement.benchmark.extraction is not None:
+        found["captions"] = replace(sample, name="captions")
+    if judgement.benchmark.leakage is not None and "base" in sides:
+        found["bare"] = replace(sample, name="bare")
+        found["bare-base"] = replace(sides["base"], name="bare-base")
+    return found
+
+
+_OTHERS = {
+    COPIES: "pictures that recipes train on, as they are",
+    OTHER: "drawn by the bare base, which was taught no style",
+}
+
+
+def card(results: Sequence[Result]) -> Card:
+    """Return the card from the results of its rows."""
+    by_name = {result.recipe: result for result in results}
+    if REAL not in by_name:
+        raise UsageError("the sanity card has no row of real pictures", hint="harness sanity")
+    floor = by_name[REAL]
+    others = [name for name in (*ROWS, COPIES, OTHER) if name in by_name and name != REAL]
+    cells = {
+        (score.metric, name): _cell(score, _same(by_name[name], score))
+        for score in floor.scores
+        for name in others
+    }
+    treatments = {name: by_name[name].summary for name in others}
+    return Card(floor.benchmark, floor.scores, treatments, cells)
+
+
+def _same(result: Result, score: Score) -> Score | None:
+    return next((each for each in result.scores if each.metric == score.metric), None)
+
+
+def _cell(floor: Score, score: Score | None) -> Cell:
+    if score is None or score.value is None:
+        reason = score.reason if score else "another N"
+        return Cell(None, None, None, None, "unavailable", reason)
+    if score.base is not None:
+        delta, low, high = score.base.delta, score.base.low, score.base.high
+    elif floor.value is None:
+        return Cell(score.value, None, None, None, "unavailable", floor.reason)
+    else:
+        delta, low, high = _unpaired(score, floor)
+    if low <= 0 <= high:
+        response: Response = "none"
+    else:
+        response = "better" if (delta > 0) == score.higher_is_better else "worse"
+    return Cell(score.value, delta, low, high, response)
+
+
+def _unpaired(score: Score, floor: Score) -> tuple[float, float, float]:
+    """Return a difference with its interval, by squaring and adding (Zou & Donner 2008)."""
+    value, low, high = _ends(score)
+    other, other_low, other_high = _ends(floor)
+    delta = value - other
+    down, up = hypot(value - low, other_high - other), hypot(high - value, other - other_low)
+    return delta, delta - down, delta + up
+
+
+def _ends(score: Score) -> tuple[float, float, float]:
+    assert score.value is not None
+    assert score.low is not None
+    assert score.high is not None
+    return score.value, score.low, score.high
+
+
+def silent(found: Card, metrics: Sequence[MetricSpec]) -> list[tuple[str, str]]:
+    """Return each metric and treatment that it should have found worse, and did not."""
+    by_column = {metric.column: metric for metric in metrics}
+    return [
+        (score.metric, name)
+        for score in found.metrics
+        for name in by_column[score.metric.split("@")[0]].feels
+        if name in found.treatments and found.cells[score.metric, name].response != "worse"
+    ]

@@ -1,0 +1,129 @@
+"""One recipe at many strengths, or at many of its checkpoints; and which of them to take.
+
+A point of a sweep is an ordinary result. Points share prompts, seeds and training, so any two are
+compared by the differences of their pseudo-values, prompt by prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import UsageError
+from harness.metrics.intervals import reach_of
+from harness.pages.benchmark import Judgement
+from harness.pages.recipe import Recipe
+from harness.pipeline.plan import RunPlan, plan
+from harness.pipeline.results.read import headline, score_of
+from harness.records import Result
+
+Kind = Literal["strength", "checkpoint"]
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
+Pseudo = Mapping[str, Mapping[str, float]]
+"""By metric and prompt."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One strength or step, with its result and pseudo-values."""
+
+    at: float
+    result: Result
+    prompts: Pseudo
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Which point to take, and why."""
+
+    at: float
+    reason: str
+
+
+def at_strengths(
+    recipe: Recipe, judgement: Judgement, strengths: Sequence[float]
+) -> list[tuple[float, RunPlan]]:
+    """Return a plan for every strength of the recipe's adapter."""
+    if recipe.train is None and (recipe.load is None or recipe.load.model is not None):
+        raise UsageError(f"{recipe.name} has no adapter", hint="a strength is an adapter's")
+    if recipe.train is not None and recipe.train.method != "lora":
+        raise UsageError(f"{recipe.name} trains the whole model, at one strength",
+                         hint="sweep an adapter, or --over checkpoint")  # fmt: skip
+    found = []
+    for strength in strengths:
+        sampler = judgement.benchmark.sampler.model_copy(update={"adapter_scale": strength})
+        benchmark = judgement.benchmark.model_copy(update={"sampler": sampler})
+        whole = plan(recipe, replace(judgement, benchmark=benchmark))
+        found.append((strength, replace(whole, recipe=f"strength-{strength:g}")))
+    return found
+
+
+def at_checkpoints(recipe: Recipe, judgement: Judgement) -> list[tuple[float, RunPlan]]:
+    """Return a plan for every checkpoint that the recipe keeps, and for its end."""
+    every = recipe.train.checkpoint_every if recipe.train else None
+    if recipe.train is None or every is None:
+        raise UsageError(f"{recipe.name} keeps no checkpoints", hint="give it checkpoint_every")
+    steps = [*range(every, recipe.train.steps, every), recipe.train.steps]
+    return [
+        (step, replace(plan(recipe, judgement, step if step < recipe.train.steps else None),
+                       recipe=f"step-{step}"))
+        for step in steps
+    ]  # fmt: skip
+
+
+def advise(points: Sequence[Point]) -> Advice:
+    """Return the earliest point that no other is surely better than, copies left out.
+
+    Earliest is least training, or least strength: what costs least of what the base could do.
+    """
+    honest = [point for point in points if not flags(point.result)]
+    metrics = dict.fromkeys(score.metric for point in points for score in point.result.scores)
+    ranked_by = min(metrics, key=headline)
+    scored = [(point, score) for point in honest
+              if (score := score_of(point.result, ranked_by)) is not None
+              and score.value is not None]  # fmt: skip
+    if not scored:
+        raise UsageError(f"no point without a flag has a {ranked_by}", hint="see the results")
+    sign = -1.0 if scored[0][1].higher_is_better else 1.0
+    best = min(scored, key=lambda pair: sign * float(pair[1].value or 0))[0]
+    for point, _ in sorted(scored, key=lambda pair: pair[0].at):
+        gap, reach = difference(point, best, ranked_by)
+        if abs(gap) <= reach or point is best:
+            return Advice(point.at, _because(point, best, ranked_by, gap, reach, points))
+    raise AssertionError("the best point is one of them")
+
+
+def flags(result: Result) -> list[str]:
+    return [score.flag for score in result.scores if score.flag is not None]
+
+
+def difference(a: Point, b: Point, metric: str) -> tuple[float, float]:
+    """Return a − b in a metric's value, and half the width of its interval."""
+    one, two = (point.prompts.get(metric.split("@")[0], {}) for point in (a, b))
+    common = [prompt for prompt in one if prompt in two]
+    gaps: NDArray[np.float64] = np.array([one[prompt] - two[prompt] for prompt in common])
+    mine, other = score_of(a.result, metric), score_of(b.result, metric)
+    assert mine is not None
+    assert other is not None
+    gap = float(mine.value or 0) - float(other.value or 0)
+    return gap, reach_of(gaps) if len(gaps) > 1 else float("inf")
+
+
+def _because(
+    point: Point, best: Point, metric: str, gap: float, reach: float, points: Sequence[Point]
+) -> str:
+    chosen = score_of(point.result, metric)
+    assert chosen is not None
+    words = [f"{metric} {chosen.value:.4g}"]
+    if point is best:
+        words.append("the best of all, and nothing before it comes near")
+    else:
+        words.append(f"no later point is surely better: the best, {best.at:g}, "
+                     f"differs by {gap:+.3g} ± {reach:.2g}")  # fmt: skip
+    for other in points:
+        words += [f"{other.at:g} is left out: it {flag}" for flag in flags(other.result)]
+    return "; ".join(words)

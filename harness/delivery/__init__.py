@@ -1,0 +1,1 @@
+"""Out of the house: exported adapters, a drawing service, statistics for other tools."""

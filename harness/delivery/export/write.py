@@ -1,0 +1,112 @@
+"""Write one adapter as others read it: `diffusers` and PEFT, or `kohya` and the interfaces."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.delivery.export import words
+from harness.delivery.export.hub import Hub, check_name, push
+from harness.delivery.export.trained import Trained, find_trained
+from harness.diffusion.adapter_files import (
+    FILE,
+    diffusers_tensors,
+    digest_of,
+    kohya_tensors,
+    read_layers,
+    write_tensors,
+)
+from harness.diffusion.layer_names import SDXL, Blocks, blocks_of
+from harness.diffusion.tokens import FILE as EMBEDDINGS
+from harness.errors import UsageError
+from harness.files import write_text
+from harness.pages.recipe import Base
+from harness.pipeline.store.local import Store
+from harness.pocket import locate
+
+FORMS = ("diffusers", "kohya")
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for."""
+
+    form: str
+    out: Path
+    strip: bool = False
+    """Leave only the metadata that loaders need."""
+    push: str | None = None
+    public: bool = False
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and where it was put on the hub."""
+
+    files: tuple[Path, ...]
+    url: str | None = None
+
+
+def export(result: Path, store: Store, order: Order, hub: Hub | None = None) -> Exported:
+    """Write the adapter that a result judged, with its card; push it only where asked."""
+    _check(order)
+    trained = find_trained(result, store)
+    names = _names(trained, order.form)
+    _check_free(order.out, names)
+    order.out.mkdir(parents=True, exist_ok=True)
+    _write_weights(trained, order, order.out / names[0])
+    if EMBEDDINGS in names:
+        shutil.copyfile(trained.folder / EMBEDDINGS, order.out / EMBEDDINGS)
+    if order.form == "kohya":
+        write_text(order.out / f"{trained.name}.json", words.sidecar(trained))
+    write_text(order.out / CARD, words.card(trained, order.form, names, order.push or "."))
+    url = push(order.out, names, order.push, order.public, hub) if order.push else None
+    return Exported(tuple(order.out / name for name in names), url)
+
+
+def _check(order: Order) -> None:
+    if order.form not in FORMS:
+        raise UsageError(f"there is no form {order.form!r}", hint=" or ".join(FORMS))
+    if order.push is not None:
+        check_name(order.push)
+    elif order.public:
+        raise UsageError("--public says nothing without --push", hint="--push OWNER/NAME")
+
+
+def _names(trained: Trained, form: str) -> tuple[str, ...]:
+    """Return the files of an export, the weights first."""
+    tokens = [EMBEDDINGS] if (trained.folder / EMBEDDINGS).is_file() else []
+    if form == "diffusers":
+        return ("pytorch_lora_weights.safetensors", *tokens, CARD)
+    return (f"{trained.name}.safetensors", f"{trained.name}.json", *tokens, CARD)
+
+
+def _check_free(out: Path, names: tuple[str, ...]) -> None:
+    """Refuse to write over anything but an earlier export."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", hint="give a folder")
+    there = [name for name in names if (out / name).exists()]
+    page = out / CARD
+    ours = page.is_file() and words.MARK in page.read_text(encoding="utf-8", errors="replace")
+    if there and not ours:
+        raise UsageError(f"{out / there[0]} is there already, and no export of ours",
+                         hint="give an empty folder")  # fmt: skip
+
+
+def _write_weights(trained: Trained, order: Order, file: Path) -> None:
+    layers = read_layers(trained.folder / FILE)
+    if order.form == "diffusers":
+        tensors, needed = diffusers_tensors(layers)
+    else:
+        tensors, needed = kohya_tensors(layers, _blocks(trained.spec.base)), {}
+    said = words.needed(trained) if order.strip else words.metadata(trained, digest_of(tensors))
+    write_tensors(tensors, file, said | needed)
+
+
+def _blocks(base: Base) -> Blocks:
+    """Return how the base's UNet is cut up; what is no folder here is cut up as SDXL is."""
+    file = Path(locate(base.model)) / "unet" / "config.json"
+    return blocks_of(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else SDXL

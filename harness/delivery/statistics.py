@@ -1,0 +1,61 @@
+"""A benchmark's reference as other tools read it: features, mean and covariance, with digests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from harness.files import write_json
+from harness.fingerprint import digest_file
+from harness.pipeline.plan import RunPlan
+from harness.pipeline.store.local import Store
+from harness.records import Step, described
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """One extractor's view of the reference, on disk."""
+
+    extractor: str
+    file: Path
+    count: int
+    sha256: str
+
+
+def write(whole: RunPlan, store: Store, out: Path) -> list[Statistics]:
+    """Write `<extractor>.npz` with `features`, `mu` and `sigma`, and `reference.json` beside them.
+
+    `mu` and `sigma` are what pytorch-fid, clean-fid and torch-fidelity take for a set of pictures.
+    """
+    pictures, *looks = whole.steps
+    out.mkdir(parents=True, exist_ok=True)
+    found = [_written(step, store, out) for step in looks if store.has(step)]
+    write_json(out / "reference.json", {
+        "benchmark": whole.recipe,
+        "reference": whole.protocol,
+        "pictures": store.get(pictures).manifest["files"],
+        "statistics": {
+            name_of(step): {
+                "file": each.file.name, "count": each.count, "sha256": each.sha256,
+                "extractor": described(step.spec)["extractor"],
+            }
+            for step, each in zip([step for step in looks if store.has(step)], found, strict=True)
+        },
+        "unavailable": [name_of(step) for step in looks if not store.has(step)],
+    })  # fmt: skip
+    return found
+
+
+def name_of(step: Step) -> str:
+    return step.name.split("/", 1)[1]
+
+
+def _written(step: Step, store: Store, out: Path) -> Statistics:
+    features = load_file(store.place(step) / "features.safetensors")["images"].astype(np.float64)
+    file = out / f"{name_of(step)}.npz"
+    moments = {"mu": features.mean(0), "sigma": np.cov(features, rowvar=False)}
+    np.savez(file, features=features, **moments)
+    return Statistics(name_of(step), file, len(features), digest_file(file))

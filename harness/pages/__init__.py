@@ -1,0 +1,1 @@
+"""What a person writes: recipes, benchmarks, suites, policies; and how a mistake is told."""

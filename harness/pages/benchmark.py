@@ -1,0 +1,217 @@
+"""A benchmark: how to judge. Prompts, seeds, sampler, metrics, reference; no recipe in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from harness import plugins
+from harness.errors import PageError, Problem
+from harness.fingerprint import digest
+from harness.interfaces import Drawn, ExtractorSpec, MetricSpec, Page, Side
+from harness.pages import yaml as pages
+from harness.pages.data import Count
+from harness.pages.recipe import Name
+from harness.pages.split import Part
+
+
+class Prompt(Page):
+    """One prompt, under an id that never changes its meaning."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    text: str = Field(min_length=1, max_length=10_000)
+    tags: tuple[str, ...] = ()
+    negative: str | None = None
+    """What this image should not show; where not given, the sampler's."""
+
+
+class PromptSuite(Page):
+    """A named, versioned list of prompts; prompts are added, never edited."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    version: Count
+    summary: str = Field(min_length=1, max_length=300)
+    prompts: tuple[Prompt, ...] = Field(min_length=1)
+
+    @field_validator("prompts")
+    @classmethod
+    def _distinct(cls, prompts: tuple[Prompt, ...]) -> tuple[Prompt, ...]:
+        repeated = _repeated([prompt.id for prompt in prompts])
+        if repeated:
+            raise ValueError(f"holds the prompt id {repeated!r} twice")
+        return prompts
+
+
+class Sampler(Page):
+    """How noise becomes an image."""
+
+    scheduler: Literal["ddim", "euler", "euler-a"] = "euler"
+    steps: Annotated[int, Field(ge=1, le=1000)]
+    guidance: Annotated[float, Field(ge=0, le=50)]
+    width: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+    height: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+    negative: str = ""
+    prompt_style: Literal["plain", "webui"] = "plain"
+    """plain: 77 tokens as they stand. webui: `(word:1.05)`, `[word]`, BREAK and any length."""
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    vae: str | None = None
+    """One VAE for all rows, in place of each recipe's own."""
+    adapter_scale: Annotated[float, Field(ge=0, le=4)] = 1.0
+
+
+class Reference(Page):
+    """Real pictures; those that no recipe trains on, where `part` is held-out."""
+
+    source: plugins.union("sources")  # type: ignore[valid-type]
+    part: Part = "all"
+    resolution: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+
+
+class Asked(Page):
+    """Prompts that are drawn beside the benchmark's own."""
+
+    suites: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+
+
+class Benchmark(Page):
+    """How every recipe is judged under one name."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    summary: str = Field(min_length=1, max_length=300)
+    suites: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    sampler: Sampler
+    reference: Reference | None = None
+    originals: Reference | None = None
+    """Pictures that recipes train on: what copies are looked for among."""
+    base: bool = False
+    """Whether the bare base is drawn too, so that every score stands beside its own."""
+    leakage: Asked | None = None
+    """Prompts drawn without a recipe's own words, to see what the adapter does unasked."""
+    extraction: Asked | None = None
+    """Captions of originals, to see whether they bring their pictures back."""
+    metrics: tuple[plugins.union("metrics"), ...] = Field(min_length=1)  # type: ignore[valid-type]
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        repeated = _repeated(seeds)
+        if repeated is not None:
+            raise ValueError(f"holds the seed {repeated} twice: each image would count twice")
+        return seeds
+
+    @field_validator("suites")
+    @classmethod
+    def _distinct_suites(cls, suites: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = _repeated(suites)
+        if repeated:
+            raise ValueError(f"names the suite {repeated!r} twice")
+        return suites
+
+    @field_validator("metrics")
+    @classmethod
+    def _distinct_metrics(cls, metrics: tuple[MetricSpec, ...]) -> tuple[MetricSpec, ...]:
+        repeated = _repeated([metric.column for metric in metrics])
+        if repeated:
+            raise ValueError(f"names {repeated!r} twice: give one of them another name")
+        return metrics
+
+    @model_validator(mode="after")
+    def _sides_where_needed(self) -> Self:
+        there = {"reference": self.reference, "originals": self.originals, "base": self.base,
+                 "bare-base": self.leakage, "bare": self.leakage,
+                 "captions": self.extraction, "sample": True}  # fmt: skip
+        for metric in self.metrics:
+            for side in (metric.judges, *metric.reads):
+                if not there[side]:
+                    field = _FIELDS.get(side, side)
+                    raise ValueError(f"{metric.column} looks at {field}: add {field}")
+        return self
+
+
+_FIELDS = {"bare": "leakage", "bare-base": "leakage", "captions": "extraction"}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A benchmark with its suites at hand."""
+
+    benchmark: Benchmark
+    suites: tuple[PromptSuite, ...]
+    leakage: tuple[PromptSuite, ...] = ()
+    extraction: tuple[PromptSuite, ...] = ()
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        return [prompt for suite in self.suites for prompt in suite.prompts]
+
+    @property
+    def images(self) -> int:
+        return len(self.prompts) * len(self.benchmark.seeds)
+
+    @property
+    def metrics(self) -> tuple[MetricSpec, ...]:
+        return self.benchmark.metrics
+
+    def extractors(self, side: Drawn | Side | None = None) -> list[ExtractorSpec]:
+        """Return each extractor that some metric reads, once; or those it reads of one side."""
+        found: dict[str, ExtractorSpec] = {}
+        for metric in self.metrics:
+            beside = side == "base" and metric.judges == "sample"
+            if side is None or beside or side == metric.judges or side in metric.reads:
+                extractor = metric.extractor()
+                found.setdefault(digest(extractor.fingerprint()), extractor)
+        return list(found.values())
+
+
+def load(name: str | Path) -> Judgement:
+    """Return the benchmark called `name` with its suites."""
+    file = pages.find("benchmark", str(name))
+    benchmark = pages.load(Benchmark, file)
+    located = pages.read(file)
+    problems: list[Problem] = []
+    suites = _suites(benchmark.suites, located, ("suites",), problems)
+    asked = {
+        field: _suites(beside.suites if beside else (), located, (field, "suites"), problems)
+        for field, beside in (("leakage", benchmark.leakage), ("extraction", benchmark.extraction))
+    }
+    if problems:
+        raise PageError(problems)
+    return Judgement(benchmark, suites, **asked)
+
+
+def _suites(
+    names: tuple[str, ...], located: pages.Located, at: tuple[str, ...], problems: list[Problem]
+) -> tuple[PromptSuite, ...]:
+    """Return the suites of these names; what is wrong with them goes to `problems`."""
+    known, suites = pages.available("suite"), []
+    field = ".".join(at)
+    for index, suite in enumerate(names):
+        if suite in known:
+            suites.append(pages.load(PromptSuite, known[suite]))
+        else:
+            message, hint = f"names no suite: {suite!r}", f"known: {', '.join(known)}"
+            line = located.line((*at, index))
+            problems.append(Problem(located.file, line, f"{field}[{index}]", message, hint))
+    repeated = _repeated([prompt.id for suite in suites for prompt in suite.prompts])
+    if repeated:
+        message = f"bring the prompt id {repeated!r} twice"
+        hint = "ids are unique in a benchmark"
+        problems.append(Problem(located.file, located.line(at), field, message, hint))
+    return tuple(suites)
+
+
+def _repeated(values: Sequence[Any]) -> Any:
+    seen = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None

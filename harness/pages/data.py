@@ -1,0 +1,234 @@
+"""What a recipe learns from: a source, which of its rows, and how their words become captions."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness import plugins
+from harness.conflicts import Quarrel, refuse
+from harness.fingerprint import digest_input
+from harness.interfaces import Page, SourceSpec, Spec
+from harness.pages.decoding import Reading
+from harness.pages.split import Part, size_of
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Bound(Page):
+    """One step of a scale: the first bound that a value reaches names it."""
+
+    tag: str
+    at_least: float | None = None
+    above: float | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.at_least is not None and self.above is not None:
+            refuse([Quarrel(("above",), "and at_least exclude each other")])
+        return self
+
+    def holds(self, value: float) -> bool:
+        if self.at_least is not None:
+            return value >= self.at_least
+        return self.above is None or value > self.above
+
+
+class Span(Page):
+    """A stretch of numbers, both ends included; one end may be open."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.at_least is None and self.at_most is None:
+            refuse([Quarrel((), "names neither at_least nor at_most")])
+        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:  # type: ignore[operator]
+            refuse([Quarrel(("at_most",), f"({self.at_most:g}) is less than at_least")])
+        return self
+
+    def holds(self, value: float) -> bool:
+        low = -math.inf if self.at_least is None else self.at_least
+        return low <= value <= (math.inf if self.at_most is None else self.at_most)
+
+
+class TagRules(Page):
+    """Which tags a row must and must not have; written with underscores or spaces."""
+
+    all_of: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    none_of: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        wanted = {spoken(tag) for tag in self.all_of}
+        refuse(
+            Quarrel(("none_of", at), f"{tag!r} is asked for by all_of")
+            for at, tag in enumerate(self.none_of)
+            if spoken(tag) in wanted
+        )
+        return self
+
+
+def spoken(tag: str) -> str:
+    """Return a tag as it is read: with spaces for underscores."""
+    return tag.replace("_", " ")
+
+
+class Subset(Page):
+    """A share of the rows, by a digest of their ids: the same rows, whatever else is asked."""
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    salt: str = ""
+    """Another salt chooses other rows."""
+
+
+class Curate(Page):
+    """Which rows of the source are kept. Rules are asked in the order in which they stand here."""
+
+    min_side: Count | None = None
+    max_side: Count | None = None
+    min_pixels: Count | None = None
+    """Width × height."""
+    aspect: tuple[float, float] | None = None
+    """Width / height: the narrowest and the widest."""
+    ratings: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    score: Span | None = None
+    aesthetic: Span | None = None
+    year: Span | None = None
+    tags: TagRules | None = None
+    subset: Subset | None = None
+    near_duplicates: Annotated[int, Field(ge=0, le=8)] | None = None
+    """Bits in which the fact `phash` must differ, at least one more, from every row kept before."""
+    limit: Count | None = None
+    """Keep only the first rows that pass."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.aspect is not None and not 0 < self.aspect[0] <= self.aspect[1]:
+            refuse([Quarrel(("aspect",), "must name the narrowest first, then the widest")])
+        return self
+
+
+Cleaning = Literal["urls", "signatures", "control", "whitespace", "duplicates"]
+"""What is taken out of words: addresses; handles and tags that speak of a signature; characters
+that do not print; spaces in a row; tags that were there before."""
+
+
+class Caption(Page):
+    """How a row's words become the text that is trained on."""
+
+    words: Literal["caption", "tags", "tags+caption", "none"] = "caption"
+    clean: tuple[Cleaning, ...] = ()
+    prefix: str = ""
+    """An instance prompt or quality words; the row's own words follow after a comma."""
+    important: tuple[str, ...] | None = None
+    """Of the row's tags, only these; written with underscores or spaces."""
+    score_tags: tuple[Bound, ...] = ()
+    aesthetic_tags: tuple[Bound, ...] = ()
+    rating_tags: dict[str, str] = {}
+    year: bool = False
+    dropout: Share = 0.0
+    """How often a sample is shown without any words."""
+    shuffle: bool = False
+    """Put the tags in another order each time; prefix and scale words stay in front."""
+    keep_first: Annotated[int, Field(ge=0)] = 0
+    """So many of the row's first tags stay where they are, and are never dropped."""
+    tag_dropout: Share = 0.0
+    """How often each tag is left out."""
+    variants: Count | None = None
+    """How many readings of a picture's words are prepared; eight where words vary, else one."""
+    chunks: Annotated[int, Field(ge=1, le=3)] = 1
+    """Windows of 75 tokens a caption may fill; one is what the official scripts read."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        varies = {"shuffle": self.shuffle, "tag_dropout": self.tag_dropout > 0}
+        found = [
+            Quarrel((name,), "needs words, and words is none")
+            for name, given in varies.items()
+            if given and self.words == "none"
+        ]
+        if self.keep_first and not any(varies.values()):
+            found.append(Quarrel(("keep_first",), "says nothing without shuffle or tag_dropout"))
+        refuse(found)
+        return self
+
+
+class Recaption(Spec):
+    """Captions from elsewhere, by the ids of the rows."""
+
+    implementation: ClassVar[str] = "harness.data.recaption:read"
+    use: Literal["parquet"] = "parquet"
+    file: str
+    id: str = "id"
+    text: str = "caption"
+    """The columns."""
+    merge: Literal["replace", "append", "prefer"] = "prefer"
+    """prefer takes the other caption where there is one, append puts it behind the row's own,
+    replace forgets the row's own even where there is no other."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        file = Path(self.file)
+        content = digest_input(file) if file.is_file() else None
+        own = self.model_dump(mode="json", exclude={"file"})
+        return {**own, "version": self.version, "content": content}
+
+
+class Booster(Page):
+    """Another set, of which so much is mixed in that it makes up a share of the whole."""
+
+    source: plugins.union("sources")  # type: ignore[valid-type]
+    weight: Annotated[float, Field(gt=0, lt=1)]
+    """Its share of the result."""
+
+
+class Data(Page):
+    """Pictures and their words."""
+
+    source: plugins.union("sources")  # type: ignore[valid-type]
+    booster: plugins.union("sources") | None = None  # type: ignore[valid-type]
+    """A second set, mixed in whole."""
+    part: Part = "all"
+    """train leaves out the fifth of all rows that a held-out reference shows."""
+    curate: Curate = Curate()
+    caption: Caption = Caption()
+    boosters: tuple[Booster, ...] = ()
+    """More sets, mixed in by weight, each curated by the same rules; limit counts without them."""
+    recaption: Recaption | None = None
+
+    reading: Reading = Reading()
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if (total := sum(each.weight for each in self.boosters)) >= 1:
+            refuse([Quarrel(("boosters",), f"weigh {total:g} together and leave nothing")])
+        return self
+
+    @property
+    def most(self) -> int | None:
+        """Return how many pictures there are at most, where that is known without looking."""
+        return most(self.source, self.booster, self.part, self.curate, self.boosters)
+
+
+def most(
+    source: SourceSpec, booster: SourceSpec | None, part: Part, curate: Curate,
+    boosters: tuple[Booster, ...] = (),
+) -> int | None:  # fmt: skip
+    """Return how many pictures are left at most, where that is known without looking."""
+    sizes = [size_of(each, part) for each in (source, booster) if each is not None]
+    known = None if None in sizes else sum(size for size in sizes if size is not None)
+    limits = [size for size in (known, curate.limit) if size is not None]
+    fewest = min(limits, default=None)
+    return fewest if fewest is None else fewest + sum(portions(fewest, boosters))
+
+
+def portions(rows: int, boosters: tuple[Booster, ...]) -> list[int]:
+    """Return how many rows of each booster beside `rows` others make up its share of the whole."""
+    own = 1 - sum(each.weight for each in boosters)
+    return [round(rows * each.weight / own) for each in boosters]

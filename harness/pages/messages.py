@@ -1,0 +1,189 @@
+"""Say in the words of this house what pydantic found wrong with the data of a page."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from harness.conflicts import KIND
+from harness.pages import other_trainers
+
+Place = tuple[str | int, ...]
+"""Where in a page: keys and places in lists."""
+Complaint = tuple[Place, str, str | None]
+"""Where, what is wrong, and what to do."""
+Models = list[type[BaseModel]]
+_MAPPING = "must be a mapping of fields"
+_WORDS = {
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "missing": "is missing",
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "multiple_of": "must be a multiple of {multiple_of:g}",
+    "string_too_short": "must not be shorter than {min_length} characters",
+    "string_too_long": "must not be longer than {max_length} characters",
+    "string_pattern_mismatch": "must look like {pattern}",
+    "too_short": "must not have fewer than {min_length} entries",
+    "too_long": "must not have more than {max_length} entries",
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+}
+_SILENT = ("missing", "too_short", "too_long", "string_too_long")
+"""Problems that are not explained by showing what was given."""
+
+
+def complaints(model: type[BaseModel], data: Any, error: ValidationError) -> list[Complaint]:
+    """Return each problem that `model` has with `data`, once."""
+    details = error.errors(include_url=False)
+    paths = [_real_path(model, data, detail["loc"]) for detail in details]
+    return [
+        complaint
+        for path, detail in zip(paths, details, strict=True)
+        if not (detail["type"] == "too_short" and _any_below(path, paths))
+        for complaint in _taken_apart(model, data, path, detail)
+    ]
+
+
+def _taken_apart(
+    model: type[BaseModel], data: Any, path: Place, detail: Any
+) -> Iterator[Complaint]:
+    """Yield one complaint for an error of pydantic's, but one for each quarrel inside of ours."""
+    if detail["type"] != KIND:
+        yield path, *_explain(model, data, path, detail)
+        return
+    for place, message in detail["ctx"]["quarrels"]:
+        yield (*path, *place), message, None
+
+
+def _any_below(path: Place, paths: list[Place]) -> bool:
+    """Return whether a part of `path` is wrong too: its list is then too short only for that."""
+    return any(len(other) > len(path) and other[: len(path)] == path for other in paths)
+
+
+def _real_path(model: type[BaseModel], data: Any, loc: tuple[str | int, ...]) -> Place:
+    """Return `loc` without the plugin words that pydantic puts between its parts."""
+    path: list[str | int] = []
+    kinds: Models = [model]
+    for part in loc:
+        if len(kinds) > 1 and isinstance(data, dict) and data.get("use") == part:
+            kinds = _named(kinds, data)
+        elif isinstance(data, dict | list):
+            path.append(part)
+            kinds, data = _below(kinds, part), _part(data, part)
+    return tuple(path)
+
+
+def _explain(model: type[BaseModel], data: Any, path: Place, detail: Any) -> tuple[str, str | None]:
+    kind, given, context = detail["type"], detail.get("input"), detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        parent = dotted(path[:-1])
+        known = {name for each in kinds_at(model, data, path[:-1]) for name in each.model_fields}
+        names = _guess(path[-1], known, f"{parent}." if parent else "")
+        elsewhere = other_trainers.hint(str(path[-1])) if "train" in model.model_fields else None
+        return "is not a field", elsewhere or names
+    if kind == "union_tag_invalid":
+        word = given.get("use")
+        return f"names no plugin: {short(word)}", _guess(word, _words(model, data, path))
+    if kind == "union_tag_not_found":
+        known = _words(model, data, path)
+        return "needs `use:` to say which one it means", f"known: {', '.join(sorted(known))}"
+    if kind == "literal_error":
+        return f"must be {context['expected']}, not {short(given)}", None
+    if kind in _WORDS:
+        return _WORDS[kind].format(**context), _value_hint(kind, given)
+    return " ".join(str(detail["msg"]).removeprefix("Value error, ").split()), None
+
+
+def _guess(given: Any, known: set[str], prefix: str = "") -> str:
+    close = difflib.get_close_matches(str(given), known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {prefix}{close[0]}?"
+    return f"known: {', '.join(prefix + name for name in sorted(known))}"
+
+
+def _value_hint(kind: str, given: Any) -> str | None:
+    if kind in ("float_type", "int_type") and isinstance(given, str):
+        try:
+            number = math.isfinite(float(given))
+        except ValueError:
+            number = False
+        return f"{short(given)} is text{': drop the quotes' if number else ''}"
+    return None if kind in _SILENT else f"it is {short(given)}"
+
+
+def kinds_at(model: type[BaseModel], data: Any, path: Place) -> Models:
+    """Return the models that may stand at `path` of `data`; its plugin words decide."""
+    kinds: Models = [model]
+    for part in path:
+        kinds, data = _below(_named(kinds, data), part), _part(data, part)
+    return _named(kinds, data)
+
+
+def _below(kinds: Models, part: str | int) -> Models:
+    if isinstance(part, int):
+        return kinds
+    fields = [kind.model_fields[part] for kind in kinds if part in kind.model_fields]
+    return [inner for field in fields for inner in _parts(field.annotation)]
+
+
+def _named(kinds: Models, data: Any) -> Models:
+    word = data.get("use") if isinstance(data, dict) else None
+    return [kind for kind in kinds if _word(kind) == word] or kinds
+
+
+def _part(data: Any, part: str | int) -> Any:
+    if isinstance(data, dict):
+        return data.get(str(part))
+    known = isinstance(data, list) and isinstance(part, int) and part < len(data)
+    return data[part] if known else None
+
+
+def _words(model: type[BaseModel], data: Any, path: Place) -> set[str]:
+    return {str(_word(kind)) for kind in kinds_at(model, data, path)}
+
+
+def _word(kind: type[BaseModel]) -> Any:
+    field = kind.model_fields.get("use")
+    words = typing.get_args(field.annotation) if field else ()
+    return words[0] if words else None
+
+
+def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield every model inside an annotation, through lists, unions and options."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+        return
+    for inner in typing.get_args(annotation):
+        yield from _parts(inner)
+
+
+def dotted(path: Place) -> str:
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            word = part[:60] if part and part.isprintable() else short(part)
+            text += f".{word}" if text else word
+    return text
+
+
+def short(given: Any) -> str:
+    """Return a value on one line, cut to what an eye takes in."""
+    return (repr(given) if isinstance(given, str) else json.dumps(given))[:60]

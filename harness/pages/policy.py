@@ -1,0 +1,84 @@
+"""A policy: what a candidate is held to. Per metric, how much worse than the baseline it may be,
+how far from it, and within which bounds; it knows neither recipes nor results.
+
+    schema_version: 1
+    name: trainer
+    summary: "What a change of the trainer may do to naruto-1024."
+    claim: recipe  # any training of it, not this one file; if left out, as far as noise is known
+    images: 0  # how many may be missing, failed or black
+    metrics:
+      - {metric: kid}  # no worse than equal runs differ: `harness calibrate` measures it
+      - {metric: clip-score, margin: 0.3, least: 25}  # 0.3 worse is no harm
+      - {metric: fid, window: 0.47}  # neither worse nor better: 2 % of 23.48, as MLPerf has it
+
+A policy that names no metric holds the declared ones of the comparison to their noise.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from harness.errors import UsageError
+from harness.interfaces import Page
+from harness.pages import yaml as pages
+from harness.pages.recipe import Name
+
+
+class Limits(Page):
+    """What one metric is held to, all in its own unit."""
+
+    metric: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    """Its column, without N."""
+    margin: Annotated[float, Field(ge=0)] | None = None
+    """How much worse than the baseline is no harm; if left out, what noise was measured to do."""
+    least: float | None = None
+    most: float | None = None
+    window: Annotated[float, Field(gt=0)] | None = None
+    """How far from the baseline it may lie on either side; alone, it stands for a margin too."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise ValueError(f"has a least of {self.least:g} above its most of {self.most:g}")
+        return self
+
+    @property
+    def has_margin(self) -> bool:
+        """Whether being worse is judged by itself."""
+        return self.margin is not None or self.window is None
+
+
+class Policy(Page):
+    """What must hold for a candidate to pass."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    summary: str = Field(min_length=1, max_length=300)
+    claim: Literal["file", "recipe"] | None = None
+    """What a verdict holds for; if left out, recipes where the spread of trainings is known."""
+    images: Annotated[int, Field(ge=0)] = 0
+    """How many images may be missing, failed or black."""
+    metrics: tuple[Limits, ...] = ()
+    """If empty, the declared metrics of the comparison."""
+
+    @field_validator("metrics")
+    @classmethod
+    def _distinct(cls, metrics: tuple[Limits, ...]) -> tuple[Limits, ...]:
+        names = [each.metric for each in metrics]
+        repeated = next((name for at, name in enumerate(names) if name in names[:at]), None)
+        if repeated is not None:
+            raise ValueError(f"names {repeated!r} twice: write all its limits in one place")
+        return metrics
+
+
+DEFAULT = Policy(name="default", summary="No declared metric gets worse by more than noise does.")
+
+
+def load(file: Path) -> Policy:
+    """Return the policy in a file."""
+    if not file.is_file():
+        raise UsageError(f"there is no policy {file}", hint="a policy is given by its file")
+    return pages.load(Policy, file)

@@ -1,0 +1,123 @@
+"""A recipe: what to train, or what to load. It knows nothing of how it will be judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from harness.conflicts import refuse
+from harness.fingerprint import digest, digest_file
+from harness.interfaces import Page
+from harness.pages import yaml as pages
+from harness.pages.data import Data
+from harness.pages.train import Train, quarrels
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
+class Base(Page):
+    """The model that everything starts from, and that rows of a leaderboard share."""
+
+    model: str = Field(min_length=1)
+    revision: str | None = None
+    vae: str | None = None
+    """Another VAE in place of the base's own."""
+
+
+class Attached(Page):
+    """An adapter's file, and how much of it works."""
+
+    outside_key: ClassVar[frozenset[str]] = frozenset({"file"})
+    file: str
+    scale: Annotated[float, Field(ge=-4, le=4)] = 1.0
+
+    def tokens(self) -> Path | None:
+        """Return the file of new tokens that lies beside the adapter, where there is one."""
+        beside = Path(self.file).with_name("embeddings.safetensors")
+        return beside if beside.is_file() else None
+
+    def digest(self) -> str:
+        """Return the digest of the adapter, with that of its tokens where it has some."""
+        adapter, tokens = digest_file(Path(self.file)), self.tokens()
+        return digest([adapter, digest_file(tokens)]) if tokens else adapter
+
+
+class Load(Page):
+    """Weights that are already trained: a whole model, or adapters on the base."""
+
+    outside_key: ClassVar[frozenset[str]] = frozenset({"adapter", "adapters"})
+    model: str | None = None
+    adapter: str | None = None
+    """A file; its digest is in the key, its place is not."""
+    adapters: tuple[Attached, ...] = ()
+    """Several files, all on the base at once: what each of them changes is added up."""
+    revision: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if [bool(self.model), bool(self.adapter), bool(self.adapters)].count(True) != 1:
+            raise ValueError("names exactly one of model, adapter and adapters")
+        return self
+
+    def attached(self) -> tuple[Attached, ...]:
+        """Return every adapter that is put on the base."""
+        return (Attached(file=self.adapter),) if self.adapter else self.adapters
+
+    def digest(self) -> str:
+        """Return the digest of the one adapter, or of all with their scales."""
+        attached = self.attached()
+        if self.adapter:
+            return attached[0].digest()
+        return digest([[each.digest(), each.scale] for each in attached])
+
+
+class Prompting(Page):
+    """What the recipe's maker puts around every prompt, such as a trigger or quality words."""
+
+    prefix: str = ""
+    suffix: str = ""
+
+    def apply(self, prompt: str) -> str:
+        return ", ".join(part for part in (self.prefix, prompt, self.suffix) if part)
+
+
+class Recipe(Page):
+    """What is trained or loaded, under one name."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    summary: str = Field(min_length=1, max_length=200)
+    origin: str | None = None
+    """Where the figures come from."""
+    hardware: str | None = None
+    """What the source names as needed."""
+    base: Base
+    load: Load | None = None
+    data: Data | None = None
+    train: Train | None = None
+    prompting: Prompting = Prompting()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.train is not None and self.load is not None:
+            raise ValueError("a recipe trains or loads, not both: drop train or load")
+        if self.train is not None and self.data is None:
+            raise ValueError("train needs data to learn from: add data")
+        if self.train is not None and self.data is not None:
+            refuse(quarrels(self.train, self.data))
+        return self
+
+    def with_seed(self, seed: int) -> Recipe:
+        """Return the same recipe with another training seed."""
+        if self.train is None:
+            return self
+        train = self.train.model_copy(update={"seed": seed})
+        return self.model_copy(update={"train": train})
+
+
+def load(name: str | Path) -> Recipe:
+    """Return the recipe called `name`, or the one in the file `name`."""
+    file = pages.find("recipe", str(name))
+    return pages.load(Recipe, file)

@@ -1,0 +1,138 @@
+"""What each stage is told: plain frozen values, all of which go into the step's key."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from harness import plugins
+from harness.interfaces import Page
+from harness.pages.benchmark import Prompt, Sampler
+from harness.pages.data import Booster, Caption, Curate, Recaption
+from harness.pages.decoding import Reading
+from harness.pages.recipe import Base, Load, Prompting
+from harness.pages.split import Part
+from harness.pages.train import Buckets, Train
+
+Pins = dict[str, dict[str, str]]
+"""Digests of the models a spec names, for those that have one."""
+
+
+class DataSpec(Page):
+    """Collect pictures and what is known of them; captions are written later, by `texts`."""
+
+    source: plugins.union("sources")  # type: ignore[valid-type]
+    booster: plugins.union("sources") | None = None  # type: ignore[valid-type]
+    part: Part = "all"
+    curate: Curate = Curate()
+    square: int | None = None
+    """Crop to the middle square and resize to this, for pictures that are only looked at."""
+    boosters: tuple[Booster, ...] = ()
+    recaption: Recaption | None = None
+    reading: Reading = Reading()
+
+
+class LatentsSpec(Page):
+    """Turn pictures into latents. What the VAE is, and nothing else of the base, is in the key."""
+
+    vae: Base
+    pins: Pins
+    resolution: int
+    crop: str
+    flip: bool
+    buckets: Buckets | None = None
+
+
+class TextsSpec(Page):
+    """Write captions, and turn them into embeddings where the text encoders rest."""
+
+    caption: Caption = Caption()
+    base: Base | None = None
+    """Whose encoders embed them now; None where they are trained and must read afresh."""
+    pins: Pins = {}
+
+
+class TrainSpec(Page):
+    """Train an adapter or a whole model."""
+
+    base: Base
+    pins: Pins
+    train: Train
+    phase_sets: tuple[int, ...]
+    """For each phase, the number of the set it trains on."""
+    caption_dropouts: tuple[float, ...]
+    """For each set, how often a sample is shown without its words."""
+    chunks: int = 1
+    """Windows of 75 tokens that every caption fills."""
+
+
+class SampleSpec(Page):
+    """Draw one image a prompt and seed; each from its own noise."""
+
+    base: Base
+    pins: Pins
+    load: Load | None = None
+    adapter_digest: str | None = None
+    checkpoint: int | None = None
+    """Judge the adapter as it was after this step; None: as it is at the end."""
+    prediction: str | None = None
+    """What the UNet was trained to say, where that is not what its base says."""
+    zero_terminal_snr: bool = False
+    prompting: Prompting = Prompting()
+    prompts: tuple[Prompt, ...]
+    seeds: tuple[int, ...]
+    sampler: Sampler
+
+
+class SuppliedImage(Page):
+    """One image that is expected, and what it answers."""
+
+    outside_key: ClassVar[frozenset[str]] = frozenset({"file"})
+    file: str
+    """Relative to the folder. A name is no content: images are known by their bytes."""
+    prompt_id: str
+    seed: int
+    text: str
+    content: str
+    """Digest of the file's bytes; where there are none, its name, which is all that is known."""
+    reason: str | None = None
+    """Why nobody can say what it answers; such an image is named and not taken in."""
+
+
+class SuppliedSpec(Page):
+    """Take images that were made elsewhere, as they are."""
+
+    outside_key: ClassVar[frozenset[str]] = frozenset({"folder", "as_asked"})
+    folder: str
+    as_asked: bool = False
+    """Whether they answer the benchmark's own prompts and seeds."""
+    entries: tuple[SuppliedImage, ...]
+
+
+Treatment = Literal["none", "blur", "jpeg", "noise", "grey", "black", "shuffled", "collapsed"]
+
+
+class TreatSpec(Page):
+    """Real pictures in a known bad state, or as they are, with what is known of them as prompts."""
+
+    treatment: Treatment = "none"
+    half: Literal[0, 1] | None = None
+    """Take every other picture, the first half or the second; None: all of them."""
+    count: int | None = None
+    """Take no more than this."""
+    seeds: int = 1
+    """How many pictures in a row stand for the seeds of one prompt."""
+
+
+class FeaturesSpec(Page):
+    """Run one extractor over the images of one folder."""
+
+    extractor: plugins.union("extractors")  # type: ignore[valid-type]
+
+
+class ScoreSpec(Page):
+    """Compute every metric of a benchmark from features that are already there."""
+
+    outside_key: ClassVar[frozenset[str]] = frozenset({"unavailable"})
+    metrics: tuple[plugins.union("metrics"), ...]  # type: ignore[valid-type]
+    unavailable: dict[str, str] = {}
+    """Why an extractor's features are not to be had; that they are not is in the inputs."""

@@ -1,0 +1,322 @@
+"""How a recipe trains, figure by figure; what cannot hold together is refused here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from harness import plugins
+from harness.conflicts import Quarrel, refuse
+from harness.interfaces import Page
+from harness.pages.data import Count, Curate, Data, Share
+from harness.pages.split import Part
+
+Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Schedule = Literal["constant", "linear", "cosine", "cosine-restarts", "polynomial", "rex"]
+TARGETS = ("attention", "attention+ff")
+
+
+class Adapter(Page):
+    """The shape of a LoRA."""
+
+    rank: Count
+    alpha: Positive | None = None
+    """Scale is alpha / rank; alpha is the rank where it is not given."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: str = "attention"
+    """attention, attention+ff, or a regular expression over the names of the UNet's layers."""
+    ranks: dict[str, Count] = {}
+    """Another rank where a layer's name matches, as `mid_block: 32`."""
+    dora: bool = False
+    """Learn each weight's direction and magnitude apart (arXiv:2402.09353)."""
+    rslora: bool = False
+    """Scale by alpha / √rank instead (arXiv:2312.03732)."""
+
+    @field_validator("targets")
+    @classmethod
+    def _is_pattern(cls, value: str) -> str:
+        return _compiled(value)
+
+    @field_validator("ranks")
+    @classmethod
+    def _are_patterns(cls, value: dict[str, int]) -> dict[str, int]:
+        for pattern in value:
+            _compiled(pattern)
+        return value
+
+    @property
+    def effective_alpha(self) -> float:
+        return float(self.rank) if self.alpha is None else self.alpha
+
+
+def _compiled(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return pattern
+
+
+class Phase(Page):
+    """One stretch of training; each goes on from the weights of the last."""
+
+    steps: Count
+    """Optimizer steps."""
+    rate: Rate
+    schedule: Schedule = "constant"
+    warmup: Annotated[int, Field(ge=0)] = 0
+    cycles: Count = 1
+    """How often cosine-restarts starts again."""
+    power: Positive = 1.0
+    """The exponent of polynomial."""
+    floor: Share = 0.0
+    """The share of the rate at which a falling schedule ends."""
+    text_encoder_rates: tuple[Rate, Rate] | None = None
+    """The rates of both text encoders; where not given, they rest in this phase."""
+    token_rate: Rate | None = None
+    """The rate of new tokens; where not given, they rest in this phase."""
+    curate: Curate | None = None
+    """Another choice of rows for this phase alone."""
+    part: Part | None = None
+    """Another part of the rows for this phase alone."""
+    source: plugins.union("sources") | None = None  # type: ignore[valid-type]
+    """Another set of pictures for this phase alone, captioned by the same rules."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        refuse(self._quarrels())
+        return self
+
+    def of(self, data: Data) -> Data:
+        """Return what this phase learns from, where the recipe as a whole learns from `data`."""
+        changes: dict[str, object] = {}
+        if self.source is not None:
+            changes |= {
+                "source": self.source, "booster": None, "boosters": (), "curate": Curate(),
+                "recaption": None,
+            }  # fmt: skip
+        if self.curate is not None:
+            changes["curate"] = self.curate
+        if self.part is not None:
+            changes["part"] = self.part
+        return data.model_copy(update=changes)
+
+    def _quarrels(self) -> Iterator[Quarrel]:
+        if self.warmup >= self.steps:
+            message = f"({self.warmup}) must end before steps ({self.steps}) do"
+            yield Quarrel(("warmup",), message)
+        if self.cycles > 1 and self.schedule != "cosine-restarts":
+            yield Quarrel(("cycles",), f"belongs to cosine-restarts, not to {self.schedule}")
+        if self.power != 1 and self.schedule != "polynomial":
+            yield Quarrel(("power",), f"belongs to polynomial, not to {self.schedule}")
+        if self.floor and self.schedule == "constant":
+            yield Quarrel(("floor",), "belongs to a schedule that falls, not to constant")
+
+
+class Buckets(Page):
+    """Several shapes of one area, in place of one square."""
+
+    step: Annotated[int, Field(ge=8, multiple_of=8)] = 64
+    longest: Count
+    shortest: Count
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.shortest > self.longest:
+            message = f"({self.shortest}) is longer than longest ({self.longest})"
+            refuse([Quarrel(("shortest",), message)])
+        return self
+
+
+class Prior(Page):
+    """Class images, drawn by the base, that keep its own idea of a subject (DreamBooth)."""
+
+    prompt: str = Field(min_length=1)
+    images: Count
+    weight: Positive = 1.0
+    sampler_steps: Count = 30
+    guidance: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 5.0
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Token(Page):
+    """A new word whose embedding is learned beside the adapter (textual inversion)."""
+
+    name: Annotated[str, Field(pattern=r"^<[a-z0-9][a-z0-9-]*>$")]
+    vectors: Annotated[int, Field(ge=1, le=16)] = 2
+    initializer: str | None = None
+    """A known word to start from; else random, at the vocabulary's own spread."""
+
+
+class Ema(Page):
+    """A running mean of the weights, which is what is exported."""
+
+    decay: Annotated[float, Field(gt=0, lt=1)] = 0.9999
+
+
+class Huber(Page):
+    """A loss that is square near zero and straight further out."""
+
+    delta: Positive = 0.1
+    schedule: Literal["constant", "snr", "exponential"] = "snr"
+    """How delta changes with the noise."""
+
+
+class Train(Page):
+    """The training run, figure by figure."""
+
+    outside_key: ClassVar[frozenset[str]] = frozenset(
+        {"tracker", "gradient_checkpointing", "attention_slicing"}
+    )
+    method: Literal["lora", "full"]
+    adapter: Adapter | None = None
+    adapter_dtype: Literal["float32", "bfloat16"] = "float32"
+    """float32 keeps small updates; bfloat16 is what the official script does in bf16."""
+    tokens: tuple[Token, ...] = ()
+    resolution: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+    crop: Literal["center", "random"] = "center"
+    flip: bool = False
+    buckets: Buckets | None = None
+    batch: Count
+    accumulation: Count = 1
+    processes: Count = 1
+    """What the source had; with batch and accumulation it makes the effective batch."""
+    optimizer: plugins.union("optimizers")  # type: ignore[valid-type]
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    lr_schedule_unit: Literal["optimizer-step", "diffusers-legacy"] = "optimizer-step"
+    """diffusers-legacy stretches schedule and warm-up by the accumulation, as its script does."""
+    prediction: Literal["epsilon", "v_prediction"] | None = None
+    """What the UNet says; where not given, what its base says."""
+    zero_terminal_snr: bool = False
+    """Let the last step be pure noise (arXiv:2305.08891)."""
+    snr_gamma: Positive | None = None
+    snr_form: Literal["paper", "dreambooth-v", "unclamped"] = "paper"
+    """paper: min(SNR, γ)/SNR, for v /(SNR + 1). dreambooth-v: min(SNR, γ)/SNR + 1 for v, as five
+    official scripts have it. unclamped: γ/SNR."""
+    debiased: bool = False
+    """Weigh by 1/√SNR (arXiv:2310.08442)."""
+    huber: Huber | None = None
+    noise_offset: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    input_perturbation: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Extra noise on what the UNet sees, not on what it should say (arXiv:2301.11706)."""
+    prior: Prior | None = None
+    ema: Ema | None = None
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    gradient_checkpointing: bool | Annotated[int, Field(ge=2)] = False
+    """true: every block; 2: every second one; false: none. Memory against time, nothing else."""
+    attention_slicing: bool = False
+    """Attention one head after another: slow, for small cards."""
+    max_grad_norm: Positive = 1.0
+    checkpoint_every: Count | None = None
+    """Keep the adapter after every so many steps; `NAME@STEP` judges one."""
+    previews: tuple[str, ...] = ()
+    """Prompts that are drawn at every checkpoint, for the eye."""
+    tracker: Literal["tensorboard", "mlflow", "wandb", "trackio"] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        refuse([*self._methods(), *self._tokens(), *self._losses(), *self._optimizers(),
+                *self._memory()])  # fmt: skip
+        return self
+
+    def _methods(self) -> Iterator[Quarrel]:
+        if self.method == "lora" and self.adapter is None:
+            yield Quarrel(("adapter",), "is missing, and method lora trains one")
+        if self.method == "full" and self.adapter is not None:
+            yield Quarrel(("adapter",), "belongs to method lora, not to full")
+        if self.buckets and not (self.buckets.shortest <= self.resolution <= self.buckets.longest):
+            between = f"({self.buckets.shortest}) and longest ({self.buckets.longest})"
+            message = f"({self.resolution}) must lie between buckets.shortest {between}"
+            yield Quarrel(("resolution",), message)
+
+    def _tokens(self) -> Iterator[Quarrel]:
+        if self.tokens and self.method == "full":
+            yield Quarrel(("tokens",), "are learned beside a LoRA, not in a full fine-tune")
+        learns = [number for number, each in enumerate(self.phases) if each.token_rate is not None]
+        if self.tokens and not learns:
+            yield Quarrel(("tokens",), "learn nothing: give a phase a token_rate")
+        if not self.tokens:
+            for number in learns:
+                yield Quarrel(("phases", number, "token_rate"), "needs tokens")
+        names = [token.name for token in self.tokens]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                yield Quarrel(("tokens", number, "name"), f"is taken already: {name}")
+
+    def _losses(self) -> Iterator[Quarrel]:
+        if self.debiased and self.snr_gamma is not None:
+            yield Quarrel(("debiased",), "and snr_gamma both weigh the loss: keep one")
+        if self.snr_form != "paper" and self.snr_gamma is None:
+            yield Quarrel(("snr_form",), "needs snr_gamma")
+        if self.snr_form == "dreambooth-v" and self.prediction == "epsilon":
+            yield Quarrel(("snr_form",), "dreambooth-v is a form for v_prediction")
+        if self.zero_terminal_snr and self.prediction != "v_prediction":
+            message = "needs prediction: v_prediction, for at pure noise epsilon tells nothing"
+            yield Quarrel(("zero_terminal_snr",), message)
+
+    def _optimizers(self) -> Iterator[Quarrel]:
+        word, scheduled = self.optimizer.use, self.optimizer.scheduled
+        for number, phase in enumerate(self.phases):
+            quarrel = self.optimizer.quarrel(phase.rate, phase.text_encoder_rates, phase.token_rate)
+            if quarrel:
+                yield quarrel.within("phases", number)
+            if not scheduled and phase.schedule != "constant":
+                message = f"must be constant: {word} needs no falling rate"
+                yield Quarrel(("phases", number, "schedule"), message)
+        if not scheduled and len(self.phases) > 1:
+            yield Quarrel(("phases",), f"must be one: {word} averages over all it has seen")
+        if not scheduled and self.ema:
+            yield Quarrel(("ema",), f"has no place here: {word} averages the weights itself")
+
+    def _memory(self) -> Iterator[Quarrel]:
+        if self.adapter_dtype == "bfloat16" and self.precision == "fp16":
+            yield Quarrel(("adapter_dtype",), "bfloat16 goes with precision bf16, not with fp16")
+        if self.adapter_dtype == "bfloat16" and self.method == "full":
+            yield Quarrel(("adapter_dtype",), "belongs to method lora, not to full")
+        if self.checkpoint_every is not None and self.checkpoint_every > self.steps:
+            message = f"({self.checkpoint_every}) is more than there are steps ({self.steps})"
+            yield Quarrel(("checkpoint_every",), message)
+        if self.previews and self.checkpoint_every is None:
+            yield Quarrel(("previews",), "are drawn at checkpoints: give checkpoint_every")
+
+    @property
+    def steps(self) -> int:
+        return sum(phase.steps for phase in self.phases)
+
+    @property
+    def effective_batch(self) -> int:
+        return self.batch * self.accumulation * self.processes
+
+    @property
+    def trains_text(self) -> bool:
+        """Return whether the text encoders say something new as training goes on."""
+        return bool(self.tokens) or any(phase.text_encoder_rates for phase in self.phases)
+
+
+def quarrels(train: Train, data: Data) -> list[Quarrel]:
+    """Return every set that cannot fill a batch, as seen from the recipe; unknown sizes pass."""
+    found = [_shortage(train, set_, place) for place, set_ in _sets(train, data)]
+    return [quarrel for quarrel in found if quarrel is not None]
+
+
+def _sets(train: Train, data: Data) -> Iterator[tuple[tuple[str | int, ...], Data]]:
+    """Yield each set that a phase learns from, once, with the place that the page names it at."""
+    if any(phase.of(data) == data for phase in train.phases):
+        yield ("data",), data
+    for number, phase in enumerate(train.phases):
+        own = (name for name in ("source", "curate", "part") if getattr(phase, name) is not None)
+        field = next(own, "curate")
+        if phase.of(data) != data:
+            yield ("train", "phases", number, field), phase.of(data)
+
+
+def _shortage(train: Train, data: Data, place: tuple[str | int, ...]) -> Quarrel | None:
+    if data.most is None or data.most >= train.batch:
+        return None
+    pictures = "1 picture" if data.most == 1 else f"{data.most} pictures"
+    return Quarrel(place, f"has {pictures} at most, too few for one batch of {train.batch}")

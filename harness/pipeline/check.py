@@ -1,0 +1,131 @@
+"""Whether pages hold, and whether what they name is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.diffusion.anatomy import unet_layers, unet_of
+from harness.errors import HarnessError, PageError, Problem, UsageError
+from harness.pages import benchmark as benchmarks
+from harness.pages import policy
+from harness.pages import yaml as pages
+from harness.pages.benchmark import PromptSuite
+from harness.pages.curation import Curation, is_curation
+from harness.pages.messages import Place, dotted
+from harness.pages.recipe import Recipe
+from harness.pages.train import TARGETS
+from harness.pocket import pinned
+
+_MOVES = "is not given: the set may change under its name"
+_PIN = "name a commit of the set"
+
+
+def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
+    """Return how many pages were read and every problem; without files, of all pages."""
+    chosen = list(files) or [
+        file for kind in pages.FOLDERS for file in pages.available(kind).values()
+    ]
+    problems: list[Problem] = []
+    for file in chosen:
+        try:
+            _check_one(file)
+        except PageError as error:
+            problems += error.problems
+        except HarnessError as error:
+            problems.append(Problem(str(file), 1, "", error.what, error.hint))
+    return len(chosen), problems
+
+
+def cautions(files: Sequence[Path]) -> list[Problem]:
+    """Return what holds today and may not tomorrow: sets of the hub at no fixed revision."""
+    found = []
+    for file in list(files) or [
+        file for kind in pages.FOLDERS for file in pages.available(kind).values()
+    ]:
+        try:
+            located = pages.read(file)
+        except HarnessError:
+            continue  # check says what is wrong with it
+        for place in _unpinned(located.data, ()):
+            line, field = located.line((*place, "id")), dotted((*place, "revision"))
+            found.append(Problem(located.file, line, field, _MOVES, _PIN))
+    return found
+
+
+def _unpinned(data: Any, place: Place) -> Iterator[Place]:
+    """Yield the place of every set of the hub that names no revision."""
+    if isinstance(data, dict):
+        named = data.get("use") == "hub" and isinstance(data.get("id"), str)
+        if named and not data.get("revision") and not Path(data["id"]).is_dir():
+            yield place
+    parts = data.items() if isinstance(data, dict) else enumerate(data)
+    for name, part in parts:
+        if isinstance(part, dict | list):
+            yield from _unpinned(part, (*place, name))
+
+
+def _check_one(file: Path) -> None:
+    fields = set(pages.read(file).data)
+    if "prompts" in fields:
+        pages.load(PromptSuite, file)
+    elif {"claim", "images"} & fields or ("metrics" in fields and not {"suites", "seeds"} & fields):
+        policy.load(file)
+    elif {"suites", "metrics", "sampler"} & fields:
+        benchmarks.load(str(file) if file.suffix in (".yaml", ".yml") else file.stem)
+    elif is_curation(fields):
+        pages.load(Curation, file)
+    else:
+        _check_recipe(file)
+
+
+def _check_recipe(file: Path) -> None:
+    """Look for what a recipe names, too: a page that holds can still name what is not there."""
+    recipe, located = pages.load(Recipe, file), pages.read(file)
+    problems = []
+    for field, name in (("model", recipe.base.model), ("vae", recipe.base.vae)):
+        try:
+            pinned(name)
+        except UsageError as error:
+            line = located.line(("base", field))
+            problems.append(Problem(located.file, line, f"base.{field}", error.what, error.hint))
+    for place, adapter in _adapters(recipe):
+        if not Path(adapter).is_file():
+            message = f"names a file that is not there: {adapter}"
+            line, field = located.line(place), dotted(place)
+            problems.append(Problem(located.file, line, field, message, "correct the path"))
+    for place, message, hint in _layers_missed(recipe):
+        problems.append(Problem(located.file, located.line(place), ".".join(place), message, hint))
+    if recipe.name != file.stem:
+        line = located.line(("name",))
+        message = f"is {recipe.name!r} in a file called {file.stem!r}"
+        problems.append(Problem(located.file, line, "name", message, "give both one name"))
+    if problems:
+        raise PageError(problems)
+
+
+def _adapters(recipe: Recipe) -> Iterator[tuple[Place, str]]:
+    """Yield each adapter file that a recipe loads, with its place on the page."""
+    if recipe.load and recipe.load.adapter:
+        yield ("load", "adapter"), recipe.load.adapter
+    for number, each in enumerate(recipe.load.adapters if recipe.load else ()):
+        yield ("load", "adapters", number, "file"), each.file
+
+
+def _layers_missed(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield each pattern of the adapter that matches no layer of its base."""
+    adapter = recipe.train.adapter if recipe.train else None
+    if adapter is None or not (adapter.ranks or adapter.targets not in TARGETS):
+        return
+    names = [each.name for each in unet_layers(unet_of(recipe.base.model), 8, 8)
+             if each.kind in ("linear", "conv")]  # fmt: skip
+    patterns = {("train", "adapter", "ranks"): list(adapter.ranks)}
+    if adapter.targets not in TARGETS:
+        patterns["train", "adapter", "targets"] = [adapter.targets]
+    for place, asked in patterns.items():
+        for pattern in asked:
+            if not any(re.search(pattern, name) for name in names):
+                example = names[len(names) // 2]
+                yield place, f"{pattern!r} matches no layer of the UNet", f"such as {example}"

@@ -1,0 +1,228 @@
+"""From a page to a curated, captioned, bucketed set on disk, and what was dropped on the way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+from harness.files import write_json, write_text
+from harness.fingerprint import digest
+from harness.pages import yaml as pages
+from harness.pages.curation import Curation, is_curation
+from harness.pages.recipe import Recipe
+from harness.records import described
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+    from harness.data.columnar import Limits
+    from harness.data.pictures import Form
+
+VERSION = 1
+"""Raised whenever the same page would give another set; part of every fingerprint."""
+KIND = "harness curated set"
+REPORT, PAGE = "report.json", "report.html"
+PARTS: dict[str | None, tuple[str, ...]] = {
+    None: (),
+    "folder": ("images", "captions"), "webdataset": ("shards",), "parquet": ("pictures.parquet",),
+}  # fmt: skip
+"""What each form of export is written to."""
+SHEET, NEAR = 24, 1000
+"""Pictures of the sample sheet, taken from so many first rows."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for, where to, and how."""
+
+    config: str
+    out: Path | None = None
+    form: Form | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Curated:
+    """A curated set on disk."""
+
+    folder: Path
+    document: dict[str, Any]
+    """What report.json says."""
+    reused: bool
+    chosen: str
+    """Which part of the page was taken, in words."""
+    sheet: tuple[tuple[str, Image.Image], ...] = field(default=(), repr=False)
+    """Some of the pictures with their prompts, where pictures are at hand and the set is new."""
+
+
+Draw = Callable[[Curated], str]
+"""A curated set → its page."""
+
+
+def load(config: str) -> tuple[Curation, str]:
+    """Return the page `config`, a recipe's name or a file, and what of it was taken."""
+    file = pages.find("recipe", config)
+    if is_curation(set(pages.read(file).data)):
+        return pages.load(Curation, file), f"the page {file.name}"
+    recipe = pages.load(Recipe, file)
+    if recipe.data is None:
+        raise UsageError(f"the recipe {recipe.name} has no data", hint="name a page with data:")
+    train = recipe.train
+    more = [each for each in train.phases if each.curate or each.source] if train else []
+    but = f"; what {len(more)} of its phases choose for themselves is not" if more else ""
+    size = {} if train is None else {"resolution": train.resolution, "buckets": train.buckets}
+    page = Curation(name=recipe.name, summary=recipe.summary, data=recipe.data, **size)  # type: ignore[arg-type]
+    return page, f"the data section of the recipe {recipe.name}{but}"
+
+
+def curate(
+    order: Order, draw: Draw, limits: Limits | None = None,
+    heard: Callable[[int, int], None] | None = None,
+) -> Curated:  # fmt: skip
+    """Make the set, or return the one that is there and was made from the same."""
+    page, chosen = load(order.config)
+    folder = order.out or Path(".harness/curated") / page.name
+    if Path.cwd().is_relative_to(folder.resolve()):
+        raise UsageError(f"{folder} is where you are, and a set is a folder of its own",
+                         hint="name one below it, as --out set")  # fmt: skip
+    fingerprint = fingerprint_of(page, order.form)
+    there = _there(folder)
+    whole = all((folder / name).exists() for name in _parts(order.form))
+    if there is not None and whole and there["fingerprint"] == fingerprint and not order.again:
+        return Curated(folder, there, True, chosen)
+    _require_ours(folder)
+    with _whole(folder) as work:
+        made = _make(page, order.form, work, fingerprint, chosen, limits, heard)
+        write_text(work / PAGE, draw(made))
+        write_json(work / REPORT, made.document)
+    return Curated(folder, made.document, False, chosen, made.sheet)
+
+
+def fingerprint_of(page: Curation, form: str | None) -> str:
+    """Return what a set is known by: the content of its sources and every rule."""
+    words = {**described(page), "summary": "", "name": ""}
+    return digest([VERSION, words, form])
+
+
+def _there(folder: Path) -> dict[str, Any] | None:
+    """Return the report of a set that is there; refuse a folder that holds something else."""
+    import json
+
+    if not folder.exists():
+        return None
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        found: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        if found["kind"] == KIND:
+            return found
+    if folder.is_dir() and not any(folder.iterdir()):
+        return None
+    raise UsageError(f"{folder} is no curated set and would be overwritten",
+                     hint="give another --out, or remove it")  # fmt: skip
+
+
+def _parts(form: str | None) -> tuple[str, ...]:
+    """Return what a set of this form holds beside its report and page."""
+    from harness.data.curated import ROWS
+
+    return (ROWS, *PARTS[form])
+
+
+def _require_ours(folder: Path) -> None:
+    """Refuse a folder with something that we did not write and would remove."""
+    ours = {REPORT, PAGE, *chain(*(_parts(form) for form in PARTS))}
+    there = folder.iterdir() if folder.is_dir() else ()
+    foreign = sorted(each.name for each in there if each.name not in ours)
+    if foreign:
+        raise UsageError(f"{folder} also holds {foreign[0]}, which would be lost",
+                         hint="move it elsewhere, or give another --out")  # fmt: skip
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """Give a folder to work in that takes the place of `folder` when all is done."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        yield work
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+            folder.replace(old)
+            work.replace(folder)
+            shutil.rmtree(old)
+        else:
+            work.replace(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _make(
+    page: Curation, form: Form | None, work: Path, fingerprint: str, chosen: str,
+    limits: Limits | None, heard: Callable[[int, int], None] | None,
+) -> Curated:  # fmt: skip
+    from harness.data import curated, pictures
+    from harness.data.columnar import Limits
+    from harness.data.summary import summarize
+
+    limits = limits or Limits(scratch=work)
+    sources = curated.sources_of(page.data)
+    visible = all(pictures.at_hand(source) for source in sources)
+    if form is not None and not visible:
+        raise UsageError("there are no pictures to write, only what is known of them",
+                         hint="leave --to out, or name a source with pictures")  # fmt: skip
+    written = curated.write(page.data, page.resolution, page.buckets, work, limits, heard)
+    file, kept = work / curated.ROWS, sum(written.kept)
+    unreadable: Counter[str] = Counter()
+    exported = None
+    if form is not None:
+        rows = pictures.examples(pictures.rows_of(file), sources, page.data.reading, unreadable)
+        many = pictures.write(form, rows, work)
+        exported = {"to": form, "pictures": many, "unreadable": dict(unreadable)}
+    sheet: list[pictures.Example] = []
+    if visible:
+        some = list(islice(pictures.rows_of(file), NEAR))
+        some = some[:: max(1, len(some) // SHEET)][:SHEET]
+        sheet = list(pictures.examples(some, sources, page.data.reading, Counter()))
+    document = {
+        "kind": KIND, "schema_version": 1, "name": page.name, "summary": page.summary,
+        "fingerprint": fingerprint,
+        "sources": [
+            {"use": source.use, "kept": count, "fingerprint": digest(source.fingerprint())}
+            for source, count in zip(sources, written.kept, strict=True)
+        ],
+        "kept": kept,
+        "dropped": dict(written.dropped),
+        "funnel": _funnel(kept, written.dropped),
+        "exported": exported,
+        **summarize(file, limits),
+    }  # fmt: skip
+    shown = tuple((each.row["prompt"], each.image) for each in sheet)
+    return Curated(work, document, False, chosen, shown)
+
+
+def _funnel(kept: int, dropped: Counter[str]) -> list[dict[str, Any]]:
+    """Return how many rows are left after each rule, in the order in which they are asked."""
+    left = kept + dropped.total()
+    found = [{"rule": "all rows", "left": left, "dropped": 0}]
+    for name in sorted(dropped, key=_turn):
+        left -= dropped[name]
+        found.append({"rule": name, "left": left, "dropped": dropped[name]})
+    return found
+
+
+def _turn(rule: str) -> int:
+    order = ("held-out", "train", "min_side", "max_side", "min_pixels", "aspect", "ratings",
+             "score", "aesthetic", "year", "tags.all_of", "tags.any_of", "tags.none_of", "subset",
+             "near_duplicates", "weight")  # fmt: skip
+    return order.index(rule)

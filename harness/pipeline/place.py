@@ -1,0 +1,85 @@
+"""Where things are kept and on what they run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from harness.errors import MissingPrerequisite, UsageError
+from harness.pipeline.executors.choice import executor, executor_named
+from harness.pipeline.forecast.cards import Card, card_at_hand
+from harness.pipeline.run import Settings
+from harness.pipeline.store.local import Store
+from harness.pipeline.watch.bars import watcher
+from harness.pipeline.watch.live import Live, Together
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are kept and on what they run."""
+
+    store: Path
+    reports: Path
+    device: str = "auto"
+    executor: str = "local"
+    quiet: bool = False
+    processes: int | None = None
+    """How many processes share training; None: one a card, or one on a CPU."""
+
+    def settings(self) -> Settings:
+        if self.processes is not None and self.processes < 1:
+            raise UsageError(f"--processes {self.processes} is no number of processes",
+                             hint="1 or more")  # fmt: skip
+        store = Store(self.store)
+        spec = executor_named(self.executor, self.processes)
+        return Settings(
+            store=store,
+            reports=self.reports,
+            device=partial(resolve_device, self.device),
+            executor=executor(spec),
+            watcher=Together([watcher(self.quiet), Live(store)]),
+            processes=partial(count_processes, 1 if spec.together else self.processes),
+            together=spec.together,
+        )
+
+
+def resolve_device(device: str) -> str:
+    """Return `cpu` or `cuda`; `auto` takes CUDA where there is some."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"there is no device {device!r}", hint="auto, cpu or cuda")
+    if device == "cpu":
+        return device
+    import torch
+
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise MissingPrerequisite("there is no CUDA device here", hint="use --device cpu")
+    return "cuda" if there else "cpu"
+
+
+def count_processes(asked: int | None, device: str) -> int:
+    """Return how many processes share a step: those asked for, else one a card."""
+    if device == "cpu":
+        return asked or 1
+    import torch
+
+    cards = torch.cuda.device_count()
+    if asked is not None and asked > cards:
+        raise UsageError(f"--processes {asked} is more than the {cards} GPUs here",
+                         hint="one process a card at most")  # fmt: skip
+    return asked or cards
+
+
+def card_here() -> Card:
+    """Return the first GPU of this machine, with the memory it really has."""
+    import torch
+
+    memory = torch.cuda.get_device_properties(0).total_memory
+    known = card_at_hand(torch.cuda.get_device_name(0), memory)
+    return replace(known, has_bf16=torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def default_store() -> Path:
+    return Path(os.environ.get("HARNESS_STORE") or ".harness/store")

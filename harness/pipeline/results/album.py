@@ -1,0 +1,150 @@
+"""The pictures of a result, small, in one file that stands beside it and travels with it.
+
+An album is a plain zip: `index.jsonl` says what every image answers, and each picture is a WebP
+named by the digest of the image it was made from, so that a name never means two pictures. It is
+written once, and never when its result's images are the same. Full-size images stay in the store.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from harness.files import lines_of
+from harness.pipeline.stages.files import UNREADABLE, digests, read_index
+
+SUFFIX = ".album.zip"
+INDEX = "index.jsonl"
+SIDE = 256
+"""Pixels of the longer side."""
+QUALITY = 75
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One image of a result, or what became of it."""
+
+    id: str
+    """The prompt's."""
+    seed: int
+    text: str
+    picture: str | None = None
+    """The name of its small picture."""
+    file: str | None = None
+    """Where the store has it in full, below the folder of its step."""
+    reason: str | None = None
+    side: str = "sample"
+    """Which step of the result drew or collected it."""
+
+
+def place_of(result: Path) -> Path:
+    """Return where the album of a result file stands."""
+    return result.with_name(result.name.removesuffix(".json") + SUFFIX)
+
+
+def write(
+    target: Path, sides: Mapping[str, Path], wanted: Mapping[str, Iterable[str]] | None = None
+) -> None:
+    """Write the album of the pictures below each side's folder, unless it stands there already.
+
+    `wanted` names the ids to take of a side; without it, a side is taken whole.
+    """
+    shots = [
+        (folder, shot)
+        for side, folder in sides.items()
+        for shot in shots_of(side, folder, (wanted or {}).get(side))
+    ]
+    index = "".join(json.dumps(_plain(shot), ensure_ascii=False) + "\n" for _, shot in shots)
+    if _index_of(target) == index:
+        return
+    files = {
+        shot.picture: folder / shot.file
+        for folder, shot in shots if shot.picture is not None and shot.file is not None
+    }  # fmt: skip
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as album:
+        for name, data in _drawn(files):
+            album.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+        album.writestr(zipfile.ZipInfo(INDEX, _EPOCH), index)
+    part.replace(target)
+
+
+def read(file: Path) -> list[Shot]:
+    """Return every shot of an album; none where it is missing or cannot be read."""
+    try:
+        return [Shot(**json.loads(line)) for line in lines_of(_index_of(file) or "")]
+    except (ValueError, TypeError):
+        return []
+
+
+def first(file: Path) -> str:
+    """Return the name of an album's first picture; nothing where it has none."""
+    try:
+        lines = (json.loads(line) for line in lines_of(_index_of(file) or ""))
+        return next((str(each["picture"]) for each in lines if each.get("picture")), "")
+    except (ValueError, AttributeError):
+        return ""
+
+
+def picture(file: Path, name: str) -> bytes | None:
+    """Return a small picture by its name, where the album has it."""
+    try:
+        with zipfile.ZipFile(file) as album:
+            return album.read(name)
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def small(file: Path, side: int = SIDE) -> bytes:
+    """Return a small WebP of an image."""
+    with Image.open(file) as image:
+        shown = image.convert("RGB")
+    shown.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    shown.save(buffer, "WEBP", quality=QUALITY, method=6)
+    return buffer.getvalue()
+
+
+def _index_of(file: Path) -> str | None:
+    data = picture(file, INDEX)
+    return None if data is None else data.decode("utf-8", "replace")
+
+
+def shots_of(side: str, folder: Path, ids: Iterable[str] | None = None) -> Iterator[Shot]:
+    """Yield what a side's folder has of every wanted image."""
+    known, named = digests(folder), None if ids is None else frozenset(ids)
+    for entry in read_index(folder):
+        if named is not None and entry.id not in named:
+            continue
+        name = f"{known[entry.file][:32]}.webp" if entry.file else None
+        yield Shot(entry.id, entry.seed, entry.text, name, entry.file, entry.reason, side)
+
+
+def _plain(shot: Shot) -> dict[str, object]:
+    blank = asdict(Shot("", 0, ""))
+    return {name: value for name, value in asdict(shot).items()
+            if name in ("id", "seed", "text") or value != blank[name]}  # fmt: skip
+
+
+def _drawn(files: Mapping[str, Path]) -> Iterator[tuple[str, bytes]]:
+    """Yield each picture that can be read, small; decoding runs in threads."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for name, data in zip(files, pool.map(_small_or_nothing, files.values()), strict=True):
+            if data is not None:
+                yield name, data
+
+
+def _small_or_nothing(file: Path) -> bytes | None:
+    try:
+        return small(file)
+    except UNREADABLE:
+        return None

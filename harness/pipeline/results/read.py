@@ -1,0 +1,54 @@
+"""Result files → results; and which of their scores stands first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import PageError, Problem, UsageError
+from harness.records import Result, Score
+
+HEADLINE = ("kid", "cmmd", "fid", "clip-score", "tag-recall", "aesthetic")
+"""Metrics in the order in which they rank, where a benchmark has them."""
+
+
+NOISE = ".noise.json"
+"""How files end that lie beside baselines and are no results."""
+
+
+def read_results(reports: Path, benchmark: str | None = None) -> list[Result]:
+    """Return every result file below `reports`."""
+    files = [
+        file
+        for file in sorted(reports.glob("*/*.json"))
+        if file.parent.name == benchmark or (benchmark is None and file.parent.name != "baselines")
+    ]
+    if not files:
+        what = f"no results of {benchmark}" if benchmark else "no results"
+        raise UsageError(f"{what} in {reports}", hint="make some: `harness run pocket-ninja`")
+    return [read_result(file) for file in files]
+
+
+def every_result(folder: Path) -> list[Result]:
+    """Return every result file below a folder, those on shelves too."""
+    files = sorted(folder.glob("*/**/*.json"))
+    return [read_result(file) for file in files if not file.name.endswith(NOISE)]
+
+
+def read_result(file: Path) -> Result:
+    try:
+        return Result.model_validate_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        lines = str(error).splitlines()
+        raise PageError(
+            [Problem(str(file), 1, "", f"is not a result file: {' '.join(lines[:3])[:200]}")]
+        ) from None
+
+
+def headline(metric: str) -> int:
+    """Return a metric's place among those that boards are ranked by."""
+    word = metric.split("@")[0]
+    return HEADLINE.index(word) if word in HEADLINE else len(HEADLINE)
+
+
+def score_of(result: Result, metric: str) -> Score | None:
+    return next((score for score in result.scores if score.metric == metric), None)

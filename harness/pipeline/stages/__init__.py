@@ -1,0 +1,39 @@
+"""The seven stages: each one function, from a spec and finished folders to one new folder.
+
+This table is all that planning needs of them, so a plan loads no network library. Raise a
+stage's version whenever the same spec would give another result.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.interfaces import Workplace
+from harness.records import StageName
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage's version and the place of its function."""
+
+    version: int
+    implementation: str
+
+    def load(self) -> Callable[[Any, Workplace], None]:
+        module, _, name = self.implementation.partition(":")
+        function: Callable[[Any, Workplace], None] = getattr(importlib.import_module(module), name)
+        return function
+
+
+STAGES: dict[StageName, Stage] = {
+    "data": Stage(2, "harness.pipeline.stages.data:collect"),
+    "latents": Stage(1, "harness.pipeline.stages.latents:encode"),
+    "texts": Stage(1, "harness.pipeline.stages.texts:write"),
+    "train": Stage(2, "harness.pipeline.stages.train:train"),
+    "sample": Stage(1, "harness.pipeline.stages.sample:sample"),
+    "features": Stage(2, "harness.pipeline.stages.features:extract"),
+    "score": Stage(3, "harness.pipeline.stages.score:score"),
+}

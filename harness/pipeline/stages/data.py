@@ -1,0 +1,64 @@
+"""Collect: a source's rows, curated, as pictures on disk with their words beside them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from typing import Any
+
+from harness.data.provenance import origin, sources_in
+from harness.data.selection import select
+from harness.data.tally import Tally
+from harness.errors import UsageError
+from harness.interfaces import Picture, Progress, Workplace
+from harness.pages.stages import DataSpec
+from harness.pipeline.stages.files import Entry, write_index
+from harness.pipeline.stages.reading import read_all
+
+log = logging.getLogger(__name__)
+
+
+def collect(spec: DataSpec, place: Workplace) -> None:
+    """Write `images/`, the index with what is known of each, and a report of what became of all."""
+    dropped: Counter[str] = Counter()
+    tally, entries = Tally(spec.reading), []
+    pictures = select(spec, dropped)
+    for picture, file, seen in read_all(pictures, spec, place.folder, tally):
+        entries.append(_entry(picture, file) if not seen.dropped else
+                       Entry(picture.id, 0, picture.text, None, reason=seen.reason))  # fmt: skip
+        place.report(Progress(len(entries), 0, "collecting"))
+    kept = sum(entry.file is not None for entry in entries)
+    by_kind = tally.document()
+    if tally.dropped():
+        log.warning("left out: %s", "; ".join(_told(*each) for each in by_kind["dropped"].items()))
+    dropped.update(tally.dropped())
+    if not kept:
+        raise UsageError(
+            f"no picture is left of {sum(dropped.values())}: {dict(dropped)}",
+            hint="loosen data.curate, or check data.source, data.part and data.reading",
+        )
+    write_index(place.folder, entries)
+    _write_report(spec, place, {"kept": kept, "dropped": dict(sorted(dropped.items())),
+                                "pictures": by_kind})  # fmt: skip
+
+
+def _write_report(spec: DataSpec, place: Workplace, report: dict[str, Any]) -> None:
+    """Write what became of all rows and where they are from; the latter is provenance too."""
+    origins = [origin(source) for source in sources_in(spec)]
+    place.notes["sources"] = origins
+    text = json.dumps({**report, "sources": origins}, indent=1, ensure_ascii=False)
+    (place.folder / "report.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _told(kind: str, found: dict[str, Any]) -> str:
+    names, more = ", ".join(found["first"]), found["count"] - len(found["first"])
+    return f"{found['count']} {kind} ({names}{f' and {more} more' if more else ''})"
+
+
+def _entry(picture: Picture, file: str) -> Entry:
+    several = picture.captions if len(picture.captions) > 1 else ()
+    return Entry(
+        picture.id, 0, picture.text, file, tags=picture.tags, facts=dict(picture.facts or {}),
+        captions=several, weight=picture.weight,
+    )  # fmt: skip

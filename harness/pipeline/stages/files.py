@@ -1,0 +1,97 @@
+"""How stages leave pictures for each other: `images/` and one line a picture in `index.jsonl`."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from harness.files import lines_of
+
+INDEX = "index.jsonl"
+_OPTIONAL = ("tags", "facts", "captions", "weight")
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+"""What Pillow raises where a file is no picture, or too large a one."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture that was expected; without a file, `reason` says what became of it."""
+
+    id: str
+    """The prompt's id, or the row's."""
+    seed: int
+    text: str
+    file: str | None
+    reason: str | None = None
+    black: bool = False
+    tags: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    captions: tuple[str, ...] = ()
+    """Every caption, where there are several."""
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.id} seed {self.seed}"
+
+
+def write_index(folder: Path, entries: list[Entry]) -> None:
+    lines = [json.dumps(_shown(entry), ensure_ascii=False, default=str) for entry in entries]
+    (folder / INDEX).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _shown(entry: Entry) -> dict[str, Any]:
+    """Return an entry without what a generated picture does not have."""
+    plain = Entry(entry.id, entry.seed, entry.text, entry.file)
+    values: dict[str, Any] = asdict(entry)
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in _OPTIONAL or value != getattr(plain, name)
+    }
+
+
+def read_index(folder: Path) -> list[Entry]:
+    lines = lines_of((folder / INDEX).read_text(encoding="utf-8"))
+    return [_entry(json.loads(line)) for line in lines]
+
+
+def _entry(values: dict[str, Any]) -> Entry:
+    for name in ("tags", "captions"):
+        if name in values:
+            values[name] = tuple(values[name])
+    return Entry(**values)
+
+
+def save_png(image: Image.Image, file: Path) -> None:
+    """Write a PNG whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=4)
+    part = file.with_suffix(f".{secrets.token_hex(4)}.part")  # two may write the same at once
+    part.write_bytes(buffer.getvalue())
+    part.replace(file)
+
+
+def open_picture(file: Path) -> Image.Image:
+    with Image.open(file) as image:
+        return image.convert("RGB")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each file of a finished folder, as its manifest has it."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    files: dict[str, str] = manifest["files"]
+    return files
+
+
+def is_black(image: Image.Image) -> bool:
+    """Return whether nothing in the picture is brighter than 8 of 255."""
+    brightest = [high for _, high in image.convert("RGB").getextrema()]  # type: ignore[misc]
+    return max(brightest) <= 8

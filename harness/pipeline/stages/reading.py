@@ -1,0 +1,104 @@
+"""Turn rows into PNG files, some way ahead in threads, and go on after a kill where it stopped.
+
+What each picture turned out to be is written down once its file is there, so that a report after
+a kill is that of a run that was never stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from harness.data.hashes import dhash, pixels_of
+from harness.data.lookahead import in_order
+from harness.data.reading import Unfit, read
+from harness.data.tally import Seen, Tally
+from harness.files import lines_of
+from harness.interfaces import Picture
+from harness.pages.decoding import Reading
+from harness.pages.stages import DataSpec
+from harness.pipeline.stages.files import save_png
+
+JOURNAL = "scratch-reading.jsonl"
+THREADS = min(8, os.cpu_count() or 1)
+Numbered = tuple[int, Picture]
+
+
+def read_all(
+    pictures: Iterable[Picture], spec: DataSpec, folder: Path, tally: Tally
+) -> Iterator[tuple[Picture, str, Seen]]:
+    """Yield each picture, the file it was written to, and what became of it, in order."""
+    known, doomed = _known(folder / JOURNAL), []
+
+    def work(item: Numbered) -> Seen:
+        number, picture = item
+        seen = known.get(number)
+        if seen is not None and seen.id == picture.id and _stands(seen, folder / name_of(number)):
+            return seen
+        return _take(picture, spec, folder / name_of(number))
+
+    with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
+        for (number, picture), seen in in_order(work, enumerate(pictures), THREADS):
+            if known.get(number) != seen:
+                journal.write(json.dumps({"number": number, **asdict(seen)}) + "\n")
+                journal.flush()
+            judged = tally.judge(seen)
+            if judged.dropped:
+                doomed.append(number)
+            yield picture, name_of(number), judged
+    for number in doomed:
+        (folder / name_of(number)).unlink(missing_ok=True)
+
+
+def name_of(number: int) -> str:
+    return f"images/{number:08d}.png"
+
+
+def _known(journal: Path) -> dict[int, Seen]:
+    """Return what was written down before a kill; a line that it cut off counts for nothing."""
+    found: dict[int, Seen] = {}
+    for line in lines_of(journal.read_text(encoding="utf-8")) if journal.is_file() else ():
+        try:
+            values = json.loads(line)
+            number, kinds = values.pop("number"), tuple(values.pop("kinds"))
+            found[number] = Seen(kinds=kinds, **values)
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def _stands(seen: Seen, file: Path) -> bool:
+    return seen.dropped is not None or file.is_file()
+
+
+def _take(picture: Picture, spec: DataSpec, file: Path) -> Seen:
+    """Write one picture where it can be read, and return what it is."""
+    try:
+        image, kinds = read(picture, spec.reading)
+    except Unfit as error:
+        return Seen(picture.id, dropped=error.kind, reason=str(error))
+    save_png(_squared(image, spec.square), file)
+    return _seen(picture, image, kinds, spec.reading)
+
+
+def _seen(picture: Picture, image: Image.Image, kinds: tuple[str, ...], rules: Reading) -> Seen:
+    needed = rules.duplicates == "same-file" and picture.read is not None
+    return Seen(
+        picture.id,
+        kinds,
+        file=hashlib.sha256(picture.read()).hexdigest() if needed and picture.read else None,
+        pixels=pixels_of(image),
+        dhash=None if rules.near_duplicates is None else dhash(image),
+    )
+
+
+def _squared(image: Image.Image, side: int | None) -> Image.Image:
+    if side is None or image.size == (side, side):
+        return image
+    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)

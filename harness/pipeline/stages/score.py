@@ -1,0 +1,273 @@
+"""Score: features to values, intervals and the account of every image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+from safetensors.numpy import load_file
+
+from harness import plugins
+from harness.files import write_text
+from harness.interfaces import (
+    Drawn,
+    Evidence,
+    FeatureSet,
+    Measurement,
+    MetricSpec,
+    Side,
+    Workplace,
+)
+from harness.metrics.intervals import reach_of
+from harness.pages.stages import ScoreSpec
+from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png
+from harness.pipeline.stages.sharing import Piece, Work, share
+from harness.records import Accounting, Score, Versus, extractor_name
+
+PAIRS = 12
+"""How many of the worst pairs are kept as pictures."""
+THUMBNAIL = 256
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one metric says of the images, and of the base's at the same prompts and seeds."""
+
+    metric: MetricSpec
+    measured: Measurement
+    own: FeatureSet | None = None
+    base: Measurement | None = None
+
+    @property
+    def prompt_ids(self) -> list[str]:
+        """Return whose pseudo-values the measurement holds."""
+        ids = self.measured.prompt_ids or (self.own.prompt_ids if self.own is not None else ())
+        return list(dict.fromkeys(ids))
+
+    def samples(self) -> Iterator[tuple[str, int, str, float]]:
+        """Yield prompt, seed, metric and value of every image that has one."""
+        if self.own is not None and self.measured.samples is not None:
+            rows = zip(self.own.prompt_ids, self.own.seeds, self.measured.samples, strict=True)
+            for prompt_id, seed, value in rows:
+                if np.isfinite(value):
+                    yield prompt_id, seed, self.metric.column, float(value)
+
+    def prompts(self) -> Iterator[tuple[str, str, float, float | None]]:
+        """Yield prompt, metric and pseudo-value of every prompt, with the base's."""
+        if self.measured.prompts is not None:
+            theirs = [None] * len(self.measured.prompts)
+            if self.base is not None and self.base.prompts is not None:
+                theirs = self.base.prompts.tolist()
+            rows = zip(self.prompt_ids, self.measured.prompts, theirs, strict=True)
+            for prompt_id, value, base in rows:
+                yield prompt_id, self.metric.column, float(value), base
+
+    def score(self) -> Score:
+        metric, found = self.metric, self.measured
+        return Score(
+            metric=metric.label(found.n), value=found.value, low=found.low, high=found.high,
+            n=found.n, higher_is_better=metric.higher_is_better, reason=found.reason,
+            family=metric.family, notes=found.notes, flag=found.flag, base=self._versus(),
+        )  # fmt: skip
+
+    def _versus(self) -> Versus | None:
+        """Return the base's value and the paired difference."""
+        mine, base = self.measured, self.base
+        if mine.value is None or base is None or base.value is None:
+            return None
+        assert mine.prompts is not None
+        assert base.prompts is not None
+        delta, reach = mine.value - base.value, reach_of(mine.prompts - base.prompts)
+        return Versus(value=base.value, delta=delta, low=delta - reach, high=delta + reach)
+
+
+def score(spec: ScoreSpec, place: Workplace) -> None:
+    """Write `scores.json`, a row an image and metric in `samples.parquet`, a row a prompt and
+    metric in `prompts.parquet`, how near images come to originals in `likeness.parquet`, and the
+    worst pairs below `pairs/`."""
+    files = [_found_in(place, number) for number in range(len(spec.metrics))]
+    missing = [number for number, file in enumerate(files) if not file.exists()]
+    share("score", spec, place, [Piece(each) for each in missing], len(files) - len(missing))
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    samples = [row for each in found for row in each["samples"]]
+    prompts = [row for each in found for row in each["prompts"]]
+    likeness = [row for each in found for row in each["likeness"]]
+    _table(place.folder / "samples.parquet", ("prompt_id", "seed", "metric", "value"), samples)
+    _table(place.folder / "prompts.parquet", ("prompt_id", "metric", "value", "base"), prompts)
+    _table(place.folder / "likeness.parquet", LIKENESS, likeness)
+    document = {
+        "scores": [each["score"] for each in found],
+        "images": account(read_index(place.inputs["sample"])).model_dump(mode="json"),
+    }
+    text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
+    (place.folder / "scores.json").write_text(text + "\n", encoding="utf-8")
+
+
+LIKENESS = ("metric", "prompt_id", "seed", "other", "value", "threshold")
+"""Rows without a prompt are of pictures that copy nothing."""
+
+
+def judging(spec: ScoreSpec, place: Workplace) -> Work:
+    """Return what asks one metric, by its number, and writes down what it says."""
+
+    def piece(number: int) -> None:
+        judged = judge(spec.metrics[number], spec.unavailable, place.inputs)
+        _keep_pairs(judged, place)
+        said = {
+            "score": judged.score().model_dump(mode="json"),
+            "samples": list(judged.samples()),
+            "prompts": list(judged.prompts()),
+            "likeness": list(_likeness(judged, place.inputs)),
+        }
+        write_text(_found_in(place, number), json.dumps(said))
+
+    return piece
+
+
+def _found_in(place: Workplace, number: int) -> Path:
+    return place.folder / f"scratch-metric-{number:03d}.json"
+
+
+_TYPES = {"seed": pa.int64(), "value": pa.float64(), "base": pa.float64(),
+          "threshold": pa.float64()}  # fmt: skip
+
+
+def _table(file: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
+    arrays = {
+        column: pa.array([row[at] for row in rows], _TYPES.get(column, pa.string()))
+        for at, column in enumerate(columns)
+    }
+    pq.write_table(pa.table(arrays), file)
+
+
+def _likeness(
+    judged: Judged, inputs: Mapping[str, Path]
+) -> Iterator[tuple[str, str | None, int | None, str | None, float, float]]:
+    """Yield how near each image comes to an original, and how near pictures that copy nothing."""
+    near, own = judged.measured.likeness, judged.own
+    if near is None or own is None:
+        return
+    name, side = judged.metric.column, judged.metric.reads[0]
+    others = [entry.id for entry in read_index(inputs[side]) if entry.file]
+    rows = zip(own.prompt_ids, own.seeds, near.others, near.images, strict=True)
+    for prompt_id, seed, other, value in rows:
+        yield name, prompt_id, seed, others[other], float(value), near.threshold
+    for value in near.null:
+        yield name, None, None, None, float(value), near.threshold
+
+
+def judge(metric: MetricSpec, unavailable: Mapping[str, str], inputs: Mapping[str, Path]) -> Judged:
+    """Return what `metric` says of the images that are there, and of the base's beside them."""
+    name = extractor_name(metric.extractor())
+    if name in unavailable:
+        return Judged(metric, Measurement(None, None, None, 0, reason=unavailable[name]))
+    if metric.judges not in inputs:
+        return Judged(metric, Measurement(None, None, None, 0, reason=_WHY[metric.judges]))
+    own = features(metric.judges, name, inputs)
+    sides: dict[Side, FeatureSet] = {
+        side: features(side, name, inputs) for side in metric.reads if side in inputs
+    }
+    measured = measure(metric, own, sides)
+    if "base" not in inputs or "base" in metric.reads or metric.judges != "sample":
+        return Judged(metric, measured, own)
+    base = _base(metric, own, features("base", name, inputs), sides)
+    return Judged(metric, measured, own, base)
+
+
+def measure(metric: MetricSpec, own: FeatureSet, sides: dict[Side, FeatureSet]) -> Measurement:
+    """Return what `metric` says of `own`."""
+    lacking = [side for side in metric.reads if side not in sides]
+    if lacking:
+        return Measurement(None, None, None, len(own), reason=_WHY[lacking[0]])
+    if len(own) == 0:
+        return Measurement(None, None, None, 0, reason="no image could be read")
+    measured: Measurement = plugins.implementation(metric)(metric, Evidence(own, sides))
+    return measured
+
+
+_WHY: dict[Drawn | Side, str] = {
+    "reference": "the benchmark has no reference",
+    "originals": "the benchmark names no originals",
+    "base": "this is the base itself, or images whose base is not known",
+    "bare": "there is no adapter to draw prompts with",
+    "bare-base": "there is no adapter to draw prompts with",
+    "captions": "there is no model to draw captions with",
+}
+
+
+def _base(
+    metric: MetricSpec, own: FeatureSet, base: FeatureSet, sides: dict[Side, FeatureSet]
+) -> Measurement | None:
+    """Return what `metric` says of the base; None where it did not draw every one of `own`."""
+    at = {key: row for row, key in enumerate(zip(base.prompt_ids, base.seeds, strict=True))}
+    keys = list(zip(own.prompt_ids, own.seeds, strict=True))
+    if not keys or not all(key in at for key in keys):
+        return None
+    return measure(metric, base.take(np.array([at[key] for key in keys], np.int64)), sides)
+
+
+def features(side: str, name: str, inputs: Mapping[str, Path]) -> FeatureSet:
+    """Return the features of the images of one side, beside what they answer."""
+    shown = [entry for entry in read_index(inputs[side]) if entry.file]
+    step = f"features/{name}" if side == "sample" else f"{side}/{name}"
+    tensors = {
+        key: values.astype(np.float64)
+        for key, values in load_file(inputs[step] / "features.safetensors").items()
+    }
+    return FeatureSet(
+        images=tensors.pop("images"),
+        prompts=[entry.text for entry in shown],
+        prompt_ids=[entry.id for entry in shown],
+        seeds=[entry.seed for entry in shown],
+        texts=tensors.pop("texts", None),
+        more=tensors,
+    )
+
+
+def _keep_pairs(judged: Judged, place: Workplace) -> None:
+    """Write the worst pairs side by side: the image left, the picture it is nearest to right."""
+    if not judged.measured.pairs:
+        return
+    drawn, side = judged.metric.judges, judged.metric.reads[0]
+    left, right = (
+        [entry for entry in read_index(place.inputs[part]) if entry.file] for part in (drawn, side)
+    )
+    for number, pair in enumerate(judged.measured.pairs[:PAIRS], 1):
+        one = _small(place.inputs[drawn], left[pair.row])
+        two = _small(place.inputs[side], right[pair.other])
+        name = f"{judged.metric.column}-{number:02d}-{left[pair.row].id}_{left[pair.row].seed}.png"
+        save_png(_beside(one, two), place.folder / "pairs" / name)
+
+
+def _small(folder: Path, entry: Entry) -> Image.Image:
+    assert entry.file is not None
+    picture = open_picture(folder / entry.file)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    return picture
+
+
+def _beside(one: Image.Image, two: Image.Image) -> Image.Image:
+    both = Image.new("RGB", (one.width + two.width, max(one.height, two.height)), "white")
+    both.paste(one, (0, 0))
+    both.paste(two, (one.width, 0))
+    return both
+
+
+def account(entries: list[Entry]) -> Accounting:
+    """Return what became of every image that was expected."""
+    there = [entry for entry in entries if entry.file]
+    odd = [entry for entry in entries if entry.file is None or entry.black]
+    return Accounting(
+        expected=len(entries),
+        generated=len(there),
+        failed=len(entries) - len(there),
+        black=sum(entry.black for entry in entries),
+        scored=len(there),
+        named=tuple(f"{entry.name}: {entry.reason or 'black'}" for entry in odd),
+    )

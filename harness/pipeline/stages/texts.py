@@ -1,0 +1,89 @@
+"""Texts: captions as they will be read, and their embeddings where the text encoders rest.
+
+Row 0 of the table is the empty text; every other text stands once, however many pictures share
+it. Embeddings come in shards, each written whole, so that a kill costs one shard.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.data.captions import readings
+from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders
+from harness.diffusion.words import embed
+from harness.interfaces import Progress, Workplace
+from harness.pages.stages import TextsSpec
+from harness.pipeline.stages.files import read_index
+from harness.pipeline.stages.sharing import Piece, Work, share
+from harness.training.sets import READINGS, TEXTS, save_tensors
+
+SHARD = 1024
+"""Texts a shard."""
+
+
+def write(spec: TextsSpec, place: Workplace) -> None:
+    """Write the table of texts, the rows of each picture, and `embeddings-*.safetensors`."""
+    worded, table = _worded(spec, place)
+    if spec.base is not None:
+        _embed(spec, place, table)
+    row_of = {text: row for row, text in enumerate(table)}
+    rows = [[row_of[text] for text in texts] for texts in worded]
+    for name, content in ((TEXTS, table), (READINGS, rows)):
+        (place.folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def _worded(spec: TextsSpec, place: Workplace) -> tuple[list[list[str]], list[str]]:
+    """Return the readings of each picture, and every text once."""
+    entries = [entry for entry in read_index(place.inputs["data"]) if entry.file]
+    worded = [list(readings(entry, spec.caption)) for entry in entries]
+    return worded, list(dict.fromkeys(["", *(text for texts in worded for text in texts)]))
+
+
+def _embed(spec: TextsSpec, place: Workplace, table: list[str]) -> None:
+    pieces = [
+        Piece({"number": number, "texts": table[start : start + SHARD]},
+              len(table[start : start + SHARD]))
+        for number, start in enumerate(range(0, len(table), SHARD))
+        if not _file(place, number).exists()
+    ]  # fmt: skip
+    done = len(table) - sum(piece.size for piece in pieces)
+    share("texts", spec, place, pieces, done, "captions")
+
+
+def embedder(spec: TextsSpec, place: Workplace) -> Work:
+    """Return what embeds one shard; the encoders are loaded for the first."""
+    base = spec.base
+    assert base is not None
+    dtype = dtype_for("fp16", place.device)
+    encoders = cache(lambda: load_text_encoders(base, place.device, dtype))
+
+    def piece(what: Mapping[str, Any]) -> None:
+        if not _file(place, what["number"]).exists():
+            _embed_shard(spec, place, encoders(), what["number"], what["texts"])
+
+    return piece
+
+
+@torch.no_grad()
+def _embed_shard(
+    spec: TextsSpec, place: Workplace, encoders: TextEncoders, number: int, texts: list[str]
+) -> None:
+    sequences, pooled = [], []
+    for at in range(0, len(texts), place.batch):
+        batch = texts[at : at + place.batch]
+        sequence, summary = embed(batch, encoders, spec.caption.chunks)
+        sequences.append(sequence.half().cpu())
+        pooled.append(summary.half().cpu())
+        place.report(Progress(at + len(batch), len(texts), "captions"))
+    tensors = {"sequences": torch.cat(sequences), "pooled": torch.cat(pooled)}
+    save_tensors(_file(place, number), tensors)
+
+
+def _file(place: Workplace, number: int) -> Path:
+    return place.folder / f"embeddings-{number:05d}.safetensors"

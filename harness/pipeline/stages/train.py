@@ -1,0 +1,49 @@
+"""Train: encoded sets to an adapter, or to whole new weights."""
+
+from __future__ import annotations
+
+from harness.errors import TrainingError
+from harness.interfaces import Workplace
+from harness.pages.stages import TrainSpec
+from harness.pipeline.stages.files import read_index
+from harness.pipeline.stages.sharing import delegate, launch
+from harness.training import loop
+from harness.training.journal import forget_peak
+from harness.training.sets import EncodedSet, read_set
+from harness.training.sharding import may_shard, shard
+from harness.training.team import join
+from harness.training.trained_models import prepare
+
+
+def train(spec: TrainSpec, place: Workplace) -> None:
+    """Write `adapter.safetensors` or the trained models, checkpoints, and the log of every step."""
+    if place.crew is not None:
+        return delegate("train", spec, place)
+    if place.processes > 1 and place.rank is None:
+        return launch("train", spec, place)
+    sets, class_set = read_sets(spec, place)
+    for each in sets:
+        if len(each) < spec.train.batch:
+            raise TrainingError(
+                f"{len(each)} pictures are fewer than one batch of {spec.train.batch}",
+                hint="lower train.batch, or loosen data.curate",
+            )
+    forget_peak(place.device)
+    team = join(place.rank, place.device)
+    trainee = prepare(spec, place.device)
+    if may_shard(spec.train, team):
+        shard(trainee.models.values(), place.device)
+    loop.run(spec, sets, class_set, trainee, team, place)
+
+
+def read_sets(spec: TrainSpec, place: Workplace) -> tuple[list[EncodedSet], EncodedSet | None]:
+    """Return the sets that the phases train on, and the class images where there are some."""
+    sets = [_set(place, f"{number}") for number in range(max(spec.phase_sets) + 1)]
+    return sets, _set(place, "class") if spec.train.prior is not None else None
+
+
+def _set(place: Workplace, name: str) -> EncodedSet:
+    latents, texts = place.inputs[f"latents-{name}"], place.inputs[f"texts-{name}"]
+    entries = read_index(latents)
+    names = [entry.file or entry.id for entry in entries]
+    return read_set(latents, texts, names, [entry.weight for entry in entries])

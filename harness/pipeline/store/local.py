@@ -1,0 +1,192 @@
+"""The write-once store: finished folders by key, and nothing half-finished among them.
+
+A step works in `work/<key>`, which outlives a kill so that the step can go on where it stopped.
+When it is done, the manifest is written last and the folder is renamed into place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from harness import __version__
+from harness.errors import StoreError
+from harness.files import write_json
+from harness.fingerprint import digest_file
+from harness.records import Artifact, Step, described
+
+MANIFEST = "manifest.json"
+LOCK_SECONDS = 5.0
+"""How long a step that another process is making is waited for."""
+_KEY = re.compile(r"[0-9a-f]{64}")
+PACKAGES = ("torch", "diffusers", "transformers", "peft", "open-clip-torch", "numpy", "pillow")
+
+
+class Store:
+    """Artifacts below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def place(self, step: Step) -> Path:
+        return self.root / step.stage / step.key[:2] / step.key
+
+    def work(self, step: Step) -> Path:
+        return self.root / "work" / step.key
+
+    @property
+    def logs(self) -> Path:
+        """Return the folder of what is said while work goes on; it is part of no artifact."""
+        return self.root / "logs"
+
+    @property
+    def rows(self) -> Path:
+        """Return the folder of features by the content of their image: a cache, no artifact."""
+        return self.root / "rows"
+
+    def log(self, step: Step, facts: Mapping[str, Any]) -> None:
+        """Add a line to the log of a step."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.logs / f"{step.key}.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(dict(facts)) + "\n")
+
+    def has(self, step: Step) -> bool:
+        return (self.place(step) / MANIFEST).is_file()
+
+    def get(self, step: Step) -> Artifact:
+        """Return the artifact of a step that was made."""
+        return read_artifact(self.place(step))
+
+    def find(self, key: str) -> Path | None:
+        """Return the folder of an artifact by its key alone, where it is there."""
+        found = self.root.glob(f"*/{key[:2]}/{key}/{MANIFEST}")
+        return next((file.parent for file in found), None)
+
+    def get_or_make(
+        self, step: Step, work: Callable[[Path], None], facts: Mapping[str, Any] | None = None
+    ) -> Artifact:
+        """Return the artifact of `step`, running `work` only where it is missing.
+
+        `facts` go into its provenance.
+        """
+        if self.has(step):
+            return self.get(step)
+        with self._locked(step):
+            if not self.has(step):
+                folder = self.work(step)
+                folder.mkdir(parents=True, exist_ok=True)
+                began = time.monotonic()
+                work(folder)
+                seconds = round(time.monotonic() - began, 3)
+                self._finish(step, folder, {"seconds": seconds, **(facts or {})})
+        return self.get(step)
+
+    def _finish(self, step: Step, folder: Path, facts: Mapping[str, Any]) -> None:
+        for scratch in [*folder.glob("scratch*"), *folder.rglob("*.part")]:
+            shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        manifest = {
+            "schema_version": 1,
+            "stage": step.stage,
+            "version": step.version,
+            "key": step.key,
+            "spec": described(step.spec),
+            "inputs": dict(step.inputs),
+            "files": {
+                file.relative_to(folder).as_posix(): digest_file(file)
+                for file in files
+                if file.name != MANIFEST
+            },
+            "provenance": {**provenance(), **facts},
+        }
+        write_json(folder / MANIFEST, manifest)
+        place = self.place(step)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            shutil.rmtree(place)  # a folder without its manifest: never finished
+        folder.replace(place)
+
+    @contextmanager
+    def _locked(self, step: Step) -> Iterator[None]:
+        lock = self.root / "locks" / f"{step.key}.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(lock, timeout=LOCK_SECONDS):
+                yield
+        except Timeout:
+            raise StoreError(
+                f"another process is making {step.name} of {step.subject}",
+                hint="wait for it, or use another --store",
+            ) from None
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Yield every finished artifact."""
+        for manifest in sorted(self.root.glob(f"*/??/*/{MANIFEST}")):
+            yield read_artifact(manifest.parent)
+
+    def leftovers(self) -> list[Path]:
+        """Return the work folders of steps that never finished."""
+        folders = (path for path in (self.root / "work").glob("*") if path.is_dir())
+        return sorted(path for path in folders if _KEY.fullmatch(path.name))
+
+    def in_use(self) -> bool:
+        """Return whether some process is making a step at this moment."""
+        for file in (self.root / "locks").glob("*.lock"):
+            try:
+                with FileLock(file, timeout=0):
+                    continue
+            except Timeout:
+                return True
+        return False
+
+
+def read_artifact(place: Path) -> Artifact:
+    try:
+        manifest = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
+        return Artifact(manifest["key"], place, manifest)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError("holds no readable manifest", where=str(place),
+                         hint="remove the folder and run again") from error  # fmt: skip
+
+
+def damage(artifact: Artifact) -> list[str]:
+    """Return what differs between an artifact's files and its manifest."""
+    found = []
+    listed = artifact.manifest["files"]
+    for name, expected in listed.items():
+        file = artifact.path / name
+        if not file.is_file():
+            found.append(f"{file} is missing")
+        elif digest_file(file) != expected:
+            found.append(f"{file} has changed since it was made")
+    present = {
+        file.relative_to(artifact.path).as_posix()
+        for file in artifact.path.rglob("*")
+        if file.is_file() and file.name != MANIFEST
+    }
+    return found + [f"{artifact.path / name} was added" for name in sorted(present - set(listed))]
+
+
+def provenance() -> dict[str, Any]:
+    """Return when and with what a step ran; it is recorded and never part of a key."""
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "harness": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }

@@ -1,0 +1,328 @@
+"""A store and its results elsewhere: on an object store, a share, or whatever fsspec can reach.
+
+Artifacts go by key, their manifest last, so what has one is whole; what is there is not sent again,
+and a transfer that was cut goes on where it stopped. On arrival every file must have the digest
+that its manifest names, and the manifest the key that it is filed under. What was changed there is
+found by a push that checks, and is sent anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from harness.errors import MissingPrerequisite, StoreError, UsageError
+from harness.files import write_text
+from harness.fingerprint import digest, digest_file
+from harness.interfaces import Progress, Report, silent
+from harness.pipeline.results.read import read_result
+from harness.pipeline.stages import STAGES
+from harness.pipeline.store.local import MANIFEST, Store, damage
+from harness.records import Artifact
+
+AT_ONCE = 8
+"""Files under way together."""
+FOLDERS = ("store", "reports")
+"""What a push makes there."""
+RESULTS = (".json", ".parquet")
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a transfer did."""
+
+    artifacts: int
+    """Sent or fetched now."""
+    there: int
+    """Those that the other side had."""
+    files: int
+    bytes: int
+    results: int
+    differ: tuple[str, ...] = ()
+    """Results that both sides have, and not the same: neither was touched."""
+
+
+class Remote:
+    """A folder somewhere, with `store/` and `reports/` in it."""
+
+    def __init__(self, url: str) -> None:
+        self.files, self.root = _reached(url)
+        self.url = url
+
+    @property
+    def mending(self) -> str:
+        """Return what to do about an artifact that is damaged there."""
+        return f"where it is whole: `harness store push {shlex.quote(self.url)} --check`"
+
+    def place(self, *parts: str) -> str:
+        return "/".join((self.root.rstrip("/"), *parts))
+
+    def size(self, path: str) -> int | None:
+        """Return the bytes of a file that is there."""
+        try:
+            found: int = self.files.info(path)["size"]
+        except FileNotFoundError:
+            return None
+        return found
+
+    def digest(self, path: str) -> str | None:
+        """Return the sha256 of a file that is there; all of it is read."""
+        try:
+            with self.files.open(path, "rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        except FileNotFoundError:
+            return None
+
+    def is_there(self, path: str) -> bool:
+        """Return whether there is such a file or folder."""
+        try:
+            self.files.info(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def send(self, file: Path, path: str) -> int:
+        """Write a file, over one that may be there; return the bytes that went."""
+        self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self.files.put_file(str(file), path)
+        return file.stat().st_size
+
+    def fetch(self, path: str, file: Path) -> int:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f"{file.name}.part")
+        self.files.get_file(path, str(part))
+        part.replace(file)
+        return file.stat().st_size
+
+    def list(self, pattern: str) -> list[str]:
+        """Return what is there below the root, relative to it."""
+        start = self.place("")
+        found = self.files.glob(self.place(pattern))
+        return sorted(str(path).rpartition(start)[2] if start in str(path) else str(path)
+                      for path in found)  # fmt: skip
+
+
+def _reached(url: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    try:
+        files, root = url_to_fs(url)
+    except ImportError as error:
+        raise MissingPrerequisite(str(error)[:200], where=url) from error
+    except ValueError as error:
+        raise UsageError(
+            f"{url} cannot be reached: {error}", hint="such as s3://bucket/folder or a folder"
+        ) from error
+    return files, root
+
+
+def push(
+    url: str, house: Store, reports: Path, named: Sequence[Path] = (), report: Report = silent,
+    check: bool = False,
+) -> Moved:  # fmt: skip
+    """Send the artifacts and results that the other side lacks; of `named` results, only theirs.
+
+    To `check` is to read what is there, and to send anew what is not as its manifest says.
+    """
+    remote = Remote(url)
+    chosen = _chosen(house, named)
+    results = list(named) or _results(reports)
+    sent, sizes, there = 0, [], 0
+    for number, artifact in enumerate(chosen):
+        if _is_there(remote, artifact, check):
+            there += 1
+        else:
+            sizes += _send(remote, artifact)
+            sent += 1
+        report(Progress(number + 1, len(chosen), "artifacts"))
+    count, differ = _send_results(remote, results, reports)
+    return Moved(sent, there, sum(map(bool, sizes)), sum(sizes), count, tuple(differ))
+
+
+def _chosen(house: Store, named: Sequence[Path]) -> list[Artifact]:
+    if not named:
+        return list(house.artifacts())
+    keys = {key for file in named for key in read_result(file).keys.values()}
+    return [artifact for artifact in house.artifacts() if artifact.key in keys]
+
+
+def _filed(remote: Remote, artifact: Artifact, name: str = MANIFEST) -> str:
+    key = artifact.key
+    return remote.place("store", artifact.manifest["stage"], key[:2], key, name)
+
+
+def _is_there(remote: Remote, artifact: Artifact, check: bool) -> bool:
+    """Return whether the other side has an artifact, as this one or as another machine made it."""
+    if not remote.is_there(_filed(remote, artifact)):
+        return False
+    return not check or _is_whole(remote, artifact)
+
+
+def _is_whole(remote: Remote, artifact: Artifact) -> bool:
+    """Return whether an artifact is there as its manifest there says, to the byte."""
+    try:
+        _, manifest = _manifest(remote, artifact.manifest["stage"], artifact.key)
+    except StoreError:
+        return False
+    paths = [_filed(remote, artifact, name) for name in manifest["files"]]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(remote.digest, paths)) == list(manifest["files"].values())
+
+
+def _send(remote: Remote, artifact: Artifact) -> list[int]:
+    """Send an artifact's files, and its manifest when they are there.
+
+    A file that another push has left is kept where its bytes are the same: its size proves nothing.
+    """
+    wrong = damage(artifact)
+    if wrong:
+        raise StoreError(f"is not sent: {wrong[0]}", where=str(artifact.path),
+                         hint="remove the folder and run again")  # fmt: skip
+    last = _filed(remote, artifact)
+    if remote.is_there(last):
+        remote.files.rm_file(last)  # so that nothing half mended passes for whole
+
+    def send(name: str) -> int:
+        file, path = artifact.path / name, _filed(remote, artifact, name)
+        is_alike = remote.size(path) == file.stat().st_size
+        if is_alike and remote.digest(path) == artifact.manifest["files"][name]:
+            return 0
+        return remote.send(file, path)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        sizes = list(pool.map(send, artifact.manifest["files"]))
+    return [*sizes, remote.send(artifact.path / MANIFEST, last)]
+
+
+def _results(reports: Path) -> list[Path]:
+    return [file for file in sorted(reports.rglob("*")) if file.suffix in RESULTS]
+
+
+def _send_results(remote: Remote, files: Sequence[Path], reports: Path) -> tuple[int, list[str]]:
+    """Send results with their tables; return how many went, and which are there as others."""
+    sent, differ = 0, []
+    for file in [each for one in files for each in _with_tables(one)]:
+        name = _below(file, reports)
+        path = remote.place("reports", name)
+        if remote.size(path) is None:
+            remote.send(file, path)
+            sent += 1
+        elif remote.files.cat_file(path) != file.read_bytes():
+            differ.append(name)
+    return sent, differ
+
+
+def _with_tables(file: Path) -> Iterator[Path]:
+    yield file
+    if file.suffix == ".json":
+        tables = (file.with_suffix(f".{name}.parquet") for name in ("samples", "prompts"))
+        yield from (table for table in tables if table.is_file())
+
+
+def _below(file: Path, reports: Path) -> str:
+    try:
+        return file.resolve().relative_to(reports.resolve()).as_posix()
+    except ValueError:
+        raise UsageError(f"{file} lies outside {reports}", hint="give its --reports") from None
+
+
+def pull(url: str, house: Store, reports: Path, report: Report = silent) -> Moved:
+    """Fetch the artifacts and results that are missing here; what arrives damaged is refused."""
+    remote = Remote(url)
+    if not any(remote.is_there(remote.place(folder)) for folder in FOLDERS):
+        raise UsageError("holds neither store/ nor reports/, which a push makes", where=url,
+                         hint="is this the address that was pushed to?")  # fmt: skip
+    manifests = remote.list(f"store/*/??/*/{MANIFEST}")
+    fetched, sizes, there = 0, [], 0
+    for number, name in enumerate(manifests):
+        _, stage, _, key, _ = name.split("/")
+        if (house.root / stage / key[:2] / key / MANIFEST).is_file():
+            there += 1
+        else:
+            sizes += _fetch(remote, house, stage, key)
+            fetched += 1
+        report(Progress(number + 1, len(manifests), "artifacts"))
+    count, differ = _fetch_results(remote, reports)
+    return Moved(fetched, there, len(sizes), sum(sizes), count, tuple(differ))
+
+
+def _fetch(remote: Remote, house: Store, stage: str, key: str) -> list[int]:
+    """Fetch one artifact beside the store, and put it into its place when it holds."""
+    text, manifest = _manifest(remote, stage, key)
+    source = remote.place("store", stage, key[:2], key)
+    folder = house.root / "arrivals" / key
+
+    def fetch(name: str) -> int:
+        return _fetch_file(remote, f"{source}/{name}", folder / name, manifest["files"][name])
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        sizes = list(pool.map(fetch, manifest["files"]))
+    write_text(folder / MANIFEST, text)
+    place = house.root / stage / key[:2] / key
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not (place / MANIFEST).is_file():
+        if place.exists():
+            shutil.rmtree(place)  # a folder without its manifest: never finished
+        folder.replace(place)
+    return [size for size in sizes if size]
+
+
+def _fetch_file(remote: Remote, path: str, file: Path, expected: str) -> int:
+    if file.is_file() and digest_file(file) == expected:
+        return 0
+    size = remote.fetch(path, file)
+    if digest_file(file) != expected:
+        file.unlink()
+        raise StoreError("is not what its manifest says: it was changed or cut on its way",
+                         where=path, hint=remote.mending)  # fmt: skip
+    return size
+
+
+def _manifest(remote: Remote, stage: str, key: str) -> tuple[str, Mapping[str, Any]]:
+    """Return a manifest there, as text too: one that is what it is filed under.
+
+    It names no file outside its folder.
+    """
+    where = remote.place("store", stage, key[:2], key)
+    raw = remote.files.cat_file(f"{where}/{MANIFEST}")
+    try:
+        text = raw.decode("utf-8")
+        manifest: dict[str, Any] = json.loads(text)
+        parts = [manifest[name] for name in ("stage", "version", "spec", "inputs")]
+        names = list(manifest["files"].keys())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError("holds no readable manifest", where=where, hint=remote.mending) from error
+    honest = stage in STAGES and _KEY.fullmatch(key) and manifest.get("key") == key
+    if not honest or digest(parts) != key or not all(map(_is_inside, names)):
+        raise StoreError("is not the artifact that it is filed as", where=where,
+                         hint=remote.mending)  # fmt: skip
+    return text, manifest
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name and bool(name)
+
+
+def _fetch_results(remote: Remote, reports: Path) -> tuple[int, list[str]]:
+    fetched, differ = 0, []
+    for name in remote.list("reports/**"):
+        below = name.removeprefix("reports/")
+        if not _is_inside(below) or PurePosixPath(below).suffix not in RESULTS:
+            continue
+        file, path = reports / below, remote.place(name)
+        if not file.is_file():
+            remote.fetch(path, file)
+            fetched += 1
+        elif remote.files.cat_file(path) != file.read_bytes():
+            differ.append(below)
+    return fetched, differ

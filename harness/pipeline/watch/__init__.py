@@ -1,0 +1,1 @@
+"""What can be seen of a run while it works: bars in a terminal, notes for the dashboard."""

@@ -1,0 +1,154 @@
+"""What is being made at this moment: a small file a step, below the store, while the step runs.
+
+Whoever looks on reads these files; nothing that is made depends on them. A killed process leaves
+its file behind, which then says since when there has been no word.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from harness.files import lines_of, write_json
+from harness.interfaces import Progress
+from harness.pipeline.run import Watcher
+from harness.pipeline.store.local import Store
+from harness.records import Step
+
+SECONDS_BETWEEN_WORDS = 1.0
+SILENT = 60.0
+"""Seconds without a word after which a step on another machine counts as stopped."""
+CURVE = 400
+"""Steps of a loss curve that are read at most: the last ones."""
+
+
+@dataclass(frozen=True)
+class Doing:
+    """One step that is being made."""
+
+    subject: str
+    """The recipe or benchmark it is for."""
+    step: str
+    key: str
+    number: int
+    total: int
+    """The how-manyeth of how many steps to make."""
+    began: float
+    """Seconds since 1970, as `heard`."""
+    heard: float
+    host: str
+    pid: int
+    done: int = 0
+    of: int = 0
+    note: str = ""
+
+    @property
+    def left(self) -> float | None:
+        """Return about how many seconds the step takes yet; None where nobody can tell."""
+        if not self.of or not self.done:
+            return None
+        return (self.heard - self.began) / self.done * (self.of - self.done)
+
+    def stopped(self, now: float) -> bool:
+        """Return whether the process that made it is gone, as far as that can be told here."""
+        if self.host == socket.gethostname():
+            return not _runs(self.pid)
+        return now - self.heard > SILENT
+
+
+class Live:
+    """A watcher that leaves word of each step below the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._folder = store.root / "live"
+        self._doing: dict[str, Doing] = {}
+        self._spoke = 0.0
+
+    def begin(self, step: Step, number: int, total: int) -> None:
+        now = time.time()
+        self._doing[step.key] = Doing(
+            step.subject, step.name, step.key, number, total, now, now, socket.gethostname(),
+            os.getpid(),
+        )  # fmt: skip
+        self._say(step)
+
+    def progress(self, step: Step, progress: Progress) -> None:
+        now = time.time()
+        self._doing[step.key] = replace(
+            self._doing[step.key], heard=now, done=progress.done, of=progress.total,
+            note=progress.note,
+        )  # fmt: skip
+        if now - self._spoke >= SECONDS_BETWEEN_WORDS:
+            self._spoke = now
+            self._say(step)
+
+    def end(self, step: Step) -> None:
+        self._doing.pop(step.key, None)
+        self._file(step).unlink(missing_ok=True)
+
+    def _say(self, step: Step) -> None:
+        write_json(self._file(step), asdict(self._doing[step.key]))
+
+    def _file(self, step: Step) -> Path:
+        return self._folder / f"{step.key}.json"
+
+
+class Together:
+    """Several watchers as one."""
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self._watchers = watchers
+
+    def begin(self, step: Step, number: int, total: int) -> None:
+        for each in self._watchers:
+            each.begin(step, number, total)
+
+    def progress(self, step: Step, progress: Progress) -> None:
+        for each in self._watchers:
+            each.progress(step, progress)
+
+    def end(self, step: Step) -> None:
+        for each in self._watchers:
+            each.end(step)
+
+
+def doing(store: Store) -> list[Doing]:
+    """Return every step that is being made, the one begun first at the top."""
+    found = []
+    for file in (store.root / "live").glob("*.json"):
+        try:
+            found.append(Doing(**json.loads(file.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, TypeError):
+            continue  # it ended between two looks, or is no word of ours
+    return sorted(found, key=lambda each: (each.began, each.key))
+
+
+def losses(store: Store, key: str) -> list[tuple[int, float]]:
+    """Return step and loss of a training that goes on, as far as its log has come."""
+    try:
+        lines = lines_of((store.logs / f"{key}.jsonl").read_text(encoding="utf-8"))
+    except OSError:
+        return []
+    found = []
+    for line in lines[-CURVE:]:
+        try:
+            facts = json.loads(line)
+            found.append((int(facts["step"]), float(facts["loss"])))
+        except (ValueError, KeyError, TypeError):
+            continue  # a line that is being written, or of another kind
+    return found
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

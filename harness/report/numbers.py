@@ -1,0 +1,59 @@
+"""How a value with its interval is written: as sharp as the interval allows."""
+
+from __future__ import annotations
+
+from harness.decisions.leaderboard import Board, Row
+from harness.pipeline.results.read import score_of
+from harness.records import Result, Score
+
+
+def inert(text: str) -> str:
+    """Return text as a cell that no program takes for a formula."""
+    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") else text
+
+
+def placed(board: Board, row: Row, metric: str) -> str:
+    """Return a value with its interval, and where it lies between the base and real pictures."""
+    position = board.position(row, metric)
+    where = "" if position is None else f" · {round(position, 2) + 0.0:.0%}"
+    return cell(score_of(row.result, metric)) + where
+
+
+def arrow(board: Board, metric: str) -> str:
+    scores = [score_of(row.result, metric) for row in board.rows]
+    return "↑" if any(score and score.higher_is_better for score in scores) else "↓"
+
+
+def cell(score: Score | None) -> str:
+    """Return a value with its interval, as sharp as the interval allows."""
+    if score is None:
+        return "–"
+    if score.value is None or score.low is None or score.high is None:
+        return f"unavailable ({score.reason})"
+    return ranged(score.value, score.low, score.high)
+
+
+def ranged(value: float, low: float, high: float) -> str:
+    """Return a value with its interval, as sharp as the interval allows."""
+    width, digits = high - low, 0
+    if width < 1e-12:
+        return f"{value:.4g} [{low:.4g}, {high:.4g}]"
+    while width * 10**digits < 15 and digits < 6:
+        digits += 1
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def seeds(result: Result) -> str:
+    """Return how many trainings the intervals hold for."""
+    if not result.training_seeds:
+        return "–"
+    many = len(result.training_seeds)
+    return f"{many} (any training)" if result.interval == "recipe" else f"{many} (this file)"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.0f} days"

@@ -1,0 +1,141 @@
+"""What equal runs do, what became of a recipe over time, and published results made again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.decisions.history import Event, Step
+from harness.decisions.reproduction import Again, Alarms, Calibration, Reproduction
+
+STYLES = {
+    "accepted": "bold", "pass": "green", "fail": "red", "under-powered": "yellow",
+    "identical": "green", "inside": "green", "outside": "red", "unavailable": "dim",
+}  # fmt: skip
+CALIBRATED = (
+    "standard deviations of the difference of two runs; τ: between trainings; "
+    "margin: what equal runs stay within 19 times in 20"
+)
+
+
+def calibration_document(found: Calibration) -> dict[str, Any]:
+    return {
+        "baseline": str(found.baseline),
+        "noise": found.noise.model_dump(mode="json"),
+        "path": str(found.file),
+        "alarms": {"draws": vars(found.draws), "trainings": vars(found.trainings)},
+    }
+
+
+def print_calibration(found: Calibration, console: Console) -> None:
+    """Write what equal runs differ by, metric by metric, and how rules judge pairs of them."""
+    table = Table(title=f"{found.noise.recipe} × {found.noise.benchmark} · noise",
+                  title_justify="left", caption=CALIBRATED, caption_justify="left")  # fmt: skip
+    table.add_column("metric", style="bold", no_wrap=True)
+    for column in ("other draws", "other trainings", "τ", "margin"):
+        table.add_column(column, justify="right")
+    for column, each in found.noise.metrics.items():
+        sizes = [each.sampling.difference if each.sampling else None,
+                 each.retrained.difference if each.retrained else None,
+                 each.between, found.noise.margin(column)]  # fmt: skip
+        table.add_row(column, *["–" if size is None else f"{size:.3g}" for size in sizes])
+    console.print(table)
+    for kind, alarms in (("other draws", found.draws), ("other trainings", found.trainings)):
+        console.print(_alarms(kind, alarms), highlight=False)
+    console.print(f"wrote {escape(str(found.file))}", highlight=False)
+
+
+def _alarms(kind: str, found: Alarms) -> str:
+    if not found.pairs:
+        return f"{kind}: not measured"
+    words = [
+        f"{kind}, {found.pairs} pairs of equal runs: this gate fails {_share(found.gate, found)}",
+        f"it cannot tell {_share(found.under_powered, found)}",
+    ]
+    if found.naive is not None:
+        words.append(f"a rule that fails wherever FID went up: {_share(found.naive, found)}")
+    return "; ".join(words)
+
+
+def _share(count: int, found: Alarms) -> str:
+    return f"{count} ({count / found.pairs:.1%})"
+
+
+def print_history(
+    recipe: str, events: Sequence[Event], steps: Sequence[Step], console: Console
+) -> None:
+    """Write a line an event, the first metrics of each, and where values stepped."""
+    metrics = list(events[-1].values)[:6]
+    table = Table(title=f"{recipe} · history", title_justify="left")
+    for column in ("when", "outcome", "commit"):
+        table.add_column(column, no_wrap=True)
+    for metric in metrics:
+        table.add_column(metric, justify="right")
+    moved = {(step.metric, step.at) for step in steps}
+    for event in events:
+        style = STYLES[event.outcome]
+        cells = [_value(event, metric, (metric, event.at) in moved) for metric in metrics]
+        table.add_row(event.at, f"[{style}]{event.outcome}[/]", event.commit or "–", *cells)
+    console.print(table)
+    for step in steps:
+        said = f"{step.metric} stepped from {step.before:.4g} to {step.after:.4g} at {step.at}"
+        console.print(f"{said} (p {step.p:.2g})", highlight=False)
+    if not steps:
+        console.print("no step is sure", highlight=False)
+
+
+def _value(event: Event, metric: str, moved: bool) -> str:
+    if metric not in event.values:
+        return "–"
+    value = f"{event.values[metric][0]:.4g}"
+    return f"[bold]⤴ {value}[/]" if moved else value
+
+
+def reproduction_document(found: Reproduction) -> dict[str, Any]:
+    return {
+        "recipe": found.published.recipe,
+        "benchmark": found.published.benchmark,
+        "holds": found.holds,
+        "same_keys": not found.changed,
+        "changed": list(found.changed),
+        "metrics": [{**vars(each), "verdict": each.verdict} for each in found.metrics],
+        "provenance": {"published": found.published.provenance, "found": found.found.provenance},
+    }
+
+
+def print_reproduction(found: Reproduction, console: Console) -> None:
+    """Write published and new values side by side, then what of their making differs."""
+    table = Table(title=f"{found.published.recipe} × {found.published.benchmark} · made again",
+                  title_justify="left")  # fmt: skip
+    table.add_column("metric", style="bold", no_wrap=True)
+    for column in ("published", "found", "window"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict")
+    for each in found.metrics:
+        table.add_row(each.metric, *_cells(each), f"[{STYLES[each.verdict]}]{each.verdict}[/]")
+    console.print(table)
+    console.print(_making(found), highlight=False)
+    if found.changed:
+        names = ", ".join(found.changed[:6])
+        console.print(f"not the same work: {names} have other keys; the page or the code changed",
+                      highlight=False)  # fmt: skip
+
+
+def _cells(each: Again) -> list[str]:
+    numbers = (each.published, each.found)
+    shown = ["–" if number is None else f"{number:.6g}" for number in numbers]
+    return [*shown, "–" if each.window is None else f"± {each.window:.3g}"]
+
+
+def _making(found: Reproduction) -> str:
+    """Return what differs between the two machines, in words."""
+    one, other = found.published.provenance, found.found.provenance
+    names = [name for name in ("device", "python", "platform", "packages", "harness", "commit")
+             if one.get(name) != other.get(name)]  # fmt: skip
+    if not names:
+        return "made on the same kind of machine, by the same versions"
+    return "; ".join(f"{name}: {one.get(name)} → {other.get(name)}" for name in names)

@@ -1,0 +1,68 @@
+"""Plans and results as a person reads them in a terminal."""
+
+from __future__ import annotations
+
+from harness.pipeline.forecast import Forecast, Planned
+from harness.pipeline.run import Outcome
+from harness.records import Result
+from harness.report.numbers import cell, duration
+from harness.training.schedules import rates
+
+
+def plan_text(planned: Planned) -> str:
+    """Return a plan as a person reads it."""
+    lines = [f"{planned.plan.recipe} × {planned.plan.judgement.benchmark.name}"]
+    to_do = {step.key for step in planned.to_do}
+    for step in planned.plan.steps:
+        state = "done" if step.key in planned.done else "to do" if step.key in to_do else "unneeded"
+        lines.append(f"  {state:<8} {step.name:<32} {step.key[:12]}")
+    for name, sets in planned.plan.data().items():
+        shown = ", ".join(f"{each['use']} {each['name']} @ {each['version']}" for each in sets)
+        lines.append(f"  {name:<8} {shown}")
+    if planned.recipe.train is not None:
+        shown = "  ".join(f"{mark} {rate:.3g}" for mark, _, rate in rates(planned.recipe.train))
+        lines.append(f"  rate     {shown}")
+    cost = planned.forecast
+    lines.append(
+        f"  to do    {cost.optimizer_steps:,} optimizer steps, {cost.images:,} images, "
+        f"about {duration(cost.seconds)}, {cost.disk_gb:g} GB disk"
+    )
+    verdict = "" if cost.fits else ", does not fit"
+    lines.append(
+        f"  {cost.card:<8} {cost.memory_gb:g} of {cost.card_gb:g} GB{verdict}{_pace(cost)}"
+    )
+    lines.append(f"           ({cost.basis})")
+    return "\n".join(lines)
+
+
+def _pace(cost: Forecast) -> str:
+    if cost.step_seconds is None:
+        return ""
+    samples = f"{cost.samples_per_pass} sample" + "s" * (cost.samples_per_pass != 1)
+    return f", {samples} a pass, {cost.step_seconds:.3g} s an optimizer step"
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Return one run's result as a person reads it."""
+    made = f"  made {len(outcome.made)} steps, reused {len(outcome.reused)}; {outcome.path}"
+    return f"{result_text(outcome.result)}\n{made}"
+
+
+def result_text(result: Result) -> str:
+    """Return one result as a person reads it."""
+    images = result.images
+    lines = [f"{result.recipe} × {result.benchmark}  (signature {result.signature})"]
+    width = max(len(score.metric) for score in result.scores)
+    for score in result.scores:
+        better = "↑" if score.higher_is_better else "↓"
+        lines.append(f"  {score.metric:<{width}} {better}  {cell(score)}  n={score.n}")
+        if score.flag is not None:
+            lines.append(f"  {'':<{width}}    ⚑ {score.flag}")
+    lines.append(
+        f"  images: {images.expected} expected, {images.generated} there, {images.failed} failed, "
+        f"{images.black} black, {images.scored} scored"
+    )
+    lines += [f"    {name}" for name in images.named[:20]]
+    if len(images.named) > 20:
+        lines.append(f"    … and {len(images.named) - 20} more, in the result file")
+    return "\n".join(lines)

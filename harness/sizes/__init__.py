@@ -1,1 +1,0 @@
-"""How large networks are and what training them holds, counted without loading them."""

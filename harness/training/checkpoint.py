@@ -1,0 +1,129 @@
+"""The state of a training run on disk: tensors as safetensors, the rest as JSON, never a pickle.
+
+What is read is what was written, bit for bit and type for type: JSON knows no tuple, no infinity
+and no float32, so each of these is written as a mapping of one word that says what it is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from harness.training.sharding import gathered, share_of
+
+Tensors = dict[str, Tensor]
+
+
+def write_state(
+    file: Path,
+    tensors: Mapping[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    facts: Mapping[str, Any],
+    leads: bool = True,
+) -> None:
+    """Write weights, optimizer and `facts`, whole or not at all.
+
+    Only the process that leads writes; the others give it their shares.
+    """
+    flat = {f"weights/{name}": value.detach() for name, value in tensors.items()}
+    state = {
+        "optimizer": _packed(optimizer.state_dict(), flat, "optimizer"),
+        "facts": _packed(dict(facts), flat, "facts"),
+    }
+    full = gathered(flat.items(), leads)
+    if not leads:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    save_file(_apart(full), part, metadata={"state": json.dumps(state, allow_nan=False)})
+    part.replace(file)
+
+
+def read_state(file: Path, optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
+    """Restore `optimizer`, shares where its parameters are, and return whole weights and facts."""
+    with safe_open(file, framework="pt") as stored:
+        flat = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        state = json.loads(stored.metadata()["state"])
+    _restore(optimizer, _unpacked(state["optimizer"], flat))
+    weights = {
+        name.removeprefix("weights/"): value
+        for name, value in flat.items()
+        if name.startswith("weights/")
+    }
+    return weights, _unpacked(state["facts"], flat)
+
+
+def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load a state and undo that torch casts it to the dtype of its parameters."""
+    for saved, group in zip(state["param_groups"], optimizer.param_groups, strict=True):
+        for index, parameter in zip(saved["params"], group["params"], strict=True):
+            held = state["state"].get(index, {})
+            held |= {key: share_of(value, parameter) for key, value in held.items()
+                     if isinstance(value, Tensor)}  # fmt: skip
+    optimizer.load_state_dict(state)
+    for saved, group in zip(state["param_groups"], optimizer.param_groups, strict=True):
+        for index, parameter in zip(saved["params"], group["params"], strict=True):
+            held = optimizer.state.get(parameter, {})
+            for key, value in state["state"].get(index, {}).items():
+                if isinstance(value, Tensor) and held[key].dtype != value.dtype:
+                    held[key] = value.to(held[key].device)
+
+
+def _apart(tensors: Tensors) -> Tensors:
+    """Return the tensors contiguous and each in memory of its own, as safetensors asks."""
+    taken: set[int] = set()
+    found = {}
+    for name, value in tensors.items():
+        own = value.contiguous()
+        place = own.untyped_storage().data_ptr()
+        found[name] = own.clone() if place in taken else own
+        taken.add(place)
+    return found
+
+
+def _packed(value: Any, tensors: Tensors, name: str) -> Any:
+    """Return `value` as JSON can hold it, its tensors put into `tensors` by their place."""
+    match value:
+        case Tensor():
+            tensors[name] = value.detach()
+            return {"tensor": name}
+        case np.generic():
+            return {"numpy": [value.dtype.str, _packed(value.item(), tensors, name)]}
+        case float() if not math.isfinite(value):
+            return {"float": str(value)}
+        case None | bool() | int() | float() | str():
+            return value
+        case tuple():
+            return {"tuple": _packed(list(value), tensors, name)}
+        case list():
+            return [_packed(each, tensors, f"{name}/{i}") for i, each in enumerate(value)]
+        case Mapping():
+            return {"mapping": [[key, _packed(value[key], tensors, f"{name}/{key}")]
+                                for key in value]}  # fmt: skip
+    raise TypeError(f"a state cannot hold {name}, a {type(value).__name__}")
+
+
+def _unpacked(value: Any, tensors: Tensors) -> Any:
+    match value:
+        case {"tensor": name}:
+            return tensors[name]
+        case {"numpy": [kind, number]}:
+            return np.dtype(kind).type(_unpacked(number, tensors))
+        case {"float": text}:
+            return float(text)
+        case {"tuple": items}:
+            return tuple(_unpacked(items, tensors))
+        case {"mapping": pairs}:
+            return {key: _unpacked(each, tensors) for key, each in pairs}
+        case list():
+            return [_unpacked(each, tensors) for each in value]
+    return value

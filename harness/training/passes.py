@@ -1,0 +1,190 @@
+"""The samples of a step, put into passes: what one forward and backward of the UNet reads.
+
+Accumulation is a memory device: micro-batches of one shape are merged into passes as large as
+memory allows, and since every sample has random numbers of its own, it does not matter how.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.diffusion.load import TextEncoders
+from harness.diffusion.words import embed
+from harness.pages.stages import TrainSpec
+from harness.training import losses
+from harness.training.draws import Dice, Purpose, dice_seed
+from harness.training.sets import EncodedSet, Order, Shape, Shard
+from harness.training.team import Team
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of one step, with the dice that all of its numbers come from."""
+
+    data: EncodedSet
+    number: int
+    dice: Dice
+    dropout: float
+    """How often it is shown without its words."""
+    is_class: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.data.names[self.number]
+
+    @property
+    def shape(self) -> Shape:
+        return self.data.shape(self.number)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Some samples of one shape as tensors."""
+
+    samples: tuple[Sample, ...]
+    latents: Tensor
+    noise: Tensor
+    """What the UNet should find."""
+    seen: Tensor
+    """What is mixed into the latents: the noise, with the perturbation on it where there is one."""
+    times: Tensor
+    ids: Tensor
+    sequences: Tensor
+    pooled: Tensor
+
+
+class Curriculum:
+    """Which samples each step shows; a function of the recipe and its seed alone."""
+
+    def __init__(
+        self, spec: TrainSpec, sets: Sequence[EncodedSet], class_set: EncodedSet | None, team: Team
+    ) -> None:
+        train = spec.train
+        self._spec, self._sets, self._class_set, self._team = spec, sets, class_set, team
+        self._seed = dice_seed(train.seed)
+        self._micros = train.accumulation * train.processes
+        self._orders = [
+            Order(each.by_shape(), train.batch, train.seed, f"set {number}")
+            for number, each in enumerate(sets)
+        ]
+        if class_set is not None:
+            self._class_order = Order(class_set.by_shape(), train.batch, train.seed, "class")
+
+    @property
+    def idle(self) -> Sample:
+        """Return a sample to compute with where others have more to do; it does not count."""
+        return Sample(self._sets[0], 0, Dice(self._seed, 0, 0), dropout=0.0)
+
+    def samples(self, phase: int, step: int) -> list[Sample]:
+        """Return this process's samples of an optimizer step, micro-batch by micro-batch."""
+        which = self._spec.phase_sets[phase]
+        dropout = self._spec.caption_dropouts[which]
+        found = []
+        for micro in range(self._micros):
+            if not self._team.has(micro):
+                continue
+            place, first = step * self._micros + micro, micro * self._spec.train.batch
+            for offset, number in enumerate(self._orders[which][place]):
+                dice = Dice(self._seed, step, first + offset)
+                found.append(Sample(self._sets[which], number, dice, dropout))
+            if self._class_set is not None:
+                for offset, number in enumerate(self._class_order[place]):
+                    dice = Dice(self._seed, step, first + offset, side=1)
+                    found.append(Sample(self._class_set, number, dice, 0.0, is_class=True))
+        return found
+
+
+def in_passes(samples: Sequence[Sample], most: int) -> list[tuple[Sample, ...]]:
+    """Return the samples in groups of one shape and at most so many, evenly filled."""
+    by_shape: dict[Shape, list[Sample]] = {}
+    for sample in samples:
+        by_shape.setdefault(sample.shape, []).append(sample)
+    found = []
+    for group in by_shape.values():
+        size = math.ceil(len(group) / math.ceil(len(group) / most))
+        found += [tuple(group[at : at + size]) for at in range(0, len(group), size)]
+    return found
+
+
+def salts_of(samples: Sequence[Sample]) -> Tensor:
+    """Return what tells the samples' dropout apart."""
+    return torch.tensor([sample.dice.salt() for sample in samples], dtype=torch.int32)
+
+
+def read_pass(
+    samples: Sequence[Sample], spec: TrainSpec, timesteps: int, encoders: TextEncoders | None
+) -> Pass:
+    """Return the tensors of one pass, each sample's drawn from its own dice."""
+    train, shape = spec.train, samples[0].shape
+    looks = [_looked_at(sample, timesteps) for sample in samples]
+    noise = _normal(samples, Purpose.NOISE, shape)
+    if train.noise_offset:
+        shift = _normal(samples, Purpose.OFFSET, (shape[0], 1, 1))
+        noise = losses.offset(noise, train.noise_offset, shift)
+    seen = noise
+    if train.input_perturbation:
+        extra = _normal(samples, Purpose.PERTURBATION, shape)
+        seen = losses.perturbed(noise, train.input_perturbation, extra)
+    mean, std = _stacked(looks, "mean").float(), _stacked(looks, "std").float()
+    sequences, pooled = _words(samples, [look.row for look in looks], encoders, spec.chunks)
+    return Pass(
+        samples=tuple(samples),
+        latents=mean + std * _normal(samples, Purpose.POSTERIOR, shape),
+        noise=noise,
+        seen=seen,
+        times=torch.tensor([look.time for look in looks]),
+        ids=_stacked(looks, "ids"),
+        sequences=sequences,
+        pooled=pooled,
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How one sample is looked at this time."""
+
+    shard: Shard
+    place: tuple[int, int]
+    """Its row in the shard, and the view of it."""
+    row: int
+    """The text it is shown with."""
+    time: int
+
+
+def _looked_at(sample: Sample, timesteps: int) -> _Look:
+    data = sample.data
+    shard, place = data.where[sample.number]
+    view, reading, shown, time = sample.dice.uniform(4)
+    rows = data.readings[sample.number]
+    return _Look(
+        shard=data.shards[shard],
+        place=(place, int(view * data.shards[shard].mean.shape[1])),
+        row=0 if shown < sample.dropout else rows[int(reading * len(rows))],
+        time=int(time * timesteps),
+    )
+
+
+def _normal(samples: Sequence[Sample], purpose: Purpose, shape: Shape) -> Tensor:
+    return torch.stack([sample.dice.normal(purpose, shape) for sample in samples])
+
+
+def _stacked(looks: Sequence[_Look], name: str) -> Tensor:
+    return torch.from_numpy(np.stack([getattr(look.shard, name)[look.place] for look in looks]))
+
+
+def _words(
+    samples: Sequence[Sample], rows: Sequence[int], encoders: TextEncoders | None, chunks: int
+) -> tuple[Tensor, Tensor]:
+    """Return the embeddings of the texts: read now where the encoders learn, else looked up."""
+    if encoders is not None:
+        texts = [sample.data.texts[row] for sample, row in zip(samples, rows, strict=True)]
+        return embed(texts, encoders, chunks)
+    pairs = [sample.data.embedding(row) for sample, row in zip(samples, rows, strict=True)]
+    sequences, pooled = (torch.stack(parts).float() for parts in zip(*pairs, strict=True))
+    return sequences, pooled

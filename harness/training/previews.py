@@ -1,0 +1,48 @@
+"""What a run draws at its checkpoints, for the eye: through the same artist as any sample."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
+from PIL import Image
+
+from harness.diffusion.load import load_noise_schedule, load_text_encoders, load_vae, retell
+from harness.diffusion.sampler import Artist, Request
+from harness.pages.benchmark import Sampler
+from harness.pages.stages import TrainSpec
+from harness.training.trained_models import Trainee
+
+STEPS, GUIDANCE = 20, 5.0
+
+
+def draw_previews(trainee: Trainee, spec: TrainSpec, folder: Path) -> None:
+    """Write one picture a prompt into `folder`; training's own randomness is not touched."""
+    train, device = spec.train, trainee.device
+    encoders = trainee.encoders or load_text_encoders(spec.base, device, trainee.unet.dtype)
+    pipeline = StableDiffusionXLPipeline(
+        vae=load_vae(spec.base, device), unet=trainee.unet, text_encoder=encoders.first,
+        text_encoder_2=encoders.second, tokenizer=encoders.tokenizers[0],
+        tokenizer_2=encoders.tokenizers[1],
+        scheduler=EulerDiscreteScheduler.from_config(load_noise_schedule(spec.base).config),
+    )  # fmt: skip
+    pipeline.set_progress_bar_config(disable=True)
+    retell(pipeline, train.prediction, train.zero_terminal_snr)
+    models = [trainee.unet, encoders.first, encoders.second]
+    learning = [model.training for model in models]
+    for model in models:
+        model.eval()
+    sampler = Sampler(steps=STEPS, guidance=GUIDANCE, width=train.resolution,
+                      height=train.resolution, precision=train.precision)  # fmt: skip
+    artist = Artist(pipeline, sampler, device)
+    dtype = trainee.unet.dtype
+    with torch.autocast(device.split(":")[0], dtype=dtype, enabled=dtype != torch.float32):
+        for number, prompt in enumerate(train.previews):
+            name = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40]
+            pixels = artist.draw([Request(f"preview-{number}", 0, prompt)])[0]
+            if pixels is not None:
+                Image.fromarray(pixels).save(folder / f"{number:02d}-{name}.png")
+    for model, was in zip(models, learning, strict=True):
+        model.train(was)

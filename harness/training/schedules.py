@@ -1,0 +1,70 @@
+"""The learning rate of every optimizer step; knows no network library."""
+
+from __future__ import annotations
+
+import math
+
+from harness.pages.train import Phase, Train
+
+
+def phase_of(train: Train, step: int) -> tuple[int, int]:
+    """Return the number of the phase that `step` (from 0) falls into, and its place there."""
+    place = step
+    for index, phase in enumerate(train.phases):
+        if place < phase.steps:
+            return index, place
+        place -= phase.steps
+    raise IndexError(f"step {step} lies behind the last phase")
+
+
+def multiplier(phase: Phase, place: int, stretch: float = 1) -> float:
+    """Return what the phase's rate is multiplied by at its step `place`, from 0.
+
+    A falling schedule is at its floor at `place == steps`, as in the official scripts: the last
+    step that is executed stands one before it, within (π/2 / steps)² of zero for a cosine.
+    `stretch` > 1 makes warm-up and decay that much longer: the legacy diffusers unit.
+    """
+    warmup, total = phase.warmup * stretch, phase.steps * stretch
+    if place < warmup:
+        return place / warmup
+    if phase.schedule == "constant":
+        return 1.0
+    done = min(1.0, (place - warmup) / (total - warmup))
+    return phase.floor + (1 - phase.floor) * max(0.0, _remaining(phase, done))
+
+
+def _remaining(phase: Phase, done: float) -> float:
+    """Return what is left of a falling rate once the share `done` of its way is gone."""
+    match phase.schedule:
+        case "linear":
+            return 1 - done
+        case "cosine":
+            return 0.5 * (1 + math.cos(math.pi * done))
+        case "cosine-restarts":  # SGDR with cycles of one length (arXiv:1608.03983)
+            return 0.5 * (1 + math.cos(math.pi * (phase.cycles * done % 1))) if done < 1 else 0.0
+        case "polynomial":
+            return math.pow(1 - done, phase.power)
+        case "rex":  # arXiv:2107.04197
+            return (1 - done) / (1 - done / 2)
+    return 1.0
+
+
+def multiplier_at(train: Train, step: int) -> tuple[int, float]:
+    """Return the phase and the rate's multiplier at an optimizer step of the whole run."""
+    index, place = phase_of(train, step)
+    legacy = train.lr_schedule_unit == "diffusers-legacy"
+    stretch = train.accumulation / train.processes if legacy else 1
+    return index, multiplier(train.phases[index], place, stretch)
+
+
+def rates(train: Train) -> list[tuple[str, int, float]]:
+    """Return the UNet's rate at 0, 25, 50, 75 and 100 % of the run, with the step.
+
+    100 % is the last step that is executed: after a cosine it shows as good as nothing.
+    """
+    marks = [round(share * (train.steps - 1)) for share in (0, 0.25, 0.5, 0.75, 1)]
+    found = []
+    for name, step in zip(("0%", "25%", "50%", "75%", "100%"), marks, strict=True):
+        index, factor = multiplier_at(train, step)
+        found.append((name, step, train.phases[index].rate * factor))
+    return found

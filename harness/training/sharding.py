@@ -1,0 +1,109 @@
+"""Full fine-tunes over several processes: each holds its share of every weight (FSDP).
+
+Weights are gathered block by block while they are needed, and gradients summed as they come. So
+gradients, moments and running means are shares as well. On disk everything is whole again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import torch
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.resnet import ResnetBlock2D
+from torch import Tensor, distributed, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.optim import Optimizer
+from transformers.models.clip.modeling_clip import CLIPEncoderLayer
+
+from harness.pages.train import Train
+from harness.training.team import Team
+
+BLOCKS = (BasicTransformerBlock, ResnetBlock2D, CLIPEncoderLayer)
+"""What is gathered at once; what lies between them is one more piece."""
+
+
+def may_shard(train: Train, team: Team) -> bool:
+    """Return whether shares would learn what whole weights do."""
+    return team.size > 1 and train.method == "full" and train.optimizer.sees != "everything"
+
+
+def shard(models: Iterable[nn.Module], device: str) -> None:
+    """Leave this process its share of every weight; gradients will be sums over all processes."""
+    mesh = init_device_mesh(device.split(":")[0], (distributed.get_world_size(),))
+    for model in models:
+        for parameter in model.parameters():
+            parameter.data = parameter.data.contiguous()  # no memory format outlives the cutting
+        kind = type(model)
+        for part in [*(each for each in model.modules() if isinstance(each, BLOCKS)), model]:
+            # The root too: what stays gathered after drawing would miss the next steps.
+            fully_shard(part, mesh=mesh, reshard_after_forward=True)
+            part.set_gradient_divide_factor(1.0)
+            part.set_force_sum_reduction_for_comms(True)
+        for word in ("__module__", "__name__", "__qualname__"):  # libraries go by them, on disk too
+            setattr(type(model), word, getattr(kind, word))
+
+
+def is_share(tensor: Tensor) -> bool:
+    return isinstance(tensor, DTensor)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Return all of a tensor; where it is a share, every process has to ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def share_of(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return what this process holds of a whole tensor, if `like` is a share of one of its shape.
+
+    Every process has the whole, so nothing is sent.
+    """
+    if not isinstance(like, DTensor) or tensor.shape != like.shape:
+        return tensor
+    return distribute_tensor(
+        tensor.to(like.device), like.device_mesh, like.placements, src_data_rank=None
+    )
+
+
+def gathered(tensors: Iterable[tuple[str, Tensor]], leads: bool) -> dict[str, Tensor]:
+    """Return whole tensors on the CPU to the process that leads, one at a time; others help."""
+    found = {}
+    for name, tensor in tensors:
+        full = whole(tensor)
+        if leads:
+            found[name] = full.cpu()
+    return found
+
+
+def take_step(optimizer: Optimizer, sees: str) -> None:
+    """Take a step; an optimizer that looks across tensors is shown one whole tensor at a time."""
+    groups = optimizer.param_groups
+    if sees != "tensor" or not is_share(groups[0]["params"][0]):
+        optimizer.step()
+        return
+    for group in groups:
+        for share in group["params"]:
+            if share.grad is not None:
+                _step_of_one(optimizer, group, share)
+    optimizer.param_groups = groups
+
+
+@torch.no_grad()
+def _step_of_one(optimizer: Optimizer, group: dict[str, Any], share: Tensor) -> None:
+    full = nn.Parameter(whole(share.detach()))
+    full.grad = whole(cast(Tensor, share.grad))
+    state = optimizer.state
+    state[full] = {
+        key: whole(value) if isinstance(value, Tensor) else value
+        for key, value in state.pop(share, {}).items()
+    }
+    optimizer.param_groups = [{**group, "params": [full]}]
+    optimizer.step()
+    share.copy_(share_of(full.detach(), share))
+    state[share] = {
+        key: share_of(value, share) if isinstance(value, Tensor) else value
+        for key, value in state.pop(full).items()
+    }

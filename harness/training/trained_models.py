@@ -1,0 +1,160 @@
+"""What is trained: the models of one run, which of their parameters move, and how they are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from harness.diffusion.adapter_files import save_adapter
+from harness.diffusion.adapters import add_adapter, hash_dropouts
+from harness.diffusion.fused import fuse
+from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders, load_unet
+from harness.diffusion.slicing import HeadByHead
+from harness.diffusion.tokens import add_tokens, save_tokens
+from harness.fingerprint import number_of
+from harness.pages.stages import TrainSpec
+from harness.pages.train import Train
+from harness.records import described
+from harness.training.sets import save_tensors
+from harness.training.sharding import gathered
+
+
+@dataclass
+class Trainee:
+    """The models of one run."""
+
+    unet: UNet2DConditionModel
+    encoders: TextEncoders | None
+    """Both text encoders, where what they say changes as training goes on."""
+    train: Train
+    device: str
+    models: dict[str, nn.Module] = field(default_factory=dict)
+    """The models that are trained, by the part they are."""
+    tokens: list[nn.Parameter] = field(default_factory=list)
+    """The new rows of both vocabularies."""
+    salts: list[Tensor] = field(default_factory=list)
+    """What tells the samples of the pass at hand apart, for dropout."""
+
+    @cached_property
+    def parts(self) -> dict[str, list[nn.Parameter]]:
+        """Return what moves, part by part; each part has a rate of its own.
+
+        Looked up once: walking through the modules of a UNet takes longer than AdamW's step.
+        """
+        new = {id(row) for row in self.tokens}
+        found = {
+            part: [one for one in model.parameters() if one.requires_grad and id(one) not in new]
+            for part, model in self.models.items()
+        }
+        return found | ({"tokens": list(self.tokens)} if self.tokens else {})
+
+    @cached_property
+    def tensors(self) -> dict[str, nn.Parameter]:
+        """Return what moves, by names that are the same in every process."""
+        new = {id(row) for row in self.tokens}
+        found = {
+            f"{part}.{name}": parameter
+            for part, model in self.models.items()
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad and id(parameter) not in new
+        }
+        return found | {f"tokens.{number}": row for number, row in enumerate(self.tokens)}
+
+
+def prepare(spec: TrainSpec, device: str) -> Trainee:
+    """Load what the recipe trains, with fresh adapters where it trains a LoRA."""
+    train = spec.train
+    dtype = dtype_for(train.precision, device)
+    weights = torch.float32 if train.method == "full" else dtype
+    unet = load_unet(spec.base, device, weights)
+    trainee = Trainee(unet, None, train, device, {"unet": unet})
+    if train.trains_text:
+        encoders = load_text_encoders(spec.base, device, weights)
+        if train.tokens:
+            trainee.tokens = add_tokens(encoders, train.tokens, None, train.seed)
+        trainee.encoders = TextEncoders(
+            encoders.first, encoders.second, encoders.tokenizers, train.tokens
+        )
+    if trainee.encoders is not None and any(phase.text_encoder_rates for phase in train.phases):
+        trainee.models |= {
+            "text_encoder": trainee.encoders.first, "text_encoder_2": trainee.encoders.second,
+        }  # fmt: skip
+    torch.manual_seed(number_of(train.seed, "init"))
+    kept = torch.bfloat16 if train.adapter_dtype == "bfloat16" else torch.float32
+    for part, model in trainee.models.items():
+        if train.adapter is not None:
+            add_adapter(model, train.adapter, part, kept)
+            hash_dropouts(model, part, trainee.salts)
+            fuse(model)
+        else:
+            model.requires_grad_(True)
+        model.train()
+    for row in trainee.tokens:
+        row.requires_grad_(True)  # which an adapter beside them takes away
+    _save_memory(trainee)
+    return trainee
+
+
+def _save_memory(trainee: Trainee) -> None:
+    wanted = trainee.train.gradient_checkpointing
+    if wanted:
+        trainee.unet.enable_gradient_checkpointing(_every(int(wanted)))
+        if trainee.encoders is not None:
+            for encoder in (trainee.encoders.first, trainee.encoders.second):
+                encoder.train()  # recomputing is for models in training
+                old = encoder.gradient_checkpointing_enable  # transformers before 5.20 or so
+                enable = getattr(encoder, "activation_checkpointing_enable", old)
+                enable({"use_reentrant": False})
+    if trainee.train.attention_slicing:
+        trainee.unet.set_attn_processor(HeadByHead())
+
+
+def _every(count: int) -> Callable[..., Any]:
+    """Return what recomputes every so many-th block in the backward pass, and keeps the others."""
+    numbers: dict[int, int] = {}
+
+    def call(block: nn.Module, *inputs: Any) -> Any:
+        number = numbers.setdefault(id(block), len(numbers))
+        if number % count:
+            return block(*inputs)
+        return checkpoint(block.__call__, *inputs, use_reentrant=False)
+
+    return call
+
+
+def keep(trainee: Trainee, spec: TrainSpec, folder: Path, leads: bool = True) -> None:
+    """Write what was learned: an adapter with its tokens, or whole models in fp16.
+
+    Only the process that leads writes; the others give it their shares.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if trainee.train.method == "full":
+        for part, model in trainee.models.items():
+            _save_half(model, folder / part, leads)
+    elif leads:
+        facts = {"base": spec.base.model, "train": json.dumps(described(spec.train))}
+        save_adapter(trainee.models, folder, facts)
+        if trainee.tokens:
+            save_tokens(trainee.tokens, trainee.train.tokens, folder)
+
+
+def _save_half(model: Any, folder: Path, leads: bool) -> None:
+    """Write a model in fp16, as its library would, and leave the model itself in fp32."""
+    halves = ((name, value.detach().half()) for name, value in model.state_dict().items())
+    state = {name: value.contiguous() for name, value in gathered(halves, leads).items()}
+    if not leads:
+        return
+    if isinstance(model, UNet2DConditionModel):
+        model.save_config(folder)
+        save_tensors(folder / "diffusion_pytorch_model.safetensors", state)
+    else:
+        model.save_pretrained(folder, state_dict=state)

@@ -1,0 +1,74 @@
+"""How near images come to originals, beside how near pictures come that copy nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.interfaces import Array
+from harness.pipeline.results.album import Shot
+from harness.views.pictures import both
+from harness.views.shelf import Held, Shelf
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """One metric's likenesses: images, most alike first, and the null that they are held to."""
+
+    metric: str
+    threshold: float
+    """The cosine above which the metric counts a copy."""
+    values: Array
+    null: Array
+    places: tuple[tuple[str, int, str], ...]
+    """Prompt, seed and the nearest original, image by image."""
+
+    def share(self, threshold: float) -> float:
+        """Return the share of images above a threshold."""
+        return float(np.mean(self.values > threshold)) if len(self.values) else 0.0
+
+    def null_share(self, threshold: float) -> float:
+        """Return the share of pictures that copy nothing above a threshold: the false alarms."""
+        return float(np.mean(self.null > threshold)) if len(self.null) else 0.0
+
+
+def nearness(shelf: Shelf, held: Held) -> list[Nearness]:
+    """Return what each metric of copies was counted from; nothing where it was not kept."""
+    table = shelf.table(held, "likeness")
+    if table is None:
+        return []
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return [_of(metric, [row for row in rows if row["metric"] == metric])
+            for metric in dict.fromkeys(row["metric"] for row in rows)]  # fmt: skip
+
+
+def _of(metric: str, rows: Sequence[Mapping[str, Any]]) -> Nearness:
+    own = sorted((row for row in rows if row["prompt_id"] is not None),
+                 key=lambda row: -row["value"])  # fmt: skip
+    null = [row["value"] for row in rows if row["prompt_id"] is None]
+    places = tuple((row["prompt_id"], row["seed"], row["other"]) for row in own)
+    return Nearness(metric, rows[0]["threshold"], np.array([row["value"] for row in own]),
+                    np.array(null), places)  # fmt: skip
+
+
+def worst(shelf: Shelf, held: Held, near: Nearness, start: int, count: int) -> list[dict[str, Any]]:
+    """Return pairs of an image and the original it is nearest to, most alike first."""
+    shots: dict[tuple[str, str], Shot] = {}
+    for shot in shelf.shots(held):
+        shots[shot.side, shot.id if shot.side == "originals" else f"{shot.id} {shot.seed}"] = shot
+    found = []
+    for row in range(start, min(start + count, len(near.places))):
+        prompt, seed, other = near.places[row]
+        own = shots.get(("sample", f"{prompt} {seed}")) or shots.get(
+            ("captions", f"{prompt} {seed}")
+        )
+        its = shots.get(("originals", other))
+        found.append({
+            "prompt": prompt, "seed": seed, "other": other, "likeness": float(near.values[row]),
+            "text": own.text if own else "", "caption": its.text if its else "",
+            "shots": [both(shelf, held, own), both(shelf, held, its)],
+        })  # fmt: skip
+    return found

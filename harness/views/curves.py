@@ -1,0 +1,82 @@
+"""A recipe over its strengths or checkpoints: a line a metric, and where to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.decisions.replicates import pseudo_values_beside
+from harness.decisions.sweep import Advice, Point, advise, flags
+from harness.errors import HarnessError
+from harness.pipeline.results.read import headline
+from harness.views.shelf import Held, Shelf
+
+KINDS = {"strength": "strength-", "checkpoint": "step-"}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One recipe at many strengths or checkpoints, in order."""
+
+    recipe: str
+    over: str
+    benchmark: str
+    held: tuple[Held, ...]
+    points: tuple[float, ...]
+    advice: Advice | None
+    """None where nobody can say which point to take."""
+
+
+def sweeps(shelf: Shelf, recipe: str) -> list[Sweep]:
+    """Return the sweeps of a recipe, one a kind and signature of its results."""
+    found = []
+    every = [each for each in shelf.sweep(recipe) if each.result is not None]
+    for over, prefix in KINDS.items():
+        own = [each for each in every if each.recipe.startswith(prefix)]
+        for benchmark in dict.fromkeys(each.file.parents[2].name for each in own):
+            points = sorted((float(each.recipe.removeprefix(prefix)), each.name, each)
+                            for each in own if each.file.parents[2].name == benchmark)  # fmt: skip
+            held = tuple(each for _, _, each in points)
+            at = tuple(value for value, _, _ in points)
+            found.append(Sweep(recipe, over, benchmark, held, at, _advice(at, held)))
+    return found
+
+
+def labels(found: Sequence[Sweep]) -> list[str]:
+    """Return what each sweep is called beside the others: over what, and where that is not all."""
+    overs = [each.over for each in found]
+    return [each.over if overs.count(each.over) == 1 else f"{each.over} · {each.benchmark}"
+            for each in found]  # fmt: skip
+
+
+def _advice(at: Sequence[float], held: Sequence[Held]) -> Advice | None:
+    try:
+        return advise([
+            Point(value, each.result, pseudo_values_beside(each.file)[0])
+            for value, each in zip(at, held, strict=True) if each.result is not None
+        ])  # fmt: skip
+    except (HarnessError, OSError):
+        return None
+
+
+def rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """Return a row a point and metric that has a value, for charts."""
+    return [
+        {"at": at, "metric": score.metric, "value": score.value, "low": score.low,
+         "high": score.high, "up": score.higher_is_better, "flagged": bool(flags(each.result)),
+         "taken": sweep.advice is not None and at == sweep.advice.at}
+        for at, each in zip(sweep.points, sweep.held, strict=True) if each.result is not None
+        for score in each.result.scores if score.value is not None
+    ]  # fmt: skip
+
+
+def overfit(sweep: Sweep) -> list[float]:
+    """Return the points at which images are found to be copies."""
+    return [at for at, each in zip(sweep.points, sweep.held, strict=True)
+            if each.result is not None and flags(each.result)]  # fmt: skip
+
+
+def metrics_of(sweep: Sweep) -> list[str]:
+    """Return the metrics with values, those that rank first."""
+    return sorted(dict.fromkeys(row["metric"] for row in rows(sweep)), key=headline)

@@ -1,0 +1,105 @@
+"""Results picture by picture, number by number, and page by page where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.api import Place, verdicts
+from harness.decisions.compare import Comparison, compare, read
+from harness.records import Result
+from harness.report.comparison import gap, number, sentence
+from harness.views.grids import shots_by_place
+from harness.views.pictures import both
+from harness.views.shelf import Held, Shelf
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field in which recipes differ, and what each says there."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+def pairs(shelf: Shelf, held: Sequence[Held]) -> list[dict[str, Any]]:
+    """Return the images of all at the prompts and seeds that the first two have, in order."""
+    shots = [shots_by_place(shelf, each) for each in held]
+    first, second = shots[:2]
+    return [
+        {
+            "prompt": shot.id, "seed": shot.seed, "text": shot.text,
+            "shots": [both(shelf, each, own.get(place))
+                      for each, own in zip(held, shots, strict=True)],
+            "scores": _scores(shelf, held, place),
+        }
+        for place, shot in first.items() if place in second
+    ]  # fmt: skip
+
+
+def _scores(shelf: Shelf, held: Sequence[Held], place: tuple[str, int]) -> list[list[str]]:
+    """Return each metric that the first two have of one image, and what every result has."""
+    values = [shelf.samples(each).of(*place) for each in held]
+    return [
+        [metric, *(f"{each[metric]:.4g}" if metric in each else "–" for each in values)]
+        for metric in values[0] if metric in values[1]
+    ]  # fmt: skip
+
+
+def comparison(a: Held, b: Held, place: Place | None = None) -> Comparison:
+    """Return what A is beside B, on the prompts and seeds that both have.
+
+    With a place, metrics that need it are judged by exchanging images, which takes a while.
+    """
+    if place is None:
+        return compare(read(a.file), read(b.file))
+    one, other = (verdicts.contender(each.file, place) for each in (a, b))
+    return compare(one, other)
+
+
+def findings(found: Comparison) -> list[dict[str, Any]]:
+    """Return a comparison as the lines of a table."""
+    return [
+        {
+            "metric": each.metric, "better": "↑" if each.higher_is_better else "↓",
+            "A": number(each.a, (each.high or 0) - (each.low or 0)),
+            "B": number(each.b, (each.high or 0) - (each.low or 0)),
+            "A − B": "–" if each.delta is None else gap(each),
+            "p": each.p_adjusted, "sees ±": each.mde, "decides": each.declared,
+            "verdict": each.verdict if each.delta is not None else f"unavailable ({each.reason})",
+        }
+        for each in found.metrics
+    ]  # fmt: skip
+
+
+def said(found: Comparison) -> str:
+    return sentence(found)
+
+
+def changes(*results: Result) -> list[Change]:
+    """Return every field of the resolved recipes and of the protocols in which some differ."""
+    said = [dict(_flat(_described(each))) for each in results]
+    found = [
+        Change(field, tuple(each.get(field, "–") for each in said))
+        for field in dict.fromkeys(name for each in said for name in each)
+    ]
+    return [each for each in found if len(set(each.values)) > 1]
+
+
+def _described(result: Result) -> dict[str, Any]:
+    page = result.provenance.get("page") or {}
+    packages = result.provenance.get("packages") or {}
+    return {"recipe": page, "protocol": result.protocol, "packages": packages}
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each leaf of nested values with its dotted name."""
+    if isinstance(value, Mapping):
+        for part, inner in value.items():
+            yield from _flat(inner, f"{name}.{part}" if name else str(part))
+    elif isinstance(value, list | tuple) and any(isinstance(each, Mapping) for each in value):
+        for number_, inner in enumerate(value):
+            yield from _flat(inner, f"{name}[{number_}]")
+    else:
+        yield name, str(value)

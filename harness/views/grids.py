@@ -1,0 +1,158 @@
+"""Pictures side by side at the same prompt and seed: prompts down, and across whatever differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from harness.errors import UsageError
+from harness.pipeline.results.album import Shot
+from harness.views.pictures import small, whole
+from harness.views.shelf import Held, Shelf
+
+Axis = Literal["prompt", "recipe", "seed"]
+"""`recipe` is any result: a recipe, or a point of a sweep by strength or checkpoint."""
+AXES: tuple[Axis, ...] = ("prompt", "recipe", "seed")
+CELLS = 64
+"""How many pictures a page of a grid holds about."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a grid is laid out: what goes down, what goes across, and what stays or is stacked."""
+
+    down: Axis = "prompt"
+    across: Axis = "recipe"
+    stacked: bool = False
+    """Whether every value of the third axis is shown, as a grid of grids, or its first alone."""
+    overlay: str = ""
+    """The metric that is written on every picture."""
+    page: int = 1
+
+    @property
+    def third(self) -> Axis:
+        return next(axis for axis in AXES if axis not in (self.down, self.across))
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What a grid can show: results, prompts and seeds."""
+
+    held: tuple[Held, ...]
+    prompts: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    def along(self, axis: Axis) -> tuple[Any, ...]:
+        return {"prompt": self.prompts, "recipe": self.held, "seed": self.seeds}[axis]
+
+
+def subjects(
+    shelf: Shelf, held: Sequence[Held], words: str = "", seeds: Sequence[int] = ()
+) -> Subjects:
+    """Return the prompts that hold `words`, and the seeds, of which any of the results has one."""
+    shots = [shot for each in held for shot in shelf.shots(each) if shot.side == "sample"]
+    wanted = words.lower().split()
+    prompts = dict.fromkeys(
+        shot.id for shot in shots
+        if all(word in f"{shot.id} {shot.text}".lower() for word in wanted)
+    )  # fmt: skip
+    drawn = sorted({shot.seed for shot in shots})
+    return Subjects(tuple(held), tuple(prompts), tuple(seeds) or tuple(drawn))
+
+
+def pages(layout: Layout, found: Subjects) -> int:
+    """Return how many pages a grid has; what there is more of is turned over: rows, or panels."""
+    turned, size = _turning(layout, found)
+    return max(1, -(-len(found.along(turned)) // size))
+
+
+def _turning(layout: Layout, found: Subjects) -> tuple[Axis, int]:
+    """Return the axis that is turned over, and how many of its values are on a page."""
+    counts = {axis: max(1, len(found.along(axis))) for axis in AXES}
+    if not layout.stacked:
+        return layout.down, max(1, CELLS // counts[layout.across])
+    turned = max((layout.down, layout.third), key=lambda axis: counts[axis])
+    others = counts[layout.down] * counts[layout.third] // counts[turned] * counts[layout.across]
+    return turned, max(1, CELLS // others)
+
+
+def grid(shelf: Shelf, found: Subjects, layout: Layout) -> dict[str, Any]:
+    """Return a page of a grid as plain values: panels of rows of cells."""
+    if layout.down == layout.across:
+        raise UsageError(f"{layout.down} cannot go both down and across", hint="choose two axes")
+    down, across, third = _on_page(layout, found)
+    shots = {each.name: shots_by_place(shelf, each) for each in found.held}
+    texts = {place[0]: shot.text for each in shots.values() for place, shot in each.items()}
+
+    def cell(values: dict[Axis, Any]) -> dict[str, Any] | None:
+        held: Held = values["recipe"]
+        shot = shots[held.name].get((values["prompt"], values["seed"]))
+        return None if shot is None else shown(shelf, held, shot, layout.overlay)
+
+    panels = []
+    for value in third:
+        rows = [
+            [cell({layout.down: one, layout.across: other, layout.third: value})
+             for other in across]
+            for one in down
+        ]  # fmt: skip
+        panels.append({"title": _label(layout.third, value, texts), "rows": rows})
+    return {
+        "columns": [_label(layout.across, value, texts) for value in across],
+        "rows": [_label(layout.down, value, texts) for value in down],
+        "panels": panels,
+        "overlay": layout.overlay,
+        "page": min(layout.page, pages(layout, found)),
+    }
+
+
+def _on_page(
+    layout: Layout, found: Subjects
+) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+    """Return what goes down, across and on top of each other on the page that is open."""
+    turned, size = _turning(layout, found)
+    at = (min(layout.page, pages(layout, found)) - 1) * size
+    parts = {axis: found.along(axis) for axis in AXES}
+    parts[turned] = parts[turned][at : at + size]
+    third = parts[layout.third] if layout.stacked else parts[layout.third][:1]
+    return parts[layout.down], parts[layout.across], third
+
+
+def shots_by_place(shelf: Shelf, held: Held) -> dict[tuple[str, int], Shot]:
+    """Return a result's own images by prompt and seed."""
+    return {(shot.id, shot.seed): shot for shot in shelf.shots(held) if shot.side == "sample"}
+
+
+def shown(shelf: Shelf, held: Held, shot: Shot, overlay: str = "") -> dict[str, Any]:
+    """Return one image as a page shows it, with all that is known of it."""
+    scores = shelf.samples(held).of(shot.id, shot.seed)
+    return {
+        "src": small(held, shot),
+        "full": whole(shelf, held, shot),
+        "alt": f"{held.recipe}, seed {shot.seed}: {shot.text}",
+        "recipe": held.recipe,
+        "prompt": shot.id,
+        "seed": shot.seed,
+        "text": shot.text,
+        "reason": shot.reason,
+        "overlay": _number(scores.get(overlay)),
+        "scores": {metric: _number(value) for metric, value in scores.items()},
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _label(axis: Axis, value: Any, texts: dict[str, str]) -> dict[str, str]:
+    if axis == "prompt":
+        return {"head": value, "text": texts.get(value, "")}
+    if axis == "recipe":
+        summary = value.result.summary if value.result else value.problem
+        return {"head": value.recipe, "text": summary}
+    return {"head": f"seed {value}", "text": ""}
+
+
+def turned(layout: Layout, page: int) -> Layout:
+    return replace(layout, page=page)

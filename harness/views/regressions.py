@@ -1,0 +1,90 @@
+"""Results beside their accepted baselines: what a gate says, and the images that lost most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.api import Place, verdicts
+from harness.decisions import history
+from harness.decisions.gate import Gate
+from harness.errors import HarnessError
+from harness.report.checks import effect, gravest_first, headline, remarks, sentence, title
+from harness.report.pairs import Worst, gated, worst_pairs
+from harness.views.grids import shots_by_place
+from harness.views.pictures import both
+from harness.views.shelf import Held, Shelf
+
+MOST = 24
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A baseline and the result that is held to it, where there is one."""
+
+    baseline: Held
+    candidate: Held | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a gate says of a candidate, in words, and its worst images."""
+
+    gate: Gate
+    headline: str
+    remarks: tuple[str, ...]
+    checks: tuple[dict[str, Any], ...]
+    worst: tuple[dict[str, Any], ...]
+
+
+def watched(shelf: Shelf) -> list[Watched]:
+    """Return every baseline beside the result of the same benchmark and recipe."""
+    by_name = {each.name: each for each in shelf.held()}
+    return [
+        Watched(each, by_name.get(each.name.removeprefix("baselines/")))
+        for each in shelf.baselines()
+    ]
+
+
+def judged(shelf: Shelf, one: Held, baseline: Held, place: Place) -> Verdict:
+    """Return what the default policy says; nothing is written."""
+    found = verdicts.hold(one.file, baseline.file, place)
+    pairs = worst_pairs(found.candidate, found.baseline, gated(found.gate), MOST)
+    return Verdict(
+        found.gate, headline(found.gate), tuple(remarks(found.gate)),
+        tuple(_line(check) for check in gravest_first(found.gate)),
+        tuple(_pairs(shelf, one, baseline, pairs)),
+    )  # fmt: skip
+
+
+def _line(check: Any) -> dict[str, Any]:
+    return {
+        "verdict": check.verdict, "check": title(check), "effect": effect(check),
+        "margin": check.margin, "p": check.p_adjusted, "in words": sentence(check),
+    }  # fmt: skip
+
+
+def _pairs(shelf: Shelf, one: Held, baseline: Held, worst: Sequence[Worst]) -> list[dict[str, Any]]:
+    mine, its = shots_by_place(shelf, one), shots_by_place(shelf, baseline)
+    found = []
+    for each in worst:
+        place = each.prompt_id, each.seed
+        a, b = its.get(place), mine.get(place)
+        found.append({
+            "prompt": each.prompt_id, "seed": each.seed,
+            "text": b.text if b else a.text if a else "",
+            "shots": [both(shelf, baseline, a), both(shelf, one, b)],
+            "scores": [[each.metric, f"{each.before:.4g}", f"{each.after:.4g}"]],
+        })  # fmt: skip
+    return found
+
+
+def past(shelf: Shelf, one: Held) -> tuple[list[history.Event], list[history.Step], str]:
+    """Return a result's history, where its values stepped, and what is wrong with it if any."""
+    file = history.place_of(shelf.reports, one.file.parent.name, one.recipe)
+    try:
+        events = history.read(file)
+    except HarnessError as error:
+        return [], [], str(error) if file.is_file() else ""
+    return events, history.steps(events), ""

@@ -1,0 +1,100 @@
+"""One run in full: what was asked for, on what it ran, where the time went, how to do it again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from harness.records import Result
+from harness.views.pictures import WHOLE
+from harness.views.shelf import Held, Shelf
+
+ENVIRONMENT = ("made", "harness", "python", "platform", "processor", "cores", "device")
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file of the run that the store still has."""
+
+    label: str
+    address: str
+    megabytes: float
+
+
+def command(result: Result) -> str:
+    """Return the command that makes a result again from nothing."""
+    name = "@".join(result.recipe.split(".step"))
+    many = f" --replicates {len(result.training_seeds)}" if result.interval == "recipe" else ""
+    if result.origin == "images supplied":
+        return f"harness score --images DIR --prompts FILE -b {result.benchmark} --name {name}"
+    if result.origin == "adapter supplied":
+        base = (result.protocol.get("base") or ["BASE"])[0]
+        return f"harness score --adapter FILE --base {base} -b {result.benchmark} --name {name}"
+    return f"harness run {name} -b {result.benchmark}{many}"
+
+
+def page(result: Result) -> str:
+    """Return the resolved recipe as YAML, defaults and all; empty where it was not kept."""
+    found = result.provenance.get("page")
+    return yaml(found) if found else ""
+
+
+def yaml(value: Any) -> str:
+    stream = io.StringIO()
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.width = 100
+    writer.dump(_plain(value), stream)
+    return stream.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def environment(result: Result) -> dict[str, str]:
+    """Return on what the scores were made, and with which libraries."""
+    facts = result.provenance
+    found = {name: str(facts[name]) for name in ENVIRONMENT if facts.get(name) is not None}
+    return found | {name: str(each) for name, each in (facts.get("packages") or {}).items()}
+
+
+def times(result: Result) -> list[dict[str, Any]]:
+    """Return how long each stage took, the longest first; features and sides are added up."""
+    spent: dict[str, float] = {}
+    for step, seconds in (result.provenance.get("seconds") or {}).items():
+        stage = "features" if "/" in step else step.split("-")[0]
+        spent[stage] = spent.get(stage, 0.0) + float(seconds)
+    ranked = sorted(spent.items(), key=lambda each: -each[1])
+    return [{"stage": stage, "seconds": round(seconds, 2)} for stage, seconds in ranked]
+
+
+def losses(result: Result) -> list[dict[str, float]]:
+    return [{"step": step, "loss": loss} for step, loss in result.provenance.get("loss") or []]
+
+
+def efficiency(result: Result) -> dict[str, Any]:
+    found: dict[str, Any] = result.provenance.get("efficiency") or {}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def downloads(shelf: Shelf, held: Held) -> list[Download]:
+    """Return the weights of a run, where the store has them."""
+    result = held.result
+    keys = {} if result is None else {name: key for name, key in result.keys.items()
+                                      if name.rsplit("/", 1)[-1] == "train"}  # fmt: skip
+    found = []
+    for name, key in keys.items():
+        folder = shelf.store.find(key)
+        for file in sorted(folder.glob("*.safetensors")) if folder else []:
+            size = round(file.stat().st_size / 1e6, 2)
+            found.append(Download(f"{name}: {file.name}", f"{WHOLE}/{key}/{file.name}", size))
+    return found

@@ -1,0 +1,248 @@
+"""What lies below a reports folder, read once and again only where a file has changed.
+
+A file that is half-written or broken is held as such, with what is wrong; the others are not
+touched by it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from harness.decisions import leaderboard as board
+from harness.decisions import sanity
+from harness.decisions.leaderboard import Board
+from harness.errors import HarnessError, UsageError
+from harness.pipeline.results import album
+from harness.pipeline.results.read import NOISE, read_result
+from harness.pipeline.results.tables import Kind, read_table, table_beside
+from harness.pipeline.store.local import Store
+from harness.records import Result
+from harness.views.table import Samples, samples_of
+
+T = TypeVar("T")
+State = tuple[int, int]
+"""When a file changed, and its size."""
+READERS = 4
+PAUSE = 0.01
+"""Seconds between two files that are read ahead."""
+LOOKED_AT = 64
+"""Results whose pictures are remembered: those that were looked at last."""
+BASELINES = "baselines"
+_ASIDE = ("baselines", "history", "votes")
+
+
+@dataclass(frozen=True)
+class Held:
+    """One result file, whole or not."""
+
+    name: str
+    """Its place below the reports without `.json`, such as `pocket-v1/pocket-ninja`."""
+    file: Path
+    result: Result | None
+    problem: str = ""
+    """What is wrong with it, where it cannot be read."""
+
+    @property
+    def recipe(self) -> str:
+        return self.result.recipe if self.result else self.file.stem
+
+
+class Shelf:
+    """All results below one reports folder, beside the store that made some of them.
+
+    For `fresh` seconds after a look at the folder it counts as unchanged.
+    """
+
+    def __init__(self, reports: Path, store: Path, fresh: float = 0.0) -> None:
+        self.reports, self.store = reports, Store(store)
+        self._fresh, self._listed = fresh, dict[str, tuple[float, list[Held]]]()
+        self._kept: dict[tuple[str, Path], tuple[State, Any]] = {}
+        self._protocols: dict[str, dict[str, Any]] = {}
+        self._boards: tuple[tuple[tuple[Path, int], ...], list[Board]] | None = None
+        self._there: set[str | None] = set()
+        self._order: dict[str, dict[Path, None]] = {}
+        self._lock = threading.RLock()
+
+    def held(self) -> list[Held]:
+        """Return every result that can be a row of a leaderboard, in order of its name."""
+        return self._read("*/*.json", _ASIDE)
+
+    def baselines(self) -> list[Held]:
+        return self._read(f"{BASELINES}/*/*.json", ())
+
+    def sweep(self, recipe: str) -> list[Held]:
+        """Return the points of a recipe's sweeps."""
+        return self._read(f"*/sweeps/{recipe}/*.json", ())
+
+    def sweeps(self) -> list[str]:
+        """Return the recipes that were swept."""
+        return sorted({file.name for file in self.reports.glob("*/sweeps/*") if file.is_dir()})
+
+    def find(self, name: str) -> Held:
+        """Return a held result by its name; names reach nothing outside the reports."""
+        file = self.reports / f"{name}.json"
+        inside = file.resolve().is_relative_to(self.reports.resolve()) and ".." not in name
+        if not inside or not file.is_file():
+            raise UsageError(f"there is no result {name}", hint="choose one of the leaderboard's")
+        return self._hold(file)
+
+    def boards(self) -> list[Board]:
+        """Return every board, the fullest of a benchmark first."""
+        with self._lock:
+            held = self.held()
+            real = self._read(f"*/{sanity.SHELF}/{sanity.REAL}.json", ())
+            state = tuple((each.file, id(each)) for each in (*held, *real))
+            if self._boards is None or self._boards[0] != state:
+                whole = [each.result for each in held if each.result]
+                floors = [each.result for each in real if each.result]
+                self._boards = state, board.boards(whole, floors, self._beside)
+            return self._boards[1]
+
+    def board(self, benchmark: str, signature: str = "") -> Board | None:
+        """Return a benchmark's fullest board, or the one of a signature that begins so."""
+        return next(
+            (each for each in self.boards()
+             if each.benchmark == benchmark and each.signature.startswith(signature)), None,
+        )  # fmt: skip
+
+    def shots(self, held: Held) -> list[album.Shot]:
+        """Return what there is of a result's pictures, from its album or else from the store."""
+        file = album.place_of(held.file)
+        found: list[album.Shot] = self._known("shots", file, album.read, [])
+        self._forget("shots", file)
+        if found or held.result is None:
+            return found
+        folder = self.store.find(held.result.keys.get("sample", ""))
+        return [] if folder is None else list(album.shots_of("sample", folder))
+
+    def has(self, held: Held, side: str) -> bool:
+        """Return whether the store has what a step of a result drew or collected."""
+        key = key_of(held, side)
+        if key is not None and key not in self._there and self.store.find(key) is not None:
+            self._there.add(key)
+        return key in self._there
+
+    def first(self, held: Held) -> str:
+        """Return the name of a result's first picture; nothing where it has none."""
+        name: str = self._known("first", album.place_of(held.file), album.first, "")
+        shots = [] if name else self.shots(held)
+        return name or next((shot.picture for shot in shots if shot.picture), "")
+
+    def samples(self, held: Held) -> Samples:
+        """Return the values of a result's images."""
+        file = table_beside(held.file, "samples")
+        return self._known("samples", file, lambda _: samples_of(held.file), Samples.none())
+
+    def table(self, held: Held, kind: Kind) -> pa.Table | None:
+        """Return a table that stands beside a result, where it does and can be read."""
+        read = partial(_table, held.file, kind)
+        return self._known(kind, table_beside(held.file, kind), read, None)
+
+    def _forget(self, kind: str, last: Path) -> None:
+        """Forget what was looked at longest ago, of a kind that is large."""
+        with self._lock:
+            order = self._order.setdefault(kind, {})
+            order.pop(last, None)
+            order[last] = None
+            while len(order) > LOOKED_AT:
+                oldest = next(iter(order))
+                del order[oldest]
+                self._kept.pop((kind, oldest), None)
+
+    def warm(self) -> None:
+        """Read what filters by suite and tag want, so that nobody waits for it later.
+
+        It goes about it slowly, for visitors come first.
+        """
+        for each in self.held():
+            self.samples(each)
+            time.sleep(PAUSE)
+
+    def _beside(self, result: Result, metric: str) -> Mapping[str, float]:
+        file = self.reports / result.benchmark / f"{result.recipe}.json"
+        column = metric.split("@")[0]
+        return self._known(
+            f"pseudo-values {column}", table_beside(file, "prompts"), partial(_pseudo, column), {}
+        )
+
+    def _read(self, pattern: str, aside: tuple[str, ...]) -> list[Held]:
+        looked, known = self._listed.get(pattern, (0.0, []))
+        if time.monotonic() - looked < self._fresh:
+            return known
+        there = sorted(self.reports.glob(pattern), key=lambda file: file.with_suffix(""))
+        files = [
+            file for file in there
+            if not file.name.endswith(NOISE) and file.parent.name not in aside
+        ]  # fmt: skip
+        with ThreadPoolExecutor(READERS) as pool:
+            known = list(pool.map(self._hold, files))
+        self._listed[pattern] = time.monotonic(), known
+        return known
+
+    def _hold(self, file: Path) -> Held:
+        name = file.relative_to(self.reports).as_posix().removesuffix(".json")
+        return self._known(
+            "result", file, partial(self._open, name), Held(name, file, None, "gone")
+        )
+
+    def _open(self, name: str, file: Path) -> Held:
+        try:
+            result = read_result(file)
+        except HarnessError as error:
+            return Held(name, file, None, str(error))
+        shared = self._protocols.setdefault(result.signature, result.protocol)
+        return Held(name, file, result.model_copy(update={"protocol": shared}))
+
+    def _known(self, kind: str, file: Path, read: Callable[[Path], T], nothing: T) -> T:
+        """Return what a file says, from memory while it stays as it is; `nothing` without it."""
+        try:
+            state = _state(file)
+        except OSError:
+            return nothing
+        kept = self._kept.get((kind, file))
+        if kept is None or kept[0] != state:
+            kept = self._kept[kind, file] = state, read(file)
+        value: T = kept[1]
+        return value
+
+
+def key_of(held: Held, side: str) -> str | None:
+    """Return the key of a step of a result; of several trainings, the first one's."""
+    if held.result is None:
+        return None
+    keys = held.result.keys
+    first = f"seed{held.result.training_seeds[0]}/" if held.result.interval == "recipe" else ""
+    return keys.get(f"{first}{side}") or keys.get(side)
+
+
+def _state(file: Path) -> State:
+    facts = file.stat()
+    return facts.st_mtime_ns, facts.st_size
+
+
+def _table(result: Path, kind: Kind, _: Path) -> pa.Table | None:
+    try:
+        return read_table(result, kind)
+    except HarnessError:
+        return None
+
+
+def _pseudo(column: str, file: Path) -> dict[str, float]:
+    """Return a metric's pseudo-values by prompt; none where the table cannot be read."""
+    try:
+        table = pq.read_table(file, columns=["metric", "prompt_id", "value"])
+        own = table.filter(pc.equal(table["metric"], column))
+    except (OSError, pa.ArrowException, KeyError):
+        return {}
+    return dict(zip(own["prompt_id"].to_pylist(), own["value"].to_pylist(), strict=True))

@@ -1,0 +1,174 @@
+"""The leaderboard, grid and compare as one folder of files: no server, no network.
+
+It is the dashboard's own components around the same values; only their host is another. Pictures
+are files named by their content, so a second export writes what is new.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+from harness.api import Place
+from harness.decisions.leaderboard import Board
+from harness.errors import HarnessError, UsageError
+from harness.files import write_text
+from harness.report.environment import environment
+from harness.report.leaderboard import as_csv
+from harness.views import duels, pictures, standings
+from harness.views.grids import shots_by_place, shown
+from harness.views.server import folder
+from harness.views.shelf import Held, Shelf
+from harness.views.standings import Choice
+
+PICTURED, COMPARED = 24, 6
+"""Rows of a board, from the top, that come with pictures, and that are compared with each other."""
+PARTS = ("board", "grid", "duel")
+DAMAGED = (HarnessError, OSError, ValueError)
+"""What is raised where a file beside a result is not what it should be."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A site that was written."""
+
+    index: Path
+    files: int
+    bytes: int
+
+
+def write(place: Place, out: Path, benchmark: str | None = None) -> Written:
+    """Write the site of a reports folder, or of one benchmark's boards in it."""
+    shelf = Shelf(place.reports, place.store)
+    found = [each for each in shelf.boards() if benchmark in (None, each.benchmark)]
+    if not found:
+        raise UsageError(f"no results {f'of {benchmark} ' if benchmark else ''}in {place.reports}",
+                         hint="make some: `harness demo`")  # fmt: skip
+    (out / "pictures").mkdir(parents=True, exist_ok=True)
+    boards = [_board(shelf, each, out) for each in found]
+    write_text(out / "leaderboard.csv", as_csv(found))
+    write_text(out / "index.html", page("harness", boards))
+    files = [file for file in out.rglob("*") if file.is_file()]
+    return Written(out / "index.html", len(files), sum(file.stat().st_size for file in files))
+
+
+def page(title: str, boards: Sequence[Mapping[str, Any]]) -> str:
+    """Return the page; the only script that runs in it is the one it was written with."""
+    script = _script()
+    facts = json.dumps({"title": title, "boards": boards}, ensure_ascii=False, allow_nan=False)
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
+    return environment().get_template("site.html.j2").render(
+        title=title, script=script, script_digest=digest, facts=_inert(facts),
+        style=(_parts() / "style.css").read_text(encoding="utf-8"),
+    )  # fmt: skip
+
+
+def _inert(facts: str) -> str:
+    """Return JSON that no reader of HTML can take for the end of a script or for a tag."""
+    return facts.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _script() -> str:
+    """Return the components, each in a scope of its own, then their host."""
+    folder = _parts()
+    texts = {name: (folder / f"{name}.js").read_text(encoding="utf-8")
+             for name in ("kit", *PARTS, "site")}  # fmt: skip
+    wrapped = [
+        f"components.{name} = (() => {{\n"
+        f"{texts[name].replace('export default function', 'return function')}\n}})();"
+        for name in PARTS
+    ]
+    return "\n".join([texts["kit"], "const components = {};", *wrapped, texts["site"]])
+
+
+def _parts() -> Path:
+    return folder() / "components"
+
+
+def _board(shelf: Shelf, board: Board, out: Path) -> dict[str, Any]:
+    view = standings.standings(shelf, board, Choice(metrics=board.metrics), lambda held: None)
+    shown_metrics = set(board.headlines)
+    view["metrics"] = [head for head in view["metrics"] if head["name"] in shown_metrics]
+    top = {row["name"] for row in view["rows"][:PICTURED]}
+    held = [each for each in shelf.held() if each.name in top]
+    named = {row["name"]: number for number, row in enumerate(view["rows"])}
+    best = sorted(held, key=lambda each: named[each.name])[:COMPARED]
+    shots = {each.name: _pictured(shelf, each, out) for each in held}
+    for row in view["rows"]:
+        row["thumb"] = next(
+            (shot["src"] for shot in shots.get(row["name"], ()) if shot["src"]), None
+        )
+    return {**view, "shots": {name: each for name, each in shots.items() if each},
+            "comparisons": _comparisons(best)}  # fmt: skip
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr)
+
+
+def _pictured(shelf: Shelf, held: Held, out: Path) -> list[dict[str, Any]]:
+    """Return a result's images once they are written; none where they cannot be read."""
+    try:
+        _copy(shelf, held, out)
+        return _shots(shelf, held)
+    except DAMAGED as error:
+        _say(f"{held.name} comes without pictures: {error}")
+        return []
+
+
+def _copy(shelf: Shelf, held: Held, out: Path) -> None:
+    """Write the pictures of a result that are not there yet."""
+    for shot in shots_by_place(shelf, held).values():
+        file = out / "pictures" / (shot.picture or "-")
+        if shot.picture is None or file.exists():
+            continue
+        served = pictures.behind(shelf, pictures.small(held, shot) or "")
+        if served is not None and served.data is not None:
+            part = file.with_suffix(".part")
+            part.write_bytes(served.data)
+            part.replace(file)
+
+
+def _shots(shelf: Shelf, held: Held) -> list[dict[str, Any]]:
+    """Return a result's images with their values, and where the site has their pictures."""
+    found = []
+    for shot in shots_by_place(shelf, held).values():
+        whole = shown(shelf, held, shot)
+        kept = {name: whole[name] for name in ("prompt", "seed", "text", "reason", "scores")}
+        found.append({**kept, "src": f"pictures/{shot.picture}" if shot.picture else None})
+    return found
+
+
+def _comparisons(held: Sequence[Held]) -> list[dict[str, Any]]:
+    """Return every one of the best beside every other, as far as they can be compared."""
+    found, lost = [], []
+    for a, b in permutations(held, 2):
+        try:
+            found.append(_compared(a, b))
+        except DAMAGED as error:
+            lost.append(f"{a.name} beside {b.name}: {error}")
+    if lost:
+        _say(f"{len(lost)} comparisons are left out, such as {lost[0]}")
+    return found
+
+
+def _compared(a: Held, b: Held) -> dict[str, Any]:
+    """Return one result beside another; what JSON cannot say is a ValueError."""
+    said = duels.comparison(a, b)
+    assert a.result is not None
+    assert b.result is not None
+    changes = duels.changes(a.result, b.result)
+    found = {
+        "a": a.recipe, "b": b.recipe, "sentence": duels.said(said),
+        "findings": duels.findings(said),
+        "changes": [[each.field, *each.values] for each in changes],
+    }  # fmt: skip
+    json.dumps(found, allow_nan=False)
+    return found

@@ -1,0 +1,210 @@
+"""Decisions as a user asks for them: which result is better, by name or by file."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from running import Command, House
+
+from harness.api.verdicts import commit_here
+
+pytestmark = pytest.mark.slow
+
+
+def test_two_results_are_compared_by_their_recipes_names(house: House, command: Command) -> None:
+    ran = command(
+        "compare", "tiny", "pocket-base", "--store", house.store, "--reports", house.reports,
+        "--draws", "19", "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    found = ran.json
+    assert (found["a"], found["b"]) == ("tiny", "pocket-base")
+    assert found["verdict"] in ("better", "worse", "no-difference", "under-powered")
+    results = [
+        json.loads((house.reports / "tiny-v1" / f"{name}.json").read_text())
+        for name in ("tiny", "pocket-base")
+    ]
+    for finding, one, other in zip(
+        found["metrics"], *(each["scores"] for each in results), strict=True
+    ):
+        assert finding["metric"] == one["metric"]
+        assert finding["delta"] == pytest.approx(one["value"] - other["value"])
+        assert finding["low"] <= finding["delta"] <= finding["high"]
+        assert 0 < finding["p_adjusted"] <= 1
+        assert finding["verdict"] in ("better", "worse", "no-difference", "under-powered")
+    by_name = {each["metric"]: each for each in found["metrics"]}
+    assert by_name["fid@n=36"]["method"] == "19 exchanges of images within prompts"
+    assert by_name["kid"]["method"].startswith("paired t of pseudo-values")
+    assert found["sentence"].startswith("tiny ")
+
+
+def test_files_without_their_features_are_compared_by_pseudo_values(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    files = [house.reports / "tiny-v1" / f"{name}.json" for name in ("tiny", "pocket-base")]
+    ran = command("compare", *files, "--store", tmp_path, "--json")
+    assert ran.code == 0, ran.err
+    fid = next(each for each in ran.json["metrics"] if each["metric"] == "fid@n=36")
+    assert fid["method"].startswith("paired t of pseudo-values")
+
+
+def test_a_result_shows_no_difference_from_itself(house: House, command: Command) -> None:
+    file = house.reports / "tiny-v1" / "tiny.json"
+    ran = command("compare", file, file, "--store", house.store, "--json")
+    assert ran.json["verdict"] == "no-difference"
+    assert {each["delta"] for each in ran.json["metrics"]} == {0}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("tiny", "nobody"), "there is no result of nobody"),
+        (("tiny",), "a comparison takes two results"),
+        (("tiny", "pocket-base", "--margin", "kid"), "gives no size"),
+        (("tiny", "pocket-base", "--metric", "beauty"), "no metric is named beauty"),
+        (("none.json", "tiny"), "there is no file none.json"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    words: tuple[str, ...], says: str, house: House, command: Command
+) -> None:
+    ran = command("compare", *words, "--store", house.store, "--reports", house.reports)
+    assert ran.code == 2
+    assert says in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_the_table_ends_in_a_sentence(house: House, command: Command) -> None:
+    ran = command(
+        "compare", "tiny", "pocket-base", "--store", house.store, "--reports", house.reports,
+        "--draws", "0", "--markdown",
+    )  # fmt: skip
+    assert "| **kid ↓** |" in ran.out
+    assert "this holds for these files" in ran.out
+
+
+@pytest.fixture(scope="module")
+def accepted(house: House, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of reports in which the tiny recipe is its own baseline."""
+    reports = tmp_path_factory.mktemp("accepted") / "reports"
+    ran = command(
+        "gate", "tiny", "--accept", "--benchmark", "tiny-v1", "--store", house.store,
+        "--reports", reports, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.json["baseline"] == str(reports / "baselines" / "tiny-v1" / "tiny.json")
+    return reports
+
+
+def gated(
+    command: Command, house: House, reports: Path, recipe: str, *more: object
+) -> tuple[int, dict[str, Any], str]:
+    baseline = reports / "baselines" / "tiny-v1" / "tiny.json"
+    ran = command("gate", recipe, "--baseline", baseline, "--store", house.store, "--reports",
+                  reports, "--json", *more)  # fmt: skip
+    return ran.code, ran.json if ran.out else {}, ran.err
+
+
+def test_what_did_not_change_passes(house: House, command: Command, accepted: Path) -> None:
+    code, found, _ = gated(command, house, accepted, "tiny")
+    assert (code, found["verdict"]) == (0, "pass")
+    assert found["advisory"], "nobody has measured its noise"
+
+
+def test_what_is_out_of_bounds_fails_in_every_form(
+    house: House, command: Command, accepted: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "schema_version: 1\nname: strict\nsummary: x\nmetrics: [{metric: kid, most: -1000}]\n"
+    )
+    xml, summary, page = (tmp_path / name for name in ("g.xml", "g.md", "g.html"))
+    code, found, _ = gated(
+        command, house, accepted, "pocket-base", "--policy", policy, "--junit", xml,
+        "--summary", summary, "--html", page,
+    )  # fmt: skip
+    assert (code, found["verdict"], found["exit_code"]) == (3, "fail", 3)
+    assert ElementTree.parse(xml).getroot().get("failures") == "1"
+    assert "kid is not at most" in summary.read_text()
+    assert "pocket-base" in page.read_text()
+    assert command("check", policy).code == 0
+
+
+def test_too_little_evidence_has_a_code_of_its_own_and_says_what_it_would_take(
+    house: House, command: Command, accepted: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "schema_version: 1\nname: fine\nsummary: x\n"
+        "metrics: [{metric: clip-score, margin: 0.0001}]\n"
+    )
+    code, found, _ = gated(command, house, accepted, "pocket-base", "--policy", policy)
+    assert (code, found["verdict"]) == (4, "under-powered")
+    check = next(each for each in found["checks"] if each["metric"] == "clip-score")
+    assert "prompts" in check["sentence"]
+
+
+def test_history_tells_what_was_accepted_and_gated(
+    house: House, command: Command, accepted: Path
+) -> None:
+    gated(command, house, accepted, "tiny")
+    found = command("history", "tiny", "--benchmark", "tiny-v1", "--reports", accepted, "--json")
+    assert [each["outcome"] for each in found.json["events"]][:2] == ["accepted", "pass"]
+    assert found.json["steps"] == []
+
+
+def test_an_event_names_the_commit_and_whether_there_was_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert commit_here() is None
+
+    def git(*words: str) -> None:
+        names = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", *names, *words], check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "page.yaml").write_text("a")
+    git("add", ".")
+    git("commit", "-m", "one")
+    assert re.fullmatch(r"[0-9a-f]{12}", commit_here() or "")
+    (tmp_path / "page.yaml").write_text("b")
+    assert (commit_here() or "").endswith("-dirty")
+
+
+def test_a_result_made_again_from_nothing_is_identical(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    result = house.reports / "tiny-v1" / "tiny.json"
+    ran = command("reproduce", result, "--store", tmp_path / "store", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["same_keys"]
+    assert {each["verdict"] for each in ran.json["metrics"]} == {"identical"}
+
+
+def test_noise_is_measured_on_draws_and_trainings_and_kept_beside_the_baseline(
+    house: House, command: Command, accepted: Path
+) -> None:
+    ran = command(
+        "calibrate", "tiny-v1", "--recipe", "tiny", "--draws", "2", "--trainings", "2", "--store",
+        house.store, "--reports", accepted, "--json",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert Path(ran.json["path"]) == accepted / "baselines" / "tiny-v1" / "tiny.noise.json"
+    kid = ran.json["noise"]["metrics"]["kid"]
+    assert kid["sampling"]["runs"] == kid["retrained"]["runs"] == 2
+    assert kid["sampling"]["difference"] > 0
+    assert ran.json["alarms"]["draws"]["pairs"] == 2, "one pair, each way round"
+    code, found, _ = gated(command, house, accepted, "tiny")
+    assert (code, found["claim"]) == (0, "recipe")
+    sources = {each["source"] for each in found["checks"] if each["metric"]}
+    assert sources == {"noise"}
+    assert "it takes 8 null pairs" in " ".join(found["advisory"])
+    leftovers = command("gc", "--dry-run", "--store", house.store, "--reports", accepted, "--json")
+    assert leftovers.code == 0, "noise is no result, and calibration's runs are"

@@ -1,0 +1,224 @@
+"""The command line: quick to answer, plain in its errors, one JSON document where asked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running import ROOT, Command, House
+
+from harness import api
+from harness.interfaces import Page
+from harness.pages import yaml as pages
+from harness.pages.catalogue import catalogue
+
+BROKEN = """\
+schema_version: 1
+name: ink
+summary: A page with four things wrong.
+base: {model: pocket/sdxl}
+data:
+  source: {use: pocket, set: ninja, count: 0}
+train:
+  method: lora
+  adapter: {rnak: 4}
+  resolution: 64
+  batch: 1
+  optimizer: {use: adamv}
+  phases: [{steps: 5, rate: "1e-4"}]
+"""
+
+
+def loaded_modules(code: str) -> set[str]:
+    """Return the names of all modules that are there after `code` has run."""
+    program = f"{code}\nimport sys, json\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import harness", "import harness.cli", "import harness.api",
+     "from harness.pages import catalogue; catalogue.catalogue(['metrics', 'recipes'])"],
+)  # fmt: skip
+def test_what_answers_at_once_loads_no_network_library(code: str) -> None:
+    there = loaded_modules(code)
+    assert "harness" in there
+    assert not there & {
+        "torch",
+        "diffusers",
+        "transformers",
+        "peft",
+        "open_clip",
+        "pandas",
+        "duckdb",
+    }
+
+
+def test_a_page_with_several_problems_is_told_all_of_them_with_lines(
+    command: Command, tmp_path: Path
+) -> None:
+    page = tmp_path / "ink.yaml"
+    page.write_text(BROKEN)
+    ran = command("check", page)
+    lines = ran.err.strip().splitlines()
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
+    assert (
+        f"{page}:9: train.adapter.rnak is not a field (did you mean train.adapter.rank?)" in lines
+    )
+    assert [line.split(":")[1] for line in lines] == ["6", "9", "9", "12", "13"]
+
+
+def test_check_reports_problems_as_json(command: Command, tmp_path: Path) -> None:
+    page = tmp_path / "ink.yaml"
+    page.write_text(BROKEN)
+    ran = command("check", page, "--json")
+    assert ran.code == 2
+    assert ran.json["ok"] is False
+    assert set(ran.json["problems"][0]) == {"file", "line", "field", "message", "hint"}
+    assert len(ran.json["problems"]) == 5
+
+
+def test_every_page_that_ships_holds(command: Command) -> None:
+    ran = command("check", "--json", cwd=ROOT)
+    assert (ran.json["ok"], ran.json["problems"]) == (True, [])
+
+
+def test_a_set_of_the_hub_at_no_fixed_revision_is_warned_of_and_holds(
+    command: Command, tmp_path: Path
+) -> None:
+    text = BROKEN.replace("rnak", "rank").replace("adamv", "adamw").replace('"1e-4"', "0.0001")
+    page, source = tmp_path / "ink.yaml", "{use: hub, id: someone/ink}"
+    page.write_text(text.replace("{use: pocket, set: ninja, count: 0}", source))
+    ran = command("check", page)
+    assert ran.code == 0, ran.err
+    assert ran.err.strip() == (
+        f"warning: {page}:6: data.source.revision is not given: the set may change under its name "
+        "(name a commit of the set)"
+    )
+    assert ran.out.strip() == "1 pages hold"
+    assert command("check", page, "--json").json["warnings"][0]["line"] == 6
+    pinned = source.replace("}", ", revision: 4f2e1c}")
+    page.write_text(page.read_text().replace(source, pinned))
+    assert command("check", page, "--json").json["warnings"] == []
+
+
+def test_the_list_shows_the_summary_that_each_page_holds() -> None:
+    listed = catalogue(("recipes", "benchmarks", "suites"))
+    assert sum(len(entries) for entries in listed.values()) >= 28
+    for kind, entries in listed.items():
+        files = pages.available(kind.removesuffix("s"))
+        for entry in entries:
+            assert entry["summary"] == pages.read(files[entry["name"]]).data["summary"]
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest(command: Command) -> None:
+    ran = command("plan", "pocket-ninjo")
+    assert ran.code == 2
+    assert (
+        ran.err.strip() == "there is no recipe called 'pocket-ninjo' (did you mean pocket-ninja?)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("run", "tiny", "--benchmark", "nowhere"), 2, "there is no benchmark called"),
+        (("run", "tiny", "--executor", "slurm"), 2, "there is no executor 'slurm' here"),
+        (("run", "tiny", "--replicates", "0"), 2, "--replicates 0"),
+        (("run", "danbooru-1024", "--device", "cpu"), 1, "optimizer adamw-8bit needs CUDA"),
+        (("run", "tiny", "--processes", "0"), 2, "--processes 0 is no number of processes"),
+        (("run", "tiny@7"), 2, "tiny has no checkpoint '7'"),
+        (("plan", "pocket-ninja@100"), 2, "pocket-ninja keeps no checkpoints"),
+        (("run", "nothing.yaml"), 2, "there is no file nothing.yaml"),
+        (("score", "--name", "x"), 2, "either --images or --adapter"),
+        (("score", "--name", "x", "--adapter", "a.safetensors"), 2, "needs --base"),
+        (("score", "--name", "../x", "--images", "."), 2, "is no name for a result"),
+        (("list", "recipies"), 2, "there is no list of"),
+        (("leaderboard", "--reports", "empty"), 2, "no results in empty"),
+        (("verify", "nothing.json"), 2, "is not a result file"),
+        (("gc", "--reports", "nowhere"), 2, "every artifact would look unused"),
+        (("leaderboard", "--benchmark", "/etc/x.yaml"), 2, "no results of /etc/x.yaml"),
+        (("check", "x" * 300 + ".yaml"), 2, ".yaml"),
+    ],
+)  # fmt: skip
+def test_wrong_use_is_one_line_and_its_own_exit_code(
+    words: tuple[str, ...], code: int, says: str, command: Command, tmp_path: Path
+) -> None:
+    ran = command(*words, env={"HARNESS_STORE": str(tmp_path)})
+    assert ran.code == code, ran.err
+    assert says in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+    assert ran.out == ""
+
+
+def test_a_plan_runs_nothing_and_shows_steps_rates_and_cost(
+    command: Command, tmp_path: Path
+) -> None:
+    ran = command("plan", "tiny", "--benchmark", "tiny-v1", "--store", tmp_path, "--json")
+    stages = [step["stage"] for step in ran.json["steps"]]
+    assert stages[:5] == ["data", "texts", "latents", "train", "sample"]
+    assert not any(step["done"] for step in ran.json["steps"])
+    assert set(ran.json["data"]) >= {"data", "reference"}
+    assert len(ran.json["data"]["data"][0]["version"]) == 16
+    assert ran.json["forecast"]["optimizer_steps"] == 40
+    assert ran.json["forecast"]["images"] == 36
+    assert not list(tmp_path.iterdir())
+    assert "100% 0.0003" in command("plan", "tiny", "--benchmark", "tiny-v1").out
+
+
+def test_keys_are_the_same_in_every_process(command: Command, tmp_path: Path) -> None:
+    arguments = ("plan", "tiny", "--benchmark", "tiny-v1", "--store", tmp_path, "--json")
+    first = command(*arguments, env={"PYTHONHASHSEED": "1"}).json
+    second = command(*arguments, env={"PYTHONHASHSEED": "2"}).json
+    assert first == second
+
+
+def test_schemas_on_disk_are_those_of_the_models(command: Command) -> None:
+    folder = ROOT / "harness" / "schemas"
+    written = {file.name: file.read_text() for file in folder.glob("*.json")}
+    assert written == api.schemas()
+    assert len(written) == 6
+    assert all(issubclass(model, Page) for model in api.SCHEMAS.values())
+
+
+@pytest.mark.slow
+def test_the_leaderboard_comes_as_text_json_csv_and_markdown(
+    house: House, command: Command
+) -> None:
+    arguments = ("leaderboard", "--reports", house.reports)
+    board = command(*arguments, "--json").json
+    assert board["benchmark"] == "tiny-v1"
+    assert {row["recipe"] for row in board["rows"]} == {"tiny", "pocket-base"}
+    for row in board["rows"]:
+        assert 1 <= row["rank_low"] <= row["rank_high"] <= 2
+        assert set(row["scores"]["kid"]) >= {"value", "low", "high", "n"}
+    assert command(*arguments, "--csv").out.startswith("benchmark,signature,rank_low")
+    assert "| rank | recipe | kid ↓ |" in command(*arguments, "--markdown").out
+    assert "pocket-base" in command(*arguments).out
+
+
+@pytest.mark.slow
+def test_a_page_shows_every_image_and_takes_prompts_as_text(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    result = house.reports / "tiny-v1" / "tiny.json"
+    assert command("report", result, "--html", page, "--store", house.store).code == 0
+    text = page.read_text()
+    assert text.count("data:image/webp;base64,") == 36
+    assert "<b>bold</b>" not in text
+    assert "&lt;b&gt;bold&lt;/b&gt; &amp; green hair" in text
+
+
+@pytest.mark.slow
+def test_doctor_says_what_is_here(command: Command) -> None:
+    ran = command("doctor", "--json")
+    found = {each["name"]: each for each in ran.json["findings"]}
+    assert ran.json["ok"] is True
+    assert found["pocket weights"]["found"] == "all five models"
+    assert {"torch", "disk", "device"} <= set(found)

@@ -1,0 +1,150 @@
+"""How a service ends: by a signal, whatever its clients do, and where there are no weights."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from running import ROOT, SUPPORT, Command
+
+from harness.delivery.service import run
+from harness.delivery.service.app import Limits
+from harness.delivery.service.model import Model
+from harness.errors import MissingPrerequisite
+from harness.pages.benchmark import Prompt, Sampler
+from harness.pages.recipe import Base
+from harness.pages.stages import SampleSpec
+
+MODEL = Model(
+    "ink",
+    SampleSpec(
+        base=Base(model="pocket/sdxl"), pins={}, prompts=(Prompt(id="a", text="a cat"),),
+        seeds=(1,), sampler=Sampler(steps=2, guidance=3.0, width=64, height=64),
+    ),
+    {},
+)  # fmt: skip
+SERVES = """
+import sys
+from test_stop import MODEL
+from harness.delivery.service import run
+from harness.delivery.service.app import Limits
+run.load = lambda model, device: lambda orders: [None for _ in orders]
+run.serve(MODEL, "cpu", run.Post("127.0.0.1", int(sys.argv[1]), 4, 2), Limits(seconds=1))
+"""
+HEAD = (
+    "POST /images HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    "Content-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number: int = free.getsockname()[1]
+    return number
+
+
+def connected(port: int) -> socket.socket:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 20)
+        except OSError:
+            assert time.monotonic() < deadline, "the service was not up in time"
+            time.sleep(0.05)
+
+
+@contextmanager
+def served(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Serve in a process of its own, that can be told to stop."""
+    path = os.pathsep.join(map(str, (Path(__file__).parent, SUPPORT)))
+    child = subprocess.Popen(
+        [sys.executable, "-c", SERVES, str(port)], cwd=ROOT, env=os.environ | {"PYTHONPATH": path}
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_request_sent_by_half_does_not_hold_up_a_stop() -> None:
+    port = free_port()
+    with served(port) as child, connected(port) as line:
+        answer = line.makefile("rb")
+        line.sendall(HEAD.encode())
+        assert b" 100 " in answer.readline()
+        line.sendall(b"{")
+        child.send_signal(signal.SIGTERM)
+        assert answer.readline() == b"\r\n"
+        assert b" 408 " in answer.readline()
+        assert child.wait(10) == 0
+
+
+def test_a_stop_waits_for_longer_than_a_body_may_take_and_not_for_ever() -> None:
+    assert Limits().seconds < run.GRACE < 60
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MissingPrerequisite("there is no base"), "could not be loaded: there is no base"),
+        (RuntimeError("/inner/place"), "could not be loaded: RuntimeError"),
+    ],
+)
+def test_who_waits_for_weights_that_cannot_be_loaded_is_told_why(
+    error: Exception, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may, port = threading.Event(), free_port()
+
+    def load(model: Model, device: str) -> Any:
+        may.wait(60)
+        raise error
+
+    ended: list[Exception] = []
+
+    def serve() -> None:
+        try:
+            run.serve(MODEL, "cpu", run.Post("127.0.0.1", port, 4, 2), Limits())
+        except Exception as error:
+            ended.append(error)
+
+    monkeypatch.setattr(run, "load", load)
+    service = threading.Thread(target=serve, daemon=True)
+    service.start()
+    connected(port).close()
+    url = f"http://127.0.0.1:{port}"
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(httpx.post, f"{url}/images", json={"prompt": "x"}, timeout=30)
+                 for _ in range(3)]  # fmt: skip
+        while "\nharness_queue_length 3\n" not in httpx.get(f"{url}/metrics").text:
+            time.sleep(0.02)
+        may.set()
+        answers = [each.result(30) for each in asked]
+    service.join(30)
+    assert ended == [error]
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert {says in answer.json()["error"] for answer in answers} == {True}
+    assert "inner" not in answers[0].text
+
+
+@pytest.mark.slow
+def test_a_service_without_weights_ends_with_one_line(command: Command, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"no weights")
+    words = ("--base", "pocket/sdxl", "--port", free_port(), "--device", "cpu")
+    ran = command("serve", broken, *words)
+    assert ran.code == 1
+    assert len(ran.err.splitlines()) == 1, ran.err

@@ -1,0 +1,196 @@
+"""Work in pieces: whoever does them, in whatever order and however often, leaves the same files."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import FIXTURES, House
+
+from harness import api
+from harness.errors import MissingPrerequisite, TrainingError
+from harness.fingerprint import digest_file
+from harness.interfaces import Heard, Job, Progress, Workplace
+from harness.pages import benchmark as benchmarks
+from harness.pipeline.plan import RunPlan
+from harness.pipeline.stages import STAGES
+from harness.pipeline.stages.sharing import OPENINGS, Piece, is_shared, raise_what_was_said, share
+from harness.pipeline.store.local import Store
+from harness.records import Step
+
+
+class Crowd:
+    """A crew in this process that does every piece twice, the last one first."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, Any]] = []
+
+    def do(self, job: Job, pieces: Sequence[Any], heard: Heard) -> None:
+        module, _, name = job.opening.partition(":")
+        opening = getattr(importlib.import_module(module), name)
+        workers = [opening(job.document), opening(job.document)]
+        for number, what in reversed(list(enumerate(pieces))):
+            heard(None, {})
+            replies = [worker(what) for worker in workers]
+            self.done.append((job.title, what))
+            heard(number, replies[0])
+
+
+@pytest.fixture(scope="module")
+def plan() -> RunPlan:
+    before = Path.cwd()
+    os.chdir(FIXTURES)
+    try:
+        return api.plan(api.asked_for("tiny")[0], benchmarks.load("tiny-v1"))
+    finally:
+        os.chdir(before)
+
+
+def workplace(house: House, plan: RunPlan, step: Step, folder: Path) -> Workplace:
+    store = Store(house.store)
+    by_key = {each.key: each for each in plan.steps}
+    inputs = {part: store.place(by_key[key]) for part, key in step.inputs.items()}
+    return Workplace(folder, inputs, batch=16)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["latents", "texts", "sample", "features", "score"])
+def test_pieces_in_any_order_and_done_twice_leave_the_same_files(
+    stage: str, house: House, plan: RunPlan, tmp_path: Path
+) -> None:
+    step = next(each for each in plan.steps if each.stage == stage)
+    crowd, reports = Crowd(), list[Progress]()
+    place = workplace(house, plan, step, tmp_path)
+    place = replace(place, crew=crowd.do, report=reports.append)
+    STAGES[step.stage].load()(step.spec, place)
+    made = Store(house.store).get(step).manifest["files"]
+    found = {name: digest_file(tmp_path / name) for name in made}
+    assert found == made
+    assert {title for title, _ in crowd.done} == {stage}
+    assert len(crowd.done) == {"sample": 3, "score": 4}.get(stage, 1)
+    assert reports[-1].done == reports[-1].total
+
+
+@pytest.mark.slow
+def test_training_elsewhere_leaves_the_same_adapter_and_its_progress_comes_back(
+    house: House, plan: RunPlan, tmp_path: Path
+) -> None:
+    step = plan.step("train")
+    reports: list[Progress] = []
+    place = workplace(house, plan, step, tmp_path)
+    place = replace(place, crew=Crowd().do, report=reports.append)
+    STAGES["train"].load()(step.spec, place)
+    made = Store(house.store).get(step).manifest["files"]
+    assert {name: digest_file(tmp_path / name) for name in made} == made
+    assert max(each.done for each in reports) == 40
+    assert any(each.facts and "loss" in each.facts for each in reports)
+
+
+@pytest.mark.slow
+def test_processes_that_share_drawing_and_looking_leave_the_same_files(
+    house: House, plan: RunPlan, tmp_path: Path
+) -> None:
+    for stage in ("sample", "score"):
+        step = next(each for each in plan.steps if each.stage == stage)
+        folder = tmp_path / stage
+        folder.mkdir()
+        place = replace(workplace(house, plan, step, folder), processes=2)
+        STAGES[step.stage].load()(step.spec, place)
+        made = Store(house.store).get(step).manifest["files"]
+        assert {name: digest_file(folder / name) for name in made} == made
+        assert (folder / "scratch-workers.txt").exists()
+
+
+def test_every_stage_that_comes_in_pieces_can_be_opened() -> None:
+    for stage, opening in OPENINGS.items():
+        module, _, name = opening.partition(":")
+        assert stage in STAGES
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_one_piece_is_not_worth_a_second_process_but_is_work_for_a_crew() -> None:
+    alone = Workplace(Path(), {})
+    assert not is_shared(alone, 9)
+    assert not is_shared(replace(alone, processes=2), 1)
+    assert is_shared(replace(alone, processes=2), 2)
+    assert is_shared(replace(alone, crew=Crowd().do), 1)
+    assert not is_shared(replace(alone, crew=Crowd().do), 0)
+
+
+def test_nothing_to_do_asks_nobody() -> None:
+    def nobody(job: Job, pieces: Sequence[Any], heard: Heard) -> None:
+        raise AssertionError("somebody was asked")
+
+    step = api.plan(api.asked_for("pocket-ninja")[0], benchmarks.load("pocket-v1")).step("sample")
+    share("sample", step.spec, Workplace(Path(), {}, crew=nobody), [])
+
+
+def test_progress_adds_up_over_pieces_and_what_was_there_before() -> None:
+    def crew(job: Job, pieces: Sequence[Any], heard: Heard) -> None:
+        heard(1, {"moved": 2})
+        heard(0, {})
+        heard(None, {})
+        heard(1, {})
+
+    step = api.plan(api.asked_for("pocket-ninja")[0], benchmarks.load("pocket-v1")).step("sample")
+    reports: list[Progress] = []
+    place = Workplace(Path(), {}, crew=crew, report=reports.append)
+    finished: list[Any] = []
+    pieces = [Piece("first", 3), Piece("second", 4)]
+    share(
+        "sample", step.spec, place, pieces, 5, "images", lambda piece: finished.append(piece.what)
+    )
+    assert [(each.done, each.total) for each in reports] == [(7, 12), (10, 12), (10, 12), (12, 12)]
+    assert finished == ["first", "second"]
+
+
+def test_an_error_elsewhere_is_the_same_error_here() -> None:
+    with pytest.raises(MissingPrerequisite, match="no such model") as caught:
+        raise_what_was_said(
+            {"error": "no such model", "hint": "fetch it", "kind": "MissingPrerequisite"}
+        )
+    assert caught.value.hint == "fetch it"
+    with pytest.raises(TrainingError):
+        raise_what_was_said({"error": "odd", "hint": None, "kind": "ValueError"})
+    raise_what_was_said({})
+
+
+@pytest.mark.slow
+def test_two_machines_that_launch_one_training_leave_what_two_processes_do(
+    house: House, plan: RunPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = plan.step("train")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def machines(rank: int) -> str:
+        return (f"--num_processes 2 --num_machines 2 --machine_rank {rank} "
+                f"--main_process_ip 127.0.0.1 --main_process_port {port}")  # fmt: skip
+
+    for name in ("processes", "machines"):
+        (tmp_path / name).mkdir()
+        place = replace(workplace(house, plan, step, tmp_path / name), processes=2)
+        other = None
+        if name == "machines":
+            monkeypatch.setenv("HARNESS_LAUNCH", machines(0))
+            other = subprocess.Popen(
+                [sys.executable, "-m", "accelerate.commands.launch", *machines(1).split(),
+                 "--mixed_precision", "no", "--dynamo_backend", "no", "--multi_gpu", "--module",
+                 "harness.pipeline.stages.sharing", str(tmp_path / name / "scratch-job.json")],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+        STAGES["train"].load()(step.spec, place)
+        if other is not None:
+            assert other.wait(60) == 0
+    one, two = (digest_file(tmp_path / name / "adapter.safetensors")
+                for name in ("processes", "machines"))  # fmt: skip
+    assert one == two

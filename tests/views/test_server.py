@@ -1,0 +1,18 @@
+"""Where the dashboard is found, and what it shows where there is nothing yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.views import server
+
+
+def test_the_dashboard_is_found_with_its_components() -> None:
+    assert (server.folder() / "pages/main.py").is_file()
+    assert (server.folder() / "components/board.js").is_file()
+
+
+def test_where_there_are_no_reports_the_demo_is_shown(tmp_path: Path) -> None:
+    assert server.shown(tmp_path) == tmp_path
+    demo = server.shown(tmp_path / "none")
+    assert (demo / "pocket-v1/pocket-ninja.json").is_file()

@@ -1,0 +1,1 @@
+"""Train the pocket models again, from a seed; no run needs this."""
