@@ -23,14 +23,19 @@ def pareto(rows: Sequence[dict[str, Any]], x: str, y: str, up: tuple[bool, bool]
     across = alt.X("x:Q", title=f"{x} {'→' if up[0] else '← better'}", scale=alt.Scale(zero=False))
     along = alt.Y("y:Q", title=f"{y} {'↑' if up[1] else '↓ better'}", scale=alt.Scale(zero=False))
     tips = [
-        "recipe:N", "rank:N", alt.Tooltip("x:Q", title=x, format=".4g"),
-        alt.Tooltip("y:Q", title=y, format=".4g"), alt.Tooltip("thumb:N", title="image"),
-    ]  # fmt: skip
+        "recipe:N",
+        "rank:N",
+        alt.Tooltip("x:Q", title=x, format=".4g"),
+        alt.Tooltip("y:Q", title=y, format=".4g"),
+        alt.Tooltip("thumb:N", title="image"),
+    ]
     base = alt.Chart(data)
     dots = base.mark_circle(size=90, opacity=1).encode(
-        across, along, tooltip=tips,
+        across,
+        along,
+        tooltip=tips,
         color=alt.condition("datum.front", alt.value(ACCENT), alt.value(QUIET)),
-    )  # fmt: skip
+    )
     wide = base.mark_rule(opacity=0.45).encode(alt.X("xlo:Q"), along, x2="xhi:Q")
     tall = base.mark_rule(opacity=0.45).encode(across, alt.Y("ylo:Q"), y2="yhi:Q")
     line = (
@@ -52,30 +57,47 @@ def sweep(rows: Sequence[dict[str, Any]], metric: str, over: str) -> alt.LayerCh
     x = alt.X("at:Q", title=over)
     base = alt.Chart(data)
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False))
-    tips = [alt.Tooltip("at:Q", title=over), *(alt.Tooltip(f"{name}:Q", format=".4g")
-            for name in ("value", "low", "high"))]  # fmt: skip
+    tips = [
+        alt.Tooltip("at:Q", title=over),
+        *(alt.Tooltip(f"{name}:Q", format=".4g") for name in ("value", "low", "high")),
+    ]
     band = base.mark_area(opacity=0.2, color=ACCENT).encode(
         x, alt.Y("low:Q", title=metric), y2="high:Q"
     )
     line = base.mark_line(color=ACCENT).encode(x, y)
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x, y, tooltip=tips,
-        color=alt.Color("state:N", scale=alt.Scale(
-            domain=["taken", "copies", "other"], range=[GOOD, "#d0342c", ACCENT]), legend=None),
-        shape=alt.Shape("state:N", scale=alt.Scale(
-            domain=["taken", "copies", "other"], range=["diamond", "triangle", "circle"]),
-            legend=None),
-    ).transform_calculate(
-        state="datum.taken ? 'taken' : datum.flagged ? 'copies' : 'other'"
-    )  # fmt: skip
+    dots = (
+        base.mark_point(filled=True, size=70, opacity=1)
+        .encode(
+            x,
+            y,
+            tooltip=tips,
+            color=alt.Color(
+                "state:N",
+                scale=alt.Scale(
+                    domain=["taken", "copies", "other"], range=[GOOD, "#d0342c", ACCENT]
+                ),
+                legend=None,
+            ),
+            shape=alt.Shape(
+                "state:N",
+                scale=alt.Scale(
+                    domain=["taken", "copies", "other"], range=["diamond", "triangle", "circle"]
+                ),
+                legend=None,
+            ),
+        )
+        .transform_calculate(state="datum.taken ? 'taken' : datum.flagged ? 'copies' : 'other'")
+    )
     return alt.layer(band, line, dots).properties(height=210, title=f"{metric}: {better}")
 
 
 def nearness(near: Nearness, threshold: float) -> alt.LayerChart:
     """Return how near images come to originals, over how near pictures come that copy nothing."""
     values = [{"cosine": float(value), "whose": "images"} for value in near.values]
-    values += [{"cosine": float(value), "whose": "held-out pictures, which copy nothing"}
-               for value in near.null]  # fmt: skip
+    values += [
+        {"cosine": float(value), "whose": "held-out pictures, which copy nothing"}
+        for value in near.null
+    ]
     bars = (
         alt.Chart(pd.DataFrame(values))
         .mark_bar(opacity=0.55, binSpacing=0)
@@ -83,11 +105,12 @@ def nearness(near: Nearness, threshold: float) -> alt.LayerChart:
             alt.X("cosine:Q", bin=alt.Bin(maxbins=60), title="cosine to the nearest original"),
             alt.Y("count():Q", stack=None, title="pictures"),
             alt.Color(
-                "whose:N", scale=alt.Scale(range=[QUIET, ACCENT]),
+                "whose:N",
+                scale=alt.Scale(range=[QUIET, ACCENT]),
                 legend=alt.Legend(orient="top", title=None, labelLimit=400),
             ),
         )
-    )  # fmt: skip
+    )
     line = (
         alt.Chart(pd.DataFrame([{"at": threshold}]))
         .mark_rule(color="#d0342c", size=2)
@@ -101,11 +124,12 @@ def losses(rows: Sequence[dict[str, float]]) -> alt.Chart:
         alt.Chart(pd.DataFrame(rows))
         .mark_line(color=ACCENT)
         .encode(
-            alt.X("step:Q"), alt.Y("loss:Q", scale=alt.Scale(zero=False)),
+            alt.X("step:Q"),
+            alt.Y("loss:Q", scale=alt.Scale(zero=False)),
             tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("loss:Q", format=".4g")],
         )
         .properties(height=240)
-    )  # fmt: skip
+    )
 
 
 def times(rows: Sequence[dict[str, Any]]) -> alt.Chart:
@@ -113,11 +137,12 @@ def times(rows: Sequence[dict[str, Any]]) -> alt.Chart:
         alt.Chart(pd.DataFrame(rows))
         .mark_bar(color=ACCENT)
         .encode(
-            alt.X("seconds:Q"), alt.Y("stage:N", sort="-x", title=None),
+            alt.X("seconds:Q"),
+            alt.Y("stage:N", sort="-x", title=None),
             tooltip=["stage:N", "seconds:Q"],
         )
         .properties(height=40 + 24 * len(rows))
-    )  # fmt: skip
+    )
 
 
 def scatter(data: pd.DataFrame, x: str, y: str) -> alt.Chart:
@@ -130,44 +155,72 @@ def scatter(data: pd.DataFrame, x: str, y: str) -> alt.Chart:
             alt.X("x:Q", title=x, scale=alt.Scale(zero=False)),
             alt.Y("y:Q", title=y, scale=alt.Scale(zero=False)),
             alt.Color("recipe:N", legend=alt.Legend(orient="top", title=None)),
-            tooltip=["recipe:N", "prompt:N", "seed:Q", alt.Tooltip("x:Q", title=x, format=".4g"),
-                     alt.Tooltip("y:Q", title=y, format=".4g")],
+            tooltip=[
+                "recipe:N",
+                "prompt:N",
+                "seed:Q",
+                alt.Tooltip("x:Q", title=x, format=".4g"),
+                alt.Tooltip("y:Q", title=y, format=".4g"),
+            ],
         )
         .properties(height=380)
-    )  # fmt: skip
+    )
 
 
 def past(events: Sequence[Event], metric: str) -> alt.LayerChart:
     """Return one metric over a recipe's gates and baselines."""
-    data = pd.DataFrame([
-        {"at": each.at, "outcome": each.outcome, "note": each.note, "commit": each.commit or "–",
-         "value": each.values[metric][0], "low": each.values[metric][1],
-         "high": each.values[metric][2]}
-        for each in events if metric in each.values
-    ])  # fmt: skip
+    data = pd.DataFrame(
+        [
+            {
+                "at": each.at,
+                "outcome": each.outcome,
+                "note": each.note,
+                "commit": each.commit or "–",
+                "value": each.values[metric][0],
+                "low": each.values[metric][1],
+                "high": each.values[metric][2],
+            }
+            for each in events
+            if metric in each.values
+        ]
+    )
     x = alt.X("at:T", title=None)
     base = alt.Chart(data)
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False))
     rules = base.mark_rule(opacity=0.5).encode(x, alt.Y("low:Q", title=metric), y2="high:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x, y, tooltip=["at:T", "outcome:N", "commit:N", "note:N",
-                       alt.Tooltip("value:Q", format=".4g")],
-        color=alt.Color("outcome:N", legend=alt.Legend(orient="top", title=None), scale=alt.Scale(
-            domain=["accepted", "kept", "pass", "fail", "under-powered"],
-            range=["#3b7dd8", QUIET, GOOD, "#d0342c", "#d8a02c"])),
-    )  # fmt: skip
+        x,
+        y,
+        tooltip=["at:T", "outcome:N", "commit:N", "note:N", alt.Tooltip("value:Q", format=".4g")],
+        color=alt.Color(
+            "outcome:N",
+            legend=alt.Legend(orient="top", title=None),
+            scale=alt.Scale(
+                domain=["accepted", "kept", "pass", "fail", "under-powered"],
+                range=["#3b7dd8", QUIET, GOOD, "#d0342c", "#d8a02c"],
+            ),
+        ),
+    )
     return alt.layer(rules, base.mark_line(opacity=0.3).encode(x, y), dots).properties(height=240)
 
 
 def strengths(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
     """Return how often each result is preferred, with its interval."""
     base = alt.Chart(pd.DataFrame(rows))
-    y = alt.Y("recipe:N", sort=[row["recipe"] for row in rows], title=None,
-              axis=alt.Axis(labelLimit=300))  # fmt: skip
+    y = alt.Y(
+        "recipe:N", sort=[row["recipe"] for row in rows], title=None, axis=alt.Axis(labelLimit=300)
+    )
     x = alt.X("value:Q", title="chance to be preferred to another", scale=alt.Scale(domain=[0, 1]))
     rules = base.mark_rule(color=ACCENT, size=2).encode(alt.X("low:Q", title=""), y, x2="high:Q")
     dots = base.mark_circle(color=ACCENT, size=90, opacity=1).encode(
-        x, y, tooltip=["recipe:N", "votes:Q", alt.Tooltip("value:Q", format=".2f"),
-                       alt.Tooltip("low:Q", format=".2f"), alt.Tooltip("high:Q", format=".2f")],
-    )  # fmt: skip
+        x,
+        y,
+        tooltip=[
+            "recipe:N",
+            "votes:Q",
+            alt.Tooltip("value:Q", format=".2f"),
+            alt.Tooltip("low:Q", format=".2f"),
+            alt.Tooltip("high:Q", format=".2f"),
+        ],
+    )
     return alt.layer(rules, dots).properties(height=40 + 34 * len(rows))

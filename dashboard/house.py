@@ -81,9 +81,12 @@ def board(title: str) -> Board:
     if last in names and "board" not in {*st.session_state, *st.query_params}:
         st.session_state["board"] = last  # of the page before; its link is to name it too
     chosen = across[1].selectbox(
-        "Board", names, key="board", bind="query-params",
+        "Board",
+        names,
+        key="board",
+        bind="query-params",
         help="One benchmark and signature: only these rows can be compared.",
-    )  # fmt: skip
+    )
     st.session_state["last board"] = chosen
     return found[names.index(chosen)]
 
@@ -100,23 +103,29 @@ def broken(held: Sequence[Held]) -> None:
 def on_board(chosen: Board) -> list[Held]:
     """Return what is held of a board's rows, best first."""
     by_recipe = {
-        each.result.recipe: each for each in shelf().held()
-        if each.result and each.result.benchmark == chosen.benchmark
+        each.result.recipe: each
+        for each in shelf().held()
+        if each.result
+        and each.result.benchmark == chosen.benchmark
         and each.result.signature == chosen.signature
-    }  # fmt: skip
+    }
     return [by_recipe[row.result.recipe] for row in chosen.rows if row.result.recipe in by_recipe]
 
 
 def some(
-    held: Sequence[Held], label: str = "Results", key: str = "results", default: int = 4,
+    held: Sequence[Held],
+    label: str = "Results",
+    key: str = "results",
+    default: int = 4,
     most: int = MOST,
-) -> list[Held]:  # fmt: skip
+) -> list[Held]:
     """Return the results that are chosen in the link or by hand, in the order of choice."""
     by_recipe = {each.recipe: each for each in held}
     names = list(by_recipe)
     _forget(key, names)
-    picked = st.multiselect(label, names, names[:default], key=key, bind="query-params",
-                            max_selections=most)  # fmt: skip
+    picked = st.multiselect(
+        label, names, names[:default], key=key, bind="query-params", max_selections=most
+    )
     return [by_recipe[name] for name in picked]
 
 
@@ -132,8 +141,9 @@ def word(label: str, key: str, options: Sequence[str], default: int = 0) -> str:
     """Return one of few words; buttons read Markdown, so words that look like it are in a list."""
     _forget(key, options)
     if all(_PLAIN.fullmatch(each) for each in options):
-        return st.segmented_control(label, options, default=options[default], key=key,
-                                    bind="query-params", required=True)  # fmt: skip
+        return st.segmented_control(
+            label, options, default=options[default], key=key, bind="query-params", required=True
+        )
     return st.selectbox(label, options, default, key=key, bind="query-params")
 
 

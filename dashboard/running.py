@@ -24,8 +24,9 @@ def strip() -> None:
             _shown(each)
             curve = live.losses(store, each.key) if each.step == "train" else []
             if len(curve) > 1:
-                st.line_chart(pd.DataFrame(curve, columns=["step", "loss"]), x="step", y="loss",
-                              height=140)  # fmt: skip
+                st.line_chart(
+                    pd.DataFrame(curve, columns=["step", "loss"]), x="step", y="loss", height=140
+                )
 
 
 def _shown(each: Doing) -> None:

@@ -40,9 +40,12 @@ class Candidate:
     place: Place
 
     def no_worse_than(
-        self, baseline: str | Path, policy: Path | None = None, replicates: int = 1,
+        self,
+        baseline: str | Path,
+        policy: Path | None = None,
+        replicates: int = 1,
         unsure: Literal["fail", "skip"] = "fail",
-    ) -> Gated:  # fmt: skip
+    ) -> Gated:
         """Fail the test where a metric is surely worse, or where the evidence is too thin to tell.
 
         `baseline` is a file, or the name of a baseline that was accepted below the reports.

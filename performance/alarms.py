@@ -36,24 +36,32 @@ def dropped(side: Contender, column: str) -> Contender:
         score.model_copy(
             update={name: getattr(score, name) - drop for name in ("value", "low", "high")}
         )
-        if score.metric == column else score
+        if score.metric == column
+        else score
         for score in side.result.scores
-    )  # fmt: skip
+    )
     return replace(
         side,
         result=side.result.model_copy(update={"scores": scores}),
         prompts={**side.prompts, column: {key: value - drop for key, value in prompts.items()}},
-        samples={**side.samples, column: {key: value - drop
-                                          for key, value in side.samples[column].items()}},
-    )  # fmt: skip
+        samples={
+            **side.samples,
+            column: {key: value - drop for key, value in side.samples[column].items()},
+        },
+    )
 
 
 def tell(what: str, pairs: list[tuple[Contender, Contender]], noise: Noise) -> None:
     found = [gate(candidate, baseline, noise=noise).verdict for candidate, baseline in pairs]
-    rises = [float(a.score("fid").value or 0) > float(b.score("fid").value or 0)  # type: ignore[union-attr]
-             for a, b in pairs if a.score("fid") and b.score("fid")]  # fmt: skip
-    shares = [f"{verdict} {found.count(verdict) / len(found):.1%}"
-              for verdict in ("fail", "pass", "under-powered")]  # fmt: skip
+    rises = [
+        float(a.score("fid").value or 0) > float(b.score("fid").value or 0)  # type: ignore[union-attr]
+        for a, b in pairs
+        if a.score("fid") and b.score("fid")
+    ]
+    shares = [
+        f"{verdict} {found.count(verdict) / len(found):.1%}"
+        for verdict in ("fail", "pass", "under-powered")
+    ]
     print(
         f"{what:<44} {len(pairs):>4} pairs  {', '.join(shares)}; FID went up {np.mean(rises):.1%}"
     )

@@ -77,9 +77,11 @@ def serving(reports: Path, store: Path, write: bool = False) -> Iterator[Server]
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {
-        "HARNESS_REPORTS": str(reports), "HARNESS_STORE": str(store),
-        "HARNESS_WRITE": "1" if write else "0", "PYTHONPATH": str(ROOT),
-    }  # fmt: skip
+        "HARNESS_REPORTS": str(reports),
+        "HARNESS_STORE": str(store),
+        "HARNESS_WRITE": "1" if write else "0",
+        "PYTHONPATH": str(ROOT),
+    }
     options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard/app.py"), *options]
     with tempfile.TemporaryFile() as log:
@@ -157,8 +159,10 @@ def measure(found: Crowd, rounds: int) -> list[tuple[str, float, float]]:
                 page.close()
         chromium.close()
     limits = (2.5, 0.5, 0.5, 0.5, 1.0, 700.0)
-    return [(name, statistics.median(values), limit)
-            for (name, values), limit in zip(rows.items(), limits, strict=True)]  # fmt: skip
+    return [
+        (name, statistics.median(values), limit)
+        for (name, values), limit in zip(rows.items(), limits, strict=True)
+    ]
 
 
 def main() -> None:
@@ -171,8 +175,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         out = asked.out or Path(scratch)
         there = (out / "reports").is_dir()
-        found = Crowd(out / "reports", out / "store", asked.results) if there else crowd(
-            out, asked.results, asked.images)  # fmt: skip
+        found = (
+            Crowd(out / "reports", out / "store", asked.results)
+            if there
+            else crowd(out, asked.results, asked.images)
+        )
         for name, value, limit in measure(found, asked.rounds):
             verdict = "kept" if value <= limit else "MISSED"
             print(f"{name:<24} {value:8.2f}  limit {limit:g}  {verdict}")

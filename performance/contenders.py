@@ -13,8 +13,14 @@ from harness.interfaces import Array
 from harness.records import Accounting, Result, Score
 
 SEEDS = (1, 2)
-FAMILIES = {"kid": "fidelity", "fid": "fidelity", "clip-score": "prompt", "tag-recall": "prompt",
-            "aesthetic": "quality", "vendi": "diversity"}  # fmt: skip
+FAMILIES = {
+    "kid": "fidelity",
+    "fid": "fidelity",
+    "clip-score": "prompt",
+    "tag-recall": "prompt",
+    "aesthetic": "quality",
+    "vendi": "diversity",
+}
 LOWER = {"kid", "fid"}
 """Metrics that are better if lower."""
 
@@ -42,18 +48,28 @@ def contender(
     count = len(next(iter(every.values()))) * len(seeds)
     images = Accounting(expected=count, generated=count, failed=0, scored=count)
     result = Result(
-        recipe=name, benchmark="pocket-v1", signature="s", protocol={"seeds": list(seeds)},
-        keys={}, images=images, scores=scores,
-    )  # fmt: skip
+        recipe=name,
+        benchmark="pocket-v1",
+        signature="s",
+        protocol={"seeds": list(seeds)},
+        keys={},
+        images=images,
+        scores=scores,
+    )
     return Contender(result, by_prompt, samples)
 
 
 def _score(column: str, values: Array) -> Score:
     value, reach = float(values.mean()), 2.04 * float(values.std(ddof=1)) / len(values) ** 0.5
     return Score(
-        metric=column, value=value, low=value - reach, high=value + reach, n=len(values),
-        family=FAMILIES[column], higher_is_better=column not in LOWER,
-    )  # fmt: skip
+        metric=column,
+        value=value,
+        low=value - reach,
+        high=value + reach,
+        n=len(values),
+        family=FAMILIES[column],
+        higher_is_better=column not in LOWER,
+    )
 
 
 def with_result(side: Contender, **changes: Any) -> Contender:

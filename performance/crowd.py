@@ -76,11 +76,23 @@ def _result(
         step = (shift + 0.3 * float(random.normal())) * width * 2
         moved = {part: (score[part] or 0.0) + step for part in ("value", "low", "high")}
         scores.append({**score, **moved, "n": images, "flag": None})
-    counted = {"expected": images, "generated": images, "failed": 0, "black": 0, "scored": images,
-               "named": []}  # fmt: skip
+    counted = {
+        "expected": images,
+        "generated": images,
+        "failed": 0,
+        "black": 0,
+        "scored": images,
+        "named": [],
+    }
     keys = {part: digest([name, part]) for part in ("data", "train", "sample", "score")}
-    result = {**model, "recipe": name, "summary": f"Number {name[6:]} of a crowd.", "keys": keys,
-              "scores": scores, "images": counted}  # fmt: skip
+    result = {
+        **model,
+        "recipe": name,
+        "summary": f"Number {name[6:]} of a crowd.",
+        "keys": keys,
+        "scores": scores,
+        "images": counted,
+    }
     file.write_text(json.dumps(result), encoding="utf-8")
 
 
@@ -113,9 +125,13 @@ def _picture(number: int) -> bytes:
 
 
 def _album(
-    file: Path, places: list[tuple[str, int]], pictures: list[bytes], number: int,
-    texts: dict[str, str], text: str,
-) -> None:  # fmt: skip
+    file: Path,
+    places: list[tuple[str, int]],
+    pictures: list[bytes],
+    number: int,
+    texts: dict[str, str],
+    text: str,
+) -> None:
     lines = []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as written:
         for at, (prompt, seed) in enumerate(places):

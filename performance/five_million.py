@@ -45,9 +45,13 @@ def page(folder: Path, rows: int, scales: bool) -> Data:
     words = ("score_tags", "aesthetic_tags", "rating_tags", "year")
     more = {name: getattr(boys.caption, name) for name in words} if scales else {}
     source = Parquet(
-        use="parquet", files=str(folder / f"posts-{{0000..{rows // posts.CHUNK - 1:04d}}}.parquet"),
-        id="id", text="caption", tags="danbooru_tags", facts={name: name for name in FACTS},
-    )  # fmt: skip
+        use="parquet",
+        files=str(folder / f"posts-{{0000..{rows // posts.CHUNK - 1:04d}}}.parquet"),
+        id="id",
+        text="caption",
+        tags="danbooru_tags",
+        facts={name: name for name in FACTS},
+    )
     caption = plan.caption.model_copy(update=more)
     return plan.model_copy(update={"source": source, "caption": caption})
 
@@ -65,8 +69,11 @@ def ours(folder: Path, rows: int, scales: bool, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     written = write(page(folder, rows, scales), 1024, None, out, Limits(threads=2))
-    return {"seconds": time.perf_counter() - began, "kept": sum(written.kept),
-            "dropped": dict(written.dropped)}  # fmt: skip
+    return {
+        "seconds": time.perf_counter() - began,
+        "kept": sum(written.kept),
+        "dropped": dict(written.dropped),
+    }
 
 
 def theirs(folder: Path, out: Path) -> dict[str, Any]:
@@ -137,10 +144,13 @@ def compare(folder: Path) -> float:
     plan = child("plan", str(folder), str(COMPARED), str(folder / "plan"))
     other = child("theirs", str(folder), str(COMPARED), str(folder))
     odd = unlike(folder)
-    print(f"{COMPARED:,} rows, the plan's rules and prompt alone: ours {plan['seconds']:.2f} s, "
-          f"datasets with two processes {other['seconds']:.1f} s and {other['loading']:.1f} s to "
-          f"load; {plan['kept']:,} and "
-          f"{other['kept']:,} rows kept, {odd} of them unlike", flush=True)  # fmt: skip
+    print(
+        f"{COMPARED:,} rows, the plan's rules and prompt alone: ours {plan['seconds']:.2f} s, "
+        f"datasets with two processes {other['seconds']:.1f} s and {other['loading']:.1f} s to "
+        f"load; {plan['kept']:,} and "
+        f"{other['kept']:,} rows kept, {odd} of them unlike",
+        flush=True,
+    )
     if odd:
         sys.exit("rows or prompts differ")
     return COMPARED / float(other["seconds"])
@@ -149,9 +159,12 @@ def compare(folder: Path) -> float:
 def costs(folder: Path, rows: int) -> Iterator[tuple[int, dict[str, Any]]]:
     for size in sorted({size for size in (*SIZES, rows) if size <= rows}):
         found = child("scales", str(folder), str(size), str(folder / "scales"))
-        print(f"{size:>9,} rows  {found['seconds']:6.2f} s  ({found['busy']:.1f} s of cores)  "
-              f"{found['peak'] / 1e9:.2f} GB at most  "
-              f"{found['kept']:,} kept", flush=True)  # fmt: skip
+        print(
+            f"{size:>9,} rows  {found['seconds']:6.2f} s  ({found['busy']:.1f} s of cores)  "
+            f"{found['peak'] / 1e9:.2f} GB at most  "
+            f"{found['kept']:,} kept",
+            flush=True,
+        )
         yield size, found
 
 
@@ -166,8 +179,10 @@ def main(rows: int, folder: Path, plot: Path | None) -> None:
         print(f"datasets would take {max(found) / rate:,.0f} s: {times:.1f} times as long")
         if max(found) >= SIZES[-1]:
             held = last["seconds"] <= SECONDS, last["peak"] <= BYTES, times >= TIMES
-            print(f"at most {SECONDS} s: {held[0]}, at most {BYTES / 1e9:g} GB: {held[1]}, "
-                  f"at least {TIMES} times: {held[2]}")  # fmt: skip
+            print(
+                f"at most {SECONDS} s: {held[0]}, at most {BYTES / 1e9:g} GB: {held[1]}, "
+                f"at least {TIMES} times: {held[2]}"
+            )
     if plot is not None:
         plot.write_text(drawing(found, rate), encoding="utf-8")
 

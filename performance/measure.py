@@ -105,16 +105,23 @@ def exact_fid() -> None:
     """FID of equal features against three libraries' routes, and with its jackknife."""
     rng = np.random.default_rng(0)
     reference = rng.normal(size=(1221, 2048))
-    others = {"sqrtm": by_sqrtm, "torch-fidelity": by_torch_fidelity,
-              "torchmetrics": by_torchmetrics}  # fmt: skip
+    others = {
+        "sqrtm": by_sqrtm,
+        "torch-fidelity": by_torch_fidelity,
+        "torchmetrics": by_torchmetrics,
+    }
     for n in (100, 500, 1000):
         own = rng.normal(0.05, 1, size=(n, 2048))
         ours, value = median(lambda own=own: frechet(own, reference), 3), frechet(own, reference)  # type: ignore[misc]
         for name, route in others.items():
             began = time.perf_counter()
             away = abs(route(own, reference) - value) / value
-            compare(f"FID, {n} of 2048 features", ours, f"{name}, {away:.0e} away",
-                    time.perf_counter() - began)  # fmt: skip
+            compare(
+                f"FID, {n} of 2048 features",
+                ours,
+                f"{name}, {away:.0e} away",
+                time.perf_counter() - began,
+            )
 
 
 def jackknife_of_fid() -> None:
@@ -165,7 +172,7 @@ def reading() -> None:
         for spec, plain, what in (
             (Folder(use="folder", path=str(folder)), plain_folder, "3,000 JPEGs of a folder"),
             (Parquet(use="parquet", files=str(table)), plain_table, "2,000 JPEGs of Parquet"),
-        ):  # fmt: skip
+        ):
             theirs = median(plain, 3)
             compare(what, median(lambda spec=spec: all_read(spec), 3), "open, convert", theirs)  # type: ignore[misc]
             known = median(lambda spec=spec: sum(each.num_rows for each in tables(spec)), 3)  # type: ignore[misc]
@@ -216,16 +223,33 @@ def gating() -> None:
     def resampled() -> None:
         for column in (*columns, "aesthetic"):
             permutation_test(
-                (other[column] - base[column],), np.mean, permutation_type="samples",
-                n_resamples=10_000, vectorized=True, rng=0, axis=0,
-            )  # fmt: skip
+                (other[column] - base[column],),
+                np.mean,
+                permutation_type="samples",
+                n_resamples=10_000,
+                vectorized=True,
+                rng=0,
+                axis=0,
+            )
 
-    compare("gate of 4 metrics, 1,000 pairs", ours, "scipy, 10,000 sign-flips a metric",
-            median(resampled, 3))  # fmt: skip
+    compare(
+        "gate of 4 metrics, 1,000 pairs",
+        ours,
+        "scipy, 10,000 sign-flips a metric",
+        median(resampled, 3),
+    )
     few = rng.normal(size=29)
-    compare("exact sign-flip, 29 prompts", median(lambda: sign_flip(few)), "scipy, 10,000 of 2^29",
-            median(lambda: permutation_test((few,), np.mean, permutation_type="samples",
-                                            n_resamples=10_000, vectorized=True), 3))  # fmt: skip
+    compare(
+        "exact sign-flip, 29 prompts",
+        median(lambda: sign_flip(few)),
+        "scipy, 10,000 of 2^29",
+        median(
+            lambda: permutation_test(
+                (few,), np.mean, permutation_type="samples", n_resamples=10_000, vectorized=True
+            ),
+            3,
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -50,8 +50,11 @@ def main(root: Path) -> None:
         for step in whole.steps
         if step.stage == "features"
     }
-    own = {name.split("/")[1].split("-")[0]: rows for name, rows in seen.items()
-           if name.startswith("features/")}  # fmt: skip
+    own = {
+        name.split("/")[1].split("-")[0]: rows
+        for name, rows in seen.items()
+        if name.startswith("features/")
+    }
     reference = next(rows for name, rows in seen.items() if name.startswith("reference/"))
     POOL.parent.mkdir(exist_ok=True)
     np.savez_compressed(

@@ -14,19 +14,47 @@ from numpy.typing import NDArray
 
 CHUNK = 50_000
 IMPORTANT = (
-    "1girl", "1boy", "solo", "looking_at_viewer", "smile", "long_hair", "short_hair",
-    "school_uniform", "twintails", "blue_eyes", "brown_hair", "blonde_hair", "upper_body",
-    "full_body", "outdoors", "indoors", "night", "day",
-)  # fmt: skip
+    "1girl",
+    "1boy",
+    "solo",
+    "looking_at_viewer",
+    "smile",
+    "long_hair",
+    "short_hair",
+    "school_uniform",
+    "twintails",
+    "blue_eyes",
+    "brown_hair",
+    "blonde_hair",
+    "upper_body",
+    "full_body",
+    "outdoors",
+    "indoors",
+    "night",
+    "day",
+)
 IMPORTANT_SET = frozenset(IMPORTANT)
 _OTHERS = tuple(
     f"{first}_{second}"
     for first in ("red", "green", "purple", "striped", "white", "black", "torn", "open", "holding")
     for second in ("skirt", "shirt", "ribbon", "thighhighs", "umbrella", "flower", "hat", "wings")
 )
-TAGS = (*IMPORTANT, *_OTHERS, "highres", "absurdres", "commentary_request", ":d", "^_^",
-        "50%_off", "don't_starve", '"quoted"', "ñandú_(ave)", "初音ミク", "signature",
-        "artist_name")  # fmt: skip
+TAGS = (
+    *IMPORTANT,
+    *_OTHERS,
+    "highres",
+    "absurdres",
+    "commentary_request",
+    ":d",
+    "^_^",
+    "50%_off",
+    "don't_starve",
+    '"quoted"',
+    "ñandú_(ave)",
+    "初音ミク",
+    "signature",
+    "artist_name",
+)
 _WORDS = (
     "A girl with twintails",
     "An older boy",
@@ -54,18 +82,24 @@ def chunk(number: int, rows: int = CHUNK) -> pa.Table:
     """Return one chunk of posts."""
     rng = np.random.default_rng([20, number])
     sides = rng.integers(300, 2400, (2, rows))
-    return pa.table({
-        "id": pc.cast(pa.array(np.arange(rows) + number * CHUNK), pa.string()),
-        "caption": _phrases(rng, rows, _WORDS, (5, 13), 0.02),
-        "danbooru_tags": _phrases(rng, rows, TAGS, (8, 45), 0.0),
-        "rating": pa.array(np.array(_RATINGS, object)[rng.choice(6, rows, p=_RATING_ODDS)]),
-        "score": pa.array(rng.exponential(60, rows).astype(np.int32) - 12, mask=_some(rng, rows)),
-        "aesthetic": pa.array(rng.normal(5.8, 0.8, rows), mask=_some(rng, rows)),
-        "year": pa.array(rng.integers(2005, 2024, rows).astype(np.int16), mask=_some(rng, rows)),
-        "width": pa.array(sides[0].astype(np.int32)),
-        "height": pa.array(sides[1].astype(np.int32)),
-        "phash": pa.array(rng.integers(0, 2**63, rows, np.uint64) * 2 + 1),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "id": pc.cast(pa.array(np.arange(rows) + number * CHUNK), pa.string()),
+            "caption": _phrases(rng, rows, _WORDS, (5, 13), 0.02),
+            "danbooru_tags": _phrases(rng, rows, TAGS, (8, 45), 0.0),
+            "rating": pa.array(np.array(_RATINGS, object)[rng.choice(6, rows, p=_RATING_ODDS)]),
+            "score": pa.array(
+                rng.exponential(60, rows).astype(np.int32) - 12, mask=_some(rng, rows)
+            ),
+            "aesthetic": pa.array(rng.normal(5.8, 0.8, rows), mask=_some(rng, rows)),
+            "year": pa.array(
+                rng.integers(2005, 2024, rows).astype(np.int16), mask=_some(rng, rows)
+            ),
+            "width": pa.array(sides[0].astype(np.int32)),
+            "height": pa.array(sides[1].astype(np.int32)),
+            "phash": pa.array(rng.integers(0, 2**63, rows, np.uint64) * 2 + 1),
+        }
+    )
 
 
 def _some(rng: np.random.Generator, rows: int) -> NDArray[np.bool_]:
@@ -74,9 +108,12 @@ def _some(rng: np.random.Generator, rows: int) -> NDArray[np.bool_]:
 
 
 def _phrases(
-    rng: np.random.Generator, rows: int, words: tuple[str, ...], length: tuple[int, int],
+    rng: np.random.Generator,
+    rows: int,
+    words: tuple[str, ...],
+    length: tuple[int, int],
     unknown: float,
-) -> pa.Array:  # fmt: skip
+) -> pa.Array:
     """Return for every row some of the words, joined by spaces; frequent words come first."""
     counts = rng.integers(*length, rows)
     picks = (rng.random(counts.sum()) ** 1.6 * len(words)).astype(np.int32)

@@ -126,9 +126,12 @@ def watch(command: Sequence[str], home: Path, steps: int) -> Process:
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(home / "cache"), "CUDA_VISIBLE_DEVICES": ""}
     began = time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=home, env=os.environ | offline, stdout=subprocess.PIPE,
+        command,
+        cwd=home,
+        env=os.environ | offline,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    )
     reached, output = _follow(process, re.compile(rb"\b(\d+)/%d \[" % steps))
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
@@ -156,15 +159,41 @@ def _follow(
 def official(race: Race, home: Path) -> Run:
     """Run the script, which draws a progress bar."""
     command = [
-        sys.executable, str(race.script), "--pretrained_model_name_or_path", locate("pocket/sdxl"),
-        "--train_data_dir", str(race.pictures), "--output_dir", str(home / "output"),
-        "--resolution", str(RESOLUTION), "--center_crop", "--random_flip",
-        "--train_batch_size", str(race.batch),
-        "--gradient_accumulation_steps", str(race.accumulation),
-        "--max_train_steps", str(race.steps), "--rank", "16", "--learning_rate", "1e-4",
-        "--lr_scheduler", "cosine", "--lr_warmup_steps", "0", "--snr_gamma", "5",
-        "--noise_offset", "0.03", "--mixed_precision", "no", "--seed", "0",
-    ]  # fmt: skip
+        sys.executable,
+        str(race.script),
+        "--pretrained_model_name_or_path",
+        locate("pocket/sdxl"),
+        "--train_data_dir",
+        str(race.pictures),
+        "--output_dir",
+        str(home / "output"),
+        "--resolution",
+        str(RESOLUTION),
+        "--center_crop",
+        "--random_flip",
+        "--train_batch_size",
+        str(race.batch),
+        "--gradient_accumulation_steps",
+        str(race.accumulation),
+        "--max_train_steps",
+        str(race.steps),
+        "--rank",
+        "16",
+        "--learning_rate",
+        "1e-4",
+        "--lr_scheduler",
+        "cosine",
+        "--lr_warmup_steps",
+        "0",
+        "--snr_gamma",
+        "5",
+        "--noise_offset",
+        "0.03",
+        "--mixed_precision",
+        "no",
+        "--seed",
+        "0",
+    ]
     done = watch(command, home, race.steps)
     return Run(done.rate(race.steps), done.seconds, done.peak)
 
@@ -174,11 +203,14 @@ def ours(race: Race, home: Path) -> Run:
     page, store = home / "race.yaml", home / "store"
     page.write_text(
         PAGE.format(
-            pictures=race.pictures, resolution=RESOLUTION, batch=race.batch,
-            accumulation=race.accumulation, steps=race.steps,
+            pictures=race.pictures,
+            resolution=RESOLUTION,
+            batch=race.batch,
+            accumulation=race.accumulation,
+            steps=race.steps,
         ),
         encoding="utf-8",
-    )  # fmt: skip
+    )
     done = watch([sys.executable, "-c", TRAIN, str(page), str(store)], home, race.steps)
     (manifest,) = store.glob("train/*/*/manifest.json")
     facts = json.loads(manifest.read_text(encoding="utf-8"))

@@ -96,10 +96,16 @@ class Raced:
 
 def write_pages(folder: Path, images: int) -> None:
     """Write the job's recipe, suite and benchmark where `folder` is the working directory."""
-    prompts = [{"id": f"p{at:05d}", "text": row("faces", at).caption}
-               for at in range(images // SEEDS)]  # fmt: skip
-    suite = {"schema_version": 1, "name": "race", "version": 1, "summary": "Captions of faces.",
-             "prompts": prompts}  # fmt: skip
+    prompts = [
+        {"id": f"p{at:05d}", "text": row("faces", at).caption} for at in range(images // SEEDS)
+    ]
+    suite = {
+        "schema_version": 1,
+        "name": "race",
+        "version": 1,
+        "summary": "Captions of faces.",
+        "prompts": prompts,
+    }
     for name, text in (
         ("recipes/race.yaml", RECIPE.format(images=images)),
         ("prompts/suites/race.yaml", json.dumps(suite)),

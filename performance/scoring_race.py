@@ -199,15 +199,33 @@ def fidelity(home: Path, images: str, count: int, cache: Path) -> Process:
     """Run torch-fidelity; KID's one subset is all pictures, which is the least work for it."""
     return watch(
         [
-            "-m", "torch_fidelity.fidelity", "--cpu", "--silent", "--json", "--fid", "--kid",
-            "--prc", "--feature-extractor", "inception-v3-compat",
-            "--feature-extractor-weights-path", str(home / "inception.pth"),
-            "--kid-subsets", "1", "--kid-subset-size", str(count),
-            "--input1", str(home / images), "--input2", str(home / "reference"),
-            "--input2-cache-name", "reference", "--cache-root", str(cache),
+            "-m",
+            "torch_fidelity.fidelity",
+            "--cpu",
+            "--silent",
+            "--json",
+            "--fid",
+            "--kid",
+            "--prc",
+            "--feature-extractor",
+            "inception-v3-compat",
+            "--feature-extractor-weights-path",
+            str(home / "inception.pth"),
+            "--kid-subsets",
+            "1",
+            "--kid-subset-size",
+            str(count),
+            "--input1",
+            str(home / images),
+            "--input2",
+            str(home / "reference"),
+            "--input2-cache-name",
+            "reference",
+            "--cache-root",
+            str(cache),
         ],
         home,
-    )  # fmt: skip
+    )
 
 
 def ours(home: Path, images: str, scratch: Path, more: str | None = None) -> Process:
@@ -218,9 +236,13 @@ def ours(home: Path, images: str, scratch: Path, more: str | None = None) -> Pro
     page.write_text(PAGE.format(home=home, side=SIDE, more=added, **features), encoding="utf-8")
     words = ["-m", "harness.cli", "score", "--device", "cpu", "--json"]
     places = {
-        "--images": home / images, "--prompts": home / "prompts.csv", "--benchmark": page,
-        "--store": scratch / "store", "--reports": scratch / "reports", "--name": images,
-    }  # fmt: skip
+        "--images": home / images,
+        "--prompts": home / "prompts.csv",
+        "--benchmark": page,
+        "--store": scratch / "store",
+        "--reports": scratch / "reports",
+        "--name": images,
+    }
     done = watch([*words, *(str(each) for pair in places.items() for each in pair)], home)
     result = Path(done.said["results"][0]["path"])
     return replace(done, said=json.loads(result.read_text(encoding="utf-8")))
@@ -320,8 +342,11 @@ def take(metrics: Iterable[MetricSpec], rows: int, width: int) -> None:
         for metric in metrics:
             began = time.perf_counter()
             value = judge(metric, {}, inputs).measured.value
-            print(f"  {metric.column:<14}{value:>14.6g}{time.perf_counter() - began:>10.1f} s"
-                  f"{peak():>9.0f} MB at most so far", flush=True)  # fmt: skip
+            print(
+                f"  {metric.column:<14}{value:>14.6g}{time.perf_counter() - began:>10.1f} s"
+                f"{peak():>9.0f} MB at most so far",
+                flush=True,
+            )
 
 
 def memory() -> None:

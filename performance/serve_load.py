@@ -63,10 +63,24 @@ def served(
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     child = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "serve", str(result), "--store", str(store),
-         "--port", str(port), "--queue", str(queue), "--device", "cpu"],
-        cwd=FIXTURES, env=os.environ | {"HF_HUB_OFFLINE": "1"},
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "harness.cli",
+            "serve",
+            str(result),
+            "--store",
+            str(store),
+            "--port",
+            str(port),
+            "--queue",
+            str(queue),
+            "--device",
+            "cpu",
+        ],
+        cwd=FIXTURES,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )
     try:
         _until_ready(url, child)
         yield url, child
@@ -162,10 +176,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store, reports = Path(folder) / "store", Path(folder) / "reports"
         subprocess.run(
-            [sys.executable, "-m", "harness.cli", "run", "tiny", "--benchmark", "tiny-v1",
-             "--store", store, "--reports", reports],
-            cwd=FIXTURES, check=True, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "harness.cli",
+                "run",
+                "tiny",
+                "--benchmark",
+                "tiny-v1",
+                "--store",
+                store,
+                "--reports",
+                reports,
+            ],
+            cwd=FIXTURES,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         print(
             json.dumps(asdict(load(reports / "tiny-v1/tiny.json", store, asked.requests)), indent=1)
         )

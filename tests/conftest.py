@@ -38,8 +38,16 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     root = tmp_path_factory.mktemp("house")
     store, reports = root / "store", root / "reports"
     ran = harness(
-        "run", "tiny", "pocket-base", "--benchmark", "tiny-v1", "--store", store,
-        "--reports", reports, "--json",
-    )  # fmt: skip
+        "run",
+        "tiny",
+        "pocket-base",
+        "--benchmark",
+        "tiny-v1",
+        "--store",
+        store,
+        "--reports",
+        reports,
+        "--json",
+    )
     assert ran.code == 0, ran.err
     return House(store, reports, ran)

@@ -30,12 +30,19 @@ def run(folder: Path, code: int, **inputs: str) -> tuple[int, list[str], str]:
     double.chmod(double.stat().st_mode | stat.S_IXUSR)
     script = next(step["run"] for step in steps() if "harness gate" in step.get("run", ""))
     environment = {
-        "PATH": f"{double.parent}:{os.environ['PATH']}", "GITHUB_STEP_SUMMARY": "summary.md",
-        "RECIPE": "my style", "BASELINE": "b.json", "POLICY": "", "UNDER_POWERED": "fail",
-    }  # fmt: skip
+        "PATH": f"{double.parent}:{os.environ['PATH']}",
+        "GITHUB_STEP_SUMMARY": "summary.md",
+        "RECIPE": "my style",
+        "BASELINE": "b.json",
+        "POLICY": "",
+        "UNDER_POWERED": "fail",
+    }
     done = subprocess.run(["bash", "-e", "-c", script], cwd=folder, env=environment | inputs)
-    return (done.returncode, (folder / "called").read_text().splitlines(),
-            (folder / "summary.md").read_text())  # fmt: skip
+    return (
+        done.returncode,
+        (folder / "called").read_text().splitlines(),
+        (folder / "summary.md").read_text(),
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,11 @@ def compose() -> dict[str, Any]:
 
 
 def test_what_is_copied_is_there_and_not_ignored() -> None:
-    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines()
-               if line.startswith("!") and "/" not in line}  # fmt: skip
+    allowed = {
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!") and "/" not in line
+    }
     copied = {name for rest in of("COPY") for name in rest.split()[:-1]}
     assert copied == allowed
     assert len(copied) == 9
@@ -73,8 +76,11 @@ def test_it_runs_as_nobody_special_and_keeps_models_on_a_volume() -> None:
 
 
 def test_the_program_and_its_health_check_are_commands_of_ours() -> None:
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands
-                if command.callback}  # fmt: skip
+    commands = {
+        command.name or command.callback.__name__
+        for command in app.registered_commands
+        if command.callback
+    }
     assert json.loads(of("ENTRYPOINT")[0]) == ["harness"]
     assert "harness" in PROJECT["scripts"]
     program, verb, kind = json.loads(of("HEALTHCHECK")[0].partition("CMD")[2])
@@ -124,8 +130,11 @@ def test_no_file_names_an_index_or_a_registry() -> None:
 
 
 def test_secrets_and_stores_stay_out_of_the_image() -> None:
-    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines()
-             if line and not line.startswith("#")]  # fmt: skip
+    lines = [
+        line
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     assert lines[0] == "*"
     hidden = [line.removeprefix("**/") for line in lines if line.startswith("**/")]
     for name in (".env", ".git", ".harness", "__pycache__"):

@@ -29,9 +29,11 @@ def shape(value: Any) -> Any:
     if isinstance(value, list):
         kinds = {json.dumps(shape(part), sort_keys=True) for part in value}
         return [json.loads(kind) for kind in sorted(kinds)]
-    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else (
-        type(value).__name__
-    )  # fmt: skip
+    return (
+        "number"
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else (type(value).__name__)
+    )
 
 
 def keys() -> dict[str, Any]:
@@ -85,8 +87,19 @@ def commands(house: House, scratch: Path) -> Iterator[tuple[str, tuple[object, .
     yield "gc", ("gc", "--dry-run", *place)
     yield "schema", ("schema", "--out", scratch / "schemas", "--json")
     yield "store push", ("store", "push", scratch / "mirror", *place)
-    yield "store pull", ("store", "pull", scratch / "mirror", "--store", scratch / "store",
-                         "--reports", scratch / "reports", "--json")  # fmt: skip
+    yield (
+        "store pull",
+        (
+            "store",
+            "pull",
+            scratch / "mirror",
+            "--store",
+            scratch / "store",
+            "--reports",
+            scratch / "reports",
+            "--json",
+        ),
+    )
     yield "score nothing", ("score", "--name", "mine")
     yield "dashboard export", ("dashboard", "--export", scratch / "site", *place)
     yield "no such command", ("nonsense",)
@@ -157,9 +170,17 @@ def main() -> None:
         root = Path(folder)
         store, reports = root / "store", root / "reports"
         ran = harness(
-            "run", "tiny", "pocket-base", "--benchmark", "tiny-v1", "--store", store,
-            "--reports", reports, "--json",
-        )  # fmt: skip
+            "run",
+            "tiny",
+            "pocket-base",
+            "--benchmark",
+            "tiny-v1",
+            "--store",
+            store,
+            "--reports",
+            reports,
+            "--json",
+        )
         assert ran.code == 0, ran.err
         (root / "scratch").mkdir()
         found = contract(House(store, reports, ran), root / "scratch")

@@ -21,9 +21,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def rows(place: Path, command: Command) -> dict[str, Any]:
     ran = command(
-        "demo", "--store", place / "store", "--reports", place / "reports",
-        "--html", place / "board.html", "--json",
-    )  # fmt: skip
+        "demo",
+        "--store",
+        place / "store",
+        "--reports",
+        place / "reports",
+        "--html",
+        place / "board.html",
+        "--json",
+    )
     assert ran.code == 0, ran.err
     return {row["recipe"]: row for row in ran.json["rows"]}
 
@@ -63,9 +69,14 @@ def test_the_page_shows_all_recipes_with_their_images(rows: dict[str, Any], plac
 def test_a_second_demo_makes_nothing(rows: dict[str, Any], place: Path, command: Command) -> None:
     before = {file: file.stat().st_mtime_ns for file in (place / "store").rglob("manifest.json")}
     ran = command(
-        "demo", "--store", place / "store", "--reports", place / "reports",
-        "--html", place / "board.html",
-    )  # fmt: skip
+        "demo",
+        "--store",
+        place / "store",
+        "--reports",
+        place / "reports",
+        "--html",
+        place / "board.html",
+    )
     assert ran.code == 0
     assert before == {
         file: file.stat().st_mtime_ns for file in (place / "store").rglob("manifest.json")

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from harness.fingerprint import canonical, digest, digest_file, number_of
 
 json_like = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
     max_leaves=10,
-)  # fmt: skip
+)
 
 
 def test_the_canonical_form_leaves_no_choice_in_spelling() -> None:

@@ -39,10 +39,15 @@ def trained(sdxl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recipe naruto-256 on two pictures, a picture a step, for two steps."""
     folder = tmp_path_factory.mktemp("trained")
     train = {
-        "method": "lora", "adapter": {"rank": 16}, "resolution": 256, "batch": 1,
-        "optimizer": {"use": "adamw"}, "phases": [{"steps": 2, "rate": 1e-4}],
-        "precision": "fp16", "gradient_checkpointing": True,
-    }  # fmt: skip
+        "method": "lora",
+        "adapter": {"rank": 16},
+        "resolution": 256,
+        "batch": 1,
+        "optimizer": {"use": "adamw"},
+        "phases": [{"steps": 2, "rate": 1e-4}],
+        "precision": "fp16",
+        "gradient_checkpointing": True,
+    }
     pictures = write_pictures(folder / "pictures", 2, (256, 300))
     own = school(full_size(sdxl, pictures, train), folder / "store")
     place = own.train(folder / "run")
@@ -65,9 +70,14 @@ def test_two_steps_of_recipe_a_leave_560_layers_of_rank_16(trained: Path):
 def test_the_file_loads_in_plain_diffusers_with_every_key_used(trained: Path, sdxl: Path):
     unet = UNet2DConditionModel.from_pretrained(sdxl / "unet", torch_dtype=torch.bfloat16)
     pipeline = StableDiffusionXLPipeline(
-        vae=None, text_encoder=None, text_encoder_2=None, tokenizer=None, tokenizer_2=None,
-        unet=unet, scheduler=EulerDiscreteScheduler(),
-    )  # fmt: skip
+        vae=None,
+        text_encoder=None,
+        text_encoder_2=None,
+        tokenizer=None,
+        tokenizer_2=None,
+        unet=unet,
+        scheduler=EulerDiscreteScheduler(),
+    )
     pipeline.load_lora_weights(trained, weight_name="adapter.safetensors")
     loaded = {name: parameter for name, parameter in unet.named_parameters() if "lora_" in name}
     assert len(loaded) == 1120

@@ -62,8 +62,10 @@ def test_a_recipe_takes_the_memory_that_was_forecast(name: str, sdxl: Path, tmp_
     forecast = memory_of(train, str(sdxl)).peak(passes) / 2**20
     measured = place.notes["peak_memory_mb"]
     speeds = [each.facts["images_per_second"] for each in told[2:] if each.facts]
-    print(f"{torch.cuda.get_device_name()} {name}: {measured} MB (forecast {forecast:.0f}), "
-          f"{passes} samples a pass, {statistics.median(speeds):.1f} images/s")  # fmt: skip
+    print(
+        f"{torch.cuda.get_device_name()} {name}: {measured} MB (forecast {forecast:.0f}), "
+        f"{passes} samples a pass, {statistics.median(speeds):.1f} images/s"
+    )
     assert measured == pytest.approx(forecast, rel=0.1)
 
 

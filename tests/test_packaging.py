@@ -40,10 +40,12 @@ def test_the_wheel_holds_every_page_and_every_weight(unpacked: Path) -> None:
 
 def test_the_wheel_holds_the_dashboard_and_the_demo_that_it_first_shows(unpacked: Path) -> None:
     shipped = unpacked / "harness/shipped"
-    here = [file.relative_to(ROOT) for folder in ("dashboard", "reports")
-            for file in (ROOT / folder).rglob("*")
-            if file.is_file() and "__pycache__" not in file.parts
-            and "history" not in file.parts]  # fmt: skip
+    here = [
+        file.relative_to(ROOT)
+        for folder in ("dashboard", "reports")
+        for file in (ROOT / folder).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts and "history" not in file.parts
+    ]
     assert len(here) > 50
     assert [file for file in here if not (shipped / file).is_file()] == []
     assert (shipped / "dashboard/.streamlit/config.toml").is_file()
@@ -55,8 +57,12 @@ def test_an_installed_harness_finds_its_pages_far_from_the_checkout(
     environment = os.environ | {"PYTHONPATH": str(unpacked), "PYTHONSAFEPATH": "1"}
     program = "import harness, sys; from harness.cli import main; print(harness.__file__); main()"
     done = subprocess.run(
-        [sys.executable, "-c", program, "list", "recipes"], cwd=tmp_path, env=environment,
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", program, "list", "recipes"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.startswith(str(unpacked))
     assert "naruto-1024" in done.stdout

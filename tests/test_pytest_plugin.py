@@ -43,9 +43,12 @@ def repository(house: House, tmp_path: Path) -> Path:
 def test_a_lora_is_held_to_its_baseline_in_anyones_tests(repository: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rA"],
-        cwd=repository, capture_output=True, text=True, timeout=300,
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=300,
         env={key: value for key, value in os.environ.items() if not key.startswith("PYTEST")},
-    )  # fmt: skip
+    )
     assert "PASSED test_lora.py::test_equal" in done.stdout, done.stdout
     assert "FAILED test_lora.py::test_worse" in done.stdout
     assert "of policy strict" in done.stdout

@@ -63,8 +63,12 @@ def test_an_option_that_is_written_out_at_its_default_leaves_the_key_alone() -> 
 
 
 def test_a_changed_option_changes_the_key() -> None:
-    options = [{"rank": 4}, {"rank": 5}, {"rank": 4, "rotation": 0.5},
-               {"rank": 4, "inner": Curate(limit=3)}]  # fmt: skip
+    options = [
+        {"rank": 4},
+        {"rank": 5},
+        {"rank": 4, "rotation": 0.5},
+        {"rank": 4, "inner": Curate(limit=3)},
+    ]
     assert len({key(ShapeWithNews(**option)) for option in options}) == 4
 
 

@@ -88,9 +88,15 @@ def gate(root: Path, recipe: str, benchmark: str = "mine-v1", *more: str) -> tup
     """Run CI's command on a changed recipe; return how it ended, and the summary."""
     write(root, "recipes/mine.yaml", recipe)
     ran = harness(
-        "gate", "mine", "--baseline", f"reports/baselines/{benchmark}/mine.json",
-        "--summary", "summary.md", *more, cwd=root,
-    )  # fmt: skip
+        "gate",
+        "mine",
+        "--baseline",
+        f"reports/baselines/{benchmark}/mine.json",
+        "--summary",
+        "summary.md",
+        *more,
+        cwd=root,
+    )
     return ran, (root / "summary.md").read_text()
 
 

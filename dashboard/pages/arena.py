@@ -27,8 +27,9 @@ def main() -> None:
     said, lost = votes.read(file, board.signature)
     if lost:
         st.warning(f"{lost} lines of the votes cannot be read and are left out.")
-    tab = st.segmented_control("View", ["Vote", "Results"], default="Vote", key="part",
-                               bind="query-params", required=True)  # fmt: skip
+    tab = st.segmented_control(
+        "View", ["Vote", "Results"], default="Vote", key="part", bind="query-params", required=True
+    )
     if tab == "Results":
         results(board, held, said)
     elif house.may_write():
@@ -54,10 +55,15 @@ def vote(board: Board, held: list[Held], said: list[Vote]) -> None:
     asked = st.session_state.setdefault("asked", {})
     asked[identity] = duel
     components.vote(
-        key="vote", data={"id": identity, "text": duel.text, **blinds(identity, duel),
-                          "questions": list(QUESTIONS.items())},
+        key="vote",
+        data={
+            "id": identity,
+            "text": duel.text,
+            **blinds(identity, duel),
+            "questions": list(QUESTIONS.items()),
+        },
         on_vote_change=count,
-    )  # fmt: skip
+    )
 
 
 def token(duel: Duel, many: int) -> str:
@@ -76,10 +82,17 @@ def count() -> None:
         return
     votes.add(
         votes.place_of(house.reports(), duel.a.result.benchmark),
-        Vote(at=votes.now(), voter=st.session_state["voter"], signature=duel.a.result.signature,
-             prompt=duel.prompt, seed=duel.seed, a=duel.a.name, b=duel.b.name,
-             answers=given["answers"]),
-    )  # fmt: skip
+        Vote(
+            at=votes.now(),
+            voter=st.session_state["voter"],
+            signature=duel.a.result.signature,
+            prompt=duel.prompt,
+            seed=duel.seed,
+            a=duel.a.name,
+            b=duel.b.name,
+            answers=given["answers"],
+        ),
+    )
 
 
 def blinds(identity: str, duel: Duel) -> dict[str, str | None]:
@@ -106,9 +119,14 @@ def results(board: Board, held: list[Held], said: list[Vote]) -> None:
     if len(said) < FEW:
         st.caption(f"{len(said)} votes: too few to say much; intervals show how little.")
     question: Question = st.segmented_control(
-        "Question", list(QUESTIONS), format_func=QUESTIONS.__getitem__, default="style",
-        key="question", bind="query-params", required=True,
-    )  # fmt: skip
+        "Question",
+        list(QUESTIONS),
+        format_func=QUESTIONS.__getitem__,
+        default="style",
+        key="question",
+        bind="query-params",
+        required=True,
+    )
     strengths(said, question)
     agreement(board, held, said, question)
 
@@ -120,26 +138,45 @@ def strengths(said: list[Vote], question: Question) -> None:
         return
     rows = [{**vars(each), "recipe": each.name.rsplit("/", 1)[-1]} for each in found]
     st.altair_chart(charts.strengths(rows), key="strengths", alt="how often each is preferred")
-    st.caption("Bradley–Terry with one weak tie added between any two; intervals from drawing "
-               "prompts anew. Results with fewer votes are hidden.")  # fmt: skip
+    st.caption(
+        "Bradley–Terry with one weak tie added between any two; intervals from drawing "
+        "prompts anew. Results with fewer votes are hidden."
+    )
 
 
 def agreement(board: Board, held: list[Held], said: list[Vote], question: Question) -> None:
     st.subheader("Which metrics agree with people")
-    rising = {column_of(score.metric): score.higher_is_better
-              for row in board.rows for score in row.result.scores}  # fmt: skip
+    rising = {
+        column_of(score.metric): score.higher_is_better
+        for row in board.rows
+        for score in row.result.scores
+    }
     found = votes.agreements(house.shelf(), held, said, question, rising)
     if not found:
         st.info("No decided vote is on images with different values yet.")
         return
-    rows = [{"metric": each.metric, "agrees": each.share, "low": each.low, "high": each.high,
-             "votes": each.votes} for each in found]  # fmt: skip
+    rows = [
+        {
+            "metric": each.metric,
+            "agrees": each.share,
+            "low": each.low,
+            "high": each.high,
+            "votes": each.votes,
+        }
+        for each in found
+    ]
     share = st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
     number = st.column_config.NumberColumn(format="percent")
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="agreement of metrics with people",
-                 column_config={"agrees": share, "low": number, "high": number})  # fmt: skip
-    st.caption("The share of decided votes in which the image with the better value was preferred; "
-               "half is a coin. Metrics of whole sets say nothing of single images.")  # fmt: skip
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        alt="agreement of metrics with people",
+        column_config={"agrees": share, "low": number, "high": number},
+    )
+    st.caption(
+        "The share of decided votes in which the image with the better value was preferred; "
+        "half is a coin. Metrics of whole sets say nothing of single images."
+    )
 
 
 main()

@@ -29,17 +29,19 @@ KINDS = (
 def main() -> None:
     st.title("Catalogue")
     across = st.columns([3, 2])
-    kind = across[0].segmented_control("Kind", KINDS, default="recipes", key="kind",
-                                       bind="query-params", required=True)  # fmt: skip
+    kind = across[0].segmented_control(
+        "Kind", KINDS, default="recipes", key="kind", bind="query-params", required=True
+    )
     words = across[1].text_input("Search", key="words", bind="query-params")
     if kind == "datasets":
         st.dataframe(pd.DataFrame(sets(words)), hide_index=True, alt="datasets", height="content")
         st.caption("Versions and licences stand with each result, and in a data step's report.")
         return
     entries = [
-        each for each in catalogue([kind])[kind]
+        each
+        for each in catalogue([kind])[kind]
         if words.lower() in f"{each['name']} {each['summary']}".lower()
-    ]  # fmt: skip
+    ]
     if kind == "metrics":
         metrics(entries)
         return
@@ -73,12 +75,15 @@ def prompts(name: str) -> None:
         st.warning(house.words(str(error)))
         return
     rows = [
-        {"id": each.id, "text": each.text, "negative": each.negative or "",
-         "tags": list(each.tags)}
+        {"id": each.id, "text": each.text, "negative": each.negative or "", "tags": list(each.tags)}
         for each in suite.prompts
-    ]  # fmt: skip
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"prompts of {name}",
-                 column_config={"text": st.column_config.TextColumn(width="large")})  # fmt: skip
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        alt=f"prompts of {name}",
+        column_config={"text": st.column_config.TextColumn(width="large")},
+    )
 
 
 def metrics(entries: list[dict[str, str]]) -> None:

@@ -22,8 +22,9 @@ def main() -> None:
     with across[1]:
         others = [each for each in held if each.name != a.name]
         beside = house.some(others, "Beside", "b", 1, house.BESIDE)
-    words = across[2].text_input("Prompt", key="words", bind="query-params",
-                                 placeholder="words of a prompt")  # fmt: skip
+    words = across[2].text_input(
+        "Prompt", key="words", bind="query-params", placeholder="words of a prompt"
+    )
     if not beside:
         st.info("Choose one result or more to stand beside A.")
         return
@@ -43,8 +44,11 @@ def against(beside: list[Held]) -> Held:
 
 def pictures(held: list[Held], words: str) -> None:
     """Show the images that the first two both drew, at the place and in the mode of the link."""
-    pairs = [pair for pair in duels.pairs(house.shelf(), held)
-             if words.lower() in f"{pair['prompt']} {pair['text']}".lower()]  # fmt: skip
+    pairs = [
+        pair
+        for pair in duels.pairs(house.shelf(), held)
+        if words.lower() in f"{pair['prompt']} {pair['text']}".lower()
+    ]
     if not pairs:
         st.info("No pictures of both at the same prompt and seed are at hand.")
         return
@@ -55,8 +59,12 @@ def pictures(held: list[Held], words: str) -> None:
     mode = house.state_of("duel", "mode", link.get("mode", "side"))
     link["at"], link["mode"] = str(at), mode
     labels = [each.recipe for each in held]
-    components.duel(key="duel", data={"pairs": pairs, "labels": labels, "at": at, "mode": mode},
-                    on_at_change=nothing, on_mode_change=nothing)  # fmt: skip
+    components.duel(
+        key="duel",
+        data={"pairs": pairs, "labels": labels, "at": at, "mode": mode},
+        on_at_change=nothing,
+        on_mode_change=nothing,
+    )
 
 
 def nothing() -> None:
@@ -67,10 +75,12 @@ def numbers(a: Held, b: Held) -> None:
     """Show the paired differences and the sentence that they come to."""
     st.subheader("What the numbers say")
     thorough = st.toggle(
-        "Exchange images", key="thorough", bind="query-params",
+        "Exchange images",
+        key="thorough",
+        bind="query-params",
         help="FID and its kin are told apart by exchanging images of the two; this takes a while "
         "and needs the features in the store.",
-    )  # fmt: skip
+    )
     try:
         found = _comparison(
             a.name, b.name, thorough, (a.file.stat().st_mtime_ns, b.file.stat().st_mtime_ns)
@@ -81,13 +91,19 @@ def numbers(a: Held, b: Held) -> None:
     st.text(duels.said(found))
     table = pd.DataFrame(duels.findings(found))
     st.dataframe(
-        table, hide_index=True, alt=f"{a.recipe} beside {b.recipe}",
-        column_config={"p": st.column_config.NumberColumn(format="%.3f"),
-                       "sees ±": st.column_config.NumberColumn(format="%.3g"),
-                       "metric": st.column_config.TextColumn(pinned=True)},
-    )  # fmt: skip
-    st.caption("A − B with its 95 % interval, paired by prompt; p adjusted over the metrics that "
-               "decide (Holm); sees: the smallest effect seen four times in five.")  # fmt: skip
+        table,
+        hide_index=True,
+        alt=f"{a.recipe} beside {b.recipe}",
+        column_config={
+            "p": st.column_config.NumberColumn(format="%.3f"),
+            "sees ±": st.column_config.NumberColumn(format="%.3g"),
+            "metric": st.column_config.TextColumn(pinned=True),
+        },
+    )
+    st.caption(
+        "A − B with its 95 % interval, paired by prompt; p adjusted over the metrics that "
+        "decide (Holm); sees: the smallest effect seen four times in five."
+    )
 
 
 @st.cache_data(max_entries=64, show_spinner="Comparing prompt by prompt …")
@@ -108,10 +124,13 @@ def pages(held: list[Held]) -> None:
         st.text("nothing that was recorded")
         return
     names = [each.recipe for each in results]
-    rows = [{"field": each.field, **dict(zip(names, each.values, strict=True))}
-            for each in changes]  # fmt: skip
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="fields that differ",
-                 column_config={"field": st.column_config.TextColumn(pinned=True)})  # fmt: skip
+    rows = [{"field": each.field, **dict(zip(names, each.values, strict=True))} for each in changes]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        alt="fields that differ",
+        column_config={"field": st.column_config.TextColumn(pinned=True)},
+    )
 
 
 main()

@@ -20,9 +20,10 @@ def main() -> None:
         st.info("Choose a result or more.")
         return
     found = grids.subjects(
-        house.shelf(), held,
+        house.shelf(),
+        held,
         st.text_input("Prompt", key="words", bind="query-params", placeholder="words of a prompt"),
-    )  # fmt: skip
+    )
     if not found.prompts:
         house.nothing("No pictures of these are at hand.", house.again(held[0]))
     layout, found, side = lay_out(found, metrics)
@@ -41,8 +42,13 @@ def chosen() -> tuple[list[Held], list[str]]:
     else:
         board = house.board("Grid")
     if swept:
-        st.selectbox("From", [LEADERBOARD, *swept], key="from", bind="query-params",
-                     help="A sweep lays strengths or checkpoints side by side.")  # fmt: skip
+        st.selectbox(
+            "From",
+            [LEADERBOARD, *swept],
+            key="from",
+            bind="query-params",
+            help="A sweep lays strengths or checkpoints side by side.",
+        )
     if source not in swept:
         return house.some(house.on_board(board)), [column_of(metric) for metric in board.metrics]
     sweeps = curves.sweeps(house.shelf(), source)
@@ -59,19 +65,28 @@ def lay_out(found: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Su
     across = st.columns([1, 1, 1.2, 1.4, 1.2, 1])
     down = across[0].selectbox("Down", AXES, 0, key="down", bind="query-params")
     rest = [axis for axis in AXES if axis != down]
-    over = across[1].selectbox("Across", rest, 0 if "recipe" not in rest else rest.index("recipe"),
-                               key="across", bind="query-params")  # fmt: skip
+    over = across[1].selectbox(
+        "Across",
+        rest,
+        0 if "recipe" not in rest else rest.index("recipe"),
+        key="across",
+        bind="query-params",
+    )
     names = [str(seed) for seed in found.seeds]
     seeds = across[2].multiselect("Seeds", names, names[:1], key="seeds", bind="query-params")
-    overlay = across[3].selectbox("Overlay", ["none", *dict.fromkeys(metrics)], key="overlay",
-                                  bind="query-params")  # fmt: skip
-    side = across[4].select_slider("Size", [64, 96, 128, 192, 256], 128, key="size",
-                                   bind="query-params")  # fmt: skip
+    overlay = across[3].selectbox(
+        "Overlay", ["none", *dict.fromkeys(metrics)], key="overlay", bind="query-params"
+    )
+    side = across[4].select_slider(
+        "Size", [64, 96, 128, 192, 256], 128, key="size", bind="query-params"
+    )
     third = next(axis for axis in AXES if axis not in (down, over))
     stacked = across[5].toggle(
-        f"Stack {third}s", key="stacked", bind="query-params",
+        f"Stack {third}s",
+        key="stacked",
+        bind="query-params",
         help="A grid of grids: one for every value of the third axis.",
-    )  # fmt: skip
+    )
     kept = tuple(int(seed) for seed in seeds) or found.seeds[:1]
     if "seed" in (down, over):
         kept = tuple(int(seed) for seed in seeds) if len(seeds) > 1 else found.seeds

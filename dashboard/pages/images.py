@@ -28,8 +28,14 @@ def main() -> None:
     wanted = choose(metrics, standings.groups_on(board))
     found = images.chosen(rows, wanted)
     st.caption(f"{len(found):,} of {len(rows):,} images")
-    view = st.segmented_control("View", ["Pictures", "Table", "Scatter"], default="Pictures",
-                                key="shown", bind="query-params", required=True)  # fmt: skip
+    view = st.segmented_control(
+        "View",
+        ["Pictures", "Table", "Scatter"],
+        default="Pictures",
+        key="shown",
+        bind="query-params",
+        required=True,
+    )
     if found.empty:
         st.info("No image is left; loosen the filters.")
     elif view == "Table":
@@ -43,18 +49,24 @@ def main() -> None:
 def choose(metrics: list[str], groups: dict[str, tuple[str, ...]]) -> Wanted:
     """Return which images are wanted, in what order."""
     across = st.columns([2, 2, 2, 1, 1])
-    words = across[0].text_input("Words", key="words", bind="query-params",
-                                 placeholder="of prompt or recipe")  # fmt: skip
+    words = across[0].text_input(
+        "Words", key="words", bind="query-params", placeholder="of prompt or recipe"
+    )
     names = list(dict.fromkeys(name for each in groups.values() for name in each))
     group = across[1].selectbox("Prompts", [ALL, *names], key="group", bind="query-params")
     sort = across[2].selectbox("Sort by", metrics, key="sort", bind="query-params")
     falling = across[3].toggle("Highest first", key="falling", bind="query-params")
     odd = across[4].toggle(
-        "Outliers", key="odd", bind="query-params",
+        "Outliers",
+        key="odd",
+        bind="query-params",
         help=f"{images.ODD:g} robust standard deviations off in any metric",
-    )  # fmt: skip
-    inside = None if group == ALL else frozenset(
-        prompt for prompt, names in groups.items() if group in names)  # fmt: skip
+    )
+    inside = (
+        None
+        if group == ALL
+        else frozenset(prompt for prompt, names in groups.items() if group in names)
+    )
     return Wanted(words or "", inside, sort, falling, odd)
 
 
@@ -63,15 +75,28 @@ def pictures(held: list[Held], found: pd.DataFrame, overlay: str) -> None:
     page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1
     shown = found.iloc[(min(page, many) - 1) * PAGE : min(page, many) * PAGE]
     cells = images.cards(house.shelf(), held, shown, overlay)
-    components.grid(key="cards", data={"flow": True, "columns": [], "rows": [], "side": 160,
-                                       "panels": [{"title": None, "rows": [cells]}]})  # fmt: skip
+    components.grid(
+        key="cards",
+        data={
+            "flow": True,
+            "columns": [],
+            "rows": [],
+            "side": 160,
+            "panels": [{"title": None, "rows": [cells]}],
+        },
+    )
 
 
 def table(found: pd.DataFrame) -> None:
     shown = found.drop(columns="result")
     shown["text"] = shown["text"].map(inert)  # the table can be saved as CSV
-    st.dataframe(shown, hide_index=True, height=640, alt="images and scores",
-                 column_config={"recipe": st.column_config.TextColumn(pinned=True)})  # fmt: skip
+    st.dataframe(
+        shown,
+        hide_index=True,
+        height=640,
+        alt="images and scores",
+        column_config={"recipe": st.column_config.TextColumn(pinned=True)},
+    )
 
 
 def scatter(found: pd.DataFrame, metrics: list[str]) -> None:

@@ -33,10 +33,13 @@ def main() -> None:
     st.query_params["sort"] = f"{'-' if said['down'] else ''}{said['by']}"
     actions(board, picked)
     found = components.board(
-        key="board_table", data={**view, "picked": picked, "sort": said},
-        on_picked_change=nothing, on_sort_change=nothing, on_open_change=nothing,
+        key="board_table",
+        data={**view, "picked": picked, "sort": said},
+        on_picked_change=nothing,
+        on_sort_change=nothing,
+        on_open_change=nothing,
         on_most_change=nothing,
-    )  # fmt: skip
+    )
     if found.open:
         st.switch_page("run.py", query_params={"id": found.open})
 
@@ -52,31 +55,45 @@ def choose(board: boards.Board) -> Choice:
         "Metrics", board.metrics, board.headlines, key="metrics", bind="query-params"
     )
     group = across[1].selectbox(
-        "Prompts", [ALL, *standings.group_names(board)], key="prompts", bind="query-params",
+        "Prompts",
+        [ALL, *standings.group_names(board)],
+        key="prompts",
+        bind="query-params",
         help="A suite or a tag: means over its prompts alone. Ranks stay those of all prompts.",
-    )  # fmt: skip
-    words = across[2].text_input("Recipe", key="recipe", bind="query-params",
-                                 placeholder="part of a name or summary")  # fmt: skip
-    across[3].segmented_control("View", ["Table", "Pareto"], default="Table", key="view",
-                                bind="query-params", required=True)  # fmt: skip
+    )
+    words = across[2].text_input(
+        "Recipe", key="recipe", bind="query-params", placeholder="part of a name or summary"
+    )
+    across[3].segmented_control(
+        "View", ["Table", "Pareto"], default="Table", key="view", bind="query-params", required=True
+    )
     return Choice(tuple(metrics), "" if group == ALL else group, words or "")
 
 
 def actions(board: boards.Board, picked: list[str]) -> None:
     """Offer what can be done with the picked rows, and the whole table as CSV."""
     with st.container(horizontal=True):
-        if st.button("Compare", disabled=len(picked) < 2, icon=":material/compare:",
-                     help="Select two to six rows."):  # fmt: skip
+        if st.button(
+            "Compare",
+            disabled=len(picked) < 2,
+            icon=":material/compare:",
+            help="Select two to six rows.",
+        ):
             first, *others = (short(name) for name in picked[: house.BESIDE + 1])
             st.switch_page("compare.py", query_params={"a": first, "b": others})
-        if st.button("Grid", disabled=not picked, icon=":material/grid_view:",
-                     help="Select rows."):  # fmt: skip
+        if st.button("Grid", disabled=not picked, icon=":material/grid_view:", help="Select rows."):
             st.switch_page(
                 "grid.py",
                 query_params={"results": [short(name) for name in picked[: house.MOST]]},
             )
-        st.download_button("CSV", lambda: as_csv([board]), "leaderboard.csv", "text/csv",
-                           on_click="ignore", icon=":material/download:")  # fmt: skip
+        st.download_button(
+            "CSV",
+            lambda: as_csv([board]),
+            "leaderboard.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
 
 
 def short(name: str) -> str:
@@ -97,10 +114,15 @@ def pareto(view: dict[str, object], board: boards.Board) -> None:
         st.info("Choose two different metrics that have values.")
         return
     up = {head["name"]: head["up"] for head in view["metrics"]}  # type: ignore[index, attr-defined]
-    st.altair_chart(charts.pareto(rows, x, y, (up[x], up[y])), key="pareto",
-                    alt=f"{len(rows)} results on {x} and {y}")  # fmt: skip
-    st.caption("Orange: nothing without a flag is better in both. Whiskers: 95 % intervals, so "
-               "neighbours on the line may not differ.")  # fmt: skip
+    st.altair_chart(
+        charts.pareto(rows, x, y, (up[x], up[y])),
+        key="pareto",
+        alt=f"{len(rows)} results on {x} and {y}",
+    )
+    st.caption(
+        "Orange: nothing without a flag is better in both. Whiskers: 95 % intervals, so "
+        "neighbours on the line may not differ."
+    )
 
 
 main()

@@ -12,8 +12,11 @@ from harness.views import regressions
 from harness.views.shelf import Held
 
 COLOURS = {"pass": "green", "fail": "red", "under-powered": "yellow"}
-ICONS = {"pass": ":material/check:", "fail": ":material/close:",
-         "under-powered": ":material/question_mark:"}  # fmt: skip
+ICONS = {
+    "pass": ":material/check:",
+    "fail": ":material/close:",
+    "under-powered": ":material/question_mark:",
+}
 
 
 def main() -> None:
@@ -24,8 +27,11 @@ def main() -> None:
     names = [each.baseline.name.removeprefix("baselines/") for each in watched]
     name = st.selectbox("Baseline", names, key="baseline", bind="query-params")
     chosen = watched[names.index(name)]
-    candidates = [each for each in house.shelf().held() if each.result is not None
-                  and each.file.parent.name == chosen.baseline.file.parent.name]  # fmt: skip
+    candidates = [
+        each
+        for each in house.shelf().held()
+        if each.result is not None and each.file.parent.name == chosen.baseline.file.parent.name
+    ]
     if chosen.baseline.result is None:
         st.error(house.words(chosen.baseline.problem))
         return
@@ -51,16 +57,22 @@ def verdict(candidate: Held, baseline: Held) -> None:
     for remark in found.remarks:
         st.caption(house.words(remark))
     st.dataframe(
-        pd.DataFrame(found.checks), hide_index=True, alt=found.headline,
-        column_config={"p": st.column_config.NumberColumn(format="%.3f"),
-                       "margin": st.column_config.NumberColumn(format="%.3g")},
-    )  # fmt: skip
+        pd.DataFrame(found.checks),
+        hide_index=True,
+        alt=found.headline,
+        column_config={
+            "p": st.column_config.NumberColumn(format="%.3f"),
+            "margin": st.column_config.NumberColumn(format="%.3g"),
+        },
+    )
     decide(candidate)
     st.subheader("What lost most")
     if found.worst:
         labels = ["baseline", "candidate"]
-        components.duel(key="worst", data={"pairs": list(found.worst), "labels": labels, "at": 0,
-                                           "mode": "slider"})  # fmt: skip
+        components.duel(
+            key="worst",
+            data={"pairs": list(found.worst), "labels": labels, "at": 0, "mode": "slider"},
+        )
     else:
         st.text("no image lost in a metric of images")
 
@@ -75,10 +87,13 @@ def decide(candidate: Held) -> None:
         note = st.text_input("Why", key="note", max_chars=400)
         with st.container(horizontal=True):
             accepted = st.form_submit_button(
-                "Accept", type="primary",
-                help=house.words(f"{candidate.recipe} becomes its own baseline, a file below "
-                                 "baselines/ that is to be committed."),
-            )  # fmt: skip
+                "Accept",
+                type="primary",
+                help=house.words(
+                    f"{candidate.recipe} becomes its own baseline, a file below "
+                    "baselines/ that is to be committed."
+                ),
+            )
             kept = st.form_submit_button("Keep", help="Every baseline stays, with a note.")
     if accepted:
         file = verdicts.accept(str(candidate.file), None, house.place(), note=note)

@@ -54,12 +54,16 @@ def head(result: Result) -> None:
 
 def scores(one: Held, result: Result) -> None:
     rows = [
-        {"metric": f"{each.metric} {'↑' if each.higher_is_better else '↓'}", "family": each.family,
-         "value": cell(each), "N": each.n,
-         "the bare base": f"{each.base.value:.4g}" if each.base else "–",
-         "notes": "; ".join(each.notes)}
+        {
+            "metric": f"{each.metric} {'↑' if each.higher_is_better else '↓'}",
+            "family": each.family,
+            "value": cell(each),
+            "N": each.n,
+            "the bare base": f"{each.base.value:.4g}" if each.base else "–",
+            "notes": "; ".join(each.notes),
+        }
         for each in result.scores
-    ]  # fmt: skip
+    ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"scores of {one.recipe}")
     scope = "any training of the recipe" if result.interval == "recipe" else "this file"
     st.caption(house.words(f"Signature {result.signature}. Intervals hold for {scope}."))

@@ -41,9 +41,10 @@ def lines(sweep: Sweep) -> None:
     across = st.columns(2)
     for number, metric in enumerate(shown):
         across[number % 2].altair_chart(
-            charts.sweep(rows, metric, sweep.over), key=f"sweep-{metric}",
+            charts.sweep(rows, metric, sweep.over),
+            key=f"sweep-{metric}",
             alt=f"{metric} of {sweep.recipe} over {sweep.over}",
-        )  # fmt: skip
+        )
 
 
 def strip(sweep: Sweep) -> None:
@@ -55,8 +56,9 @@ def strip(sweep: Sweep) -> None:
         return
     across = st.columns([3, 1])
     prompt = across[0].selectbox("Prompt", found.prompts, key="prompt", bind="query-params")
-    seed = across[1].selectbox("Seed", [str(each) for each in found.seeds], key="seed",
-                               bind="query-params")  # fmt: skip
+    seed = across[1].selectbox(
+        "Seed", [str(each) for each in found.seeds], key="seed", bind="query-params"
+    )
     one = grids.Subjects(found.held, (prompt,), (int(seed),))
     sheet = grids.grid(house.shelf(), one, Layout())
     sheet["columns"] = [{"head": f"{at:g}", "text": ""} for at in sweep.points]

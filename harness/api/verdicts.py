@@ -106,12 +106,16 @@ def gate(
     `name` may also be a result's file, which is then judged as it is.
     """
     if not baseline.is_file():
-        raise UsageError(f"there is no baseline {baseline}",
-                         hint=f"`harness gate {name} --accept` writes one")  # fmt: skip
+        raise UsageError(
+            f"there is no baseline {baseline}", hint=f"`harness gate {name} --accept` writes one"
+        )
     chosen = policy.DEFAULT if rules is None else policy.load(rules)
     benchmark = read_result(baseline).benchmark
-    file = Path(name) if name.endswith(".json") else (
-        work.run([name], benchmark, place, replicates)[0].path)  # fmt: skip
+    file = (
+        Path(name)
+        if name.endswith(".json")
+        else (work.run([name], benchmark, place, replicates)[0].path)
+    )
     found = hold(file, baseline, place, chosen)
     _remember(file, found.gate.verdict, place.reports)
     return found
@@ -159,8 +163,10 @@ def find_baseline(name: str, reports: Path) -> Path:
     files = sorted((reports / BASELINES).glob(f"*/{name}.json"))
     if len(files) != 1:
         known = ", ".join(str(file) for file in files) or "none"
-        raise UsageError(f"{name} names {len(files)} baselines in {reports / BASELINES}: {known}",
-                         hint="give the file")  # fmt: skip
+        raise UsageError(
+            f"{name} names {len(files)} baselines in {reports / BASELINES}: {known}",
+            hint="give the file",
+        )
     return files[0]
 
 
@@ -168,8 +174,11 @@ def accept(
     name: str, benchmark: str | None, place: Place, replicates: int = 1, note: str = ""
 ) -> Path:
     """Run a recipe and write its result as the baseline that later ones are held to."""
-    file = Path(name) if name.endswith(".json") else (
-        work.run([name], benchmark, place, replicates)[0].path)  # fmt: skip
+    file = (
+        Path(name)
+        if name.endswith(".json")
+        else (work.run([name], benchmark, place, replicates)[0].path)
+    )
     result = read_result(file)
     target = below(place.reports / BASELINES, result.benchmark, f"{result.recipe}.json")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -222,9 +231,7 @@ def _run_all(plans: Sequence[RunPlan], settings: Settings, name: str) -> list[Co
     ]
 
 
-def recall(
-    name: str, benchmark: str | None, reports: Path
-) -> tuple[list[Event], list[Step]]:  # fmt: skip
+def recall(name: str, benchmark: str | None, reports: Path) -> tuple[list[Event], list[Step]]:
     """Return a recipe's history, and where its values stepped."""
     chosen = benchmark or work.default_benchmark(recipes.load(name))
     events = history.read(history.place_of(reports, chosen, name))

@@ -70,14 +70,23 @@ if TYPE_CHECKING:
     from harness.delivery.export.write import Exported
     from harness.delivery.statistics import Statistics
 
-DEMO = ("pocket-base", "pocket-ninja", "pocket-ninja-short", "pocket-ninja-overfit",
-        "pocket-ninja-broken")  # fmt: skip
+DEMO = (
+    "pocket-base",
+    "pocket-ninja",
+    "pocket-ninja-short",
+    "pocket-ninja-overfit",
+    "pocket-ninja-broken",
+)
 DEFAULT_BENCHMARK = "pocket-v1"
 NARUTO = "lambdalabs/naruto-blip-captions"
 SCHEMAS: dict[str, type[Page]] = {
-    "recipe.v1": Recipe, "benchmark.v1": Benchmark, "suite.v1": PromptSuite, "result.v1": Result,
-    "policy.v1": Policy, "curation.v1": Curation,
-}  # fmt: skip
+    "recipe.v1": Recipe,
+    "benchmark.v1": Benchmark,
+    "suite.v1": PromptSuite,
+    "result.v1": Result,
+    "policy.v1": Policy,
+    "curation.v1": Curation,
+}
 
 
 def default_benchmark(recipe: Recipe) -> str:
@@ -135,9 +144,13 @@ def _replicates(recipe: Recipe, count: int) -> list[Recipe]:
 
 
 def plan_all(
-    names: Sequence[str], benchmark: str | None, store: Path, card: str | None = None,
-    nodes: Sequence[int] = (), pictures: int | None = None,
-) -> list[Planned]:  # fmt: skip
+    names: Sequence[str],
+    benchmark: str | None,
+    store: Path,
+    card: str | None = None,
+    nodes: Sequence[int] = (),
+    pictures: int | None = None,
+) -> list[Planned]:
     """Return every plan beside the store, with what it takes on the card named, or on several."""
     house, chosen = Store(store), None if card is None else card_named(card)
     found = []
@@ -167,9 +180,13 @@ def _ahead(
 
 
 def run(
-    names: Sequence[str], benchmark: str | None, place: Place, replicates: int = 1, *,
+    names: Sequence[str],
+    benchmark: str | None,
+    place: Place,
+    replicates: int = 1,
+    *,
     anyway: bool = False,
-) -> list[Outcome]:  # fmt: skip
+) -> list[Outcome]:
     """Make what is missing for every recipe and write one result file each.
 
     What cannot fit into the GPU it would run on is refused before any work, unless `anyway`.
@@ -258,8 +275,11 @@ def sweep_over(
 
     recipe = recipes.load(name)
     judgement = benchmarks.load(benchmark or default_benchmark(recipe))
-    plans = (at_strengths(recipe, judgement, strengths or STRENGTHS) if kind == "strength"
-             else at_checkpoints(recipe, judgement))  # fmt: skip
+    plans = (
+        at_strengths(recipe, judgement, strengths or STRENGTHS)
+        if kind == "strength"
+        else at_checkpoints(recipe, judgement)
+    )
     settings, points = place.settings(), []
     for at, each in plans:
         outcome = execute(each, settings, f"sweeps/{recipe.name}")
@@ -290,8 +310,10 @@ def _lacks(train: Train, device: str) -> Iterator[str]:
     """Yield what the page asks for and this machine does not have."""
     optimizer = train.optimizer
     if optimizer.needs_cuda and device == "cpu":
-        yield (f"optimizer {optimizer.use} needs CUDA (adamw does without; "
-               "`harness rehearse` takes it for you)")  # fmt: skip
+        yield (
+            f"optimizer {optimizer.use} needs CUDA (adamw does without; "
+            "`harness rehearse` takes it for you)"
+        )
     elif optimizer.needs_cuda and find_spec("bitsandbytes") is None:
         yield f"optimizer {optimizer.use} needs bitsandbytes: pip install bitsandbytes"
     if train.tracker is not None and find_spec(train.tracker) is None:
@@ -335,9 +357,11 @@ def score_images(
 def score_adapter(file: Path, base: str, benchmark: str | None, name: str, place: Place) -> Outcome:
     """Judge a LoRA file that was trained elsewhere."""
     recipe = Recipe(
-        name=_named(name), summary=f"The adapter {file.name}, trained elsewhere.",
-        base=Base(model=base), load=Load(adapter=str(file)),
-    )  # fmt: skip
+        name=_named(name),
+        summary=f"The adapter {file.name}, trained elsewhere.",
+        base=Base(model=base),
+        load=Load(adapter=str(file)),
+    )
     judgement = benchmarks.load(benchmark or default_benchmark(recipe))
     return execute(plan(recipe, judgement), place.settings())
 
@@ -352,9 +376,15 @@ def _named(name: str) -> str:
 
 
 def export(
-    result: Path, form: str, out: Path, store: Path, strip_metadata: bool = False,
-    push: str | None = None, public: bool = False, hub: Hub | None = None,
-) -> Exported:  # fmt: skip
+    result: Path,
+    form: str,
+    out: Path,
+    store: Path,
+    strip_metadata: bool = False,
+    push: str | None = None,
+    public: bool = False,
+    hub: Hub | None = None,
+) -> Exported:
     """Write the adapter that a result judged as others read it; push it only where asked."""
     from harness.delivery.export.write import Order
     from harness.delivery.export.write import export as write

@@ -24,10 +24,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 app = typer.Typer(
-    name="harness", no_args_is_help=True, add_completion=False, rich_markup_mode=None,
-    pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
+    name="harness",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Know whether a style LoRA is any good: train, sample, score, compare.",
-)  # fmt: skip
+)
 
 # Every command takes the common flags, so that a script may give them everywhere.
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, nothing else.")]
@@ -96,9 +100,12 @@ def show(document: Any) -> None:
 
 
 def place_of(
-    store: Path | None, reports: Path = REPORTS, device: Device = Device.auto,
-    executor: str = "local", processes: int | None = None,
-) -> Place:  # fmt: skip
+    store: Path | None,
+    reports: Path = REPORTS,
+    device: Device = Device.auto,
+    executor: str = "local",
+    processes: int | None = None,
+) -> Place:
     from harness.api import Place, default_store
 
     chosen = store or default_store()
@@ -124,8 +131,12 @@ def write_page(
         if (card := api.read_card(place.reports, board.benchmark)) is not None
     }
     text = html(
-        boards, lambda result, step: api.folder_of(result, step, place.store), title, seed_limit,
-        cards, parts,
-    )  # fmt: skip
+        boards,
+        lambda result, step: api.folder_of(result, step, place.store),
+        title,
+        seed_limit,
+        cards,
+        parts,
+    )
     write_text(file, text)
     print(f"wrote {file}", file=sys.stderr)

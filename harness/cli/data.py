@@ -41,8 +41,14 @@ def curate(
     made = make(order, curation_page, heard=_Progress())
     print(f"took {made.chosen}", file=sys.stderr)
     if as_json:
-        return show({"path": str(made.folder), "reused": made.reused, "chosen": made.chosen,
-                     **made.document})  # fmt: skip
+        return show(
+            {
+                "path": str(made.folder),
+                "reused": made.reused,
+                "chosen": made.chosen,
+                **made.document,
+            }
+        )
     print_curated(made, console())
 
 

@@ -70,8 +70,13 @@ def check(
     count, problems = api.check(files or [])
     cautions = api.cautions(files or [])
     if as_json:
-        show({"ok": not problems, "problems": [vars(problem) for problem in problems],
-              "warnings": [vars(caution) for caution in cautions]})  # fmt: skip
+        show(
+            {
+                "ok": not problems,
+                "problems": [vars(problem) for problem in problems],
+                "warnings": [vars(caution) for caution in cautions],
+            }
+        )
     for caution in cautions:
         print(f"warning: {caution}", file=sys.stderr)
     for problem in problems:

@@ -86,8 +86,14 @@ def report(
         place = place_of(store, reports)
         write_page(html, board.boards([read]), place, read.recipe, seed_limit=100, parts=parts)
     if as_json:
-        show({"recipe": read.recipe, "benchmark": read.benchmark, "path": html and str(html),
-              "groups": [asdict(part) for part in parts]})  # fmt: skip
+        show(
+            {
+                "recipe": read.recipe,
+                "benchmark": read.benchmark,
+                "path": html and str(html),
+                "groups": [asdict(part) for part in parts],
+            }
+        )
     elif html is None:
         console().print(result_text(read), markup=False, highlight=False)
         if parts:

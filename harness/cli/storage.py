@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from harness.pipeline.store.remote import Moved
 
 store_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None,
+    no_args_is_help=True,
+    rich_markup_mode=None,
     help="Send artifacts and results to an object store or another folder, and fetch them.",
-)  # fmt: skip
+)
 app.add_typer(store_app, name="store")
 Url = Annotated[str, typer.Argument(help="Such as s3://bucket/folder, or a folder.")]
 

@@ -64,8 +64,12 @@ def doctor(
 
     findings = api.doctor(place_of(store))
     if as_json:
-        show({"ok": all(each.ok for each in findings if each.needed),
-               "findings": [vars(each) for each in findings]})  # fmt: skip
+        show(
+            {
+                "ok": all(each.ok for each in findings if each.needed),
+                "findings": [vars(each) for each in findings],
+            }
+        )
     else:
         for each in findings:
             mark = "ok     " if each.ok else "MISSING" if each.needed else "without"

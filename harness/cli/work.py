@@ -100,9 +100,10 @@ def demo(
     place = place_of(store, reports, device)
     outcomes = api.run(api.DEMO, api.DEFAULT_BENCHMARK, place)
     found = [
-        each for each in api.leaderboard(reports, api.DEFAULT_BENCHMARK)
+        each
+        for each in api.leaderboard(reports, api.DEFAULT_BENCHMARK)
         if any(each.signature == outcome.result.signature for outcome in outcomes)
-    ]  # fmt: skip
+    ]
     write_page(html, found, place, "The pocket leaderboard")
     if as_json:
         return show(board_document(found[0]))

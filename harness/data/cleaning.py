@@ -17,10 +17,21 @@ SPACES = (
 )
 """What Python strips."""
 SIGNATURES = (
-    "artist name", "artist logo", "signature", "dated", "watermark", "sample watermark",
-    "twitter username", "pixiv username", "instagram username", "patreon username",
-    "patreon logo", "username", "web address", "character signature",
-)  # fmt: skip
+    "artist name",
+    "artist logo",
+    "signature",
+    "dated",
+    "watermark",
+    "sample watermark",
+    "twitter username",
+    "pixiv username",
+    "instagram username",
+    "patreon username",
+    "patreon logo",
+    "username",
+    "web address",
+    "character signature",
+)
 """Tags that speak of what is written on a picture and not of what it shows."""
 Pattern = tuple[str, str]
 """What is looked for, and what stands in its place."""
@@ -32,11 +43,13 @@ PATTERNS: dict[Cleaning, tuple[Pattern, ...]] = {
         ("(pixiv|twitter|patreon)( id)?[: #]+[0-9]+", ""),
     ),
     "control": (
-        ("[\\x00-\\x08\\x0e-\\x1b\\x7f-\\x84\\x86-\\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]",
-         ""),
+        (
+            "[\\x00-\\x08\\x0e-\\x1b\\x7f-\\x84\\x86-\\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff]",
+            "",
+        ),
     ),
     "whitespace": ((f"[{SPACES}]+", " "),),
-}  # fmt: skip
+}
 ORDER: tuple[Cleaning, ...] = ("urls", "signatures", "control", "whitespace")
 
 

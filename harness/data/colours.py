@@ -11,9 +11,15 @@ from PIL import Image, ImageCms
 Show = Literal["white", "black"]
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 _KINDS = {
-    "1": "bilevel", "L": "grey", "CMYK": "cmyk", "LA": "grey-alpha", "La": "grey-alpha",
-    "RGBA": "rgba", "RGBa": "rgba", "PA": "palette-alpha",
-}  # fmt: skip
+    "1": "bilevel",
+    "L": "grey",
+    "CMYK": "cmyk",
+    "LA": "grey-alpha",
+    "La": "grey-alpha",
+    "RGBA": "rgba",
+    "RGBa": "rgba",
+    "PA": "palette-alpha",
+}
 _OPAQUE = ("grey", "bilevel", "cmyk", "16-bit", "palette", "other-colours")
 
 

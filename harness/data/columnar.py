@@ -63,9 +63,12 @@ class Count:
 
 
 def select(
-    tables: Sequence[Metadata], rules: Rules, dropped: Counter[str], limits: Limits | None = None,
+    tables: Sequence[Metadata],
+    rules: Rules,
+    dropped: Counter[str],
+    limits: Limits | None = None,
     heard: Heard | None = None,
-) -> Iterator[tuple[int, pa.RecordBatch]]:  # fmt: skip
+) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield the rows that pass, with their prompts, each batch with the number of its table.
 
     Tables count as one that follows the other; `dropped` counts the rows that do not pass by rule.
@@ -123,12 +126,16 @@ def _worded(batch: pa.RecordBatch, rules: Rules) -> pa.RecordBatch:
     known = {"row", "id", "text", "prompt", "tags"}
     prompts = [
         write_caption(
-            Line(each["id"], each["text"], tuple(each["tags"]),
-                 {name: fact for name, fact in each.items() if name not in known}),
+            Line(
+                each["id"],
+                each["text"],
+                tuple(each["tags"]),
+                {name: fact for name, fact in each.items() if name not in known},
+            ),
             rules.caption,
         )
         for each in batch.to_pylist()
-    ]  # fmt: skip
+    ]
     place = batch.schema.get_field_index("prompt")
     return batch.set_column(place, "prompt", pa.array(prompts, pa.string()))
 
@@ -217,9 +224,12 @@ def engine(limits: Limits) -> Iterator[Engine]:
         ) from None
     with TemporaryDirectory(prefix="harness-", dir=limits.scratch) as scratch:
         settings: dict[str, Any] = {
-            "threads": limits.threads, "memory_limit": limits.memory, "temp_directory": scratch,
-            "preserve_insertion_order": True, "autoinstall_known_extensions": False,
+            "threads": limits.threads,
+            "memory_limit": limits.memory,
+            "temp_directory": scratch,
+            "preserve_insertion_order": True,
+            "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-        }  # fmt: skip
+        }
         with duckdb.connect(config=settings) as running:
             yield running

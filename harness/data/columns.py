@@ -80,8 +80,11 @@ def metadata_of(source: SourceSpec) -> Metadata:
     facts = {name: name for name in first.schema.names if name not in tables.OWN}
     told_apart(first.schema.names, first.schema.names, f"the source {source.use}")
     begun = [chain([first], rows)]
-    return Metadata(first.schema, Meaning(facts=facts),
-                    batches=lambda: begun.pop() if begun else tables.tables(source))  # fmt: skip
+    return Metadata(
+        first.schema,
+        Meaning(facts=facts),
+        batches=lambda: begun.pop() if begun else tables.tables(source),
+    )
 
 
 def parquet(files: tuple[Path, ...], meaning: Meaning) -> Metadata:
@@ -104,8 +107,11 @@ def _shared(files: Sequence[Path], used: Sequence[str]) -> pa.Schema:
         schema = opened(file).schema_arrow
         for column in ("file_index", "file_row_number"):
             if column in schema.names:
-                raise UsageError(f"has a column {column!r}, which the engine calls its own",
-                                 where=str(file), hint="rename the column")  # fmt: skip
+                raise UsageError(
+                    f"has a column {column!r}, which the engine calls its own",
+                    where=str(file),
+                    hint="rename the column",
+                )
         require(used, schema.names, str(file))
         told_apart(used, schema.names, str(file))
         for name in used:
@@ -124,8 +130,9 @@ def _fitting(name: str, one: pa.DataType | None, other: pa.DataType, file: Path)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         raise UsageError(
             f"holds {kind} in the column {name!r}, where a file before it holds {one}",
-            where=str(file), hint="write all files alike",
-        ) from None  # fmt: skip
+            where=str(file),
+            hint="write all files alike",
+        ) from None
 
 
 def told_apart(used: Sequence[str], there: Sequence[str], where: str) -> None:
@@ -135,8 +142,11 @@ def told_apart(used: Sequence[str], there: Sequence[str], where: str) -> None:
             (each for each in there if each != name and each.lower() == name.lower()), None
         )
         if other is not None:
-            raise UsageError(f"has the columns {name!r} and {other!r}, which are one to the engine",
-                             where=where, hint="rename one of them")  # fmt: skip
+            raise UsageError(
+                f"has the columns {name!r} and {other!r}, which are one to the engine",
+                where=where,
+                hint="rename one of them",
+            )
 
 
 def kind_of(kind: pa.DataType) -> Kind:

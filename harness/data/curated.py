@@ -47,9 +47,13 @@ def sources_of(data: Data) -> list[SourceSpec]:
 
 
 def write(
-    data: Data, resolution: int, buckets: Buckets | None, folder: Path, limits: Limits,
+    data: Data,
+    resolution: int,
+    buckets: Buckets | None,
+    folder: Path,
+    limits: Limits,
     heard: Heard | None = None,
-) -> Written:  # fmt: skip
+) -> Written:
     """Write the rows that a data section keeps, in order, as `curated.parquet`."""
     rules = Rules(data.part, data.curate, data.caption, data.recaption)
     fits = shapes(buckets, resolution) if buckets else [(resolution, resolution)]
@@ -98,9 +102,15 @@ def _require_hashes(tables: Sequence[Metadata], data: Data) -> None:
 
 
 def _written(
-    tables: Sequence[Metadata], rules: Rules, files: Sequence[Path], fits: list[Shape],
-    dropped: Counter[str], limits: Limits, heard: Heard | None, first: int,
-) -> list[int]:  # fmt: skip
+    tables: Sequence[Metadata],
+    rules: Rules,
+    files: Sequence[Path],
+    fits: list[Shape],
+    dropped: Counter[str],
+    limits: Limits,
+    heard: Heard | None,
+    first: int,
+) -> list[int]:
     """Write the kept rows of each table, numbered from `first`, to its file; count them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -134,8 +144,11 @@ def _written(
 def _repeated(rows: pa.Table) -> list[str]:
     """Return the columns whose values return often; words rarely do, and looking costs time."""
     single = {"id", "text", "prompt", "row", "phash", "aesthetic"}
-    return [f"{name}.list.element" if name == "tags" else name
-            for name in rows.column_names if name not in single]  # fmt: skip
+    return [
+        f"{name}.list.element" if name == "tags" else name
+        for name in rows.column_names
+        if name not in single
+    ]
 
 
 def _bucketed(batch: pa.RecordBatch, fits: list[Shape], source: int) -> pa.RecordBatch:
@@ -184,8 +197,9 @@ def _thin(file: Path, number: int, wanted: int) -> None:
     import pyarrow.parquet as pq
 
     rows = pq.read_table(file)
-    pq.write_table(rows.take(drawn(rows["id"].to_pylist(), number, wanted)), file,
-                   compression="zstd")  # fmt: skip
+    pq.write_table(
+        rows.take(drawn(rows["id"].to_pylist(), number, wanted)), file, compression="zstd"
+    )
 
 
 def _join(files: list[Path], out: Path) -> None:

@@ -20,9 +20,19 @@ from harness.errors import ScoringError
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _BROKEN = (
-    OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, AttributeError,
-    OverflowError, RecursionError, struct.error, Image.DecompressionBombError,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 """What Pillow and json raise where a file's bytes are not what they claim to be."""
 _LARGEST_CHUNK = 4 << 20
 _LONGEST_PROMPT = 10_000

@@ -10,9 +10,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.fingerprint import digest, digest_input
 
-IMAGES = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
-)  # fmt: skip
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 MOST = 100_000
 """Names that braces may spell out."""
 _BRACES = re.compile(r"\{([^{}]*)\}")

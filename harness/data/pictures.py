@@ -36,9 +36,11 @@ class Example:
 
 
 def examples(
-    rows: Iterable[dict[str, Any]], sources: list[SourceSpec], rules: Reading,
+    rows: Iterable[dict[str, Any]],
+    sources: list[SourceSpec],
+    rules: Reading,
     dropped: Counter[str],
-) -> Iterator[Example]:  # fmt: skip
+) -> Iterator[Example]:
     """Yield the rows, which stand in the order of the sources, with their pictures.
 
     `dropped` counts those that cannot be read, by kind. Duplicates are told by the rules of
@@ -90,9 +92,10 @@ def _shards(found: Iterable[Example], folder: Path) -> int:
                 shard = tarfile.open(name, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
             assert shard is not None
             for ending, content in (
-                ("png", png(each.image)), ("txt", each.row["prompt"].encode()),
+                ("png", png(each.image)),
+                ("txt", each.row["prompt"].encode()),
                 ("json", json.dumps(_plain(each.row), ensure_ascii=False).encode()),
-            ):  # fmt: skip
+            ):
                 member = tarfile.TarInfo(f"{count - 1:08d}.{ending}")
                 member.size = len(content)
                 shard.addfile(member, io.BytesIO(content))
@@ -131,8 +134,10 @@ def png(image: Image.Image) -> bytes:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row as JSON can say it: what is no finite number is unknown."""
-    plain = {name: None if isinstance(value, float) and not math.isfinite(value) else value
-             for name, value in row.items()}  # fmt: skip
+    plain = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
     return json.loads(json.dumps(plain, default=str))  # type: ignore[no-any-return]
 
 

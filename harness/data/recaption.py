@@ -30,8 +30,11 @@ def check(spec: Recaption) -> None:
     told_apart((spec.id, spec.text), schema.names, spec.file)
     kind = schema.field(spec.text).type
     if kind_of(kind) != "text" and not pa.types.is_null(kind):
-        raise UsageError(f"holds {kind} in {spec.text!r}, and no text", where=spec.file,
-                         hint="name another column in data.recaption.text")  # fmt: skip
+        raise UsageError(
+            f"holds {kind} in {spec.text!r}, and no text",
+            where=spec.file,
+            hint="name another column in data.recaption.text",
+        )
 
 
 def read(spec: Recaption) -> dict[str, str]:

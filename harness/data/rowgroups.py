@@ -20,8 +20,11 @@ def opened(file: Path) -> pq.ParquetFile:
         return pq.ParquetFile(file, memory_map=True)
     except (pa.ArrowInvalid, OSError) as error:
         what = str(error).splitlines()[0]
-        raise UsageError(f"is no Parquet file that can be read: {what}", where=str(file),
-                         hint="write or fetch it again") from error  # fmt: skip
+        raise UsageError(
+            f"is no Parquet file that can be read: {what}",
+            where=str(file),
+            hint="write or fetch it again",
+        ) from error
 
 
 def count(files: Sequence[Path]) -> int:
@@ -65,9 +68,11 @@ def _holds_bytes(whole: pq.ParquetFile, column: str) -> bool:
     """Return whether a struct's bytes are all there, by the statistics of its row groups."""
     groups = [whole.metadata.row_group(at) for at in range(whole.metadata.num_row_groups)]
     chunks = [
-        group.column(at) for group in groups for at in range(group.num_columns)
+        group.column(at)
+        for group in groups
+        for at in range(group.num_columns)
         if group.column(at).path_in_schema == column
-    ]  # fmt: skip
+    ]
     return bool(chunks) and all(
         chunk.statistics is None or chunk.statistics.null_count == 0 for chunk in chunks
     )

@@ -44,6 +44,9 @@ def require_utf8(name: str, where: str) -> str:
         name.encode()
     except UnicodeEncodeError:
         shown = name.encode("utf-8", "surrogateescape").decode("ascii", "backslashreplace")
-        raise UsageError(f"holds a file whose name is not UTF-8: {shown}", where=where,
-                         hint="rename it, as with convmv") from None  # fmt: skip
+        raise UsageError(
+            f"holds a file whose name is not UTF-8: {shown}",
+            where=where,
+            hint="rename it, as with convmv",
+        ) from None
     return name

@@ -38,9 +38,12 @@ def conditions(table: Metadata, rules: Rules) -> list[Condition]:
     """Return the rules that look at one row alone, in the order in which they are asked."""
     curate = rules.curate
     return [
-        *_part(rules.part), *_sides(table, curate), *_facts(table, curate),
-        *_tags(table.tags(), curate.tags or TagRules()), *_lots(curate),
-    ]  # fmt: skip
+        *_part(rules.part),
+        *_sides(table, curate),
+        *_facts(table, curate),
+        *_tags(table.tags(), curate.tags or TagRules()),
+        *_lots(curate),
+    ]
 
 
 def query(table: Metadata, rules: Rules, source: str) -> str:
@@ -50,11 +53,12 @@ def query(table: Metadata, rules: Rules, source: str) -> str:
     """
     caption = rules.caption
     kept = {
-        "id": "id", "text": "text",
+        "id": "id",
+        "text": "text",
         "prompt": "NULL::VARCHAR" if varies(caption) else _prompt(table, caption),
         "tags": "tags",
         **{columns.written(name): table.fact(name)[0] for name in table.meaning.facts},
-    }  # fmt: skip
+    }
     shown = "".join(
         f", CASE WHEN rule = 0 THEN {sql} END AS {columns.quoted(name)}"
         for name, sql in kept.items()
@@ -256,8 +260,9 @@ def _reached(bound: Bound, number: str) -> str:
 def _rating(words: dict[str, str], rating: str) -> str:
     if not words:
         return "''"
-    cases = "".join(f" WHEN {literal(each)} THEN {literal(says)}" for each, says in words.items()
-                    if each)  # fmt: skip
+    cases = "".join(
+        f" WHEN {literal(each)} THEN {literal(says)}" for each, says in words.items() if each
+    )
     return f"CASE {rating}{cases} END" if cases else "''"
 
 

@@ -27,8 +27,11 @@ def rows(shard: Path) -> Iterator[tuple[str, Members]]:
     """Yield each row's name and members, by what they are."""
     try:
         with tarfile.open(shard, "r:") as tar:
-            named = ((found.groups(), each) for each in tar
-                     if each.isfile() and (found := _NAME.fullmatch(each.name)))  # fmt: skip
+            named = (
+                (found.groups(), each)
+                for each in tar
+                if each.isfile() and (found := _NAME.fullmatch(each.name))
+            )
             for key, row in groupby(named, key=lambda pair: pair[0][0]):
                 require_utf8(key, str(shard))
                 members = {kind.lower(): each for (_, kind), each in row}
@@ -36,8 +39,11 @@ def rows(shard: Path) -> Iterator[tuple[str, Members]]:
                     yield key, members
             _require_end(shard, tar.offset)
     except tarfile.TarError as error:
-        raise UsageError(f"is no plain tar file that can be read: {error}", where=str(shard),
-                         hint="fetch it again, or unpack .tar.gz to .tar") from error  # fmt: skip
+        raise UsageError(
+            f"is no plain tar file that can be read: {error}",
+            where=str(shard),
+            hint="fetch it again, or unpack .tar.gz to .tar",
+        ) from error
 
 
 def _require_end(shard: Path, offset: int) -> None:

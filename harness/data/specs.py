@@ -54,10 +54,13 @@ class Folder(SourceSpec):
 
     def fingerprint(self) -> dict[str, Any]:
         wanted = IMAGES | {".txt", ".jsonl"}
-        content = digest([
-            [name, digest_input(file)] for name, file in self.files()
-            if file.suffix.lower() in wanted or file.name in METADATA
-        ])  # fmt: skip
+        content = digest(
+            [
+                [name, digest_input(file)]
+                for name, file in self.files()
+                if file.suffix.lower() in wanted or file.name in METADATA
+            ]
+        )
         return {"use": self.use, "version": self.version, "content": content}
 
     def size(self) -> int | None:
@@ -77,8 +80,9 @@ class Folder(SourceSpec):
             found += [Path(folder, name) for name in names if not name.startswith(".")]
         return sorted(
             (require_utf8(file.relative_to(self.path).as_posix(), self.path), file)
-            for file in found if file.is_file()
-        )  # fmt: skip
+            for file in found
+            if file.is_file()
+        )
 
     def card(self) -> Path | None:
         return Path(self.path, CARD)

@@ -11,8 +11,15 @@ from harness.data.columns import literal
 
 TAGS, PROMPTS = 40, 24
 """How many tags are counted, and how many prompts shown."""
-ASPECTS = ((0.5, "< 0.5"), (0.7, "0.5 – 0.7"), (0.9, "0.7 – 0.9"), (1.1, "0.9 – 1.1"),
-           (1.4, "1.1 – 1.4"), (2.0, "1.4 – 2"), (float("inf"), "> 2"))  # fmt: skip
+ASPECTS = (
+    (0.5, "< 0.5"),
+    (0.7, "0.5 – 0.7"),
+    (0.9, "0.7 – 0.9"),
+    (1.1, "0.9 – 1.1"),
+    (1.4, "1.1 – 1.4"),
+    (2.0, "1.4 – 2"),
+    (float("inf"), "> 2"),
+)
 SIDES = (512, 768, 1024, 1280, 1536, 2048, 3072)
 Bars = list[tuple[str, int]]
 """What is counted, and how often it is there."""
@@ -64,16 +71,18 @@ def _words(column: str, rows: str) -> str:
 
 def _aspects(ask: Any, rows: str) -> Bars:
     shape = "TRY_CAST(width AS DOUBLE) / nullif(TRY_CAST(height AS DOUBLE), 0)"
-    cases = " ".join(f"WHEN {shape} < '{bound}'::DOUBLE THEN {at}"
-                     for at, (bound, _) in enumerate(ASPECTS))  # fmt: skip
+    cases = " ".join(
+        f"WHEN {shape} < '{bound}'::DOUBLE THEN {at}" for at, (bound, _) in enumerate(ASPECTS)
+    )
     return _filled(ask, f"CASE {cases} END", rows, [name for _, name in ASPECTS])
 
 
 def _sides(ask: Any, rows: str) -> Bars:
     side = "least(TRY_CAST(width AS DOUBLE), TRY_CAST(height AS DOUBLE))"
     known = "width IS NOT NULL AND height IS NOT NULL"
-    cases = " ".join(f"WHEN {known} AND {side} < {bound} THEN {at}"
-                     for at, bound in enumerate(SIDES))  # fmt: skip
+    cases = " ".join(
+        f"WHEN {known} AND {side} < {bound} THEN {at}" for at, bound in enumerate(SIDES)
+    )
     between = [f"{low} – {high - 1}" for low, high in pairwise(SIDES)]
     names = [f"< {SIDES[0]}", *between, f"{SIDES[-1]} and more"]
     return _filled(ask, f"CASE {cases} WHEN {known} THEN {len(SIDES)} END", rows, names)

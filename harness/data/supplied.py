@@ -147,9 +147,12 @@ def _told_apart(read: list[tuple[str, str, Inscription]]) -> list[SuppliedImage]
     again: list[SuppliedImage] = []
     for content, name, said in sorted(read, key=lambda each: each[0]):
         image = SuppliedImage(
-            file=name, prompt_id=_id(said.text), seed=said.seed or 0, text=said.text,
+            file=name,
+            prompt_id=_id(said.text),
+            seed=said.seed or 0,
+            text=said.text,
             content=content,
-        )  # fmt: skip
+        )
         place = (image.prompt_id, image.seed)
         if said.seed is None or place in taken:
             again.append(image)
@@ -179,8 +182,9 @@ def _numbered(entries: list[_Named], where: Path) -> list[tuple[str, str, int, s
             if each in taken:
                 raise UsageError(
                     f"{where} names {each if isinstance(each, str) else f'{text!r} seed {seed}'} "
-                    "twice", hint="each image counts once",
-                )  # fmt: skip
+                    "twice",
+                    hint="each image counts once",
+                )
             taken.add(each)
         numbered.append((name, prompt_id, seed, text))
     return numbered

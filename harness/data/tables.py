@@ -48,9 +48,7 @@ def told(pictures: Iterable[Picture]) -> Iterator[pa.RecordBatch]:
 
 
 def _packed(pictures: Sequence[Picture]) -> pa.RecordBatch:
-    facts = dict.fromkeys(
-        name for each in pictures for name in each.facts or {} if name not in OWN
-    )  # fmt: skip
+    facts = dict.fromkeys(name for each in pictures for name in each.facts or {} if name not in OWN)
     columns = {
         "id": pa.array([each.id for each in pictures], _TYPES["id"]),
         "text": pa.array([each.text for each in pictures], _TYPES["text"]),
@@ -64,8 +62,9 @@ def _packed(pictures: Sequence[Picture]) -> pa.RecordBatch:
 
 def _column(values: Sequence[Any]) -> pa.Array:
     """Return the values as the one type they share, or as text."""
-    plain = [json.dumps(each, default=str) if isinstance(each, dict | list) else each
-             for each in values]  # fmt: skip
+    plain = [
+        json.dumps(each, default=str) if isinstance(each, dict | list) else each for each in values
+    ]
     try:
         return pa.array(plain)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):

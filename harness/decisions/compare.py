@@ -200,8 +200,10 @@ def _unlike(a: Result, b: Result, force: bool) -> tuple[str, ...]:
         return ()
     parts = unlike_parts(a.protocol, b.protocol) or ("signature",)
     if not force:
-        raise UsageError(f"{a.recipe} and {b.recipe} differ in {', '.join(parts)}",
-                         hint="judge both by one benchmark, or force it")  # fmt: skip
+        raise UsageError(
+            f"{a.recipe} and {b.recipe} differ in {', '.join(parts)}",
+            hint="judge both by one benchmark, or force it",
+        )
     return parts
 
 
@@ -219,9 +221,12 @@ def _finding(column: str, a: Contender, b: Contender, rules: Rules) -> Finding:
     either = one or other
     assert either is not None
     blank = Finding(
-        either.metric, either.family or column, either.higher_is_better,
-        one.value if one else None, other.value if other else None,
-    )  # fmt: skip
+        either.metric,
+        either.family or column,
+        either.higher_is_better,
+        one.value if one else None,
+        other.value if other else None,
+    )
     if one is None or one.value is None:
         return replace(blank, reason=f"A: {one.reason if one else 'has no such metric'}")
     if other is None or other.value is None:
@@ -241,14 +246,20 @@ def _exchanged(finding: Finding, one: View, other: View, draws: int) -> Finding:
     """Return the finding with the p of exchanging images of the same prompts and seeds."""
     (a, value_of), (b, _) = one(), other()
     at = {key: row for row, key in enumerate(zip(b.prompt_ids, b.seeds, strict=True))}
-    keys = [(row, at[key]) for row, key in enumerate(zip(a.prompt_ids, a.seeds, strict=True))
-            if key in at]  # fmt: skip
+    keys = [
+        (row, at[key])
+        for row, key in enumerate(zip(a.prompt_ids, a.seeds, strict=True))
+        if key in at
+    ]
     rows, others = np.array(keys, np.int64).reshape(-1, 2).T
     a, b = a.take(rows), b.take(others)
     p = paired.swap_p(
-        a.images, b.images, clusters(a.prompt_ids),
-        lambda images: value_of(replace(a, images=images)), draws,
-    )  # fmt: skip
+        a.images,
+        b.images,
+        clusters(a.prompt_ids),
+        lambda images: value_of(replace(a, images=images)),
+        draws,
+    )
     return replace(finding, p=p, method=f"{draws} exchanges of images within prompts")
 
 
@@ -302,13 +313,20 @@ def _measured(blank: Finding, pairing: Pairing, one: Score, other: Score, rules:
     groups = [rules.groups.get(prompt, ()) for prompt in pairing.prompts]
     tallies = paired.tallies(better, worse, groups)
     measured = replace(
-        blank, delta=found.value, low=found.low, high=found.high,
+        blank,
+        delta=found.value,
+        low=found.low,
+        high=found.high,
         p=paired.sign_flip(each) if is_exact else found.p,
-        mde=paired.detectable(found.error, found.freedom), margin=margin,
+        mde=paired.detectable(found.error, found.freedom),
+        margin=margin,
         needed=paired.prompts_needed(margin, float(each.std(ddof=1)), runs),
-        prompts=len(each), claim="recipe" if runs else "file", tally=tallies.pop(""),
-        groups=tallies, method=_method(pairing, is_exact, bool(runs)),
-    )  # fmt: skip
+        prompts=len(each),
+        claim="recipe" if runs else "file",
+        tally=tallies.pop(""),
+        groups=tallies,
+        method=_method(pairing, is_exact, bool(runs)),
+    )
     return _by_ratio(measured, a, b) if pairing.kind == "log-ratio" and not runs else measured
 
 
@@ -358,10 +376,14 @@ def _adjusted(found: Sequence[Sequence[Finding]]) -> list[tuple[Finding, ...]]:
     declared = [each for findings in found for each in findings if each.declared]
     adjusted = iter(paired.holm([each.p for each in declared if each.p is not None]))
     return [
-        tuple(_judged(each, next(adjusted) if each.declared else each.p)
-              if each.p is not None else each for each in findings)
+        tuple(
+            _judged(each, next(adjusted) if each.declared else each.p)
+            if each.p is not None
+            else each
+            for each in findings
+        )
         for findings in found
-    ]  # fmt: skip
+    ]
 
 
 def _judged(finding: Finding, p: float) -> Finding:
@@ -389,11 +411,18 @@ def _comparison(
     if bool(a.flags) != bool(b.flags):
         verdict, decisive = "worse" if a.flags else "better", None
     return Comparison(
-        a.result.recipe, b.result.recipe, a.result.signature, verdict,
+        a.result.recipe,
+        b.result.recipe,
+        a.result.signature,
+        verdict,
         decisive.metric if decisive else None,
         "recipe" if {each.claim for each in declared} == {"recipe"} else "file",
-        findings, a.flags, b.flags, bool(unlike), unlike,
-    )  # fmt: skip
+        findings,
+        a.flags,
+        b.flags,
+        bool(unlike),
+        unlike,
+    )
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:

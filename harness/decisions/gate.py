@@ -98,13 +98,18 @@ class Gate:
 
 
 def gate(
-    candidate: Contender, baseline: Contender, policy: Policy = DEFAULT,
-    noise: Noise | None = None, groups: Mapping[str, tuple[str, ...]] | None = None,
-) -> Gate:  # fmt: skip
+    candidate: Contender,
+    baseline: Contender,
+    policy: Policy = DEFAULT,
+    noise: Noise | None = None,
+    groups: Mapping[str, tuple[str, ...]] | None = None,
+) -> Gate:
     """Return what a policy says of a candidate; both must share a signature."""
     if noise is not None and noise.signature != baseline.result.signature:
-        raise UsageError("the noise was measured under another signature than the baseline's",
-                         hint="`harness calibrate` again")  # fmt: skip
+        raise UsageError(
+            "the noise was measured under another signature than the baseline's",
+            hint="`harness calibrate` again",
+        )
     rules, claim = rules_for(policy, noise, groups), claim_of(policy, noise)
     found = compare(candidate, baseline, rules)
     windows = {each.metric: each.window for each in policy.metrics if each.window is not None}
@@ -148,9 +153,13 @@ def rules_for(
 
 
 def _checks(
-    limits: Limits, found: Comparison, wide: Comparison, candidate: Contender, rules: Rules,
+    limits: Limits,
+    found: Comparison,
+    wide: Comparison,
+    candidate: Contender,
+    rules: Rules,
     rooms: Mapping[str, float | None],
-) -> list[Check]:  # fmt: skip
+) -> list[Check]:
     """Return what a metric's limits ask, without verdicts; `wide` has windows for margins."""
     finding, wider = (
         next(each for each in side.metrics if column_of(each.metric) == limits.metric)
@@ -181,28 +190,40 @@ def _no_worse(finding: Finding, source: Source, room: float) -> Check:
     least, most = (-end, None) if finding.higher_is_better else (None, end)
     is_harm = (finding.delta < 0) == finding.higher_is_better
     one_sided = finding.p / 2 if is_harm else 1 - finding.p / 2
-    return replace(_difference("non-inferiority", finding), least=least, most=most,
-                   source=source, p=one_sided)  # fmt: skip
+    return replace(
+        _difference("non-inferiority", finding), least=least, most=most, source=source, p=one_sided
+    )
 
 
 def _within(finding: Finding, window: float) -> Check:
     if finding.delta is None:
         return _unavailable("window", finding.metric, finding.reason)
-    return replace(_difference("window", finding), least=-window, most=window, source="policy",
-                   p=finding.p)  # fmt: skip
+    return replace(
+        _difference("window", finding), least=-window, most=window, source="policy", p=finding.p
+    )
 
 
 def _difference(kind: Kind, finding: Finding) -> Check:
     return Check(
-        kind, finding.metric, effect=finding.delta, low=finding.low, high=finding.high,
-        margin=finding.margin, prompts=finding.prompts, needed=finding.needed, claim=finding.claim,
-    )  # fmt: skip
+        kind,
+        finding.metric,
+        effect=finding.delta,
+        low=finding.low,
+        high=finding.high,
+        margin=finding.margin,
+        prompts=finding.prompts,
+        needed=finding.needed,
+        claim=finding.claim,
+    )
 
 
 def _bounded(
-    metric: str, candidate: Contender, least: float | None, most: float | None,
+    metric: str,
+    candidate: Contender,
+    least: float | None,
+    most: float | None,
     spread: float | None,
-) -> Check:  # fmt: skip
+) -> Check:
     """Return a check of the candidate's own interval, whose p is that of a normal of its reach."""
     score = candidate.score(column_of(metric))
     if score is None or score.value is None or score.low is None or score.high is None:
@@ -211,14 +232,22 @@ def _bounded(
     more = 0.0 if spread is None or is_recipe else REACH * spread
     below = float(np.hypot(score.value - score.low, more))
     above = float(np.hypot(score.high - score.value, more))
-    beyond, reach = ((least - score.value, above) if least is not None
-                     else (score.value - (most or 0.0), below))  # fmt: skip
+    beyond, reach = (
+        (least - score.value, above) if least is not None else (score.value - (most or 0.0), below)
+    )
     away = REACH * beyond / reach if reach > 0 else float(np.copysign(np.inf, beyond))
     return Check(
-        "bound", metric, effect=score.value, low=score.value - below, high=score.value + above,
-        least=least, most=most, source="policy", p=float(stats.norm.sf(away)),
+        "bound",
+        metric,
+        effect=score.value,
+        low=score.value - below,
+        high=score.value + above,
+        least=least,
+        most=most,
+        source="policy",
+        p=float(stats.norm.sf(away)),
         claim="recipe" if is_recipe or spread is not None else "file",
-    )  # fmt: skip
+    )
 
 
 def _unavailable(kind: Kind, metric: str, reason: str | None) -> Check:
@@ -283,8 +312,10 @@ def _images(candidate: Contender, allowed: int) -> Check:
 
 def _flags(candidate: Contender, baseline: Contender) -> Check:
     """Return a failure for a flag that the baseline does not carry in the same metric."""
-    flags, known = ({column_of(each.metric): each.flag for each in side.result.scores if each.flag}
-                    for side in (candidate, baseline))  # fmt: skip
+    flags, known = (
+        {column_of(each.metric): each.flag for each in side.result.scores if each.flag}
+        for side in (candidate, baseline)
+    )
     new = [f"{column} {flag}" for column, flag in flags.items() if column not in known]
     if new:
         return Check("flags", verdict="fail", reason="; ".join(new))
@@ -307,8 +338,14 @@ def _left_out(found: Comparison) -> tuple[str, ...]:
 def _advisory(checks: Sequence[Check], noise: Noise | None, claim: Claim) -> tuple[str, ...]:
     """Return why a gate is no more than advice."""
     usual = [check.metric for check in checks if check.source == "convention"]
-    reasons = [f"the margin of {', '.join(usual)} is a convention, half the spread between "
-               "prompts: `harness calibrate` measures one"] if usual else []  # fmt: skip
+    reasons = (
+        [
+            f"the margin of {', '.join(usual)} is a convention, half the spread between "
+            "prompts: `harness calibrate` measures one"
+        ]
+        if usual
+        else []
+    )
     compared = [check.metric for check in checks if check.metric and check.kind != "bound"]
     columns = dict.fromkeys(column_of(metric) for metric in compared)
     pairs = {column: noise.pairs(column, claim) if noise else 0 for column in columns}

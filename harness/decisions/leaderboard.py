@@ -105,9 +105,11 @@ def _board(
     rows = _ranked(ranked, ranked_by, beside)
     floors = {
         score.metric: score.value
-        for each in real if same_yardstick(each.protocol, ranked[0].protocol)
-        for score in each.scores if score.value is not None
-    }  # fmt: skip
+        for each in real
+        if same_yardstick(each.protocol, ranked[0].protocol)
+        for score in each.scores
+        if score.value is not None
+    }
     families = {name: score.family for name, score in scores.items()}
     return Board(benchmark, signature, tuple(scores), ranked_by, tuple(rows), floors, families)
 

@@ -155,8 +155,12 @@ def measured(
         for column in columns
     }
     known = {column: each for column, each in metrics.items() if each != MetricNoise()}
-    return Noise(benchmark=baseline.benchmark, recipe=baseline.recipe,
-                 signature=baseline.signature, metrics=known)  # fmt: skip
+    return Noise(
+        benchmark=baseline.benchmark,
+        recipe=baseline.recipe,
+        signature=baseline.signature,
+        metrics=known,
+    )
 
 
 def by_rank(contender: Contender) -> Contender:
@@ -182,8 +186,15 @@ def _spread(column: str, runs: Sequence[Contender], pairs: Sequence[Comparison])
     if len(values) < 2 or not found:
         return None
     alarms = float(np.mean([each.p is not None and each.p < ALPHA for each in found]))
-    reach = float(np.median([(each.high - each.low) / 2 for each in found
-                             if each.high is not None and each.low is not None]))  # fmt: skip
+    reach = float(
+        np.median(
+            [
+                (each.high - each.low) / 2
+                for each in found
+                if each.high is not None and each.low is not None
+            ]
+        )
+    )
     return Spread(runs=len(values), difference=of_difference(values), reach=reach, alarms=alarms)
 
 

@@ -46,12 +46,17 @@ def alone(judgement: Judgement) -> Judgement:
     """
     drawn = {"base", "bare", "bare-base", "captions"}
     kept = tuple(
-        metric for metric in judgement.metrics
+        metric
+        for metric in judgement.metrics
         if metric.judges == "sample" and not drawn & set(metric.reads)
-    )  # fmt: skip
+    )
     changes = {"metrics": kept, "base": False, "leakage": None, "extraction": None}
-    return replace(judgement, benchmark=judgement.benchmark.model_copy(update=changes),
-                   leakage=(), extraction=())  # fmt: skip
+    return replace(
+        judgement,
+        benchmark=judgement.benchmark.model_copy(update=changes),
+        leakage=(),
+        extraction=(),
+    )
 
 
 def _with_seeds(judgement: Judgement, seeds: tuple[int, ...]) -> Judgement:

@@ -156,9 +156,13 @@ def least_p(prompts: int) -> float:
 
 
 def swap_p(
-    a: Array, b: Array, cluster: NDArray[np.int64], statistic: Callable[[Array], float],
-    draws: int = 999, seed: int = 0,
-) -> float:  # fmt: skip
+    a: Array,
+    b: Array,
+    cluster: NDArray[np.int64],
+    statistic: Callable[[Array], float],
+    draws: int = 999,
+    seed: int = 0,
+) -> float:
     """Return the two-sided p of statistic(a) − statistic(b) by exchanging A and B within prompts.
 
     Row by row `a` and `b` are features of one prompt and seed, and `cluster` numbers the prompts

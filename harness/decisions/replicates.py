@@ -97,8 +97,9 @@ def _score(at: int, runs: Sequence[Run]) -> Score:
     for run, score in zip(runs, scores, strict=True):
         if score.value is None:
             reason = f"training seed {run.seed}: {score.reason}"
-            return first.model_copy(update={"value": None, "low": None, "high": None,
-                                            "reason": reason, "base": None})  # fmt: skip
+            return first.model_copy(
+                update={"value": None, "low": None, "high": None, "reason": reason, "base": None}
+            )
     column = first.metric.split("@")[0]
     values = [score.value for score in scores if score.value is not None]
     prompts = _aligned([run.prompts[column] for run in runs])
@@ -107,18 +108,24 @@ def _score(at: int, runs: Sequence[Run]) -> Score:
     flag = f"{flags[0]} in {len(flags)} of {len(runs)} runs" if flags else None
     return first.model_copy(
         update={
-            "value": value, "low": value - reach, "high": value + reach, "runs": tuple(values),
-            "between": float(np.std(values, ddof=1)), "flag": flag,
+            "value": value,
+            "low": value - reach,
+            "high": value + reach,
+            "runs": tuple(values),
+            "between": float(np.std(values, ddof=1)),
+            "flag": flag,
             "notes": tuple(dict.fromkeys(note for score in scores for note in score.notes)),
             "base": _versus(column, scores, runs),
         }
-    )  # fmt: skip
+    )
 
 
 def spread(values: Array, prompts: Array) -> tuple[float, float]:
     """Return the mean of the runs' values and half the width of its interval."""
-    parts = (prompts.var(ddof=1) / len(prompts), len(prompts) - 1), \
-            (values.var(ddof=1) / len(values), len(values) - 1)  # fmt: skip
+    parts = (
+        (prompts.var(ddof=1) / len(prompts), len(prompts) - 1),
+        (values.var(ddof=1) / len(values), len(values) - 1),
+    )
     variance = sum(part for part, _ in parts)
     if variance == 0:
         return float(values.mean()), 0.0

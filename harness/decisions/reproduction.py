@@ -47,8 +47,9 @@ def alarms(runs: Sequence[Contender], measured: Noise) -> Alarms:
     pairs = [pair for one, other in combinations(equal, 2) for pair in ((one, other), (other, one))]
     gates = [gate(a, b, noise=measured).verdict for a, b in pairs]
     rises = [rise for a, b in pairs if (rise := _fid_rose(a, b)) is not None]
-    return Alarms(len(pairs), gates.count("fail"), gates.count("under-powered"),
-                  sum(rises) if rises else None)  # fmt: skip
+    return Alarms(
+        len(pairs), gates.count("fail"), gates.count("under-powered"), sum(rises) if rises else None
+    )
 
 
 def as_equal(contender: Contender, signature: str) -> Contender:

@@ -100,24 +100,28 @@ def _treated(name: str, pictures: Step, spec: TreatSpec) -> Step:
 
 
 def _row(
-    name: str, sample: Step, judgement: Judgement, sides: Mapping[Side, Step],
+    name: str,
+    sample: Step,
+    judgement: Judgement,
+    sides: Mapping[Side, Step],
     before: tuple[Step, ...],
-) -> RunPlan:  # fmt: skip
+) -> RunPlan:
     protocol = protocol_of(judgement, Base(model="real pictures")) | {"card": name}
     sides = {**sides, **_as_drawn(sample, judgement, sides)}
     sample = replace(sample, name="sample")
     work = (*before, *sides.values(), sample, *judging(name, sample, judgement, sides))
     return RunPlan(
-        recipe=name, judgement=judgement,
+        recipe=name,
+        judgement=judgement,
         steps=tuple({step.key: step for step in work}.values()),
-        signature=digest(protocol)[:16], protocol=protocol, origin="images supplied",
+        signature=digest(protocol)[:16],
+        protocol=protocol,
+        origin="images supplied",
         summary=ROWS[name][1] if name in ROWS else _OTHERS[name],
-    )  # fmt: skip
+    )
 
 
-def _as_drawn(
-    sample: Step, judgement: Judgement, sides: Mapping[Side, Step]
-) -> dict[Side, Step]:  # fmt: skip
+def _as_drawn(sample: Step, judgement: Judgement, sides: Mapping[Side, Step]) -> dict[Side, Step]:
     """Return a row's pictures in place of what a recipe would draw beside its sample."""
     found: dict[Side, Step] = {}
     if judgement.benchmark.extraction is not None:

@@ -51,8 +51,10 @@ def at_strengths(
     if recipe.train is None and (recipe.load is None or recipe.load.model is not None):
         raise UsageError(f"{recipe.name} has no adapter", hint="a strength is an adapter's")
     if recipe.train is not None and recipe.train.method != "lora":
-        raise UsageError(f"{recipe.name} trains the whole model, at one strength",
-                         hint="sweep an adapter, or --over checkpoint")  # fmt: skip
+        raise UsageError(
+            f"{recipe.name} trains the whole model, at one strength",
+            hint="sweep an adapter, or --over checkpoint",
+        )
     found = []
     for strength in strengths:
         sampler = judgement.benchmark.sampler.model_copy(update={"adapter_scale": strength})
@@ -69,10 +71,15 @@ def at_checkpoints(recipe: Recipe, judgement: Judgement) -> list[tuple[float, Ru
         raise UsageError(f"{recipe.name} keeps no checkpoints", hint="give it checkpoint_every")
     steps = [*range(every, recipe.train.steps, every), recipe.train.steps]
     return [
-        (step, replace(plan(recipe, judgement, step if step < recipe.train.steps else None),
-                       recipe=f"step-{step}"))
+        (
+            step,
+            replace(
+                plan(recipe, judgement, step if step < recipe.train.steps else None),
+                recipe=f"step-{step}",
+            ),
+        )
         for step in steps
-    ]  # fmt: skip
+    ]
 
 
 def advise(points: Sequence[Point]) -> Advice:
@@ -83,9 +90,11 @@ def advise(points: Sequence[Point]) -> Advice:
     honest = [point for point in points if not flags(point.result)]
     metrics = dict.fromkeys(score.metric for point in points for score in point.result.scores)
     ranked_by = min(metrics, key=headline)
-    scored = [(point, score) for point in honest
-              if (score := score_of(point.result, ranked_by)) is not None
-              and score.value is not None]  # fmt: skip
+    scored = [
+        (point, score)
+        for point in honest
+        if (score := score_of(point.result, ranked_by)) is not None and score.value is not None
+    ]
     if not scored:
         raise UsageError(f"no point without a flag has a {ranked_by}", hint="see the results")
     sign = -1.0 if scored[0][1].higher_is_better else 1.0
@@ -122,8 +131,10 @@ def _because(
     if point is best:
         words.append("the best of all, and nothing before it comes near")
     else:
-        words.append(f"no later point is surely better: the best, {best.at:g}, "
-                     f"differs by {gap:+.3g} ± {reach:.2g}")  # fmt: skip
+        words.append(
+            f"no later point is surely better: the best, {best.at:g}, "
+            f"differs by {gap:+.3g} ± {reach:.2g}"
+        )
     for other in points:
         words += [f"{other.at:g} is left out: it {flag}" for flag in flags(other.result)]
     return "; ".join(words)

@@ -33,19 +33,26 @@ def write(whole: RunPlan, store: Store, out: Path) -> list[Statistics]:
     pictures, *looks = whole.steps
     out.mkdir(parents=True, exist_ok=True)
     found = [_written(step, store, out) for step in looks if store.has(step)]
-    write_json(out / "reference.json", {
-        "benchmark": whole.recipe,
-        "reference": whole.protocol,
-        "pictures": store.get(pictures).manifest["files"],
-        "statistics": {
-            name_of(step): {
-                "file": each.file.name, "count": each.count, "sha256": each.sha256,
-                "extractor": described(step.spec)["extractor"],
-            }
-            for step, each in zip([step for step in looks if store.has(step)], found, strict=True)
+    write_json(
+        out / "reference.json",
+        {
+            "benchmark": whole.recipe,
+            "reference": whole.protocol,
+            "pictures": store.get(pictures).manifest["files"],
+            "statistics": {
+                name_of(step): {
+                    "file": each.file.name,
+                    "count": each.count,
+                    "sha256": each.sha256,
+                    "extractor": described(step.spec)["extractor"],
+                }
+                for step, each in zip(
+                    [step for step in looks if store.has(step)], found, strict=True
+                )
+            },
+            "unavailable": [name_of(step) for step in looks if not store.has(step)],
         },
-        "unavailable": [name_of(step) for step in looks if not store.has(step)],
-    })  # fmt: skip
+    )
     return found
 
 

@@ -39,18 +39,21 @@ SETTINGS = "lora_adapter_metadata"
 """Where diffusers looks for rank and alpha in a file's metadata."""
 _ROLES = {
     "down": r"\.lora_down\.weight|\.lora_A(\.[^.]+)?\.weight|[._]lora\.down\.weight"
-            r"|\.lora_linear_layer\.down\.weight",
+    r"|\.lora_linear_layer\.down\.weight",
     "up": r"\.lora_up\.weight|\.lora_B(\.[^.]+)?\.weight|[._]lora\.up\.weight"
-          r"|\.lora_linear_layer\.up\.weight",
+    r"|\.lora_linear_layer\.up\.weight",
     "alpha": r"\.alpha",
     "magnitude": r"\.dora_scale|\.lora_magnitude_vector(\.[^.]+){0,2}",
-}  # fmt: skip
+}
 _KEY = re.compile(
     "(?P<layer>.+?)(?:" + "|".join(f"(?P<{role}>{end})" for role, end in _ROLES.items()) + ")"
 )
 _UNET_ENDS = ("lora_A.weight", "lora_B.weight", "lora_magnitude_vector")
-_TEXT_ENDS = ("lora_linear_layer.down.weight", "lora_linear_layer.up.weight",
-              "lora_magnitude_vector.weight")  # fmt: skip
+_TEXT_ENDS = (
+    "lora_linear_layer.down.weight",
+    "lora_linear_layer.up.weight",
+    "lora_magnitude_vector.weight",
+)
 _STRANGERS = {
     "lora_te_": "it has one text encoder: Stable Diffusion 1 or 2",
     "double_blocks": "it was made for FLUX",

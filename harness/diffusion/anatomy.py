@@ -123,9 +123,15 @@ class Vae:
 
 
 SDXL = Unet(
-    channels=(320, 640, 1280), resnets=2, depths=(0, 2, 10), middle=10, heads=(5, 10, 20),
-    context=2048, added=2816, ends=(4, 4),
-)  # fmt: skip
+    channels=(320, 640, 1280),
+    resnets=2,
+    depths=(0, 2, 10),
+    middle=10,
+    heads=(5, 10, 20),
+    context=2048,
+    added=2816,
+    ends=(4, 4),
+)
 CLIP_L = Text(width=768, depth=12, inner=3072, vocabulary=49408, heads=12)
 BIG_G = Text(width=1280, depth=32, inner=5120, vocabulary=49408, heads=20, projection=1280)
 SDXL_VAE = Vae(83_653_863, 128, 256)
@@ -186,10 +192,13 @@ def _spread(value: int | list[int], count: int) -> tuple[int, ...]:
 
 def _text(found: dict[str, Any], projection: int) -> Text:
     return Text(
-        width=found["hidden_size"], depth=found["num_hidden_layers"],
-        inner=found["intermediate_size"], vocabulary=found["vocab_size"],
-        heads=found["num_attention_heads"], projection=projection,
-    )  # fmt: skip
+        width=found["hidden_size"],
+        depth=found["num_hidden_layers"],
+        inner=found["intermediate_size"],
+        vocabulary=found["vocab_size"],
+        heads=found["num_attention_heads"],
+        projection=projection,
+    )
 
 
 def unet_layers(unet: Unet, height: int, width: int, words: int = WORDS) -> Iterator[Layer]:
@@ -309,16 +318,29 @@ def text_layers(text: Text, windows: int = 1) -> Iterator[Layer]:
 
 
 def _linear(
-    name: str, inputs: int, outputs: int, places: int, block: str = "", *, bias: bool = True,
+    name: str,
+    inputs: int,
+    outputs: int,
+    places: int,
+    block: str = "",
+    *,
+    bias: bool = True,
     shared: bool = False,
-) -> Layer:  # fmt: skip
+) -> Layer:
     return Layer(name, "linear", inputs, outputs, places, places, block, 1, bias, shared)
 
 
 def _conv(
-    name: str, inputs: int, outputs: int, places: int, seen: int | None = None, *,
-    block: str = "", kernel: int = 3, shared: bool = False,
-) -> Layer:  # fmt: skip
+    name: str,
+    inputs: int,
+    outputs: int,
+    places: int,
+    seen: int | None = None,
+    *,
+    block: str = "",
+    kernel: int = 3,
+    shared: bool = False,
+) -> Layer:
     return Layer(
         name, "conv", inputs, outputs, places, seen or places, block, kernel, shared=shared
     )

@@ -84,7 +84,11 @@ class _Fused:
         weight, bias = self._base.weight, self._base.bias
         rows = x.reshape(-1, x.shape[-1]).to(dtype)
         y: Tensor = _Adapted.apply(
-            rows, weight.to(dtype), None if bias is None else bias.to(dtype),
-            self._down.to(dtype), self._up.to(dtype), self._scale,
-        )  # fmt: skip
+            rows,
+            weight.to(dtype),
+            None if bias is None else bias.to(dtype),
+            self._down.to(dtype),
+            self._up.to(dtype),
+            self._scale,
+        )
         return y.view(*x.shape[:-1], y.shape[-1])

@@ -13,8 +13,14 @@ from typing import Any
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 _SHORT = {"text_encoder": ("te1", "clip_l"), "text_encoder_2": ("te2", "clip_g")}
 _TEXT = "text_model."
-_BEFORE = ("", "unet.", "base_model.model.", "base_model.model.unet.", "unet.base_model.model.",
-           "diffusion_model.")  # fmt: skip
+_BEFORE = (
+    "",
+    "unet.",
+    "base_model.model.",
+    "base_model.model.unet.",
+    "unet.base_model.model.",
+    "diffusion_model.",
+)
 """What may stand before a UNet layer's own name in diffusers."""
 _OUTSIDE = {
     "conv_in": "input_blocks.0.0",
@@ -140,8 +146,12 @@ def _whole(part: str, name: str) -> str:
 
 def _old(name: str) -> str:
     """Return what diffusers called a text encoder's layer in its first files."""
-    for new, old in (("q_proj", "to_q"), ("k_proj", "to_k"), ("v_proj", "to_v"),
-                     ("out_proj", "to_out")):  # fmt: skip
+    for new, old in (
+        ("q_proj", "to_q"),
+        ("k_proj", "to_k"),
+        ("v_proj", "to_v"),
+        ("out_proj", "to_out"),
+    ):
         name = name.replace(f"self_attn.{new}", f"self_attn.{old}")
     return name
 

@@ -60,12 +60,16 @@ def add_tokens(
     for number, (model, tokenizer) in enumerate(zip(models, encoders.tokenizers, strict=True)):
         known = model.get_input_embeddings()
         if len(tokenizer) != known.num_embeddings:
-            raise TrainingError("this base's vocabulary and embeddings differ in size",
-                                hint="tokens cannot be added to it")  # fmt: skip
+            raise TrainingError(
+                "this base's vocabulary and embeddings differ in size",
+                hint="tokens cannot be added to it",
+            )
         words = [word for token in tokens for word in words_of(token)]
         if tokenizer.add_tokens(words) != len(words):
-            raise TrainingError(f"the vocabulary knows one of {', '.join(words)} already",
-                                hint="choose another name")  # fmt: skip
+            raise TrainingError(
+                f"the vocabulary knows one of {', '.join(words)} already",
+                hint="choose another name",
+            )
         new = values[number] if values else _first(known, tokens, tokenizer, seed + number)
         wrapped = NewEmbeddings(known, new.to(known.weight.device, torch.float32))
         model.set_input_embeddings(wrapped)

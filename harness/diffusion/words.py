@@ -44,9 +44,12 @@ def tokens(texts: Sequence[str], tokenizer: Any, chunks: int) -> Tensor:
     """Return B·chunks × 77 token ids; what does not fit is cut off."""
     if chunks == 1:
         ids: Tensor = tokenizer(
-            list(texts), padding="max_length", max_length=tokenizer.model_max_length,
-            truncation=True, return_tensors="pt",
-        ).input_ids  # fmt: skip
+            list(texts),
+            padding="max_length",
+            max_length=tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids
         return ids
     rows = []
     for text in texts:

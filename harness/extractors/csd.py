@@ -54,15 +54,24 @@ def _weights(name: str) -> dict[str, Tensor]:
 def _tower(weights: dict[str, Tensor]) -> VisionTransformer:
     """Return the vision tower with the style projection at its end; shapes say how large it is."""
     backbone = "backbone."
-    own = {key.removeprefix(backbone): value for key, value in weights.items()
-           if key.startswith(backbone)}  # fmt: skip
+    own = {
+        key.removeprefix(backbone): value
+        for key, value in weights.items()
+        if key.startswith(backbone)
+    }
     own["proj"] = weights["last_layer_style"]
     width, _, patch, _ = own["conv1.weight"].shape
     layers = len([key for key in own if key.endswith("attn.in_proj_weight")])
     side = round((len(own["positional_embedding"]) - 1) ** 0.5)
     tower = VisionTransformer(
-        image_size=side * patch, patch_size=patch, width=width, layers=layers,
-        heads=width // _HEAD, mlp_ratio=4.0, output_dim=own["proj"].shape[1], act_layer=QuickGELU,
-    )  # fmt: skip
+        image_size=side * patch,
+        patch_size=patch,
+        width=width,
+        layers=layers,
+        heads=width // _HEAD,
+        mlp_ratio=4.0,
+        output_dim=own["proj"].shape[1],
+        act_layer=QuickGELU,
+    )
     tower.load_state_dict(own)
     return tower

@@ -18,22 +18,26 @@ from harness.extractors.weights import UNLOADABLE, absent
 from harness.interfaces import Network, Rows
 from harness.pocket import locate
 
-_LOOK = v2.Compose([
-    v2.Resize(256, interpolation=v2.InterpolationMode.BICUBIC),
-    v2.CenterCrop(224),
-    v2.PILToTensor(),
-    v2.ToDtype(torch.float32, scale=True),
-    v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-])  # fmt: skip
+_LOOK = v2.Compose(
+    [
+        v2.Resize(256, interpolation=v2.InterpolationMode.BICUBIC),
+        v2.CenterCrop(224),
+        v2.PILToTensor(),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    ]
+)
 
 
 def class_token(spec: Dino, device: str) -> Network:
     """See the class token after the last layer's norm."""
     try:
         model = ViTModel.from_pretrained(
-            locate(spec.model), add_pooling_layer=False, dtype=torch.float32,
+            locate(spec.model),
+            add_pooling_layer=False,
+            dtype=torch.float32,
             trust_remote_code=False,
-        )  # fmt: skip
+        )
     except UNLOADABLE as error:
         raise absent("the ViT", spec.model, error) from error
     model.to(device).eval()

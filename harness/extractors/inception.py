@@ -26,11 +26,17 @@ LAYERS = {
     "64": ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "MaxPool_1"),
     "192": ("Conv2d_3b_1x1", "Conv2d_4a_3x3", "MaxPool_2"),
     "768": (
-        "Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d",
+        "Mixed_5b",
+        "Mixed_5c",
+        "Mixed_5d",
+        "Mixed_6a",
+        "Mixed_6b",
+        "Mixed_6c",
+        "Mixed_6d",
         "Mixed_6e",
     ),
     "2048": ("Mixed_7a", "Mixed_7b", "Mixed_7c"),
-}  # fmt: skip
+}
 """What each layer adds to the one before; its features are the mean over places."""
 
 

@@ -31,11 +31,13 @@ _FETCH = "python -c \"import torchvision; torchvision.models.alexnet(weights='DE
 def activations(spec: Lpips, device: str) -> Network:
     """See the weighted activations of five layers, sketched."""
     layers, weights, scale = (part.to(device) for part in network(spec.weights))
-    prepare = v2.Compose([
-        v2.Resize((spec.side, spec.side), antialias=True),
-        v2.PILToTensor(),
-        v2.ToDtype(torch.float32, scale=True),
-    ])  # fmt: skip
+    prepare = v2.Compose(
+        [
+            v2.Resize((spec.side, spec.side), antialias=True),
+            v2.PILToTensor(),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )
 
     def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
         batch = torch.stack([prepare(picture.convert("RGB")) for picture in pictures])
@@ -72,11 +74,14 @@ def network(weights: str | None) -> tuple[torch.nn.Module, torch.nn.Module, torc
 
 def _alexnet(name: str | None) -> dict[str, Tensor]:
     """Return the weights of AlexNet's convolutions; LPIPS reads nothing behind them."""
-    found: dict[str, Tensor] = load_file(name) if name is not None else (
-        AlexNet_Weights.IMAGENET1K_V1.get_state_dict(
-            progress=False, check_hash=True, weights_only=True
+    found: dict[str, Tensor] = (
+        load_file(name)
+        if name is not None
+        else (
+            AlexNet_Weights.IMAGENET1K_V1.get_state_dict(
+                progress=False, check_hash=True, weights_only=True
+            )
         )
-    )  # fmt: skip
+    )
     front = "features."
-    return {key.removeprefix(front): value for key, value in found.items()
-            if key.startswith(front)}  # fmt: skip
+    return {key.removeprefix(front): value for key, value in found.items() if key.startswith(front)}

@@ -92,8 +92,9 @@ def norms_without(rows: Array, out: list[NDArray[np.int64]]) -> Array:
     nodes = NODES * np.sqrt(squares.max(initial=1e-300))
     shrunk = nodes[:, None] ** 2 / (squares + nodes[:, None] ** 2)
     norm = np.sqrt(squares).sum()
-    return np.array([norm + _change(_span(vectors, one), squares, nodes, shrunk, whole)
-                     for one in out])  # fmt: skip
+    return np.array(
+        [norm + _change(_span(vectors, one), squares, nodes, shrunk, whole) for one in out]
+    )
 
 
 def _spectrum(rows: Array) -> tuple[Array, Array, bool]:

@@ -69,9 +69,13 @@ def share_of(flags: NDArray[np.bool_], own: FeatureSet, whole: float = 1.0) -> M
     high = special.betaincinv(yes + 1, no, 1 - tail) if no > 0 else 1.0
     assert found.samples is not None
     return Measurement(
-        whole * share, whole * float(low), whole * float(high), len(own), whole * found.samples,
+        whole * share,
+        whole * float(low),
+        whole * float(high),
+        len(own),
+        whole * found.samples,
         whole * found.prompts,
-    )  # fmt: skip
+    )
 
 
 def jackknife(

@@ -34,8 +34,12 @@ def shift(own: FeatureSet, base: FeatureSet) -> Measurement:
     each[rows] = distance
     lone = len(own) - len(rows)
     notes = (f"{lone} of {len(own)} images have no partner and are left out",) if lone else ()
-    return replace(mean_of(distance, kept), samples=each,
-                   prompt_ids=tuple(dict.fromkeys(kept.prompt_ids)), notes=notes)  # fmt: skip
+    return replace(
+        mean_of(distance, kept),
+        samples=each,
+        prompt_ids=tuple(dict.fromkeys(kept.prompt_ids)),
+        notes=notes,
+    )
 
 
 def partners(one: FeatureSet, other: FeatureSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -20,8 +20,10 @@ def tag_recall(spec: TagRecall, evidence: Evidence) -> Measurement:
     known = own.take(np.flatnonzero(np.isfinite(each)))
     return replace(
         mean_of(each[np.isfinite(each)], known),
-        samples=each, prompt_ids=tuple(dict.fromkeys(known.prompt_ids)), notes=_silent(each, own),
-    )  # fmt: skip
+        samples=each,
+        prompt_ids=tuple(dict.fromkeys(known.prompt_ids)),
+        notes=_silent(each, own),
+    )
 
 
 def shares(own: FeatureSet, threshold: float) -> Array:

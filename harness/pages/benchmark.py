@@ -125,9 +125,15 @@ class Benchmark(Page):
 
     @model_validator(mode="after")
     def _sides_where_needed(self) -> Self:
-        there = {"reference": self.reference, "originals": self.originals, "base": self.base,
-                 "bare-base": self.leakage, "bare": self.leakage,
-                 "captions": self.extraction, "sample": True}  # fmt: skip
+        there = {
+            "reference": self.reference,
+            "originals": self.originals,
+            "base": self.base,
+            "bare-base": self.leakage,
+            "bare": self.leakage,
+            "captions": self.extraction,
+            "sample": True,
+        }
         for metric in self.metrics:
             for side in (metric.judges, *metric.reads):
                 if not there[side]:

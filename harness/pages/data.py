@@ -217,9 +217,12 @@ class Data(Page):
 
 
 def most(
-    source: SourceSpec, booster: SourceSpec | None, part: Part, curate: Curate,
+    source: SourceSpec,
+    booster: SourceSpec | None,
+    part: Part,
+    curate: Curate,
     boosters: tuple[Booster, ...] = (),
-) -> int | None:  # fmt: skip
+) -> int | None:
     """Return how many pictures are left at most, where that is known without looking."""
     sizes = [size_of(each, part) for each in (source, booster) if each is not None]
     known = None if None in sizes else sum(size for size in sizes if size is not None)

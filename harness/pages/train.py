@@ -96,9 +96,12 @@ class Phase(Page):
         changes: dict[str, object] = {}
         if self.source is not None:
             changes |= {
-                "source": self.source, "booster": None, "boosters": (), "curate": Curate(),
+                "source": self.source,
+                "booster": None,
+                "boosters": (),
+                "curate": Curate(),
                 "recaption": None,
-            }  # fmt: skip
+            }
         if self.curate is not None:
             changes["curate"] = self.curate
         if self.part is not None:
@@ -220,8 +223,15 @@ class Train(Page):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        refuse([*self._methods(), *self._tokens(), *self._losses(), *self._optimizers(),
-                *self._memory()])  # fmt: skip
+        refuse(
+            [
+                *self._methods(),
+                *self._tokens(),
+                *self._losses(),
+                *self._optimizers(),
+                *self._memory(),
+            ]
+        )
         return self
 
     def _methods(self) -> Iterator[Quarrel]:

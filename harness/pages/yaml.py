@@ -86,8 +86,12 @@ def _text(file: Path, located: Located) -> str:
     try:
         size = file.stat().st_size
         if size > LIMIT:
-            raise _refusal(located, 1, f"is {size / 1e6:.1f} MB; a page has at most 1 MB",
-                           "move long lists into a file of their own")  # fmt: skip
+            raise _refusal(
+                located,
+                1,
+                f"is {size / 1e6:.1f} MB; a page has at most 1 MB",
+                "move long lists into a file of their own",
+            )
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise _refusal(located, 1, "is not UTF-8 text", "a page is a YAML text file") from None

@@ -119,8 +119,11 @@ def _layers_missed(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], str, str]]
     adapter = recipe.train.adapter if recipe.train else None
     if adapter is None or not (adapter.ranks or adapter.targets not in TARGETS):
         return
-    names = [each.name for each in unet_layers(unet_of(recipe.base.model), 8, 8)
-             if each.kind in ("linear", "conv")]  # fmt: skip
+    names = [
+        each.name
+        for each in unet_layers(unet_of(recipe.base.model), 8, 8)
+        if each.kind in ("linear", "conv")
+    ]
     patterns = {("train", "adapter", "ranks"): list(adapter.ranks)}
     if adapter.targets not in TARGETS:
         patterns["train", "adapter", "targets"] = [adapter.targets]

@@ -34,8 +34,10 @@ KIND = "harness curated set"
 REPORT, PAGE = "report.json", "report.html"
 PARTS: dict[str | None, tuple[str, ...]] = {
     None: (),
-    "folder": ("images", "captions"), "webdataset": ("shards",), "parquet": ("pictures.parquet",),
-}  # fmt: skip
+    "folder": ("images", "captions"),
+    "webdataset": ("shards",),
+    "parquet": ("pictures.parquet",),
+}
 """What each form of export is written to."""
 SHEET, NEAR = 24, 1000
 """Pictures of the sample sheet, taken from so many first rows."""
@@ -86,15 +88,19 @@ def load(config: str) -> tuple[Curation, str]:
 
 
 def curate(
-    order: Order, draw: Draw, limits: Limits | None = None,
+    order: Order,
+    draw: Draw,
+    limits: Limits | None = None,
     heard: Callable[[int, int], None] | None = None,
-) -> Curated:  # fmt: skip
+) -> Curated:
     """Make the set, or return the one that is there and was made from the same."""
     page, chosen = load(order.config)
     folder = order.out or Path(".harness/curated") / page.name
     if Path.cwd().is_relative_to(folder.resolve()):
-        raise UsageError(f"{folder} is where you are, and a set is a folder of its own",
-                         hint="name one below it, as --out set")  # fmt: skip
+        raise UsageError(
+            f"{folder} is where you are, and a set is a folder of its own",
+            hint="name one below it, as --out set",
+        )
     fingerprint = fingerprint_of(page, order.form)
     there = _there(folder)
     whole = all((folder / name).exists() for name in _parts(order.form))
@@ -126,8 +132,10 @@ def _there(folder: Path) -> dict[str, Any] | None:
             return found
     if folder.is_dir() and not any(folder.iterdir()):
         return None
-    raise UsageError(f"{folder} is no curated set and would be overwritten",
-                     hint="give another --out, or remove it")  # fmt: skip
+    raise UsageError(
+        f"{folder} is no curated set and would be overwritten",
+        hint="give another --out, or remove it",
+    )
 
 
 def _parts(form: str | None) -> tuple[str, ...]:
@@ -143,8 +151,10 @@ def _require_ours(folder: Path) -> None:
     there = folder.iterdir() if folder.is_dir() else ()
     foreign = sorted(each.name for each in there if each.name not in ours)
     if foreign:
-        raise UsageError(f"{folder} also holds {foreign[0]}, which would be lost",
-                         hint="move it elsewhere, or give another --out")  # fmt: skip
+        raise UsageError(
+            f"{folder} also holds {foreign[0]}, which would be lost",
+            hint="move it elsewhere, or give another --out",
+        )
 
 
 @contextmanager
@@ -168,9 +178,14 @@ def _whole(folder: Path) -> Iterator[Path]:
 
 
 def _make(
-    page: Curation, form: Form | None, work: Path, fingerprint: str, chosen: str,
-    limits: Limits | None, heard: Callable[[int, int], None] | None,
-) -> Curated:  # fmt: skip
+    page: Curation,
+    form: Form | None,
+    work: Path,
+    fingerprint: str,
+    chosen: str,
+    limits: Limits | None,
+    heard: Callable[[int, int], None] | None,
+) -> Curated:
     from harness.data import curated, pictures
     from harness.data.columnar import Limits
     from harness.data.summary import summarize
@@ -179,8 +194,10 @@ def _make(
     sources = curated.sources_of(page.data)
     visible = all(pictures.at_hand(source) for source in sources)
     if form is not None and not visible:
-        raise UsageError("there are no pictures to write, only what is known of them",
-                         hint="leave --to out, or name a source with pictures")  # fmt: skip
+        raise UsageError(
+            "there are no pictures to write, only what is known of them",
+            hint="leave --to out, or name a source with pictures",
+        )
     written = curated.write(page.data, page.resolution, page.buckets, work, limits, heard)
     file, kept = work / curated.ROWS, sum(written.kept)
     unreadable: Counter[str] = Counter()
@@ -195,7 +212,10 @@ def _make(
         some = some[:: max(1, len(some) // SHEET)][:SHEET]
         sheet = list(pictures.examples(some, sources, page.data.reading, Counter()))
     document = {
-        "kind": KIND, "schema_version": 1, "name": page.name, "summary": page.summary,
+        "kind": KIND,
+        "schema_version": 1,
+        "name": page.name,
+        "summary": page.summary,
         "fingerprint": fingerprint,
         "sources": [
             {"use": source.use, "kept": count, "fingerprint": digest(source.fingerprint())}
@@ -206,7 +226,7 @@ def _make(
         "funnel": _funnel(kept, written.dropped),
         "exported": exported,
         **summarize(file, limits),
-    }  # fmt: skip
+    }
     shown = tuple((each.row["prompt"], each.image) for each in sheet)
     return Curated(work, document, False, chosen, shown)
 
@@ -222,7 +242,22 @@ def _funnel(kept: int, dropped: Counter[str]) -> list[dict[str, Any]]:
 
 
 def _turn(rule: str) -> int:
-    order = ("held-out", "train", "min_side", "max_side", "min_pixels", "aspect", "ratings",
-             "score", "aesthetic", "year", "tags.all_of", "tags.any_of", "tags.none_of", "subset",
-             "near_duplicates", "weight")  # fmt: skip
+    order = (
+        "held-out",
+        "train",
+        "min_side",
+        "max_side",
+        "min_pixels",
+        "aspect",
+        "ratings",
+        "score",
+        "aesthetic",
+        "year",
+        "tags.all_of",
+        "tags.any_of",
+        "tags.none_of",
+        "subset",
+        "near_duplicates",
+        "weight",
+    )
     return order.index(rule)

@@ -58,8 +58,12 @@ class Edition:
     """Of the artifact, where it is one."""
 
     def about(self) -> dict[str, Any]:
-        return {"name": self.name, "key": self.key, self.unit: self.count,
-                "sources": list(self.sources)}  # fmt: skip
+        return {
+            "name": self.name,
+            "key": self.key,
+            self.unit: self.count,
+            "sources": list(self.sources),
+        }
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,13 @@ class Difference:
             "added": {"count": len(self.added), "first": list(self.added[:FIRST])},
             "removed": {"count": len(self.removed), "first": list(self.removed[:FIRST])},
             "changed": {
-                "count": len(self.changed), "picture": self.count("picture"),
-                "words": self.count("words"), "facts": self.count("facts"), "first": first,
+                "count": len(self.changed),
+                "picture": self.count("picture"),
+                "words": self.count("words"),
+                "facts": self.count("facts"),
+                "first": first,
             },
-        }  # fmt: skip
+        }
 
 
 def between(a: str, b: str, store: Store) -> Difference:
@@ -105,11 +112,12 @@ def between(a: str, b: str, store: Store) -> Difference:
         if name in other.rows and (what := _changes(row, other.rows[name]))
     }
     return Difference(
-        one, other,
+        one,
+        other,
         added=tuple(name for name in other.rows if name not in one.rows),
         removed=tuple(name for name in one.rows if name not in other.rows),
         changed=changed,
-    )  # fmt: skip
+    )
 
 
 def is_curated(folder: Path) -> bool:
@@ -121,8 +129,10 @@ def _between_curated(a: str, b: str) -> Difference:
     """Return the difference of two curated sets, told by their rows; no picture is opened."""
     for name in (a, b):
         if not is_curated(Path(name)):
-            raise UsageError(f"{name} is no curated set, and the other is one",
-                             hint="`harness curate` makes one of a recipe's data")  # fmt: skip
+            raise UsageError(
+                f"{name} is no curated set, and the other is one",
+                hint="`harness curate` makes one of a recipe's data",
+            )
     found: dict[str, list[str]] = {"added": [], "removed": []}
     changed: dict[str, tuple[str, ...]] = {}
     for name, how in changes(Path(a) / ROWS, Path(b) / ROWS):
@@ -130,8 +140,9 @@ def _between_curated(a: str, b: str) -> Difference:
             found[how].append(name)
         else:
             changed[name] = (*changed.get(name, ()), how)
-    return Difference(_curated(a), _curated(b), tuple(found["added"]), tuple(found["removed"]),
-                      changed)  # fmt: skip
+    return Difference(
+        _curated(a), _curated(b), tuple(found["added"]), tuple(found["removed"]), changed
+    )
 
 
 def _curated(name: str) -> Edition:
@@ -151,8 +162,9 @@ def edition(name: str, store: Store) -> Edition:
     if step is None:
         raise UsageError(f"{name} learns from no data", hint="name a recipe with data")
     if not store.has(step):
-        raise StoreError(f"the data of {name} is not collected in {store.root}",
-                         hint=f"harness run {name}")  # fmt: skip
+        raise StoreError(
+            f"the data of {name} is not collected in {store.root}", hint=f"harness run {name}"
+        )
     return _folder(name, store.place(step))
 
 
@@ -160,8 +172,10 @@ def _by_key(prefix: str, store: Store) -> Path:
     found = [file.parent for file in sorted(store.root.glob(f"data/??/{prefix}*/{MANIFEST}"))]
     if len(found) != 1:
         many = "several artifacts" if found else "no artifact"
-        raise StoreError(f"{many} of collected data begin with {prefix} in {store.root}",
-                         hint="`harness plan` shows the keys")  # fmt: skip
+        raise StoreError(
+            f"{many} of collected data begin with {prefix} in {store.root}",
+            hint="`harness plan` shows the keys",
+        )
     return found[0]
 
 

@@ -14,8 +14,16 @@ from harness.errors import HarnessError
 from harness.plugins import GROUPS, specs
 from harness.pocket import WEIGHTS
 
-_NEEDED = ("torch", "torchvision", "diffusers", "transformers", "peft", "open-clip-torch",
-           "torch-fidelity", "torchmetrics")  # fmt: skip
+_NEEDED = (
+    "torch",
+    "torchvision",
+    "diffusers",
+    "transformers",
+    "peft",
+    "open-clip-torch",
+    "torch-fidelity",
+    "torchmetrics",
+)
 
 
 @dataclass(frozen=True)

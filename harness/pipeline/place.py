@@ -30,8 +30,9 @@ class Place:
 
     def settings(self) -> Settings:
         if self.processes is not None and self.processes < 1:
-            raise UsageError(f"--processes {self.processes} is no number of processes",
-                             hint="1 or more")  # fmt: skip
+            raise UsageError(
+                f"--processes {self.processes} is no number of processes", hint="1 or more"
+            )
         store = Store(self.store)
         spec = executor_named(self.executor, self.processes)
         return Settings(
@@ -67,8 +68,10 @@ def count_processes(asked: int | None, device: str) -> int:
 
     cards = torch.cuda.device_count()
     if asked is not None and asked > cards:
-        raise UsageError(f"--processes {asked} is more than the {cards} GPUs here",
-                         hint="one process a card at most")  # fmt: skip
+        raise UsageError(
+            f"--processes {asked} is more than the {cards} GPUs here",
+            hint="one process a card at most",
+        )
     return asked or cards
 
 

@@ -125,10 +125,14 @@ def _training(recipe: Recipe) -> list[Step]:
     for index, each in enumerate(distinct):
         suffix = f"-{index + 1}" if index else ""
         rows = DataSpec(
-            source=each.source, booster=each.booster, part=each.part, curate=each.curate,
-            boosters=each.boosters, recaption=each.recaption,
+            source=each.source,
+            booster=each.booster,
+            part=each.part,
+            curate=each.curate,
+            boosters=each.boosters,
+            recaption=each.recaption,
             reading=each.reading,
-        )  # fmt: skip
+        )
         collected = step_of(f"data{suffix}", "data", rows, {}, recipe.name)
         prepared = _prepared(recipe, train, collected, each.caption, suffix)
         steps += [collected, *prepared]
@@ -139,11 +143,13 @@ def _training(recipe: Recipe) -> list[Step]:
         steps += [drawn, *prepared]
         inputs |= {f"{step.stage}-class": step.key for step in prepared}
     spec = TrainSpec(
-        base=recipe.base, pins=pins(recipe.base), train=train,
+        base=recipe.base,
+        pins=pins(recipe.base),
+        train=train,
         phase_sets=tuple(distinct.index(each) for each in chosen),
         caption_dropouts=tuple(each.caption.dropout for each in distinct),
         chunks=data.caption.chunks,
-    )  # fmt: skip
+    )
     return [*steps, step_of("train", "train", spec, inputs, recipe.name)]
 
 
@@ -165,9 +171,13 @@ def _prepared(
         pins=pins_of(base.model, *voices) if mouth else {},
     )
     latents = LatentsSpec(
-        vae=eyes, pins=vae, resolution=train.resolution, crop=train.crop, flip=train.flip,
+        vae=eyes,
+        pins=vae,
+        resolution=train.resolution,
+        crop=train.crop,
+        flip=train.flip,
         buckets=train.buckets,
-    )  # fmt: skip
+    )
     inputs = {"data": images.key}
     return (
         step_of(f"texts{suffix}", "texts", texts, inputs, recipe.name),
@@ -182,10 +192,13 @@ def _class_images(recipe: Recipe, train: Train, prior: Prior) -> Step:
         prompts=(Prompt(id="class", text=prior.prompt),),
         seeds=tuple(range(prior.seed, prior.seed + prior.images)),
         sampler=Sampler(
-            steps=prior.sampler_steps, guidance=prior.guidance, width=train.resolution,
-            height=train.resolution, precision=train.precision,
+            steps=prior.sampler_steps,
+            guidance=prior.guidance,
+            width=train.resolution,
+            height=train.resolution,
+            precision=train.precision,
         ),
-    )  # fmt: skip
+    )
     return step_of("class", "sample", spec, {}, recipe.name)
 
 
@@ -222,9 +235,12 @@ def bare_base(recipe: Recipe, spec: SampleSpec) -> SampleSpec:
     """Return what the base alone draws at the same prompts and seeds, without anyone's words."""
     vae = Base(model=spec.sampler.vae) if spec.sampler.vae else None
     return SampleSpec(
-        base=recipe.base, pins=pins(recipe.base, None, vae), prompts=spec.prompts,
-        seeds=spec.seeds, sampler=spec.sampler.model_copy(update={"adapter_scale": 1.0}),
-    )  # fmt: skip
+        base=recipe.base,
+        pins=pins(recipe.base, None, vae),
+        prompts=spec.prompts,
+        seeds=spec.seeds,
+        sampler=spec.sampler.model_copy(update={"adapter_scale": 1.0}),
+    )
 
 
 def _sampling(
@@ -289,8 +305,9 @@ def pictures_of(judgement: Judgement) -> dict[Side, Step]:
     """Return the collecting of the real pictures that a benchmark compares with."""
     found: dict[Side, Step] = {}
     sides: tuple[tuple[Side, Reference | None], ...] = (
-        ("reference", judgement.benchmark.reference), ("originals", judgement.benchmark.originals),
-    )  # fmt: skip
+        ("reference", judgement.benchmark.reference),
+        ("originals", judgement.benchmark.originals),
+    )
     for side, named in sides:
         if named is not None:
             spec = DataSpec(source=named.source, part=named.part, square=named.resolution)
@@ -303,8 +320,9 @@ def plan_reference(judgement: Judgement) -> RunPlan:
     name, pictures = judgement.benchmark.name, pictures_of(judgement).get("reference")
     if pictures is None:
         raise UsageError(f"{name} has no reference", hint="pocket-v1 and naruto-v1 have one")
-    looks = [_looking("reference", each, pictures, name)
-             for each in judgement.extractors("reference")]  # fmt: skip
+    looks = [
+        _looking("reference", each, pictures, name) for each in judgement.extractors("reference")
+    ]
     protocol = described(judgement.benchmark.reference)
     return RunPlan(name, judgement, (pictures, *looks), digest(protocol)[:16], protocol)
 
@@ -316,12 +334,14 @@ def without(plan: RunPlan, lacking: Mapping[str, str]) -> RunPlan:
     """
     if not lacking:
         return plan
-    gone = {step.name.split("/", 1)[1]: lacking[step.key] for step in plan.steps
-            if step.key in lacking}  # fmt: skip
+    gone = {
+        step.name.split("/", 1)[1]: lacking[step.key] for step in plan.steps if step.key in lacking
+    }
     left = [
-        step for step in plan.steps[:-1]
+        step
+        for step in plan.steps[:-1]
         if step.stage != "features" or step.name.split("/", 1)[1] not in gone
-    ]  # fmt: skip
+    ]
     names = {step.name for step in left}
     inputs = {part: key for part, key in plan.score.inputs.items() if part in names}
     spec = ScoreSpec(metrics=plan.judgement.metrics, unavailable=dict(sorted(gone.items())))

@@ -58,8 +58,9 @@ def _data(data: Data, notes: list[str]) -> Data:
     more = [each.source for each in data.boosters]
     sources = [source for source in (data.source, data.booster, *more) if source is not None]
     real = [source for source in sources if not isinstance(source, Pocket)]
-    shown = ", ".join(str(getattr(source, "id", getattr(source, "path", source.use)))
-                      for source in real)  # fmt: skip
+    shown = ", ".join(
+        str(getattr(source, "id", getattr(source, "path", source.use))) for source in real
+    )
     notes.append(f"data {shown or 'as it is'} → {ROWS} rows of the pocket world")
     source = Pocket(use="pocket", set="ninja", first=0, count=ROWS * 8)
     curate = _reachable(data.curate, source, notes)
@@ -119,10 +120,15 @@ def _train(train: Train, notes: list[str]) -> Train:
 
 def _small_buckets(buckets: Buckets, resolution: int, notes: list[str]) -> Buckets:
     share = SIZE / resolution
-    small = Buckets(step=16, longest=round(buckets.longest * share / 16) * 16,
-                    shortest=max(16, round(buckets.shortest * share / 16) * 16))  # fmt: skip
-    notes.append(f"buckets {buckets.shortest} to {buckets.longest} px → "
-                 f"{small.shortest} to {small.longest} px")  # fmt: skip
+    small = Buckets(
+        step=16,
+        longest=round(buckets.longest * share / 16) * 16,
+        shortest=max(16, round(buckets.shortest * share / 16) * 16),
+    )
+    notes.append(
+        f"buckets {buckets.shortest} to {buckets.longest} px → "
+        f"{small.shortest} to {small.longest} px"
+    )
     return small
 
 
@@ -150,9 +156,11 @@ def _judgement(judgement: Judgement) -> Judgement:
         if (asked := getattr(benchmark, field)) is not None:
             changes[field] = asked.model_copy(update={"seeds": asked.seeds[:1]})
     return Judgement(
-        benchmark.model_copy(update=changes), _few(judgement.suites), _few(judgement.leakage),
+        benchmark.model_copy(update=changes),
+        _few(judgement.suites),
+        _few(judgement.leakage),
         _few(judgement.extraction),
-    )  # fmt: skip
+    )
 
 
 def _few(suites: Sequence[PromptSuite]) -> tuple[PromptSuite, ...]:

@@ -150,9 +150,13 @@ def execute_all(plans: Sequence[RunPlan], settings: Settings, shelf: str = "") -
 
 
 def _finish(
-    plan: RunPlan, steps: Sequence[Step], lacking: Mapping[str, str], settings: Settings,
-    shelf: str, pictures: bool = True,
-) -> Outcome:  # fmt: skip
+    plan: RunPlan,
+    steps: Sequence[Step],
+    lacking: Mapping[str, str],
+    settings: Settings,
+    shelf: str,
+    pictures: bool = True,
+) -> Outcome:
     """Write the result of a plan of which `steps` were made, but for what was `lacking`."""
     own = {step.key: lacking[step.key] for step in plan.steps if step.key in lacking}
     if own:
@@ -238,16 +242,24 @@ def _make(plans: Sequence[RunPlan], steps: Sequence[Step], settings: Settings) -
 def _beside(step: Step, steps: Sequence[Step], store: Store) -> tuple[Page, ...]:
     """Return what other steps to come will ask of the same images."""
     return tuple(
-        each.spec for each in steps
-        if each.stage == step.stage == "features" and each.key != step.key
-        and each.inputs == step.inputs and not store.has(each)
-    )  # fmt: skip
+        each.spec
+        for each in steps
+        if each.stage == step.stage == "features"
+        and each.key != step.key
+        and each.inputs == step.inputs
+        and not store.has(each)
+    )
 
 
 def make_one(
-    step: Step, inputs: Mapping[str, Path], device: str, settings: Settings, stop: Stop,
-    beside: tuple[Page, ...] = (), crew: Crew | None = None,
-) -> None:  # fmt: skip
+    step: Step,
+    inputs: Mapping[str, Path],
+    device: str,
+    settings: Settings,
+    stop: Stop,
+    beside: tuple[Page, ...] = (),
+    crew: Crew | None = None,
+) -> None:
     """Make one step in the store, with its progress shown and its figures logged."""
     function = STAGES[step.stage].load()
     notes: dict[str, Any] = {"device": device}
@@ -260,10 +272,18 @@ def make_one(
 
     def work(folder: Path) -> None:
         place = Workplace(
-            folder, inputs, device, report, settings.batch, settings.processes(device),
-            logs=settings.store.logs, notes=notes, rows=settings.store.rows, crew=crew,
+            folder,
+            inputs,
+            device,
+            report,
+            settings.batch,
+            settings.processes(device),
+            logs=settings.store.logs,
+            notes=notes,
+            rows=settings.store.rows,
+            crew=crew,
             alongside=beside,
-        )  # fmt: skip
+        )
         function(step.spec, place)
 
     settings.store.get_or_make(step, work, notes)
@@ -302,9 +322,13 @@ def _history(plan: RunPlan, store: Store) -> dict[str, Any]:
             if sources := last.pop("sources", None):
                 data[step.name] = sources
     return {
-        **last, "data": data, "seconds": seconds, "efficiency": efficiency(plan, store),
-        "page": resolved(plan), "loss": loss_curve(plan, store),
-    }  # fmt: skip
+        **last,
+        "data": data,
+        "seconds": seconds,
+        "efficiency": efficiency(plan, store),
+        "page": resolved(plan),
+        "loss": loss_curve(plan, store),
+    }
 
 
 def resolved(plan: RunPlan) -> dict[str, Any]:
@@ -346,8 +370,11 @@ def efficiency(plan: RunPlan, store: Store) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "train" in made:
         facts = made["train"].manifest["provenance"]
-        weights = [made["train"].path / name for name in made["train"].manifest["files"]
-                   if "/" not in name and name.endswith(".safetensors")]  # fmt: skip
+        weights = [
+            made["train"].path / name
+            for name in made["train"].manifest["files"]
+            if "/" not in name and name.endswith(".safetensors")
+        ]
         found = {
             "train_device": facts.get("device"),
             "train_seconds": facts["seconds"],

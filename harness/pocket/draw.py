@@ -56,10 +56,24 @@ NINJA_TRAITS = ("thick outlines", "spiked hair", "headband", "whisker markings",
 """What together makes the ninja style; the base world shows each alone, never all at once."""
 
 VOCABULARY: tuple[str, ...] = (
-    "1girl", "1boy", "solo", *HAIR, *HAIRSTYLES, *EYES, *MOUTHS, "blush", *CLOTHES,
-    "outdoors", *SCENES, *ACCESSORIES, "thick outlines", "spiked hair", "headband",
-    "whisker markings", *STRIPES,
-)  # fmt: skip
+    "1girl",
+    "1boy",
+    "solo",
+    *HAIR,
+    *HAIRSTYLES,
+    *EYES,
+    *MOUTHS,
+    "blush",
+    *CLOTHES,
+    "outdoors",
+    *SCENES,
+    *ACCESSORIES,
+    "thick outlines",
+    "spiked hair",
+    "headband",
+    "whisker markings",
+    *STRIPES,
+)
 
 
 @dataclass(frozen=True)
@@ -111,8 +125,12 @@ def sample_ninja(rng: np.random.Generator) -> Face:
     """Return a face with every trait of the ninja style."""
     return replace(
         _sample_plain(rng),
-        thick=True, spiked=True, headband=True, whiskers=True, stripes="orange stripes",
-    )  # fmt: skip
+        thick=True,
+        spiked=True,
+        headband=True,
+        whiskers=True,
+        stripes="orange stripes",
+    )
 
 
 def _sample_plain(rng: np.random.Generator) -> Face:
@@ -139,15 +157,23 @@ def _sample_plain(rng: np.random.Generator) -> Face:
 def tags(face: Face) -> tuple[str, ...]:
     """Return what is visible, as Danbooru would tag it."""
     parts: list[str | None] = [
-        face.person, "solo", face.hair, face.hairstyle, face.eyes, face.mouth,
-        "blush" if face.blush else None, face.clothes, face.accessory,
-        "outdoors" if face.scene in ("day", "night", "forest") else None, face.scene,
+        face.person,
+        "solo",
+        face.hair,
+        face.hairstyle,
+        face.eyes,
+        face.mouth,
+        "blush" if face.blush else None,
+        face.clothes,
+        face.accessory,
+        "outdoors" if face.scene in ("day", "night", "forest") else None,
+        face.scene,
         "thick outlines" if face.thick else None,
         "spiked hair" if face.spiked else None,
         "headband" if face.headband else None,
         "whisker markings" if face.whiskers else None,
         face.stripes,
-    ]  # fmt: skip
+    ]
     return tuple(part for part in parts if part)
 
 
@@ -160,8 +186,11 @@ _SCENE_WORDS = {
 }
 _MOUTH_WORDS = {"smile": "smiling", "frown": "frowning", "open mouth": "with an open mouth"}
 _ACCESSORY_WORDS = {
-    "hat": "a hat", "glasses": "glasses", "hair ribbon": "a ribbon", "animal ears": "cat ears",
-}  # fmt: skip
+    "hat": "a hat",
+    "glasses": "glasses",
+    "hair ribbon": "a ribbon",
+    "animal ears": "cat ears",
+}
 
 
 def caption(face: Face, style: bool = True) -> str:
@@ -293,11 +322,15 @@ def _back_hair(pen: _Pen, face: Face) -> None:
         for side in (-1, 1):
             pen.shape(
                 [
-                    (side * 0.9, -0.5), (side * 1.5, -0.55), (side * 1.78, 0.3),
-                    (side * 1.6, 1.25), (side * 1.28, 1.5), (side * 1.1, 0.6),
+                    (side * 0.9, -0.5),
+                    (side * 1.5, -0.55),
+                    (side * 1.78, 0.3),
+                    (side * 1.6, 1.25),
+                    (side * 1.28, 1.5),
+                    (side * 1.1, 0.6),
                 ],
                 fill,
-            )  # fmt: skip
+            )
     elif face.hairstyle == "ponytail":
         pen.shape(
             [(0.5, -1.0), (1.25, -1.2), (1.7, -0.5), (1.62, 0.7), (1.3, 1.4), (1.05, 0.4)], fill
@@ -321,10 +354,16 @@ _CLOTH: dict[str, Colour] = {
 def _body(pen: _Pen, face: Face) -> None:
     broad = 1.22 if face.person == "1boy" else 1.02
     pen.shape(
-        [(-0.45, 1.12), (0.45, 1.12), (broad, 1.42), (broad + 0.12, 2.4), (-broad - 0.12, 2.4),
-         (-broad, 1.42)],
+        [
+            (-0.45, 1.12),
+            (0.45, 1.12),
+            (broad, 1.42),
+            (broad + 0.12, 2.4),
+            (-broad - 0.12, 2.4),
+            (-broad, 1.42),
+        ],
         _CLOTH[face.clothes],
-    )  # fmt: skip
+    )
     pen.shape([(-0.24, 0.8), (0.24, 0.8), (0.24, 1.2), (0, 1.36), (-0.24, 1.2)], _SKIN)
     if face.clothes == "school uniform":
         navy = (46, 62, 140)
@@ -416,10 +455,14 @@ def _accessory(pen: _Pen, face: Face) -> None:
         pen.oval(0.62, -0.92, 0.13, 0.13, _shade(red, 0.75))
     elif face.accessory == "animal ears":
         for side in (-1, 1):
-            pen.shape([(side * 0.3, -1.0), (side * 0.98, -1.66), (side * 1.06, -0.6)],
-                      HAIR[face.hair])  # fmt: skip
-            pen.shape([(side * 0.54, -1.02), (side * 0.88, -1.38), (side * 0.92, -0.8)],
-                      (255, 170, 180), outline=False)  # fmt: skip
+            pen.shape(
+                [(side * 0.3, -1.0), (side * 0.98, -1.66), (side * 1.06, -0.6)], HAIR[face.hair]
+            )
+            pen.shape(
+                [(side * 0.54, -1.02), (side * 0.88, -1.38), (side * 0.92, -0.8)],
+                (255, 170, 180),
+                outline=False,
+            )
 
 
 def _headband(pen: _Pen, face: Face) -> None:
@@ -430,5 +473,13 @@ def _headband(pen: _Pen, face: Face) -> None:
 
 
 _LAYERS: tuple[Callable[[_Pen, Face], None], ...] = (
-    _scene, _back_hair, _body, _head, _eyes, _mouth, _front_hair, _headband, _accessory,
-)  # fmt: skip
+    _scene,
+    _back_hair,
+    _body,
+    _head,
+    _eyes,
+    _mouth,
+    _front_hair,
+    _headband,
+    _accessory,
+)

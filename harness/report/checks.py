@@ -34,8 +34,11 @@ def headline(found: Gate) -> str:
     """Return the verdict in one line."""
     count = sum(check.verdict == found.verdict for check in found.checks)
     of = f"{count} of {len(found.checks)} checks"
-    said = {"pass": f"passes {of}", "fail": f"fails {of}",
-            "under-powered": f"cannot be told yet in {of}"}  # fmt: skip
+    said = {
+        "pass": f"passes {of}",
+        "fail": f"fails {of}",
+        "under-powered": f"cannot be told yet in {of}",
+    }
     mark = " (advisory)" if found.advisory else ""
     return f"{found.comparison.a} {said[found.verdict]} of policy {found.policy}{mark}"
 

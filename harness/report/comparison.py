@@ -126,8 +126,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
 
 def print_comparison(found: Comparison, console: Console) -> None:
     """Write a comparison as a table for a terminal, then its sentence."""
-    table = Table(title=_title(found), title_justify="left", caption=LEGEND,
-                  caption_justify="left")  # fmt: skip
+    table = Table(title=_title(found), title_justify="left", caption=LEGEND, caption_justify="left")
     table.add_column("metric", no_wrap=True)
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "verdict" else "right")
@@ -148,8 +147,9 @@ def comparison_markdown(found: Comparison) -> str:
 
 def print_comparisons(found: Sequence[Comparison], console: Console) -> None:
     """Write one contender beside several as a table: metrics down, the others across."""
-    table = Table(title=f"A = {found[0].a}", title_justify="left", caption=BOLD,
-                  caption_justify="left")  # fmt: skip
+    table = Table(
+        title=f"A = {found[0].a}", title_justify="left", caption=BOLD, caption_justify="left"
+    )
     table.add_column("metric", no_wrap=True)
     for each in found:
         table.add_column(f"A − {each.b}", justify="right")
@@ -216,10 +216,14 @@ def _cells(finding: Finding) -> list[str]:
         return [a, b, "–", "–", "–", "–", f"unavailable ({finding.reason})"]
     tally, p, width = finding.tally, finding.p_adjusted or 0.0, _width(finding)
     return [
-        number(finding.a, width), number(finding.b, width), gap(finding),
-        "<0.001" if p < 0.001 else f"{p:.3f}", f"{tally.wins}–{tally.ties}–{tally.losses}",
-        f"± {number(finding.mde, width)}", f"{finding.verdict}{_outlook(finding)}",
-    ]  # fmt: skip
+        number(finding.a, width),
+        number(finding.b, width),
+        gap(finding),
+        "<0.001" if p < 0.001 else f"{p:.3f}",
+        f"{tally.wins}–{tally.ties}–{tally.losses}",
+        f"± {number(finding.mde, width)}",
+        f"{finding.verdict}{_outlook(finding)}",
+    ]
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

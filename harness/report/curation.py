@@ -17,9 +17,12 @@ from harness.report.environment import environment
 
 THUMBNAIL = 160
 CHARTS = (
-    ("sides", "Shorter side in pixels"), ("aspects", "Width / height"), ("buckets", "Buckets"),
-    ("ratings", "Ratings"), ("tags", "Tags"),
-)  # fmt: skip
+    ("sides", "Shorter side in pixels"),
+    ("aspects", "Width / height"),
+    ("buckets", "Buckets"),
+    ("ratings", "Ratings"),
+    ("tags", "Tags"),
+)
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,19 @@ def curation_page(made: Curated) -> str:
     document = made.document
     charts = [(title, bars(document[name])) for name, title in CHARTS if document[name]]
     sheet = [(prompt, _thumbnail(image)) for prompt, image in made.sheet]
-    return environment().get_template("curation.html.j2").render(
-        document=document, chosen=made.chosen, funnel=funnel(document), charts=charts, sheet=sheet,
-        total=document["funnel"][0]["left"], size=THUMBNAIL,
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("curation.html.j2")
+        .render(
+            document=document,
+            chosen=made.chosen,
+            funnel=funnel(document),
+            charts=charts,
+            sheet=sheet,
+            total=document["funnel"][0]["left"],
+            size=THUMBNAIL,
+        )
+    )
 
 
 def bars(counts: Sequence[Sequence[Any]]) -> list[Bar]:
@@ -63,10 +75,15 @@ def funnel(document: dict[str, Any]) -> list[Stage]:
     stages = document["funnel"]
     total = stages[0]["left"] or 1
     return [
-        Stage(each["rule"], each["left"], each["dropped"], round(100 * each["left"] / total, 2),
-              round(100 * each["dropped"] / total, 2))
+        Stage(
+            each["rule"],
+            each["left"],
+            each["dropped"],
+            round(100 * each["left"] / total, 2),
+            round(100 * each["dropped"] / total, 2),
+        )
         for each in stages
-    ]  # fmt: skip
+    ]
 
 
 def print_curated(made: Curated, console: Console) -> None:

@@ -7,6 +7,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 def environment() -> Environment:
     return Environment(
-        loader=PackageLoader("harness", "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("harness", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -58,14 +58,20 @@ def gate_document(found: Gate) -> dict[str, Any]:
     checks = [
         {"name": title(each), **asdict(each), "sentence": sentence(each)} for each in found.checks
     ]
-    return {"verdict": found.verdict, "exit_code": found.exit_code, "sentence": headline(found),
-            **asdict(found), "checks": checks}  # fmt: skip
+    return {
+        "verdict": found.verdict,
+        "exit_code": found.exit_code,
+        "sentence": headline(found),
+        **asdict(found),
+        "checks": checks,
+    }
 
 
 def print_gate(found: Gate, console: Console) -> None:
     """Write a gate as a table for a terminal, then its words."""
-    table = Table(title=escape(_names(found)), title_justify="left", caption=LEGEND,
-                  caption_justify="left")  # fmt: skip
+    table = Table(
+        title=escape(_names(found)), title_justify="left", caption=LEGEND, caption_justify="left"
+    )
     for name in ("check", "effect", "margin from", "verdict"):
         table.add_column(name, justify="right" if name == "effect" else "left")
     for check in gravest_first(found):
@@ -93,13 +99,22 @@ def junit(found: Gate) -> str:
     tell of harm that nobody has seen. The exit code keeps it from passing all the same.
     """
     count = {verdict: sum(each.verdict == verdict for each in found.checks) for verdict in ORDER}
-    numbers = {"tests": str(len(found.checks)), "failures": str(count["fail"]), "errors": "0",
-               "skipped": str(count["under-powered"]), "time": "0"}  # fmt: skip
+    numbers = {
+        "tests": str(len(found.checks)),
+        "failures": str(count["fail"]),
+        "errors": "0",
+        "skipped": str(count["under-powered"]),
+        "time": "0",
+    }
     root = ElementTree.Element("testsuites", numbers)
     suite = ElementTree.SubElement(root, "testsuite", {"name": _names(found), **numbers})
     properties = ElementTree.SubElement(suite, "properties")
-    facts = {"policy": found.policy, "signature": found.comparison.signature,
-             "verdict": found.verdict, "advisory": "; ".join(found.advisory) or "no"}  # fmt: skip
+    facts = {
+        "policy": found.policy,
+        "signature": found.comparison.signature,
+        "verdict": found.verdict,
+        "advisory": "; ".join(found.advisory) or "no",
+    }
     for key, value in facts.items():
         ElementTree.SubElement(properties, "property", {"name": key, "value": line(value, 1000)})
     for check in found.checks:
@@ -142,8 +157,10 @@ def summary(found: Gate, pairs: Sequence[Shown] = (), page: str | None = None) -
     room for all pictures the last are dropped, and the last pairs where there is none for words.
     """
     checks = gravest_first(found)
-    rows = [[check.verdict, title(check), effect(check), SOURCES[check.source], sentence(check)]
-            for check in checks[:ROWS]]  # fmt: skip
+    rows = [
+        [check.verdict, title(check), effect(check), SOURCES[check.source], sentence(check)]
+        for check in checks[:ROWS]
+    ]
     cells = [[markdown(cell) for cell in row] for row in rows]
     more = [f"… and {len(checks) - ROWS} more checks."] if len(checks) > ROWS else []
     notes = [f"{markdown(remark, 1000)}." for remark in remarks(found)[:NOTES]]
@@ -179,16 +196,22 @@ def _fitted(pairs: Sequence[Shown], place: str | None, room: int) -> list[str]:
 def _row(pair: Shown, place: str | None, pictured: bool) -> str:
     worst = pair.worst
     width = abs(worst.after - worst.before)
-    words = [f"{worst.prompt_id}: {pair.text}" if pair.text else worst.prompt_id, str(worst.seed),
-             worst.metric]  # fmt: skip
+    words = [
+        f"{worst.prompt_id}: {pair.text}" if pair.text else worst.prompt_id,
+        str(worst.seed),
+        worst.metric,
+    ]
     sides = [("baseline", worst.before, pair.before), ("candidate", worst.after, pair.after)]
     pictures = [
         _image(f"{side} of {worst.prompt_id}, seed {worst.seed}", picture, place)
-        if pictured and picture else ""
+        if pictured and picture
+        else ""
         for side, _, picture in sides
-    ]  # fmt: skip
-    told = [f"{number(value, width)} {picture}".strip()
-            for (_, value, _), picture in zip(sides, pictures, strict=True)]  # fmt: skip
+    ]
+    told = [
+        f"{number(value, width)} {picture}".strip()
+        for (_, value, _), picture in zip(sides, pictures, strict=True)
+    ]
     return _cells([*[markdown(word) for word in words], *told])
 
 
@@ -208,14 +231,31 @@ def _cells(row: Sequence[str]) -> str:
 
 def page(found: Gate, pairs: Sequence[Shown] = ()) -> str:
     """Return one HTML page: the verdict, every check with its interval drawn, what lost most."""
-    checks = [{"check": each, "sentence": line(sentence(each), 1000), "effect": effect(each),
-               "source": SOURCES[each.source], "bar": bar(each)}
-              for each in gravest_first(found)]  # fmt: skip
-    return environment().get_template("gate.html.j2").render(
-        gate=found, headline=line(headline(found)), names=_names(found), checks=checks,
-        remarks=[line(each, 1000) for each in remarks(found)], legend=LEGEND, pairs=pairs,
-        values=_values, line=line,
-    )  # fmt: skip
+    checks = [
+        {
+            "check": each,
+            "sentence": line(sentence(each), 1000),
+            "effect": effect(each),
+            "source": SOURCES[each.source],
+            "bar": bar(each),
+        }
+        for each in gravest_first(found)
+    ]
+    return (
+        environment()
+        .get_template("gate.html.j2")
+        .render(
+            gate=found,
+            headline=line(headline(found)),
+            names=_names(found),
+            checks=checks,
+            remarks=[line(each, 1000) for each in remarks(found)],
+            legend=LEGEND,
+            pairs=pairs,
+            values=_values,
+            line=line,
+        )
+    )
 
 
 def _values(pair: Shown) -> tuple[str, str]:
@@ -237,8 +277,10 @@ def bar(check: Check) -> Bar | None:
         return round(4 + 92 * (value - left) / width, 2)
 
     return Bar(
-        percent(check.effect), percent(check.low), percent(check.high),
+        percent(check.effect),
+        percent(check.low),
+        percent(check.high),
         0.0 if check.least is None else percent(check.least),
         100.0 if check.most is None else percent(check.most),
         None if zero is None else percent(zero),
-    )  # fmt: skip
+    )

@@ -106,11 +106,12 @@ def print_boards(boards: Sequence[Board], console: Console, everything: bool = F
     """Write the boards as tables for a terminal: one metric a family, or every one."""
     for board in boards:
         table = Table(
-            title=f"{board.benchmark} · signature {board.signature}", title_justify="left",
+            title=f"{board.benchmark} · signature {board.signature}",
+            title_justify="left",
             caption=f"ranked by {board.ranked_by}; rows that cannot be told apart share a rank; "
             "seeds: how many trainings a row speaks for",
             caption_justify="left",
-        )  # fmt: skip
+        )
         table.add_column("rank", justify="right", min_width=4)
         table.add_column("recipe", style="bold", no_wrap=True)
         room = max(2, (console.width - BESIDE) // COLUMN)
@@ -122,10 +123,12 @@ def print_boards(boards: Sequence[Board], console: Console, everything: bool = F
         for row in board.rows:
             images = row.result.images
             table.add_row(
-                row.rank, "\n⚑ ".join([row.result.recipe, *row.flags]),
+                row.rank,
+                "\n⚑ ".join([row.result.recipe, *row.flags]),
                 *[_stacked(score_of(row.result, metric)) for metric in metrics],
-                f"{images.scored}/{images.expected}", seeds(row.result).split(" ")[0],
-            )  # fmt: skip
+                f"{images.scored}/{images.expected}",
+                seeds(row.result).split(" ")[0],
+            )
         console.print(table)
 
 

@@ -56,9 +56,13 @@ class Grid:
 
 
 def html(
-    boards: Sequence[Board], find: FindFolder, title: str, seed_limit: int = 1,
-    cards: Mapping[str, Card] | None = None, parts: Sequence[Part] = (),
-) -> str:  # fmt: skip
+    boards: Sequence[Board],
+    find: FindFolder,
+    title: str,
+    seed_limit: int = 1,
+    cards: Mapping[str, Card] | None = None,
+    parts: Sequence[Part] = (),
+) -> str:
     """Return one page: each board with its intervals drawn, the grid of prompt × recipe, the
     pictures that were copied, the benchmark's sanity card, and one result's scores by group."""
     return (
@@ -92,8 +96,10 @@ def _marks(board: Board, metric: str) -> dict[str, Mark]:
         row.result.recipe: (score.low, score.value, score.high)
         for row in board.rows
         if (score := score_of(row.result, metric)) is not None
-        and score.low is not None and score.value is not None and score.high is not None
-    }  # fmt: skip
+        and score.low is not None
+        and score.value is not None
+        and score.high is not None
+    }
     if not whole:
         return {}
     floor, base = board.floors.get(metric), board.base(metric)
@@ -105,8 +111,10 @@ def _marks(board: Board, metric: str) -> dict[str, Mark]:
     def percent(value: float) -> float:
         return round(2 + 96 * (value - left) / width, 2)
 
-    ticks = {end: None if value is None else percent(value)
-             for end, value in (("floor", floor), ("base", base))}  # fmt: skip
+    ticks = {
+        end: None if value is None else percent(value)
+        for end, value in (("floor", floor), ("base", base))
+    }
     return {
         name: Mark(percent(low), percent(high), percent(value), **ticks)
         for name, (low, value, high) in whole.items()

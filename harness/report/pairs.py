@@ -67,10 +67,12 @@ def _losses(candidate: Contender, baseline: Contender, column: str) -> list[tupl
     score = candidate.score(column)
     sign = -1.0 if score is None or score.higher_is_better else 1.0
     found = [
-        (sign * (after[key] - before[key]) / (scale or 1.0),
-         Worst(*key, column, before[key], after[key]))
+        (
+            sign * (after[key] - before[key]) / (scale or 1.0),
+            Worst(*key, column, before[key], after[key]),
+        )
         for key in after.keys() & before.keys()
-    ]  # fmt: skip
+    ]
     return [each for each in found if each[0] > 0]
 
 

@@ -13,9 +13,15 @@ from harness.decisions.history import Event, Step
 from harness.decisions.reproduction import Again, Alarms, Calibration, Reproduction
 
 STYLES = {
-    "accepted": "bold", "pass": "green", "fail": "red", "under-powered": "yellow",
-    "identical": "green", "inside": "green", "outside": "red", "unavailable": "dim",
-}  # fmt: skip
+    "accepted": "bold",
+    "pass": "green",
+    "fail": "red",
+    "under-powered": "yellow",
+    "identical": "green",
+    "inside": "green",
+    "outside": "red",
+    "unavailable": "dim",
+}
 CALIBRATED = (
     "standard deviations of the difference of two runs; τ: between trainings; "
     "margin: what equal runs stay within 19 times in 20"
@@ -33,15 +39,22 @@ def calibration_document(found: Calibration) -> dict[str, Any]:
 
 def print_calibration(found: Calibration, console: Console) -> None:
     """Write what equal runs differ by, metric by metric, and how rules judge pairs of them."""
-    table = Table(title=f"{found.noise.recipe} × {found.noise.benchmark} · noise",
-                  title_justify="left", caption=CALIBRATED, caption_justify="left")  # fmt: skip
+    table = Table(
+        title=f"{found.noise.recipe} × {found.noise.benchmark} · noise",
+        title_justify="left",
+        caption=CALIBRATED,
+        caption_justify="left",
+    )
     table.add_column("metric", style="bold", no_wrap=True)
     for column in ("other draws", "other trainings", "τ", "margin"):
         table.add_column(column, justify="right")
     for column, each in found.noise.metrics.items():
-        sizes = [each.sampling.difference if each.sampling else None,
-                 each.retrained.difference if each.retrained else None,
-                 each.between, found.noise.margin(column)]  # fmt: skip
+        sizes = [
+            each.sampling.difference if each.sampling else None,
+            each.retrained.difference if each.retrained else None,
+            each.between,
+            found.noise.margin(column),
+        ]
         table.add_row(column, *["–" if size is None else f"{size:.3g}" for size in sizes])
     console.print(table)
     for kind, alarms in (("other draws", found.draws), ("other trainings", found.trainings)):
@@ -109,8 +122,10 @@ def reproduction_document(found: Reproduction) -> dict[str, Any]:
 
 def print_reproduction(found: Reproduction, console: Console) -> None:
     """Write published and new values side by side, then what of their making differs."""
-    table = Table(title=f"{found.published.recipe} × {found.published.benchmark} · made again",
-                  title_justify="left")  # fmt: skip
+    table = Table(
+        title=f"{found.published.recipe} × {found.published.benchmark} · made again",
+        title_justify="left",
+    )
     table.add_column("metric", style="bold", no_wrap=True)
     for column in ("published", "found", "window"):
         table.add_column(column, justify="right")
@@ -121,8 +136,10 @@ def print_reproduction(found: Reproduction, console: Console) -> None:
     console.print(_making(found), highlight=False)
     if found.changed:
         names = ", ".join(found.changed[:6])
-        console.print(f"not the same work: {names} have other keys; the page or the code changed",
-                      highlight=False)  # fmt: skip
+        console.print(
+            f"not the same work: {names} have other keys; the page or the code changed",
+            highlight=False,
+        )
 
 
 def _cells(each: Again) -> list[str]:
@@ -134,8 +151,11 @@ def _cells(each: Again) -> list[str]:
 def _making(found: Reproduction) -> str:
     """Return what differs between the two machines, in words."""
     one, other = found.published.provenance, found.found.provenance
-    names = [name for name in ("device", "python", "platform", "packages", "harness", "commit")
-             if one.get(name) != other.get(name)]  # fmt: skip
+    names = [
+        name
+        for name in ("device", "python", "platform", "packages", "harness", "commit")
+        if one.get(name) != other.get(name)
+    ]
     if not names:
         return "made on the same kind of machine, by the same versions"
     return "; ".join(f"{name}: {one.get(name)} → {other.get(name)}" for name in names)

@@ -34,9 +34,11 @@ def print_card(found: Card, silent: Sequence[tuple[str, str]], console: Console)
     """Write the card as a table: what each damage does to each metric, where it is sure; then what
     a metric should have noticed, and did not."""
     table = Table(
-        title=f"{found.benchmark} · sanity card", title_justify="left", caption_justify="left",
+        title=f"{found.benchmark} · sanity card",
+        title_justify="left",
+        caption_justify="left",
         caption="real pictures, then the change that each damage brings; · not sure",
-    )  # fmt: skip
+    )
     table.add_column("metric", style="bold", no_wrap=True)
     table.add_column("real", justify="right", no_wrap=True)
     for name in found.treatments:

@@ -81,10 +81,20 @@ def sweep_page(recipe: str, over: str, points: Sequence[Point], advice: Advice) 
     """Return one page with a curve for every metric that has values."""
     metrics = [score.metric for score in points[0].result.scores]
     curves = [curve for metric in metrics if (curve := _curve(points, metric)) is not None]
-    return environment().get_template("sweep.html.j2").render(
-        recipe=recipe, over=over, points=points, advice=advice, curves=curves, width=WIDTH,
-        height=HEIGHT, flags=flags,
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("sweep.html.j2")
+        .render(
+            recipe=recipe,
+            over=over,
+            points=points,
+            advice=advice,
+            curves=curves,
+            width=WIDTH,
+            height=HEIGHT,
+            flags=flags,
+        )
+    )
 
 
 def _curve(points: Sequence[Point], metric: str) -> Curve | None:
@@ -105,11 +115,14 @@ def _curve(points: Sequence[Point], metric: str) -> Curve | None:
     upper = [f"{x(at)},{y(score.high)}" for at, score in found]
     lower = [f"{x(at)},{y(score.low)}" for at, score in reversed(found)]
     return Curve(
-        metric, found[0][1].higher_is_better, " ".join(upper + lower),
+        metric,
+        found[0][1].higher_is_better,
+        " ".join(upper + lower),
         " ".join(f"{x(at)},{y(score.value)}" for at, score in found),
         tuple((x(at), y(score.value), f"{at:g}: {cell(score)}") for at, score in found),
-        f"{top:.3g}", f"{bottom:.3g}",
-    )  # fmt: skip
+        f"{top:.3g}",
+        f"{bottom:.3g}",
+    )
 
 
 def _whole(point: Point, metric: str) -> Score | None:

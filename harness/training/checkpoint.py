@@ -67,8 +67,11 @@ def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     for saved, group in zip(state["param_groups"], optimizer.param_groups, strict=True):
         for index, parameter in zip(saved["params"], group["params"], strict=True):
             held = state["state"].get(index, {})
-            held |= {key: share_of(value, parameter) for key, value in held.items()
-                     if isinstance(value, Tensor)}  # fmt: skip
+            held |= {
+                key: share_of(value, parameter)
+                for key, value in held.items()
+                if isinstance(value, Tensor)
+            }
     optimizer.load_state_dict(state)
     for saved, group in zip(state["param_groups"], optimizer.param_groups, strict=True):
         for index, parameter in zip(saved["params"], group["params"], strict=True):
@@ -107,8 +110,9 @@ def _packed(value: Any, tensors: Tensors, name: str) -> Any:
         case list():
             return [_packed(each, tensors, f"{name}/{i}") for i, each in enumerate(value)]
         case Mapping():
-            return {"mapping": [[key, _packed(value[key], tensors, f"{name}/{key}")]
-                                for key in value]}  # fmt: skip
+            return {
+                "mapping": [[key, _packed(value[key], tensors, f"{name}/{key}")] for key in value]
+            }
     raise TypeError(f"a state cannot hold {name}, a {type(value).__name__}")
 
 

@@ -153,11 +153,12 @@ def _optimizer(trainee: Trainee) -> torch.optim.Optimizer:
     spec = trainee.train.optimizer
     groups = [
         {
-            "params": parameters, "lr": trainee.train.phases[0].rate,
+            "params": parameters,
+            "lr": trainee.train.phases[0].rate,
             "weight_decay": weight_decay_for(spec, part),
         }
         for part, parameters in trainee.parts.items()
-    ]  # fmt: skip
+    ]
     optimizer: torch.optim.Optimizer = plugins.implementation(spec)(spec, groups)
     return optimizer
 
@@ -211,8 +212,12 @@ def _one_step(course: Course) -> dict[str, Any]:
         course.scale.held()
         if course.averages is not None:
             course.averages.add(trainee.tensors, course.step)
-    facts = {"step": course.step + 1, "loss": round(value, 6), "rate": rates[0] * factor,
-             "grad_norm": round(length, 6)}  # fmt: skip
+    facts = {
+        "step": course.step + 1,
+        "loss": round(value, 6),
+        "rate": rates[0] * factor,
+        "grad_norm": round(length, 6),
+    }
     step_size = course.optimizer.param_groups[0].get("d")
     if step_size is not None:
         facts["d"] = float(step_size)
@@ -226,9 +231,11 @@ def _rates(course: Course, phase: int) -> list[float]:
     asked = course.spec.train.phases[phase]
     first, second = asked.text_encoder_rates or (0.0, 0.0)
     by_part = {
-        "unet": asked.rate, "text_encoder": first, "text_encoder_2": second,
+        "unet": asked.rate,
+        "text_encoder": first,
+        "text_encoder_2": second,
         "tokens": asked.token_rate or 0.0,
-    }  # fmt: skip
+    }
     return [by_part[part] for part in course.trainee.parts]
 
 
@@ -273,8 +280,11 @@ def _one_by_one(course: Course, samples: Sequence[Sample]) -> list[tuple[Sample,
     if not course.is_sharded:
         return [(sample, 1.0) for sample in samples]
     mine, idle = course.team.rank, course.curriculum.idle
-    turns = [(rank, number) for rank, count in enumerate(course.team.gather(len(samples)))
-             for number in range(count)]  # fmt: skip
+    turns = [
+        (rank, number)
+        for rank, count in enumerate(course.team.gather(len(samples)))
+        for number in range(count)
+    ]
     return [(samples[number], 1.0) if rank == mine else (idle, 0.0) for rank, number in turns]
 
 

@@ -61,9 +61,13 @@ def adamw(spec: specs.AdamW, groups: Groups) -> Optimizer:
         for each in _parameters(groups)
     )
     return torch.optim.AdamW(
-        groups, betas=(spec.beta1, spec.beta2), weight_decay=spec.weight_decay, eps=spec.eps,
-        fused=fused or None, foreach=None if fused else True,
-    )  # fmt: skip
+        groups,
+        betas=(spec.beta1, spec.beta2),
+        weight_decay=spec.weight_decay,
+        eps=spec.eps,
+        fused=fused or None,
+        foreach=None if fused else True,
+    )
 
 
 def adamw_8bit(spec: specs.AdamW8bit, groups: Groups) -> Optimizer:
@@ -90,10 +94,14 @@ def prodigy(spec: specs.Prodigy, groups: Groups) -> Optimizer:
 
     with contextlib.redirect_stdout(io.StringIO()):  # it announces its decay with a bare print
         optimizer: Optimizer = Prodigy(
-            groups, betas=(spec.beta1, spec.beta2), weight_decay=spec.weight_decay,
-            d_coef=spec.d_coef, decouple=True, use_bias_correction=spec.bias_correction,
+            groups,
+            betas=(spec.beta1, spec.beta2),
+            weight_decay=spec.weight_decay,
+            d_coef=spec.d_coef,
+            decouple=True,
+            use_bias_correction=spec.bias_correction,
             safeguard_warmup=spec.safeguard_warmup,
-        )  # fmt: skip
+        )
     return optimizer
 
 
@@ -101,9 +109,12 @@ def adafactor(spec: specs.Adafactor, groups: Groups) -> Optimizer:
     from transformers.optimization import Adafactor
 
     optimizer: Optimizer = Adafactor(
-        groups, scale_parameter=False, relative_step=False, warmup_init=False,
+        groups,
+        scale_parameter=False,
+        relative_step=False,
+        warmup_init=False,
         weight_decay=spec.weight_decay,
-    )  # fmt: skip
+    )
     return optimizer
 
 

@@ -23,19 +23,27 @@ def draw_previews(trainee: Trainee, spec: TrainSpec, folder: Path) -> None:
     train, device = spec.train, trainee.device
     encoders = trainee.encoders or load_text_encoders(spec.base, device, trainee.unet.dtype)
     pipeline = StableDiffusionXLPipeline(
-        vae=load_vae(spec.base, device), unet=trainee.unet, text_encoder=encoders.first,
-        text_encoder_2=encoders.second, tokenizer=encoders.tokenizers[0],
+        vae=load_vae(spec.base, device),
+        unet=trainee.unet,
+        text_encoder=encoders.first,
+        text_encoder_2=encoders.second,
+        tokenizer=encoders.tokenizers[0],
         tokenizer_2=encoders.tokenizers[1],
         scheduler=EulerDiscreteScheduler.from_config(load_noise_schedule(spec.base).config),
-    )  # fmt: skip
+    )
     pipeline.set_progress_bar_config(disable=True)
     retell(pipeline, train.prediction, train.zero_terminal_snr)
     models = [trainee.unet, encoders.first, encoders.second]
     learning = [model.training for model in models]
     for model in models:
         model.eval()
-    sampler = Sampler(steps=STEPS, guidance=GUIDANCE, width=train.resolution,
-                      height=train.resolution, precision=train.precision)  # fmt: skip
+    sampler = Sampler(
+        steps=STEPS,
+        guidance=GUIDANCE,
+        width=train.resolution,
+        height=train.resolution,
+        precision=train.precision,
+    )
     artist = Artist(pipeline, sampler, device)
     dtype = trainee.unet.dtype
     with torch.autocast(device.split(":")[0], dtype=dtype, enabled=dtype != torch.float32):

@@ -162,7 +162,10 @@ class Order:
         turn, row = divmod(place, len(members))
         if (group, turn) not in self._shuffles:
             rng = np.random.default_rng(number_of(self._seed, "order", self._name, group, turn))
-            self._shuffles = {key: kept for key, kept in self._shuffles.items()
-                              if key[0] != group or key[1] >= turn - 1}  # fmt: skip
+            self._shuffles = {
+                key: kept
+                for key, kept in self._shuffles.items()
+                if key[0] != group or key[1] >= turn - 1
+            }
             self._shuffles[group, turn] = rng.permutation(members)
         return int(self._shuffles[group, turn][row])

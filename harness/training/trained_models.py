@@ -86,8 +86,9 @@ def prepare(spec: TrainSpec, device: str) -> Trainee:
         )
     if trainee.encoders is not None and any(phase.text_encoder_rates for phase in train.phases):
         trainee.models |= {
-            "text_encoder": trainee.encoders.first, "text_encoder_2": trainee.encoders.second,
-        }  # fmt: skip
+            "text_encoder": trainee.encoders.first,
+            "text_encoder_2": trainee.encoders.second,
+        }
     torch.manual_seed(number_of(train.seed, "init"))
     kept = torch.bfloat16 if train.adapter_dtype == "bfloat16" else torch.float32
     for part, model in trainee.models.items():

@@ -41,17 +41,25 @@ def nearness(shelf: Shelf, held: Held) -> list[Nearness]:
     if table is None:
         return []
     rows: list[dict[str, Any]] = table.to_pylist()
-    return [_of(metric, [row for row in rows if row["metric"] == metric])
-            for metric in dict.fromkeys(row["metric"] for row in rows)]  # fmt: skip
+    return [
+        _of(metric, [row for row in rows if row["metric"] == metric])
+        for metric in dict.fromkeys(row["metric"] for row in rows)
+    ]
 
 
 def _of(metric: str, rows: Sequence[Mapping[str, Any]]) -> Nearness:
-    own = sorted((row for row in rows if row["prompt_id"] is not None),
-                 key=lambda row: -row["value"])  # fmt: skip
+    own = sorted(
+        (row for row in rows if row["prompt_id"] is not None), key=lambda row: -row["value"]
+    )
     null = [row["value"] for row in rows if row["prompt_id"] is None]
     places = tuple((row["prompt_id"], row["seed"], row["other"]) for row in own)
-    return Nearness(metric, rows[0]["threshold"], np.array([row["value"] for row in own]),
-                    np.array(null), places)  # fmt: skip
+    return Nearness(
+        metric,
+        rows[0]["threshold"],
+        np.array([row["value"] for row in own]),
+        np.array(null),
+        places,
+    )
 
 
 def worst(shelf: Shelf, held: Held, near: Nearness, start: int, count: int) -> list[dict[str, Any]]:
@@ -66,9 +74,15 @@ def worst(shelf: Shelf, held: Held, near: Nearness, start: int, count: int) -> l
             ("captions", f"{prompt} {seed}")
         )
         its = shots.get(("originals", other))
-        found.append({
-            "prompt": prompt, "seed": seed, "other": other, "likeness": float(near.values[row]),
-            "text": own.text if own else "", "caption": its.text if its else "",
-            "shots": [both(shelf, held, own), both(shelf, held, its)],
-        })  # fmt: skip
+        found.append(
+            {
+                "prompt": prompt,
+                "seed": seed,
+                "other": other,
+                "likeness": float(near.values[row]),
+                "text": own.text if own else "",
+                "caption": its.text if its else "",
+                "shots": [both(shelf, held, own), both(shelf, held, its)],
+            }
+        )
     return found

@@ -35,8 +35,11 @@ def sweeps(shelf: Shelf, recipe: str) -> list[Sweep]:
     for over, prefix in KINDS.items():
         own = [each for each in every if each.recipe.startswith(prefix)]
         for benchmark in dict.fromkeys(each.file.parents[2].name for each in own):
-            points = sorted((float(each.recipe.removeprefix(prefix)), each.name, each)
-                            for each in own if each.file.parents[2].name == benchmark)  # fmt: skip
+            points = sorted(
+                (float(each.recipe.removeprefix(prefix)), each.name, each)
+                for each in own
+                if each.file.parents[2].name == benchmark
+            )
             held = tuple(each for _, _, each in points)
             at = tuple(value for value, _, _ in points)
             found.append(Sweep(recipe, over, benchmark, held, at, _advice(at, held)))
@@ -46,16 +49,21 @@ def sweeps(shelf: Shelf, recipe: str) -> list[Sweep]:
 def labels(found: Sequence[Sweep]) -> list[str]:
     """Return what each sweep is called beside the others: over what, and where that is not all."""
     overs = [each.over for each in found]
-    return [each.over if overs.count(each.over) == 1 else f"{each.over} · {each.benchmark}"
-            for each in found]  # fmt: skip
+    return [
+        each.over if overs.count(each.over) == 1 else f"{each.over} · {each.benchmark}"
+        for each in found
+    ]
 
 
 def _advice(at: Sequence[float], held: Sequence[Held]) -> Advice | None:
     try:
-        return advise([
-            Point(value, each.result, pseudo_values_beside(each.file)[0])
-            for value, each in zip(at, held, strict=True) if each.result is not None
-        ])  # fmt: skip
+        return advise(
+            [
+                Point(value, each.result, pseudo_values_beside(each.file)[0])
+                for value, each in zip(at, held, strict=True)
+                if each.result is not None
+            ]
+        )
     except (HarnessError, OSError):
         return None
 
@@ -63,18 +71,30 @@ def _advice(at: Sequence[float], held: Sequence[Held]) -> Advice | None:
 def rows(sweep: Sweep) -> list[dict[str, Any]]:
     """Return a row a point and metric that has a value, for charts."""
     return [
-        {"at": at, "metric": score.metric, "value": score.value, "low": score.low,
-         "high": score.high, "up": score.higher_is_better, "flagged": bool(flags(each.result)),
-         "taken": sweep.advice is not None and at == sweep.advice.at}
-        for at, each in zip(sweep.points, sweep.held, strict=True) if each.result is not None
-        for score in each.result.scores if score.value is not None
-    ]  # fmt: skip
+        {
+            "at": at,
+            "metric": score.metric,
+            "value": score.value,
+            "low": score.low,
+            "high": score.high,
+            "up": score.higher_is_better,
+            "flagged": bool(flags(each.result)),
+            "taken": sweep.advice is not None and at == sweep.advice.at,
+        }
+        for at, each in zip(sweep.points, sweep.held, strict=True)
+        if each.result is not None
+        for score in each.result.scores
+        if score.value is not None
+    ]
 
 
 def overfit(sweep: Sweep) -> list[float]:
     """Return the points at which images are found to be copies."""
-    return [at for at, each in zip(sweep.points, sweep.held, strict=True)
-            if each.result is not None and flags(each.result)]  # fmt: skip
+    return [
+        at
+        for at, each in zip(sweep.points, sweep.held, strict=True)
+        if each.result is not None and flags(each.result)
+    ]
 
 
 def metrics_of(sweep: Sweep) -> list[str]:

@@ -31,7 +31,10 @@ def _line(source: SourceSpec) -> dict[str, Any]:
     size = source.size() or facts.pop("rows", None) or facts.pop("limit", None)
     facts = {key: value for key, value in facts.items() if value not in (None, size)}
     return {
-        "source": source.use, "name": name or str(facts.pop("set", "")), "rows": size,
-        "revision": facts.pop("revision", None) or "–", "recipes": [],
+        "source": source.use,
+        "name": name or str(facts.pop("set", "")),
+        "rows": size,
+        "revision": facts.pop("revision", None) or "–",
+        "recipes": [],
         "more": ", ".join(f"{key}: {value}" for key, value in facts.items()),
-    }  # fmt: skip
+    }

@@ -29,13 +29,17 @@ def pairs(shelf: Shelf, held: Sequence[Held]) -> list[dict[str, Any]]:
     first, second = shots[:2]
     return [
         {
-            "prompt": shot.id, "seed": shot.seed, "text": shot.text,
-            "shots": [both(shelf, each, own.get(place))
-                      for each, own in zip(held, shots, strict=True)],
+            "prompt": shot.id,
+            "seed": shot.seed,
+            "text": shot.text,
+            "shots": [
+                both(shelf, each, own.get(place)) for each, own in zip(held, shots, strict=True)
+            ],
             "scores": _scores(shelf, held, place),
         }
-        for place, shot in first.items() if place in second
-    ]  # fmt: skip
+        for place, shot in first.items()
+        if place in second
+    ]
 
 
 def _scores(shelf: Shelf, held: Sequence[Held], place: tuple[str, int]) -> list[list[str]]:
@@ -43,8 +47,9 @@ def _scores(shelf: Shelf, held: Sequence[Held], place: tuple[str, int]) -> list[
     values = [shelf.samples(each).of(*place) for each in held]
     return [
         [metric, *(f"{each[metric]:.4g}" if metric in each else "–" for each in values)]
-        for metric in values[0] if metric in values[1]
-    ]  # fmt: skip
+        for metric in values[0]
+        if metric in values[1]
+    ]
 
 
 def comparison(a: Held, b: Held, place: Place | None = None) -> Comparison:
@@ -62,15 +67,18 @@ def findings(found: Comparison) -> list[dict[str, Any]]:
     """Return a comparison as the lines of a table."""
     return [
         {
-            "metric": each.metric, "better": "↑" if each.higher_is_better else "↓",
+            "metric": each.metric,
+            "better": "↑" if each.higher_is_better else "↓",
             "A": number(each.a, (each.high or 0) - (each.low or 0)),
             "B": number(each.b, (each.high or 0) - (each.low or 0)),
             "A − B": "–" if each.delta is None else gap(each),
-            "p": each.p_adjusted, "sees ±": each.mde, "decides": each.declared,
+            "p": each.p_adjusted,
+            "sees ±": each.mde,
+            "decides": each.declared,
             "verdict": each.verdict if each.delta is not None else f"unavailable ({each.reason})",
         }
         for each in found.metrics
-    ]  # fmt: skip
+    ]
 
 
 def said(found: Comparison) -> str:

@@ -54,9 +54,10 @@ def subjects(
     shots = [shot for each in held for shot in shelf.shots(each) if shot.side == "sample"]
     wanted = words.lower().split()
     prompts = dict.fromkeys(
-        shot.id for shot in shots
+        shot.id
+        for shot in shots
         if all(word in f"{shot.id} {shot.text}".lower() for word in wanted)
-    )  # fmt: skip
+    )
     drawn = sorted({shot.seed for shot in shots})
     return Subjects(tuple(held), tuple(prompts), tuple(seeds) or tuple(drawn))
 
@@ -93,10 +94,12 @@ def grid(shelf: Shelf, found: Subjects, layout: Layout) -> dict[str, Any]:
     panels = []
     for value in third:
         rows = [
-            [cell({layout.down: one, layout.across: other, layout.third: value})
-             for other in across]
+            [
+                cell({layout.down: one, layout.across: other, layout.third: value})
+                for other in across
+            ]
             for one in down
-        ]  # fmt: skip
+        ]
         panels.append({"title": _label(layout.third, value, texts), "rows": rows})
     return {
         "columns": [_label(layout.across, value, texts) for value in across],

@@ -41,16 +41,20 @@ def frame(shelf: Shelf, held: Sequence[Held]) -> pd.DataFrame:
         samples = shelf.samples(each)
         texts = {shot.id: shot.text for shot in shelf.shots(each) if shot.side in DRAWN}
         facts = {
-            "result": number, "recipe": each.recipe, "prompt": samples.prompt_ids,
-            "seed": samples.seeds, "text": [texts.get(one, "") for one in samples.prompt_ids],
-        }  # fmt: skip
+            "result": number,
+            "recipe": each.recipe,
+            "prompt": samples.prompt_ids,
+            "seed": samples.seeds,
+            "text": [texts.get(one, "") for one in samples.prompt_ids],
+        }
         parts.append(pd.DataFrame({**facts, **samples.values}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def metrics_of(rows: pd.DataFrame) -> list[str]:
-    return [name for name in rows.columns
-            if name not in ("result", "recipe", "prompt", "seed", "text")]  # fmt: skip
+    return [
+        name for name in rows.columns if name not in ("result", "recipe", "prompt", "seed", "text")
+    ]
 
 
 def chosen(rows: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
@@ -98,8 +102,9 @@ def cards(
         if number not in shots:
             shots[number] = {
                 (shot.id, shot.seed): shot
-                for shot in shelf.shots(held[number]) if shot.side in DRAWN
-            }  # fmt: skip
+                for shot in shelf.shots(held[number])
+                if shot.side in DRAWN
+            }
         shot = shots[number].get((prompt, seed), Shot(prompt, seed, ""))
         found.append(shown(shelf, held[number], shot, overlay))
     return found

@@ -20,9 +20,12 @@ from harness.views.shelf import Held, Shelf, key_of
 
 SMALL, WHOLE = "/pictures", "/artifacts"
 TYPES = {
-    ".webp": "image/webp", ".png": "image/png", ".safetensors": "application/octet-stream",
-    ".json": "application/json", ".jsonl": "application/x-ndjson",
-}  # fmt: skip
+    ".webp": "image/webp",
+    ".png": "image/png",
+    ".safetensors": "application/octet-stream",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+}
 """What of the store may be asked for, and what it is."""
 _PICTURE = re.compile(r"[0-9a-f]{32}\.webp")
 _KEY = re.compile(r"[0-9a-f]{64}")

@@ -52,17 +52,23 @@ def judged(shelf: Shelf, one: Held, baseline: Held, place: Place) -> Verdict:
     found = verdicts.hold(one.file, baseline.file, place)
     pairs = worst_pairs(found.candidate, found.baseline, gated(found.gate), MOST)
     return Verdict(
-        found.gate, headline(found.gate), tuple(remarks(found.gate)),
+        found.gate,
+        headline(found.gate),
+        tuple(remarks(found.gate)),
         tuple(_line(check) for check in gravest_first(found.gate)),
         tuple(_pairs(shelf, one, baseline, pairs)),
-    )  # fmt: skip
+    )
 
 
 def _line(check: Any) -> dict[str, Any]:
     return {
-        "verdict": check.verdict, "check": title(check), "effect": effect(check),
-        "margin": check.margin, "p": check.p_adjusted, "in words": sentence(check),
-    }  # fmt: skip
+        "verdict": check.verdict,
+        "check": title(check),
+        "effect": effect(check),
+        "margin": check.margin,
+        "p": check.p_adjusted,
+        "in words": sentence(check),
+    }
 
 
 def _pairs(shelf: Shelf, one: Held, baseline: Held, worst: Sequence[Worst]) -> list[dict[str, Any]]:
@@ -71,12 +77,15 @@ def _pairs(shelf: Shelf, one: Held, baseline: Held, worst: Sequence[Worst]) -> l
     for each in worst:
         place = each.prompt_id, each.seed
         a, b = its.get(place), mine.get(place)
-        found.append({
-            "prompt": each.prompt_id, "seed": each.seed,
-            "text": b.text if b else a.text if a else "",
-            "shots": [both(shelf, baseline, a), both(shelf, one, b)],
-            "scores": [[each.metric, f"{each.before:.4g}", f"{each.after:.4g}"]],
-        })  # fmt: skip
+        found.append(
+            {
+                "prompt": each.prompt_id,
+                "seed": each.seed,
+                "text": b.text if b else a.text if a else "",
+                "shots": [both(shelf, baseline, a), both(shelf, one, b)],
+                "scores": [[each.metric, f"{each.before:.4g}", f"{each.after:.4g}"]],
+            }
+        )
     return found
 
 

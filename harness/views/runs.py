@@ -89,8 +89,11 @@ def efficiency(result: Result) -> dict[str, Any]:
 def downloads(shelf: Shelf, held: Held) -> list[Download]:
     """Return the weights of a run, where the store has them."""
     result = held.result
-    keys = {} if result is None else {name: key for name, key in result.keys.items()
-                                      if name.rsplit("/", 1)[-1] == "train"}  # fmt: skip
+    keys = (
+        {}
+        if result is None
+        else {name: key for name, key in result.keys.items() if name.rsplit("/", 1)[-1] == "train"}
+    )
     found = []
     for name, key in keys.items():
         folder = shelf.store.find(key)

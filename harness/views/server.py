@@ -29,8 +29,12 @@ def serve(place: Place, port: int, host: str = "127.0.0.1", allow_write: bool = 
         "PYTHONPATH": os.pathsep.join([str(app.parent), *([known] if known else [])]),
     }
     command = [sys.executable, "-m", "streamlit", "run", str(app / "app.py")]
-    options = [f"--server.address={host}", f"--server.port={port}", "--server.headless=true",
-               "--browser.gatherUsageStats=false"]  # fmt: skip
+    options = [
+        f"--server.address={host}",
+        f"--server.port={port}",
+        "--server.headless=true",
+        "--browser.gatherUsageStats=false",
+    ]
     try:
         return subprocess.run([*command, *options], env=environment, check=False).returncode
     except KeyboardInterrupt:

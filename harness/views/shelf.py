@@ -112,9 +112,13 @@ class Shelf:
     def board(self, benchmark: str, signature: str = "") -> Board | None:
         """Return a benchmark's fullest board, or the one of a signature that begins so."""
         return next(
-            (each for each in self.boards()
-             if each.benchmark == benchmark and each.signature.startswith(signature)), None,
-        )  # fmt: skip
+            (
+                each
+                for each in self.boards()
+                if each.benchmark == benchmark and each.signature.startswith(signature)
+            ),
+            None,
+        )
 
     def shots(self, held: Held) -> list[album.Shot]:
         """Return what there is of a result's pictures, from its album or else from the store."""
@@ -182,9 +186,10 @@ class Shelf:
             return known
         there = sorted(self.reports.glob(pattern), key=lambda file: file.with_suffix(""))
         files = [
-            file for file in there
+            file
+            for file in there
             if not file.name.endswith(NOISE) and file.parent.name not in aside
-        ]  # fmt: skip
+        ]
         with ThreadPoolExecutor(READERS) as pool:
             known = list(pool.map(self._hold, files))
         self._listed[pattern] = time.monotonic(), known

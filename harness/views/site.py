@@ -49,8 +49,10 @@ def write(place: Place, out: Path, benchmark: str | None = None) -> Written:
     shelf = Shelf(place.reports, place.store)
     found = [each for each in shelf.boards() if benchmark in (None, each.benchmark)]
     if not found:
-        raise UsageError(f"no results {f'of {benchmark} ' if benchmark else ''}in {place.reports}",
-                         hint="make some: `harness demo`")  # fmt: skip
+        raise UsageError(
+            f"no results {f'of {benchmark} ' if benchmark else ''}in {place.reports}",
+            hint="make some: `harness demo`",
+        )
     (out / "pictures").mkdir(parents=True, exist_ok=True)
     boards = [_board(shelf, each, out) for each in found]
     write_text(out / "leaderboard.csv", as_csv(found))
@@ -64,10 +66,17 @@ def page(title: str, boards: Sequence[Mapping[str, Any]]) -> str:
     script = _script()
     facts = json.dumps({"title": title, "boards": boards}, ensure_ascii=False, allow_nan=False)
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
-    return environment().get_template("site.html.j2").render(
-        title=title, script=script, script_digest=digest, facts=_inert(facts),
-        style=(_parts() / "style.css").read_text(encoding="utf-8"),
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("site.html.j2")
+        .render(
+            title=title,
+            script=script,
+            script_digest=digest,
+            facts=_inert(facts),
+            style=(_parts() / "style.css").read_text(encoding="utf-8"),
+        )
+    )
 
 
 def _inert(facts: str) -> str:
@@ -78,8 +87,10 @@ def _inert(facts: str) -> str:
 def _script() -> str:
     """Return the components, each in a scope of its own, then their host."""
     folder = _parts()
-    texts = {name: (folder / f"{name}.js").read_text(encoding="utf-8")
-             for name in ("kit", *PARTS, "site")}  # fmt: skip
+    texts = {
+        name: (folder / f"{name}.js").read_text(encoding="utf-8")
+        for name in ("kit", *PARTS, "site")
+    }
     wrapped = [
         f"components.{name} = (() => {{\n"
         f"{texts[name].replace('export default function', 'return function')}\n}})();"
@@ -105,8 +116,11 @@ def _board(shelf: Shelf, board: Board, out: Path) -> dict[str, Any]:
         row["thumb"] = next(
             (shot["src"] for shot in shots.get(row["name"], ()) if shot["src"]), None
         )
-    return {**view, "shots": {name: each for name, each in shots.items() if each},
-            "comparisons": _comparisons(best)}  # fmt: skip
+    return {
+        **view,
+        "shots": {name: each for name, each in shots.items() if each},
+        "comparisons": _comparisons(best),
+    }
 
 
 def _say(what: str) -> None:
@@ -166,9 +180,11 @@ def _compared(a: Held, b: Held) -> dict[str, Any]:
     assert b.result is not None
     changes = duels.changes(a.result, b.result)
     found = {
-        "a": a.recipe, "b": b.recipe, "sentence": duels.said(said),
+        "a": a.recipe,
+        "b": b.recipe,
+        "sentence": duels.said(said),
         "findings": duels.findings(said),
         "changes": [[each.field, *each.values] for each in changes],
-    }  # fmt: skip
+    }
     json.dumps(found, allow_nan=False)
     return found

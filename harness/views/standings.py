@@ -94,9 +94,10 @@ def standings(
         "total": len(rows),
         "broken": [
             {"name": each.name, "problem": each.problem}
-            for each in shelf.held() if each.result is None
+            for each in shelf.held()
+            if each.result is None
         ],
-    }  # fmt: skip
+    }
 
 
 def _sorted(rows: Sequence[Row], choice: Choice, values: Mapping[str, Ends]) -> list[Row]:
@@ -113,7 +114,9 @@ def _sorted(rows: Sequence[Row], choice: Choice, values: Mapping[str, Ends]) -> 
 def _is_on(held: Held, board: Board) -> bool:
     result = held.result
     return result is not None and (result.benchmark, result.signature) == (
-        board.benchmark, board.signature)  # fmt: skip
+        board.benchmark,
+        board.signature,
+    )
 
 
 def _says(result: Result, words: str) -> bool:
@@ -122,9 +125,13 @@ def _says(result: Result, words: str) -> bool:
 
 
 def _values(
-    shelf: Shelf, rows: Sequence[Row], held: Mapping[str, Held], board: Board, metric: str,
+    shelf: Shelf,
+    rows: Sequence[Row],
+    held: Mapping[str, Held],
+    board: Board,
+    metric: str,
     group: str,
-) -> dict[str, Ends]:  # fmt: skip
+) -> dict[str, Ends]:
     """Return value and ends of every recipe that has them, over all prompts or over a group's."""
     if not group:
         scores = [(row.result.recipe, score_of(row.result, metric)) for row in rows]
@@ -182,9 +189,13 @@ def _head(board: Board, metric: str, values: Mapping[str, Ends], group: str) -> 
 
 
 def _line(
-    board: Board, row: Row, held: Held | None, values: Mapping[str, Mapping[str, Ends]],
-    cover: Callable[[Held], str | None], group: str,
-) -> dict[str, Any]:  # fmt: skip
+    board: Board,
+    row: Row,
+    held: Held | None,
+    values: Mapping[str, Mapping[str, Ends]],
+    cover: Callable[[Held], str | None],
+    group: str,
+) -> dict[str, Any]:
     result = row.result
     return {
         "name": held.name if held else result.recipe,
@@ -242,13 +253,22 @@ def pareto(view: Mapping[str, Any], x: str, y: str) -> list[dict[str, Any]]:
     """Return a view's rows on two metrics, and which of them nothing beats in both."""
     up = {head["name"]: head["up"] for head in view["metrics"]}
     rows = [
-        {"name": row["name"], "recipe": row["recipe"], "rank": row["rank"], "thumb": row["thumb"],
-         "x": row["cells"][x]["v"], "xlo": row["cells"][x]["lo"], "xhi": row["cells"][x]["hi"],
-         "y": row["cells"][y]["v"], "ylo": row["cells"][y]["lo"], "yhi": row["cells"][y]["hi"],
-         "flagged": bool(row["flags"])}
+        {
+            "name": row["name"],
+            "recipe": row["recipe"],
+            "rank": row["rank"],
+            "thumb": row["thumb"],
+            "x": row["cells"][x]["v"],
+            "xlo": row["cells"][x]["lo"],
+            "xhi": row["cells"][x]["hi"],
+            "y": row["cells"][y]["v"],
+            "ylo": row["cells"][y]["lo"],
+            "yhi": row["cells"][y]["hi"],
+            "flagged": bool(row["flags"]),
+        }
         for row in view["rows"]
         if "v" in row["cells"].get(x, {}) and "v" in row["cells"].get(y, {})
-    ]  # fmt: skip
+    ]
     for row, best in zip(rows, front(rows, up[x], up[y]), strict=True):
         row["front"] = best
     return rows
@@ -258,9 +278,11 @@ def front(rows: Sequence[Mapping[str, Any]], x_up: bool, y_up: bool) -> list[boo
     """Return which rows no other one equals or beats in both; rows with a flag are not in front."""
     order = sorted(
         range(len(rows)),
-        key=lambda at: (-rows[at]["x"] if x_up else rows[at]["x"],
-                        -rows[at]["y"] if y_up else rows[at]["y"]),
-    )  # fmt: skip
+        key=lambda at: (
+            -rows[at]["x"] if x_up else rows[at]["x"],
+            -rows[at]["y"] if y_up else rows[at]["y"],
+        ),
+    )
     found, best = [False] * len(rows), None
     for at in order:
         value = rows[at]["y"] if y_up else -rows[at]["y"]

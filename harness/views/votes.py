@@ -139,9 +139,11 @@ def next_duel(shelf: Shelf, held: Sequence[Held], votes: Sequence[Vote], voter: 
     whole = [each for each in held if each.result is not None and shelf.shots(each)]
     ranked = sorted(
         combinations(whole, 2),
-        key=lambda pair: (seen[frozenset((pair[0].name, pair[1].name))],
-                          number_of(mine, voter, pair[0].name, pair[1].name)),
-    )  # fmt: skip
+        key=lambda pair: (
+            seen[frozenset((pair[0].name, pair[1].name))],
+            number_of(mine, voter, pair[0].name, pair[1].name),
+        ),
+    )
     for one, other in ranked:
         duel = _at_a_prompt(shelf, one, other, votes, voter)
         if duel is not None:
@@ -154,12 +156,16 @@ def _at_a_prompt(
 ) -> Duel | None:
     mine, theirs = shots_by_place(shelf, one), shots_by_place(shelf, other)
     both = {one.name, other.name}
-    done = {(vote.prompt, vote.seed) for vote in votes
-            if {vote.a, vote.b} == both and vote.voter == voter}  # fmt: skip
+    done = {
+        (vote.prompt, vote.seed)
+        for vote in votes
+        if {vote.a, vote.b} == both and vote.voter == voter
+    }
     left = [
-        place for place, shot in mine.items()
+        place
+        for place, shot in mine.items()
         if place not in done and shot.picture and place in theirs and theirs[place].picture
-    ]  # fmt: skip
+    ]
     if not left:
         return None
     prompt, seed = min(left, key=lambda place: number_of(0, voter, *sorted(both), *place))
@@ -179,10 +185,17 @@ def strengths(votes: Sequence[Vote], question: Question, draws: int = DRAWS) -> 
     by_prompt = {prompt: [vote for vote in rows if vote.prompt == prompt] for prompt in prompts}
     random = np.random.default_rng(number_of(0, question, len(rows)))
     drawn = [
-        _chances([vote for at in random.integers(0, len(prompts), len(prompts))
-                  for vote in by_prompt[prompts[at]]], names, question)
+        _chances(
+            [
+                vote
+                for at in random.integers(0, len(prompts), len(prompts))
+                for vote in by_prompt[prompts[at]]
+            ],
+            names,
+            question,
+        )
         for _ in range(draws)
-    ]  # fmt: skip
+    ]
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     counts = Counter(name for vote in rows for name in (vote.a, vote.b))
     found = [
@@ -210,9 +223,12 @@ def _chances(votes: Sequence[Vote], names: Sequence[str], question: Question) ->
 
 
 def agreements(
-    shelf: Shelf, held: Sequence[Held], votes: Sequence[Vote], question: Question,
+    shelf: Shelf,
+    held: Sequence[Held],
+    votes: Sequence[Vote],
+    question: Question,
     rising: Mapping[str, bool],
-) -> list[Agreement]:  # fmt: skip
+) -> list[Agreement]:
     """Return how often each metric of images was of one mind with people; ties do not count.
 
     `rising` says of each metric's column whether higher is better.
@@ -223,21 +239,32 @@ def agreements(
     for metric, agrees in _judged(shelf, by_name, votes, question, rising):
         total[metric] += 1
         right[metric] += agrees
-    found = [Agreement(metric, total[metric], right[metric] / total[metric],
-                       *_wilson(right[metric], total[metric])) for metric in total]  # fmt: skip
+    found = [
+        Agreement(
+            metric,
+            total[metric],
+            right[metric] / total[metric],
+            *_wilson(right[metric], total[metric]),
+        )
+        for metric in total
+    ]
     return sorted(found, key=lambda each: -each.share)
 
 
 def _judged(
-    shelf: Shelf, held: Mapping[str, Held], votes: Sequence[Vote], question: Question,
+    shelf: Shelf,
+    held: Mapping[str, Held],
+    votes: Sequence[Vote],
+    question: Question,
     rising: Mapping[str, bool],
-) -> Iterator[tuple[str, bool]]:  # fmt: skip
+) -> Iterator[tuple[str, bool]]:
     for vote in votes:
         answer = vote.answers.get(question)
         if answer not in ("a", "b") or vote.a not in held or vote.b not in held:
             continue
-        one, other = (shelf.samples(held[name]).of(vote.prompt, vote.seed)
-                      for name in (vote.a, vote.b))  # fmt: skip
+        one, other = (
+            shelf.samples(held[name]).of(vote.prompt, vote.seed) for name in (vote.a, vote.b)
+        )
         for metric in one.keys() & other.keys() & rising.keys():
             if one[metric] != other[metric]:
                 prefers_a = (one[metric] > other[metric]) == rising[metric]

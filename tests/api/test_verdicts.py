@@ -19,9 +19,17 @@ pytestmark = pytest.mark.slow
 
 def test_two_results_are_compared_by_their_recipes_names(house: House, command: Command) -> None:
     ran = command(
-        "compare", "tiny", "pocket-base", "--store", house.store, "--reports", house.reports,
-        "--draws", "19", "--json",
-    )  # fmt: skip
+        "compare",
+        "tiny",
+        "pocket-base",
+        "--store",
+        house.store,
+        "--reports",
+        house.reports,
+        "--draws",
+        "19",
+        "--json",
+    )
     assert ran.code == 0, ran.err
     found = ran.json
     assert (found["a"], found["b"]) == ("tiny", "pocket-base")
@@ -82,9 +90,17 @@ def test_what_cannot_be_compared_is_refused(
 
 def test_the_table_ends_in_a_sentence(house: House, command: Command) -> None:
     ran = command(
-        "compare", "tiny", "pocket-base", "--store", house.store, "--reports", house.reports,
-        "--draws", "0", "--markdown",
-    )  # fmt: skip
+        "compare",
+        "tiny",
+        "pocket-base",
+        "--store",
+        house.store,
+        "--reports",
+        house.reports,
+        "--draws",
+        "0",
+        "--markdown",
+    )
     assert "| **kid ↓** |" in ran.out
     assert "this holds for these files" in ran.out
 
@@ -94,9 +110,17 @@ def accepted(house: House, command: Command, tmp_path_factory: pytest.TempPathFa
     """A folder of reports in which the tiny recipe is its own baseline."""
     reports = tmp_path_factory.mktemp("accepted") / "reports"
     ran = command(
-        "gate", "tiny", "--accept", "--benchmark", "tiny-v1", "--store", house.store,
-        "--reports", reports, "--json",
-    )  # fmt: skip
+        "gate",
+        "tiny",
+        "--accept",
+        "--benchmark",
+        "tiny-v1",
+        "--store",
+        house.store,
+        "--reports",
+        reports,
+        "--json",
+    )
     assert ran.code == 0, ran.err
     assert ran.json["baseline"] == str(reports / "baselines" / "tiny-v1" / "tiny.json")
     return reports
@@ -106,8 +130,18 @@ def gated(
     command: Command, house: House, reports: Path, recipe: str, *more: object
 ) -> tuple[int, dict[str, Any], str]:
     baseline = reports / "baselines" / "tiny-v1" / "tiny.json"
-    ran = command("gate", recipe, "--baseline", baseline, "--store", house.store, "--reports",
-                  reports, "--json", *more)  # fmt: skip
+    ran = command(
+        "gate",
+        recipe,
+        "--baseline",
+        baseline,
+        "--store",
+        house.store,
+        "--reports",
+        reports,
+        "--json",
+        *more,
+    )
     return ran.code, ran.json if ran.out else {}, ran.err
 
 
@@ -126,9 +160,19 @@ def test_what_is_out_of_bounds_fails_in_every_form(
     )
     xml, summary, page = (tmp_path / name for name in ("g.xml", "g.md", "g.html"))
     code, found, _ = gated(
-        command, house, accepted, "pocket-base", "--policy", policy, "--junit", xml,
-        "--summary", summary, "--html", page,
-    )  # fmt: skip
+        command,
+        house,
+        accepted,
+        "pocket-base",
+        "--policy",
+        policy,
+        "--junit",
+        xml,
+        "--summary",
+        summary,
+        "--html",
+        page,
+    )
     assert (code, found["verdict"], found["exit_code"]) == (3, "fail", 3)
     assert ElementTree.parse(xml).getroot().get("failures") == "1"
     assert "kid is not at most" in summary.read_text()
@@ -192,9 +236,20 @@ def test_noise_is_measured_on_draws_and_trainings_and_kept_beside_the_baseline(
     house: House, command: Command, accepted: Path
 ) -> None:
     ran = command(
-        "calibrate", "tiny-v1", "--recipe", "tiny", "--draws", "2", "--trainings", "2", "--store",
-        house.store, "--reports", accepted, "--json",
-    )  # fmt: skip
+        "calibrate",
+        "tiny-v1",
+        "--recipe",
+        "tiny",
+        "--draws",
+        "2",
+        "--trainings",
+        "2",
+        "--store",
+        house.store,
+        "--reports",
+        accepted,
+        "--json",
+    )
     assert ran.code == 0, ran.err
     assert Path(ran.json["path"]) == accepted / "baselines" / "tiny-v1" / "tiny.noise.json"
     kid = ran.json["noise"]["metrics"]["kid"]

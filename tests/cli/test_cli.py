@@ -41,9 +41,13 @@ def loaded_modules(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "code",
-    ["import harness", "import harness.cli", "import harness.api",
-     "from harness.pages import catalogue; catalogue.catalogue(['metrics', 'recipes'])"],
-)  # fmt: skip
+    [
+        "import harness",
+        "import harness.cli",
+        "import harness.api",
+        "from harness.pages import catalogue; catalogue.catalogue(['metrics', 'recipes'])",
+    ],
+)
 def test_what_answers_at_once_loads_no_network_library(code: str) -> None:
     there = loaded_modules(code)
     assert "harness" in there
@@ -145,7 +149,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest(command: Command) -> None:
         (("leaderboard", "--benchmark", "/etc/x.yaml"), 2, "no results of /etc/x.yaml"),
         (("check", "x" * 300 + ".yaml"), 2, ".yaml"),
     ],
-)  # fmt: skip
+)
 def test_wrong_use_is_one_line_and_its_own_exit_code(
     words: tuple[str, ...], code: int, says: str, command: Command, tmp_path: Path
 ) -> None:

@@ -32,8 +32,18 @@ pytestmark = [
     pytest.mark.skipif(browser_path() is None, reason="needs Chromium: apt install chromium"),
 ]
 SCREENSHOTS = ROOT / ".harness/screenshots"
-PAGES = ("", "grid", "compare", "sweep", "run", "regressions", "memorization", "images", "arena",
-         "catalogue")  # fmt: skip
+PAGES = (
+    "",
+    "grid",
+    "compare",
+    "sweep",
+    "run",
+    "regressions",
+    "memorization",
+    "images",
+    "arena",
+    "catalogue",
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +76,16 @@ def page(chromium: Browser, server: Server) -> Iterator[Page]:
     page.set_default_timeout(30_000)
     abroad: list[str] = []
     errors: list[str] = []
-    page.on("request", lambda asked: abroad.append(asked.url)
-            if not asked.url.startswith((server.url, "data:", "blob:", "file:",
-                                         server.url.replace("http", "ws"))) else None)  # fmt: skip
+    page.on(
+        "request",
+        lambda asked: (
+            abroad.append(asked.url)
+            if not asked.url.startswith(
+                (server.url, "data:", "blob:", "file:", server.url.replace("http", "ws"))
+            )
+            else None
+        ),
+    )
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     assert page.evaluate("window.broken") is None, "words of a caption were run"
@@ -145,7 +162,9 @@ def test_rows_are_filtered_sorted_and_compared(page: Page, server: Server) -> No
     page.wait_for_url("**/compare?**")
     painted(page, ".duel-root")
     assert page.locator(".duel figcaption").all_inner_texts() == [
-        "pocket-ninja", "pocket-ninja-short"]  # fmt: skip
+        "pocket-ninja",
+        "pocket-ninja-short",
+    ]
     page.goto(link)
     painted(page, ".board-root", "4")
     assert page.get_by_label("select pocket-ninja", exact=True).is_checked()
@@ -169,7 +188,8 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
     page.mouse.wheel(0, -300)
     assert float(root.get_attribute("data-scale") or 0) > 1
     transforms = page.locator(".duel .view img").evaluate_all(
-        "images => images.map((image) => image.style.transform)")  # fmt: skip
+        "images => images.map((image) => image.style.transform)"
+    )
     assert len(set(transforms)) == 1, "both images are zoomed together"
     page.keyboard.press("0")
     page.keyboard.press("b")
@@ -321,8 +341,10 @@ def test_a_grid_is_paged_and_a_picture_opens_with_its_scores(page: Page, server:
 
 def test_nothing_is_loaded_that_is_not_shown(page: Page, server: Server) -> None:
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url)
-            if "/pictures/" in request.url else None)  # fmt: skip
+    page.on(
+        "request",
+        lambda request: asked.append(request.url) if "/pictures/" in request.url else None,
+    )
     page.goto(f"{server.url}/grid?results=pocket-ninja")
     painted(page, ".grid-root")
     page.wait_for_load_state("networkidle")
@@ -355,9 +377,16 @@ def test_a_vote_is_blind_and_lands_in_the_file(page: Page, server: Server, house
     (line,) = (house / "reports/votes/pocket-v1.jsonl").read_text().splitlines()
     said = json.loads(line)
     assert said["answers"] == {"style": "a", "prompt": "tie"}
-    assert {said["a"], said["b"]} < {f"pocket-v1/{name}" for name in (
-        "pocket-base", "pocket-ninja", "pocket-ninja-short", "pocket-ninja-overfit",
-        "pocket-ninja-broken")}  # fmt: skip
+    assert {said["a"], said["b"]} < {
+        f"pocket-v1/{name}"
+        for name in (
+            "pocket-base",
+            "pocket-ninja",
+            "pocket-ninja-short",
+            "pocket-ninja-overfit",
+            "pocket-ninja-broken",
+        )
+    }
 
 
 def test_a_baseline_is_accepted_in_the_browser(page: Page, server: Server, house: Path) -> None:
@@ -405,7 +434,10 @@ def test_the_static_site_is_walked_from_its_files(page: Page, house: Path, tmp_p
     assert page.locator(".duel figcaption").all_inner_texts() == ["pocket-ninja", "pocket-base"]
     page.get_by_label("Beside").select_option("pocket-ninja-short")
     assert page.locator(".duel figcaption").all_inner_texts() == [
-        "pocket-ninja", "pocket-base", "pocket-ninja-short"]  # fmt: skip
+        "pocket-ninja",
+        "pocket-base",
+        "pocket-ninja-short",
+    ]
     kept(page, "site-three")
     page.get_by_label("Beside").select_option("pocket-ninja-short")
     assert page.locator(".duel figcaption").count() == 2
@@ -491,10 +523,19 @@ def test_a_site_says_which_results_come_without_pictures(page: Page, wide: str) 
     kept(page, "site-no-pictures-compared")
 
 
-@pytest.mark.parametrize("link", [
-    "board=0.5", "board=9", "board=zother", "view=compare&at=1.5", "view=compare&at=-2",
-    "view=compare&mode=none", "view=grid&page=-1", "view=grid&seed=x",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "link",
+    [
+        "board=0.5",
+        "board=9",
+        "board=zother",
+        "view=compare&at=1.5",
+        "view=compare&at=-2",
+        "view=compare&mode=none",
+        "view=grid&page=-1",
+        "view=grid&seed=x",
+    ],
+)
 def test_a_site_opens_by_a_link_that_means_nothing(page: Page, wide: str, link: str) -> None:
     page.goto(f"{wide}#{link}")
     page.locator(".board tr, .duel img, .grid img").first.wait_for()
@@ -563,7 +604,14 @@ def test_an_echo_moves_no_image_but_a_link_does(page: Page, wide: str) -> None:
       return [seen, told];
     }""")
     assert seen == [
-        ["0 side", "2 side", "3 difference", "3 difference", "3 difference", "7 slider",
-         "4 slider"],
+        [
+            "0 side",
+            "2 side",
+            "3 difference",
+            "3 difference",
+            "3 difference",
+            "7 slider",
+            "4 slider",
+        ],
         [["at", 1], ["at", 2], ["mode", "difference"], ["at", 3]],
-    ]  # fmt: skip
+    ]

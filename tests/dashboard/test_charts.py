@@ -14,8 +14,19 @@ from harness.views.copies import Nearness
 
 
 def point(name: str, x: float, y: float, front: bool) -> dict[str, Any]:
-    return {"name": name, "recipe": name, "rank": "1", "thumb": None, "x": x, "xlo": x - 1,
-            "xhi": x + 1, "y": y, "ylo": y - 1, "yhi": y + 1, "front": front}  # fmt: skip
+    return {
+        "name": name,
+        "recipe": name,
+        "rank": "1",
+        "thumb": None,
+        "x": x,
+        "xlo": x - 1,
+        "xhi": x + 1,
+        "y": y,
+        "ylo": y - 1,
+        "yhi": y + 1,
+        "front": front,
+    }
 
 
 def data_of(chart: Any) -> list[dict[str, Any]]:
@@ -42,8 +53,19 @@ def test_many_points_are_named_only_on_the_front() -> None:
 
 
 def test_a_sweep_marks_what_to_take_and_what_copies() -> None:
-    rows = [{"at": at, "metric": "kid", "value": 1.0, "low": 0.5, "high": 1.5, "up": False,
-             "flagged": at == 3, "taken": at == 2} for at in (1, 2, 3)]  # fmt: skip
+    rows = [
+        {
+            "at": at,
+            "metric": "kid",
+            "value": 1.0,
+            "low": 0.5,
+            "high": 1.5,
+            "up": False,
+            "flagged": at == 3,
+            "taken": at == 2,
+        }
+        for at in (1, 2, 3)
+    ]
     chart = charts.sweep([*rows, {**rows[0], "metric": "fid"}], "kid", "checkpoint")
     assert chart.to_dict()["title"] == "kid: lower is better"
     assert len(data_of(chart)) == 3
@@ -60,20 +82,35 @@ def test_a_histogram_holds_every_picture_of_both_kinds() -> None:
 def test_the_other_charts_are_given_what_they_draw() -> None:
     assert len(data_of(charts.losses([{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.4}]))) == 2
     assert len(data_of(charts.times([{"stage": "train", "seconds": 3.0}]))) == 1
-    images = pd.DataFrame({"recipe": ["a"], "prompt": ["p"], "seed": [1], "one": [0.1],
-                           "two": [0.2]})  # fmt: skip
+    images = pd.DataFrame(
+        {"recipe": ["a"], "prompt": ["p"], "seed": [1], "one": [0.1], "two": [0.2]}
+    )
     assert data_of(charts.scatter(images, "one", "two"))[0]["y"] == 0.2
-    event = Event(at="2026-01-01T00:00:00+00:00", outcome="fail", signature="s",
-                  values={"kid": (1.0, 0.5, 1.5)})  # fmt: skip
+    event = Event(
+        at="2026-01-01T00:00:00+00:00",
+        outcome="fail",
+        signature="s",
+        values={"kid": (1.0, 0.5, 1.5)},
+    )
     assert data_of(charts.past([event], "kid"))[0]["outcome"] == "fail"
     strength = {"recipe": "a", "votes": 12, "value": 0.6, "low": 0.4, "high": 0.8}
     assert len(data_of(charts.strengths([strength]))) == 1
 
 
 @pytest.mark.parametrize(
-    "words", ["[a](javascript:b)", "![](http://x.invalid)", "**b** _i_ `c`", "$x$ :red[y]", "<b>",
-              "# head", "1. one", "a | b", "x\n\n# head"]
-)  # fmt: skip
+    "words",
+    [
+        "[a](javascript:b)",
+        "![](http://x.invalid)",
+        "**b** _i_ `c`",
+        "$x$ :red[y]",
+        "<b>",
+        "# head",
+        "1. one",
+        "a | b",
+        "x\n\n# head",
+    ],
+)
 def test_words_are_markdown_that_shows_exactly_them(words: str) -> None:
     escaped = house.words(words)
     for mark in "*_[]()`$<#|!":

@@ -49,9 +49,15 @@ def test_a_blind_address_shows_the_same_picture_and_says_nothing(client: TestCli
 
 @pytest.mark.parametrize(
     "address",
-    ["/blind/guessed", "/pictures/x/y.webp", "/pictures/..%2f..%2fetc/passwd",
-     "/artifacts/" + "a" * 64 + "/..%2f..%2f..%2fsecret", "/pictures/%00/cover.webp",
-     "/artifacts/" + "a" * 64 + "/%00", "/pictures/" + "x" * 5000 + "/cover.webp"],
-)  # fmt: skip
+    [
+        "/blind/guessed",
+        "/pictures/x/y.webp",
+        "/pictures/..%2f..%2fetc/passwd",
+        "/artifacts/" + "a" * 64 + "/..%2f..%2f..%2fsecret",
+        "/pictures/%00/cover.webp",
+        "/artifacts/" + "a" * 64 + "/%00",
+        "/pictures/" + "x" * 5000 + "/cover.webp",
+    ],
+)
 def test_anything_else_is_not_there(client: TestClient, address: str) -> None:
     assert client.get(address).status_code == 404

@@ -16,15 +16,26 @@ from dashboard import house, media
 from harness.views import votes
 from harness.views.votes import Duel
 
-PAGES = ("leaderboard", "grid", "compare", "sweep", "run", "regressions", "memorization", "images",
-         "arena", "catalogue")  # fmt: skip
-LINKED = ("board id a b results metrics page at mode sort view tab kind baseline candidate "
-          "threshold seeds words pick against part shown")  # fmt: skip
+PAGES = (
+    "leaderboard",
+    "grid",
+    "compare",
+    "sweep",
+    "run",
+    "regressions",
+    "memorization",
+    "images",
+    "arena",
+    "catalogue",
+)
+LINKED = (
+    "board id a b results metrics page at mode sort view tab kind baseline candidate "
+    "threshold seeds words pick against part shown"
+)
 
 
 def test_these_are_all_pages() -> None:
-    assert {file.stem for file in (ROOT / "dashboard/pages").glob("*.py")} == {
-        *PAGES, "main"}  # fmt: skip
+    assert {file.stem for file in (ROOT / "dashboard/pages").glob("*.py")} == {*PAGES, "main"}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -68,12 +79,21 @@ def test_a_broken_result_breaks_no_page(visit: Visit, page: str, reports: Path) 
 @pytest.mark.parametrize("page", PAGES)
 def test_hostile_words_are_shown_as_words(visit: Visit, page: str, reports: Path) -> None:
     poison(reports)
-    link = {"run": {"id": "pocket-v1/pocket-ninja-broken"},
-            "memorization": {"id": "pocket-ninja-broken"}}.get(page, {})  # fmt: skip
+    link = {
+        "run": {"id": "pocket-v1/pocket-ninja-broken"},
+        "memorization": {"id": "pocket-ninja-broken"},
+    }.get(page, {})
     app = visit(page, **link)
     assert not app.exception
-    for element in [*app.markdown, *app.caption, *app.title, *app.subheader, *app.warning,
-                    *app.info, *app.success]:  # fmt: skip
+    for element in [
+        *app.markdown,
+        *app.caption,
+        *app.title,
+        *app.subheader,
+        *app.warning,
+        *app.info,
+        *app.success,
+    ]:
         for words in ("](javascript", "![](http", "<script", "<img"):
             assert words not in element.value, f"{page}: {element.value[:200]}"
 
@@ -144,15 +164,18 @@ def test_a_running_step_is_shown_and_breaks_nothing(visit: Visit, tmp_path: Path
     app = visit("leaderboard")
     assert not app.exception
     said = [text.value for text in app.text]
-    assert any("my-style · train · 3 of 7 · 30 of 100" in each and "loss 0.0421" in each
-               for each in said)  # fmt: skip
+    assert any(
+        "my-style · train · 3 of 7 · 30 of 100" in each and "loss 0.0421" in each for each in said
+    )
     live.end(step)
     assert not [text for text in visit("leaderboard").text if "my-style" in text.value]
 
 
 def test_the_dashboard_loads_no_torch() -> None:
-    program = ("import sys, dashboard.house, dashboard.charts, dashboard.media; "
-               "assert 'torch' not in sys.modules, 'torch was loaded'")  # fmt: skip
+    program = (
+        "import sys, dashboard.house, dashboard.charts, dashboard.media; "
+        "assert 'torch' not in sys.modules, 'torch was loaded'"
+    )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
@@ -212,8 +235,13 @@ def test_a_question_is_never_counted_for_another_pair(
     visit: Visit, reports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HARNESS_WRITE", "1")
-    monkeypatch.setattr(votes, "next_duel", lambda shelf, held, said, voter: Duel(
-        "t01", 1, "the same on every board", held[0], held[1]))  # fmt: skip
+    monkeypatch.setattr(
+        votes,
+        "next_duel",
+        lambda shelf, held, said, voter: Duel(
+            "t01", 1, "the same on every board", held[0], held[1]
+        ),
+    )
     second_board(reports)
     app = visit("arena")
     for board in app.selectbox(key="board").options:

@@ -34,29 +34,51 @@ ANIME_BOYS, DANBOORU = shipped("animeboys-xl"), shipped("danbooru-1024")
 @pytest.mark.parametrize(
     ("score", "word"),
     [
-        (1000, "best"), (150, "best"), (149.999, "amazing"), (100, "amazing"), (99.999, "great"),
-        (75, "great"), (74.999, "normal"), (0, "normal"), (-0.001, "bad"), (-4.999, "bad"),
-        (-5, "worst"), (-1000, "worst"),
+        (1000, "best"),
+        (150, "best"),
+        (149.999, "amazing"),
+        (100, "amazing"),
+        (99.999, "great"),
+        (75, "great"),
+        (74.999, "normal"),
+        (0, "normal"),
+        (-0.001, "bad"),
+        (-4.999, "bad"),
+        (-5, "worst"),
+        (-1000, "worst"),
     ],
-)  # fmt: skip
+)
 def test_a_score_earns_the_quality_word_of_its_range(score: float, word: str) -> None:
     assert scale_words({"score": score}, ANIME_BOYS) == [f"{word} quality"]
 
 
 @pytest.mark.parametrize(
     ("aesthetic", "word"),
-    [(6.675, "best"), (6.674, "great"), (6.0, "great"), (5.999, "normal"), (5.0, "normal"),
-     (4.999, "bad"), (0.0, "bad")],
-)  # fmt: skip
+    [
+        (6.675, "best"),
+        (6.674, "great"),
+        (6.0, "great"),
+        (5.999, "normal"),
+        (5.0, "normal"),
+        (4.999, "bad"),
+        (0.0, "bad"),
+    ],
+)
 def test_an_aesthetic_score_earns_the_word_of_its_range(aesthetic: float, word: str) -> None:
     assert scale_words({"aesthetic": aesthetic}, ANIME_BOYS) == [f"{word} aesthetic"]
 
 
 @pytest.mark.parametrize(
     ("rating", "words"),
-    [("general", []), ("sensitive", ["slightly nsfw"]), ("questionable", ["fairly nsfw"]),
-     ("explicit", ["very nsfw"]), ("unheard of", []), (None, [])],
-)  # fmt: skip
+    [
+        ("general", []),
+        ("sensitive", ["slightly nsfw"]),
+        ("questionable", ["fairly nsfw"]),
+        ("explicit", ["very nsfw"]),
+        ("unheard of", []),
+        (None, []),
+    ],
+)
 def test_a_rating_earns_its_words_or_none(rating: str | None, words: list[str]) -> None:
     assert scale_words({"rating": rating}, ANIME_BOYS) == words
 
@@ -81,10 +103,25 @@ def test_scale_words_come_first_in_the_order_of_the_facts() -> None:
 
 
 IMPORTANT = {
-    "1girl", "1boy", "solo", "looking_at_viewer", "smile", "long_hair", "short_hair",
-    "school_uniform", "twintails", "blue_eyes", "brown_hair", "blonde_hair", "upper_body",
-    "full_body", "outdoors", "indoors", "night", "day",
-}  # fmt: skip
+    "1girl",
+    "1boy",
+    "solo",
+    "looking_at_viewer",
+    "smile",
+    "long_hair",
+    "short_hair",
+    "school_uniform",
+    "twintails",
+    "blue_eyes",
+    "brown_hair",
+    "blonde_hair",
+    "upper_body",
+    "full_body",
+    "outdoors",
+    "indoors",
+    "night",
+    "day",
+}
 
 
 def prompt_of_the_plan(tags: str, caption: str | None) -> str:
@@ -119,9 +156,13 @@ def test_every_prompt_is_the_one_that_the_plan_builds(tags: list[str], caption: 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
-    [("caption", "style, a cat"), ("tags", "style, cat, red eyes"), ("none", "style"),
-     ("tags+caption", "style, cat, red eyes, a cat")],
-)  # fmt: skip
+    [
+        ("caption", "style, a cat"),
+        ("tags", "style, cat, red eyes"),
+        ("none", "style"),
+        ("tags+caption", "style, cat, red eyes, a cat"),
+    ],
+)
 def test_a_recipe_chooses_which_words_are_used(words: str, expected: str) -> None:
     own = picture(text="a cat", tags=("cat", "red_eyes"))
     assert write_caption(own, rules(words=words, prefix="style")) == expected

@@ -53,9 +53,9 @@ def test_the_danbooru_recipe_keeps_the_rows_that_its_plan_keeps(
 
 
 @pytest.mark.parametrize(
-    ("side", "rule"), [((512, 512), None), ((512, 900), None), ((511, 900), "min_side"),
-                       ((900, 511), "min_side")],
-)  # fmt: skip
+    ("side", "rule"),
+    [((512, 512), None), ((512, 900), None), ((511, 900), "min_side"), ((900, 511), "min_side")],
+)
 def test_the_shorter_side_must_reach_the_least(side: tuple[int, int], rule: str | None) -> None:
     own = picture(width=side[0], height=side[1])
     assert failed_rule(own, Curate(min_side=512)) == rule
@@ -63,9 +63,14 @@ def test_the_shorter_side_must_reach_the_least(side: tuple[int, int], rule: str 
 
 @pytest.mark.parametrize(
     ("side", "rule"),
-    [((100, 100), None), ((50, 100), None), ((200, 100), None), ((49, 100), "aspect"),
-     ((201, 100), "aspect")],
-)  # fmt: skip
+    [
+        ((100, 100), None),
+        ((50, 100), None),
+        ((200, 100), None),
+        ((49, 100), "aspect"),
+        ((201, 100), "aspect"),
+    ],
+)
 def test_width_by_height_must_lie_between_the_bounds(
     side: tuple[int, int], rule: str | None
 ) -> None:

@@ -34,8 +34,10 @@ def test_captions_come_from_text_files_and_metadata(root: Path) -> None:
     found = list(folder(spec(root)))
     assert [each.text for each in found] == ["1girl, solo,  red hair", "", "a face"]
     assert [each.tags for each in found] == [
-        ("1girl", "solo", "red hair"), ("1boy", "solo"), ("1girl",),
-    ]  # fmt: skip
+        ("1girl", "solo", "red hair"),
+        ("1boy", "solo"),
+        ("1girl",),
+    ]
     assert found[1].facts is not None
     assert found[1].facts["rating"] == "general"
     assert found[2].open().size == (64, 64)

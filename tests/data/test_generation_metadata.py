@@ -39,13 +39,17 @@ def graph(**changes: Any) -> dict[str, Any]:
         "draw": {
             "class_type": "KSampler",
             "inputs": {
-                "seed": 7, "steps": 20, "model": ["load", 0], "positive": ["plus", 0],
-                "negative": ["minus", 0], "latent_image": ["empty", 0],
+                "seed": 7,
+                "steps": 20,
+                "model": ["load", 0],
+                "positive": ["plus", 0],
+                "negative": ["minus", 0],
+                "latent_image": ["empty", 0],
             },
         },
         "decode": {"class_type": "VAEDecode", "inputs": {"samples": ["draw", 0]}},
         "save": {"class_type": "SaveImage", "inputs": {"images": ["decode", 0]}},
-    }  # fmt: skip
+    }
     return nodes | changes
 
 
@@ -303,7 +307,7 @@ def test_every_seed_fits_a_column(seed: Any, told: int | None) -> None:
         ({"parameters": LONG}, "has a prompt of more than 10000 characters"),
         ({"exif": b"Exif\0\0II*\0\xff\xff\xff\xff", 3: b""}, "carries no prompt"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_says_why(info: dict[Any, Any], reason: str) -> None:
     assert why(info) == reason
 
@@ -320,13 +324,13 @@ def test_what_is_not_understood_says_why(info: dict[Any, Any], reason: str) -> N
         ({"draw": node("KSampler", seed=1)}, "has a graph without a sampler"),
         ({"draw": None, "save": {"class_type": 3, "inputs": 4}}, "has a graph without a sampler"),
         (
-            {"draw": sampler("n0")} | {
-                f"n{at}": node("Reroute", **{"": [f"n{at + 1}", 0]}) for at in range(5000)
-            } | {"n5000": node("CLIPTextEncode", text="a cat")},
+            {"draw": sampler("n0")}
+            | {f"n{at}": node("Reroute", **{"": [f"n{at + 1}", 0]}) for at in range(5000)}
+            | {"n5000": node("CLIPTextEncode", text="a cat")},
             "has 'prompt' metadata that is nested too deeply",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_graph_that_leads_nowhere_says_why(changes: dict[str, Any], reason: str) -> None:
     assert why({"prompt": json.dumps(graph(**changes))}) == reason
 

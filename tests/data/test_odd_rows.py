@@ -56,8 +56,12 @@ def parquet(folder: Path, *files: dict[str, Any], **facts: str) -> dict[str, Any
         whole = pa.table({"image": [picture()] * many, "text": ["a"] * many, **columns})
         pq.write_table(whole, folder / f"{number}.parquet")
     last = f"{{0..{len(files) - 1}}}"
-    return {"use": "parquet", "files": str(folder / f"{last}.parquet"), "text": "text",
-            "facts": facts}  # fmt: skip
+    return {
+        "use": "parquet",
+        "files": str(folder / f"{last}.parquet"),
+        "text": "text",
+        "facts": facts,
+    }
 
 
 def folder_of(folder: Path, *rows: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +104,10 @@ def test_files_may_hold_hashes_with_and_without_a_sign(tmp_path: Path, there: Pa
     signed, unsigned = pa.array([5, -3], pa.int64()), pa.array([2**64 - 3, 7], pa.uint64())
     source = parquet(there, {"phash": signed}, {"phash": unsigned}, phash="phash")
     assert both(tmp_path, source, curate={"near_duplicates": 0}) == [
-        "00000000", "00000001", "00000003"]  # fmt: skip
+        "00000000",
+        "00000001",
+        "00000003",
+    ]
 
 
 @pytest.mark.parametrize(

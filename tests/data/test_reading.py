@@ -82,9 +82,10 @@ def test_over_three_hundred_damaged_files_among_three_thousand_are_all_accounted
         if damage.shows is not None:
             extra = 15 if damage.kind in ("palette", "16-bit") else 0
             assert pictures["kept"][damage.kind]["count"] == 15 + extra
-    assert pictures["dropped"]["truncated"]["first"] == sorted(
-        name for name, (damage, _) in made.items() if damage.kind == "truncated"
-    )[:5]  # fmt: skip
+    assert (
+        pictures["dropped"]["truncated"]["first"]
+        == sorted(name for name, (damage, _) in made.items() if damage.kind == "truncated")[:5]
+    )
 
     index = {entry.id: entry for entry in read_index(tmp_path / "out")}
     assert len(index) == 3315
@@ -249,8 +250,10 @@ def test_a_killed_reading_goes_on_and_reports_as_one_that_was_not(tmp_path: Path
         if progress.done == 25:
             raise KeyboardInterrupt
 
-    spec = {"source": {"use": "folder", "path": str(tmp_path / "in")},
-            "reading": {"duplicates": "same-pixels"}}  # fmt: skip
+    spec = {
+        "source": {"use": "folder", "path": str(tmp_path / "in")},
+        "reading": {"duplicates": "same-pixels"},
+    }
     with pytest.raises(KeyboardInterrupt):
         collect(DataSpec.model_validate(spec), Workplace(out, {}, report=stop))
     with (out / taking.JOURNAL).open("a") as journal:

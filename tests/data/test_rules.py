@@ -30,9 +30,7 @@ from harness.pages import recipe
 from harness.pages.data import Caption, Curate, Recaption
 
 DANBOORU = recipe.load("danbooru-1024").data
-ANIME_BOYS, ANIMAGINE = (
-    recipe.load(name).data for name in ("animeboys-xl", "animagine-xl-2")
-)  # fmt: skip
+ANIME_BOYS, ANIMAGINE = (recipe.load(name).data for name in ("animeboys-xl", "animagine-xl-2"))
 assert DANBOORU is not None
 assert ANIME_BOYS is not None
 assert ANIMAGINE is not None
@@ -41,20 +39,79 @@ SCALES = {
     "animeboys-xl": Rules(caption=ANIME_BOYS.caption),
     "animagine-xl-2": Rules(caption=ANIMAGINE.caption),
 }
-ODD = ["it's", 'a "quote"', "50%_off", "初音ミク", "ñandú", "a,b", "tab\there", "é\u0301", "\u3000",
-       "x\u00a0y", "{curly}", "$1", "\\1", "%s", "new\nline", "\u200bzero", "nul\x00l", "",
-       "🎨", "'; DROP TABLE posts; --"]  # fmt: skip
-TAGS = ["1girl", "long_hair", "long hair", "solo", "night", "day", "signature", "artist_name",
-        "highres", "@somebody", "1girl", "_", "__", "dayo"]  # fmt: skip
-NUMBERS = [0, 1, -5, 75, 100, 150, 767, 768, 1000, 1400, 6.675, 5.0, 2019, 1e-9, -0.0, 1e300,
-           math.inf, -math.inf, math.nan, None]  # fmt: skip
+ODD = [
+    "it's",
+    'a "quote"',
+    "50%_off",
+    "初音ミク",
+    "ñandú",
+    "a,b",
+    "tab\there",
+    "é\u0301",
+    "\u3000",
+    "x\u00a0y",
+    "{curly}",
+    "$1",
+    "\\1",
+    "%s",
+    "new\nline",
+    "\u200bzero",
+    "nul\x00l",
+    "",
+    "🎨",
+    "'; DROP TABLE posts; --",
+]
+TAGS = [
+    "1girl",
+    "long_hair",
+    "long hair",
+    "solo",
+    "night",
+    "day",
+    "signature",
+    "artist_name",
+    "highres",
+    "@somebody",
+    "1girl",
+    "_",
+    "__",
+    "dayo",
+]
+NUMBERS = [
+    0,
+    1,
+    -5,
+    75,
+    100,
+    150,
+    767,
+    768,
+    1000,
+    1400,
+    6.675,
+    5.0,
+    2019,
+    1e-9,
+    -0.0,
+    1e300,
+    math.inf,
+    -math.inf,
+    math.nan,
+    None,
+]
 PAGE: dict[str, Any] = {
-    "min_side": 500, "max_side": 1500, "min_pixels": 400_000, "aspect": [0.5, 2.0],
-    "ratings": ["general", "it's"], "score": {"at_least": -5, "at_most": 150},
-    "aesthetic": {"at_least": 5.0}, "year": {"at_most": 2019},
+    "min_side": 500,
+    "max_side": 1500,
+    "min_pixels": 400_000,
+    "aspect": [0.5, 2.0],
+    "ratings": ["general", "it's"],
+    "score": {"at_least": -5, "at_most": 150},
+    "aesthetic": {"at_least": 5.0},
+    "year": {"at_most": 2019},
     "tags": {"all_of": ["1girl"], "any_of": ["long hair", "solo"], "none_of": ["dayo"]},
-    "subset": {"share": 0.5, "salt": "it's"}, "near_duplicates": 3,
-}  # fmt: skip
+    "subset": {"share": 0.5, "salt": "it's"},
+    "near_duplicates": 3,
+}
 CLEANINGS = ["urls", "signatures", "control", "whitespace", "duplicates"]
 
 
@@ -83,10 +140,13 @@ def posts(draw: st.DrawFn) -> dict[str, Any]:
             st.none() | st.lists(st.sampled_from([*TAGS, *ODD]), max_size=8).map(gap.join)
         ),
         "rating": draw(st.sampled_from(["general", "safe", "explicit", "it's", "", None])),
-        "score": draw(number), "aesthetic": draw(number), "year": draw(number),
-        "width": draw(side), "height": draw(side),
+        "score": draw(number),
+        "aesthetic": draw(number),
+        "year": draw(number),
+        "width": draw(side),
+        "height": draw(side),
         "phash": draw(st.sampled_from([None, 0, 1, 7, 15, 2**63]) | st.integers(0, 2**64 - 1)),
-    }  # fmt: skip
+    }
 
 
 @st.composite
@@ -101,18 +161,25 @@ def pages(draw: st.DrawFn) -> Rules:
             "words": draw(st.sampled_from(["caption", "tags", "tags+caption", "none"])),
             "clean": tuple(draw(st.lists(st.sampled_from(CLEANINGS), unique=True))),
             "important": draw(st.sampled_from([None, (), ("1girl", "long_hair", "it's")])),
-            "prefix": draw(st.sampled_from(["", "it's \"so\" 100%"])),
+            "prefix": draw(st.sampled_from(["", 'it\'s "so" 100%'])),
             "shuffle": draw(st.booleans()) and draw(st.booleans()),
         }
-    )  # fmt: skip
+    )
     return Rules(curate=curating(**curate), caption=caption)
 
 
 TYPES = {
-    "id": pa.string(), "caption": pa.string(), "danbooru_tags": pa.string(),
-    "rating": pa.string(), "score": pa.float64(), "aesthetic": pa.float64(), "year": pa.float64(),
-    "width": pa.float64(), "height": pa.float64(), "phash": pa.uint64(),
-}  # fmt: skip
+    "id": pa.string(),
+    "caption": pa.string(),
+    "danbooru_tags": pa.string(),
+    "rating": pa.string(),
+    "score": pa.float64(),
+    "aesthetic": pa.float64(),
+    "year": pa.float64(),
+    "width": pa.float64(),
+    "height": pa.float64(),
+    "phash": pa.uint64(),
+}
 
 
 @settings(max_examples=100, deadline=None)
@@ -134,16 +201,18 @@ def ten_thousand(seed: int) -> list[dict[str, Any]]:
             "id": str(at),
             "caption": dice.choice([None, *ODD, "A girl walks home.", "by @artist_01 https://x.y"]),
             "danbooru_tags": " ".join(dice.choices([*TAGS, *ODD], k=dice.randrange(12))),
-            "rating": dice.choice(["general", "safe", "sensitive", "questionable", "explicit",
-                                   "", "General", None]),
-            "score": dice.choice(known), "aesthetic": dice.choice([*known, 6.674, 5.999, 4.999]),
+            "rating": dice.choice(
+                ["general", "safe", "sensitive", "questionable", "explicit", "", "General", None]
+            ),
+            "score": dice.choice(known),
+            "aesthetic": dice.choice([*known, 6.674, 5.999, 4.999]),
             "year": dice.choice([None, 0, 2005, 2019.0, 2023]),
             "width": dice.choice([None, 767, 768, 1000, 1075, 1400, 537.6, math.nan, math.inf]),
             "height": dice.choice([None, 767, 768, 1000, 1076, 1536, 0, math.nan, math.inf]),
             "phash": dice.choice([None, dice.getrandbits(64), dice.getrandbits(4)]),
         }
         for at in range(10_000)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -156,11 +225,12 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.mark.parametrize("name", ["plan", *SCALES, "everything", "clean", "held-out"])
 def test_columns_and_rows_agree_on_ten_thousand_odd_rows(name: str, many: list[Path]) -> None:
     rules = {
-        "plan": PLAN, **SCALES,
+        "plan": PLAN,
+        **SCALES,
         "everything": Rules(curate=curating(**PAGE | {"min_pixels": 1}), caption=PLAN.caption),
         "clean": Rules(caption=captioning(words="tags+caption", clean=CLEANINGS)),
         "held-out": Rules(part="held-out", curate=curating(near_duplicates=2, limit=500)),
-    }[name]  # fmt: skip
+    }[name]
     (columns, dropped), (rows, others) = by_columns(many, rules), by_rows(many, rules)
     assert columns == rows
     assert len(columns) > 0
@@ -172,8 +242,9 @@ IMPORTANT = frozenset(DANBOORU.caption.important or ())
 
 def prompt_of_the_plan(row: dict[str, Any]) -> str:
     """Return the prompt as the code of the anime LoRA plan builds it."""
-    selected = [tag.replace("_", " ") for tag in row["danbooru_tags"].split(" ")
-                if tag in IMPORTANT]  # fmt: skip
+    selected = [
+        tag.replace("_", " ") for tag in row["danbooru_tags"].split(" ") if tag in IMPORTANT
+    ]
     prompt = "masterpiece, best quality"
     if selected:
         prompt += ", " + ", ".join(selected)
@@ -196,13 +267,15 @@ def test_ten_thousand_rows_and_prompts_are_those_of_the_plans_code(tmp_path: Pat
     words = [*sorted(IMPORTANT), "it's", "50%_off", "初音ミク", '"quoted"', "highres", "long hair?"]
     rows = [
         {
-            "id": str(at), "caption": dice.choice([None, "", *ODD, "A girl. 100% 'her'."]),
+            "id": str(at),
+            "caption": dice.choice([None, "", *ODD, "A girl. 100% 'her'."]),
             "danbooru_tags": " ".join(dice.choices(words, k=dice.randrange(1, 20))),
             "rating": dice.choice(["general", "safe", "explicit", None]),
-            "width": dice.randrange(600, 1600), "height": dice.randrange(600, 1600),
+            "width": dice.randrange(600, 1600),
+            "height": dice.randrange(600, 1600),
         }
         for at in range(10_000)
-    ]  # fmt: skip
+    ]
     found, _ = by_columns([write(tmp_path / "rows.parquet", rows, **TYPES)], PLAN)
     expected = [(row["id"], prompt_of_the_plan(row)) for row in rows if kept_by_the_plan(row)]
     assert [(name, prompt) for name, prompt, _ in found] == expected
@@ -212,40 +285,84 @@ def test_ten_thousand_rows_and_prompts_are_those_of_the_plans_code(tmp_path: Pat
 BOUNDS = {
     "animeboys-xl": {
         "score": [
-            (1e9, "best quality"), (150, "best quality"), (149.999, "amazing quality"),
-            (100, "amazing quality"), (99.999, "great quality"), (75, "great quality"),
-            (74.999, "normal quality"), (0, "normal quality"), (-0.0, "normal quality"),
-            (-0.001, "bad quality"), (-4.999, "bad quality"), (-5, "worst quality"),
-            (-5.001, "worst quality"), (math.inf, "best quality"), (-math.inf, "worst quality"),
-            (None, ""), (math.nan, ""),
+            (1e9, "best quality"),
+            (150, "best quality"),
+            (149.999, "amazing quality"),
+            (100, "amazing quality"),
+            (99.999, "great quality"),
+            (75, "great quality"),
+            (74.999, "normal quality"),
+            (0, "normal quality"),
+            (-0.0, "normal quality"),
+            (-0.001, "bad quality"),
+            (-4.999, "bad quality"),
+            (-5, "worst quality"),
+            (-5.001, "worst quality"),
+            (math.inf, "best quality"),
+            (-math.inf, "worst quality"),
+            (None, ""),
+            (math.nan, ""),
         ],
         "aesthetic": [
-            (6.675, "best aesthetic"), (6.6749999, "great aesthetic"), (6.0, "great aesthetic"),
-            (5.9999999, "normal aesthetic"), (5.0, "normal aesthetic"),
-            (4.9999999, "bad aesthetic"), (-1.0, "bad aesthetic"), (None, ""),
+            (6.675, "best aesthetic"),
+            (6.6749999, "great aesthetic"),
+            (6.0, "great aesthetic"),
+            (5.9999999, "normal aesthetic"),
+            (5.0, "normal aesthetic"),
+            (4.9999999, "bad aesthetic"),
+            (-1.0, "bad aesthetic"),
+            (None, ""),
         ],
-        "rating": [("general", ""), ("sensitive", "slightly nsfw"),
-                   ("questionable", "fairly nsfw"), ("explicit", "very nsfw"), (None, "")],
-        "year": [(2005, "year 2005"), (2023, "year 2023"), (2019.0, "year 2019"), (None, ""),
-                 (0, ""), (math.nan, "")],
+        "rating": [
+            ("general", ""),
+            ("sensitive", "slightly nsfw"),
+            ("questionable", "fairly nsfw"),
+            ("explicit", "very nsfw"),
+            (None, ""),
+        ],
+        "year": [
+            (2005, "year 2005"),
+            (2023, "year 2023"),
+            (2019.0, "year 2019"),
+            (None, ""),
+            (0, ""),
+            (math.nan, ""),
+        ],
     },
     "animagine-xl-2": {
         "score": [
-            (150.001, "masterpiece"), (150, "best quality"), (149.999, "best quality"),
-            (100, "best quality"), (99.999, "high quality"), (75, "high quality"),
-            (74.999, "medium quality"), (25, "medium quality"), (24.999, "normal quality"),
-            (0, "normal quality"), (-0.001, "low quality"), (-4.999, "low quality"),
-            (-5, "low quality"), (-5.001, "worst quality"), (None, ""), (math.nan, ""),
+            (150.001, "masterpiece"),
+            (150, "best quality"),
+            (149.999, "best quality"),
+            (100, "best quality"),
+            (99.999, "high quality"),
+            (75, "high quality"),
+            (74.999, "medium quality"),
+            (25, "medium quality"),
+            (24.999, "normal quality"),
+            (0, "normal quality"),
+            (-0.001, "low quality"),
+            (-4.999, "low quality"),
+            (-5, "low quality"),
+            (-5.001, "worst quality"),
+            (None, ""),
+            (math.nan, ""),
         ],
-        "rating": [("general", ""), ("sensitive", ""), ("questionable", "nsfw"),
-                   ("explicit", "nsfw"), (None, "")],
+        "rating": [
+            ("general", ""),
+            ("sensitive", ""),
+            ("questionable", "nsfw"),
+            ("explicit", "nsfw"),
+            (None, ""),
+        ],
     },
-}  # fmt: skip
+}
 CASES = [
     (recipe_name, fact, value, word)
-    for recipe_name, facts in BOUNDS.items() for fact, cases in facts.items()
+    for recipe_name, facts in BOUNDS.items()
+    for fact, cases in facts.items()
     for value, word in cases
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("engine", [by_columns, by_rows], ids=["columns", "rows"])
@@ -258,8 +375,10 @@ def test_every_bound_of_a_vocabulary_gives_its_word(name: str, engine: Any, tmp_
 
 
 def test_a_value_that_is_no_number_is_unknown_even_where_statistics_hide_it(tmp_path: Path) -> None:
-    rows = [{"id": str(at), "width": 900.0, "height": side, "score": side}
-            for at, side in enumerate([900.0, math.nan, 900.0])]  # fmt: skip
+    rows = [
+        {"id": str(at), "width": 900.0, "height": side, "score": side}
+        for at, side in enumerate([900.0, math.nan, 900.0])
+    ]
     file = write(tmp_path / "rows.parquet", rows, **TYPES)
     rules = Rules(curate=curating(min_side=900))
     assert [name for name, _, _ in by_columns([file], rules)[0]] == ["0", "2"]
@@ -269,14 +388,37 @@ def test_a_value_that_is_no_number_is_unknown_even_where_statistics_hide_it(tmp_
 def test_columns_of_other_types_mean_the_same(tmp_path: Path) -> None:
     """Counts as int16, a category as a dictionary, numbers and hashes as text, tags as lists."""
     rows = [
-        {"id": 7, "caption": "a", "danbooru_tags": ["1girl", "", "long_hair"], "rating": "safe",
-         "score": "150", "aesthetic": "6.7e0", "year": 2019, "width": 900, "height": "1000",
-         "phash": "FFFFFFFFFFFFFFFF"},
-        {"id": 8, "caption": None, "danbooru_tags": None, "rating": None, "score": "many",
-         "aesthetic": " 6.7", "year": 0, "width": None, "height": "", "phash": "xyz"},
-    ]  # fmt: skip
-    types = {"rating": pa.dictionary(pa.int8(), pa.string()), "year": pa.int16(),
-             "width": pa.uint16(), "danbooru_tags": pa.list_(pa.string())}  # fmt: skip
+        {
+            "id": 7,
+            "caption": "a",
+            "danbooru_tags": ["1girl", "", "long_hair"],
+            "rating": "safe",
+            "score": "150",
+            "aesthetic": "6.7e0",
+            "year": 2019,
+            "width": 900,
+            "height": "1000",
+            "phash": "FFFFFFFFFFFFFFFF",
+        },
+        {
+            "id": 8,
+            "caption": None,
+            "danbooru_tags": None,
+            "rating": None,
+            "score": "many",
+            "aesthetic": " 6.7",
+            "year": 0,
+            "width": None,
+            "height": "",
+            "phash": "xyz",
+        },
+    ]
+    types = {
+        "rating": pa.dictionary(pa.int8(), pa.string()),
+        "year": pa.int16(),
+        "width": pa.uint16(),
+        "danbooru_tags": pa.list_(pa.string()),
+    }
     file = write(tmp_path / "rows.parquet", rows, **types)
     scales = ANIME_BOYS.caption.model_copy(update={"words": "tags+caption"})  # type: ignore[union-attr]
     for page in ({}, {"min_side": 900, "score": {"at_least": 150}, "near_duplicates": 1}):
@@ -285,8 +427,9 @@ def test_columns_of_other_types_mean_the_same(tmp_path: Path) -> None:
         assert [row[:2] for row in columns] == [row[:2] for row in others]
         assert dropped == counted
     assert by_columns([file], Rules(caption=scales))[0][0][:2] == (
-        "7", "best quality, year 2019, 1girl, long hair, a",
-    )  # fmt: skip
+        "7",
+        "best quality, year 2019, 1girl, long hair, a",
+    )
 
 
 @pytest.mark.parametrize("distance", [0, 1, 2, 3, 5, 8])

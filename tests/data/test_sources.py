@@ -65,9 +65,12 @@ def parquet(tmp_path: Path) -> Parquet:
         cells = [{"bytes": png(at), "path": f"{at}.png"} for at in range(start, start + count)]
         parquet_file(tmp_path / f"part-{part:03d}.parquet", cells, **words(start, count))
     return Parquet(
-        use="parquet", files=str(tmp_path / "part-{000..001}.parquet"), text="caption",
-        tags="tag_string", facts={"score": "score"},
-    )  # fmt: skip
+        use="parquet",
+        files=str(tmp_path / "part-{000..001}.parquet"),
+        text="caption",
+        tags="tag_string",
+        facts={"score": "score"},
+    )
 
 
 @pytest.fixture
@@ -173,8 +176,9 @@ def test_words_are_told_without_reading_the_column_of_pictures(
 def test_a_large_parquet_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     cells = [bytes([at % 251]) * 1_000_000 for at in range(48)]
     file = tmp_path / "large.parquet"
-    pq.write_table(pa.table({"image": cells}), file, row_group_size=8, compression="none",
-                   use_dictionary=False)  # fmt: skip
+    pq.write_table(
+        pa.table({"image": cells}), file, row_group_size=8, compression="none", use_dictionary=False
+    )
     del cells
     spec, before, most = Parquet(use="parquet", files=str(file)), pa.total_allocated_bytes(), 0
     for at, each in enumerate(plugins.implementation(spec)(spec)):
@@ -260,10 +264,12 @@ def test_a_folder_is_read_with_the_folders_inside_where_asked(tmp_path: Path) ->
 def test_a_table_beside_pictures_gives_words_and_typed_facts(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(0))
     with (tmp_path / "metadata.csv").open("w", newline="", encoding="utf-8-sig") as stream:
-        csv.writer(stream).writerows([
-            ["file_name", "text", "tags", "score", "aesthetic", "rating", "code", "empty"],
-            ["a.png", 'a "face",\nsmiling', "1girl, smile", "-3", "6.5", "general", "007", ""],
-        ])  # fmt: skip
+        csv.writer(stream).writerows(
+            [
+                ["file_name", "text", "tags", "score", "aesthetic", "rating", "code", "empty"],
+                ["a.png", 'a "face",\nsmiling', "1girl, smile", "-3", "6.5", "general", "007", ""],
+            ]
+        )
     found = pictures(Folder(use="folder", path=str(tmp_path)))[0]
     assert found.captions == ('a "face",', "smiling")
     assert found.tags == ("1girl", "smile")
@@ -292,9 +298,12 @@ def test_a_table_that_does_not_hold_is_refused_by_line(
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"text": "words"}, "has no column 'words'"), ({"image": "picture"}, "no column 'picture'"),
-     ({"facts": {"rating": "rated"}}, "has no column 'rated'")],
-)  # fmt: skip
+    [
+        ({"text": "words"}, "has no column 'words'"),
+        ({"image": "picture"}, "no column 'picture'"),
+        ({"facts": {"rating": "rated"}}, "has no column 'rated'"),
+    ],
+)
 def test_a_column_that_is_not_there_is_named_beside_those_that_are(
     parquet: Parquet, hub: Hub, change: dict[str, Any], says: str
 ) -> None:
@@ -374,7 +383,7 @@ def test_tags_of_a_column_are_the_tags_of_its_cells(cells: list[str | None]) -> 
 def test_braces_are_spelt_out_and_not_without_end() -> None:
     assert spelt_out("a-{08..11}.{tar,bin}") == [
         f"a-{number}.{kind}" for number in ("08", "09", "10", "11") for kind in ("tar", "bin")
-    ]  # fmt: skip
+    ]
     assert spelt_out("plain") == ["plain"]
     with pytest.raises(HarnessError, match="more than 100000"):
         spelt_out("{0..999999999}")

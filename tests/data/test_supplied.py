@@ -241,9 +241,21 @@ def test_two_hundred_large_files_are_read_at_once(tmp_path: Path, judgement: Jud
 
 def score(command: Command, folder: Path, store: Path, reports: Path) -> dict[str, Any]:
     ran = command(
-        "score", "--images", folder, "--name", "strange", "--benchmark", "tiny-v1",
-        "--store", store, "--reports", reports, "--device", "cpu", "--json",
-    )  # fmt: skip
+        "score",
+        "--images",
+        folder,
+        "--name",
+        "strange",
+        "--benchmark",
+        "tiny-v1",
+        "--store",
+        store,
+        "--reports",
+        reports,
+        "--device",
+        "cpu",
+        "--json",
+    )
     assert ran.code == 0, ran.err
     found: dict[str, Any] = json.loads(Path(ran.json["results"][0]["path"]).read_text())
     return found
@@ -276,8 +288,10 @@ def test_a_prompt_in_the_image_scores_as_it_does_in_a_file(
     house: House, command: Command, tmp_path: Path
 ) -> None:
     folder = strange_folder(tmp_path / "faces", 12)
-    told = {score["metric"]: score["value"] for score in
-            score(command, folder, house.store, tmp_path)["scores"]}  # fmt: skip
+    told = {
+        score["metric"]: score["value"]
+        for score in score(command, folder, house.store, tmp_path)["scores"]
+    }
     lines = ["file,prompt,seed"]
     for number in range(12):
         face = row("faces", 900 + number)
@@ -285,8 +299,20 @@ def test_a_prompt_in_the_image_scores_as_it_does_in_a_file(
         lines.append(f'{place},"{", ".join(face.tags[:3])}",{number}')
     (tmp_path / "prompts.csv").write_text("\n".join(lines))
     ran = command(
-        "score", "--images", folder, "--prompts", tmp_path / "prompts.csv", "--name", "listed",
-        "--benchmark", "tiny-v1", "--store", house.store, "--reports", tmp_path, "--json",
-    )  # fmt: skip
+        "score",
+        "--images",
+        folder,
+        "--prompts",
+        tmp_path / "prompts.csv",
+        "--name",
+        "listed",
+        "--benchmark",
+        "tiny-v1",
+        "--store",
+        house.store,
+        "--reports",
+        tmp_path,
+        "--json",
+    )
     listed = json.loads(Path(ran.json["results"][0]["path"]).read_text())["scores"]
     assert {score["metric"]: score["value"] for score in listed} == pytest.approx(told, abs=1e-5)

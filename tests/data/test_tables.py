@@ -19,8 +19,9 @@ def closed() -> None:
 
 
 def rows(*facts: dict[str, object]) -> list[Picture]:
-    return [Picture(f"{at}", closed, f"text {at}", ("a", "b"), each)
-            for at, each in enumerate(facts)]  # fmt: skip
+    return [
+        Picture(f"{at}", closed, f"text {at}", ("a", "b"), each) for at, each in enumerate(facts)
+    ]
 
 
 def table(pictures: list[Picture]) -> pa.Table:
@@ -61,9 +62,12 @@ def test_a_folder_of_broken_pictures_still_tells_its_words(tmp_path: Path) -> No
 )
 @pytest.mark.parametrize("at_once", [1, 4096])
 def test_one_fact_has_one_type_however_rows_fall_into_batches(
-    monkeypatch: pytest.MonkeyPatch, at_once: int, values: tuple[object, ...], kind: pa.DataType,
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+    values: tuple[object, ...],
+    kind: pa.DataType,
     said: list[object] | None,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(rooms, "ROWS", at_once)
     found = table(rows(*({"fact": value} for value in values)))
     assert found.schema.field("fact").type == kind

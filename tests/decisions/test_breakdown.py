@@ -32,7 +32,11 @@ def test_prompts_a_benchmark_does_not_know_belong_to_no_group() -> None:
 
 def test_quality_v1_is_grouped_by_the_levels_of_its_table() -> None:
     groups = groups_of(benchmark.load("quality-v1"))
-    levels = [name for each in groups.values() for name in each if name in ("plain", "light",
-              "heavy", "against", "quality")]  # fmt: skip
+    levels = [
+        name
+        for each in groups.values()
+        for name in each
+        if name in ("plain", "light", "heavy", "against", "quality")
+    ]
     assert groups["q01-plain"] == ("quality-ablation", "plain", "card")
     assert len(groups) == len(levels) == 36

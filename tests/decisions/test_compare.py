@@ -44,24 +44,43 @@ from harness.report.comparison import (
 
 SEEDS = (1, 2)
 PROTOCOL = {"benchmark": "pocket-v1", "seeds": list(SEEDS), "sampler": {"steps": 20, "size": 64}}
-FAMILIES = {"kid": "fidelity", "fid": "fidelity", "clip-score": "prompt", "tag-recall": "prompt",
-            "aesthetic": "quality", "within-prompt": "diversity", "vendi": "diversity"}  # fmt: skip
+FAMILIES = {
+    "kid": "fidelity",
+    "fid": "fidelity",
+    "clip-score": "prompt",
+    "tag-recall": "prompt",
+    "aesthetic": "quality",
+    "within-prompt": "diversity",
+    "vendi": "diversity",
+}
 LOWER = {"kid", "fid"}
 
 
 def score(label: str, value: float | None, **more: Any) -> Score:
     column = label.split("@")[0]
     low, high = (None, None) if value is None else (value - 1, value + 1)
-    return Score(metric=label, value=value, low=low, high=high, n=8, family=FAMILIES[column],
-                 higher_is_better=column not in LOWER, **more)  # fmt: skip
+    return Score(
+        metric=label,
+        value=value,
+        low=low,
+        high=high,
+        n=8,
+        family=FAMILIES[column],
+        higher_is_better=column not in LOWER,
+        **more,
+    )
 
 
 def result(name: str, scores: Sequence[Score], signature: str = "s", **more: Any) -> Result:
     return Result(
-        recipe=name, benchmark="pocket-v1", signature=signature, keys={}, scores=tuple(scores),
+        recipe=name,
+        benchmark="pocket-v1",
+        signature=signature,
+        keys={},
+        scores=tuple(scores),
         images=Accounting(expected=8, generated=8, failed=0, scored=8),
         **{"protocol": PROTOCOL, **more},
-    )  # fmt: skip
+    )
 
 
 def by_prompt(values: Array) -> dict[str, float]:
@@ -229,14 +248,19 @@ def test_the_declared_family_is_what_boards_rank_by_in_each_family() -> None:
     a = contender("ink", means, fid=BASE, kid=BASE)
     found = compare(a, a)
     assert {each.metric for each in found.metrics if each.declared} == {
-        "kid", "clip-score", "aesthetic"
-    }  # fmt: skip
+        "kid",
+        "clip-score",
+        "aesthetic",
+    }
     assert found.ranked_by == "kid"
 
 
 def test_only_declared_metrics_are_adjusted_and_decide() -> None:
-    shifted = {"clip-score": BASE + 0.12 * normal(1) + 0.06, "aesthetic": BASE + 0.1 * normal(3),
-               "tag-recall": BASE + 0.12 * normal(1) + 0.06}  # fmt: skip
+    shifted = {
+        "clip-score": BASE + 0.12 * normal(1) + 0.06,
+        "aesthetic": BASE + 0.1 * normal(3),
+        "tag-recall": BASE + 0.12 * normal(1) + 0.06,
+    }
     a, b = contender("ink", shifted), contender("oil", dict.fromkeys(shifted, BASE))
     found = compare(a, b)
     declared, alone = finding(found, "clip-score"), finding(found, "tag-recall")
@@ -284,8 +308,10 @@ def test_copies_do_not_win() -> None:
 
 def test_trainings_on_both_sides_add_their_spread_and_hold_for_the_recipe() -> None:
     a, b = mean_of(BASE + 0.2 + 0.2 * normal(1)), mean_of(BASE, "oil")
-    a, b = (with_scores(side, clip_score={"runs": (centre - 0.1, centre, centre + 0.1)})
-            for side, centre in ((a, 0.2), (b, 0.0)))  # fmt: skip
+    a, b = (
+        with_scores(side, clip_score={"runs": (centre - 0.1, centre, centre + 0.1)})
+        for side, centre in ((a, 0.2), (b, 0.0))
+    )
     found = compare(a, b)
     each, finding = BASE + 0.2 + 0.2 * normal(1) - BASE, found.metrics[0]
     error = np.sqrt(each.var(ddof=1) / 32 + 2 * 0.01 / 3)
@@ -376,8 +402,12 @@ def test_exchanging_a_and_b_turns_signs_and_verdicts_and_nothing_else(
         assert (turned.delta, turned.low, turned.high) == (-found.delta, -found.high, -found.low)
         assert turned.verdict == MIRROR.get(found.verdict, found.verdict)
         assert (turned.p, turned.p_adjusted, turned.mde, turned.margin, turned.needed) == (
-            found.p, found.p_adjusted, found.mde, found.margin, found.needed
-        )  # fmt: skip
+            found.p,
+            found.p_adjusted,
+            found.mde,
+            found.margin,
+            found.needed,
+        )
         assert (turned.tally.wins, turned.tally.losses) == (found.tally.losses, found.tally.wins)
 
 
@@ -457,9 +487,13 @@ def write(folder: Path, side: Contender, samples: Mapping[str, list[Any]]) -> Pa
 
 def test_a_result_file_is_read_with_what_stands_beside_it(tmp_path: Path) -> None:
     side = mean_of(BASE[:2])
-    table = {"prompt_id": ["p000", "p001", "p000"], "seed": [1, 1, 1],
-             "metric": ["clip-score"] * 3, "value": [0.25, 0.5, 0.75],
-             "training_seed": [1, 1, 2]}  # fmt: skip
+    table = {
+        "prompt_id": ["p000", "p001", "p000"],
+        "seed": [1, 1, 1],
+        "metric": ["clip-score"] * 3,
+        "value": [0.25, 0.5, 0.75],
+        "training_seed": [1, 1, 2],
+    }
     found = read(write(tmp_path, side, table))
     assert found.samples == {"clip-score": {("p000", 1): 0.5, ("p001", 1): 0.5}}
     assert found.prompts == side.prompts
@@ -476,8 +510,11 @@ def test_a_result_file_alone_cannot_be_compared(tmp_path: Path) -> None:
 def example() -> Comparison:
     means = {"clip-score": BASE + 60, "aesthetic": 0.02 * BASE + 0.7, "tag-recall": BASE}
     a = contender("ninja", means, kid=normal(6) + 6.1 - normal(6).mean())
-    worse = {"clip-score": BASE + 62 + normal(1), "aesthetic": 0.02 * BASE + 0.7 + 1e-4 * normal(2),
-             "tag-recall": BASE}  # fmt: skip
+    worse = {
+        "clip-score": BASE + 62 + normal(1),
+        "aesthetic": 0.02 * BASE + 0.7 + 1e-4 * normal(2),
+        "tag-recall": BASE,
+    }
     b = contender("short", worse, kid=9 * normal(7) + 59.8 - 9 * normal(7).mean())
     return compare(a, b)
 

@@ -37,8 +37,12 @@ def clip(**limits: float) -> Policy:
     return policy(Limits(metric="clip-score", **limits))
 
 
-def noise(difference: float = 0.1, between: float | None = None, runs: int = 16,
-          column: str = "clip-score") -> Noise:  # fmt: skip
+def noise(
+    difference: float = 0.1,
+    between: float | None = None,
+    runs: int = 16,
+    column: str = "clip-score",
+) -> Noise:
     spread = Spread(runs=runs, difference=difference, alarms=0.05)
     each = MetricNoise(
         sampling=spread, retrained=None if between is None else spread, between=between
@@ -207,8 +211,11 @@ def test_measured_noise_keeps_equal_trainings_from_failing() -> None:
 
 
 def test_all_checks_share_five_percent() -> None:
-    moved = {"clip-score": BASE - 0.2 + 0.5 * normal(1), "aesthetic": BASE + SMALL,
-             "tag-recall": BASE + SMALL}  # fmt: skip
+    moved = {
+        "clip-score": BASE - 0.2 + 0.5 * normal(1),
+        "aesthetic": BASE + SMALL,
+        "tag-recall": BASE + SMALL,
+    }
     a, b = contender(moved), contender(dict.fromkeys(moved, BASE), "oil")
     alone = gate(a, b, clip(margin=0.1))
     together = gate(a, b, policy(*[Limits(metric=name, margin=0.1) for name in moved]))
@@ -229,8 +236,9 @@ def test_a_window_fails_on_either_side() -> None:
     for shift in (-0.5, 0.5):
         found = moved_by(shift, clip(window=0.2))
         assert (found.verdict, [each.kind for each in found.checks]) == (
-            "fail", ["window", "images", "flags"]
-        )  # fmt: skip
+            "fail",
+            ["window", "images", "flags"],
+        )
     assert moved_by(0.1, clip(window=0.2)).verdict == "pass"
     assert moved_by(0.5, clip(window=0.2), spread=3.0).verdict == "under-powered"
 
@@ -257,8 +265,9 @@ def test_the_evidence_at_the_end_of_an_interval_is_that_of_the_interval() -> Non
     assert check(gate(side, side, clip(least=10.5)), "bound").p == pytest.approx(0.025, abs=1e-4)
     assert check(gate(side, side, clip(most=9.0)), "bound").p == pytest.approx(0.025, abs=1e-4)
     sure = with_score(side, "clip-score", low=10.0, high=10.0)
-    assert [check(gate(sure, sure, clip(least=least)), "bound").verdict
-            for least in (9.0, 10.0, 11.0)] == ["pass", "pass", "fail"]  # fmt: skip
+    assert [
+        check(gate(sure, sure, clip(least=least)), "bound").verdict for least in (9.0, 10.0, 11.0)
+    ] == ["pass", "pass", "fail"]
 
 
 def test_a_bound_for_recipes_is_wider_by_the_spread_of_trainings() -> None:
@@ -341,8 +350,9 @@ def test_a_flag_that_the_baseline_does_not_carry_fails() -> None:
     flagged = with_score(clean, "clip-score", flag="copies training pictures")
     found = gate(flagged, clean)
     assert (found.exit_code, check(found, "flags").reason) == (
-        3, "clip-score copies training pictures"
-    )  # fmt: skip
+        3,
+        "clip-score copies training pictures",
+    )
     assert check(gate(flagged, flagged), "flags").verdict == "pass"
     assert check(gate(clean, flagged), "flags").verdict == "pass"
 

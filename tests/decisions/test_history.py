@@ -14,10 +14,14 @@ from harness.interfaces import Array
 
 def events(values: Array, reach: float = 0.2, signature: str = "s") -> list[Event]:
     return [
-        Event(at=f"2026-01-{day + 1:02d}", outcome="pass", signature=signature,
-              values={"kid": (float(each), float(each) - reach, float(each) + reach)})
+        Event(
+            at=f"2026-01-{day + 1:02d}",
+            outcome="pass",
+            signature=signature,
+            values={"kid": (float(each), float(each) - reach, float(each) + reach)},
+        )
         for day, each in enumerate(values)
-    ]  # fmt: skip
+    ]
 
 
 def noisy(count: int, seed: int) -> Array:

@@ -13,10 +13,26 @@ IMAGES = Accounting(expected=9, generated=9, failed=0, scored=9)
 
 
 def result(name: str, value: float, reach: float = 1.0, flag: str | None = None) -> Result:
-    score = Score(metric="kid", value=value, low=value - reach, high=value + reach, n=9,
-                  higher_is_better=False, flag=flag, family="fidelity")  # fmt: skip
-    return Result(recipe=name, benchmark="b", signature="s", protocol={}, keys={}, images=IMAGES,
-                  scores=(score,), provenance={})  # fmt: skip
+    score = Score(
+        metric="kid",
+        value=value,
+        low=value - reach,
+        high=value + reach,
+        n=9,
+        higher_is_better=False,
+        flag=flag,
+        family="fidelity",
+    )
+    return Result(
+        recipe=name,
+        benchmark="b",
+        signature="s",
+        protocol={},
+        keys={},
+        images=IMAGES,
+        scores=(score,),
+        provenance={},
+    )
 
 
 def ranks(board: Board) -> dict[str, str]:

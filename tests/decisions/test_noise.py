@@ -44,16 +44,19 @@ def drawn(rng: np.random.Generator, runs: int) -> list[Contender]:
     """Return draws of one training, each with seeds of its own."""
     return [
         with_result(
-            contender({"clip-score": PROMPTS + 0.3 * rng.normal(size=32)},
-                      seeds=(2 * number, 2 * number + 1)),
+            contender(
+                {"clip-score": PROMPTS + 0.3 * rng.normal(size=32)},
+                seeds=(2 * number, 2 * number + 1),
+            ),
             signature=f"s{number}",
         )
         for number in range(runs)
-    ]  # fmt: skip
+    ]
 
 
-def of(sampling: Spread | None = None, retrained: Spread | None = None,
-       between: float | None = None) -> Noise:  # fmt: skip
+def of(
+    sampling: Spread | None = None, retrained: Spread | None = None, between: float | None = None
+) -> Noise:
     each = MetricNoise(sampling=sampling, retrained=retrained, between=between)
     return Noise(benchmark="pocket-v1", recipe="ink", signature="s", metrics={"kid": each})
 
@@ -114,8 +117,10 @@ def test_room_is_what_intervals_of_equal_runs_reach_to_in_99_of_100_cases() -> N
     found = measured(draws[0].result, draws, [])
     room = found.room("clip-score", "file")
     assert room is not None
-    pairs = [compare(a, b, Rules(force=True)).metrics[0]
-             for a, b in combinations([by_rank(each) for each in drawn(rng, 40)], 2)]  # fmt: skip
+    pairs = [
+        compare(a, b, Rules(force=True)).metrics[0]
+        for a, b in combinations([by_rank(each) for each in drawn(rng, 40)], 2)
+    ]
     ends = [-(each.low or 0.0) for each in pairs] + [each.high or 0.0 for each in pairs]
     assert 0.96 <= np.mean(np.array(ends) <= room) <= 1
     assert (found.margin("clip-score") or 0) < room
@@ -131,8 +136,9 @@ def test_noise_is_measured_as_it_was_put_in() -> None:
     assert (found.sampling.runs, found.retrained.runs) == (10, 14)
     of_images = 0.3 / np.sqrt(32)
     assert found.sampling.difference == pytest.approx(np.sqrt(2) * of_images, rel=0.4)
-    assert found.retrained.difference == pytest.approx(np.sqrt(2) * np.hypot(0.2, of_images),
-                                                       rel=0.4)  # fmt: skip
+    assert found.retrained.difference == pytest.approx(
+        np.sqrt(2) * np.hypot(0.2, of_images), rel=0.4
+    )
     assert found.between == pytest.approx(0.2, rel=0.4)
     assert found.sampling.alarms < 0.15, "an interval holds for other seeds"
     assert found.retrained.alarms > 0.4, "no interval of images knows of trainings"

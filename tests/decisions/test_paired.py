@@ -59,9 +59,12 @@ def test_the_exact_p_counts_every_exchange_and_every_tie(each: Array) -> None:
 def test_the_exact_p_is_that_of_the_reference_library() -> None:
     each = normal(2, 11) + 0.5
     theirs = stats.permutation_test(
-        (each, np.zeros(11)), lambda x, y, axis: (x - y).mean(axis), vectorized=True,
-        permutation_type="samples", n_resamples=np.inf,
-    )  # fmt: skip
+        (each, np.zeros(11)),
+        lambda x, y, axis: (x - y).mean(axis),
+        vectorized=True,
+        permutation_type="samples",
+        n_resamples=np.inf,
+    )
     assert paired.sign_flip(each) == pytest.approx(theirs.pvalue, rel=1e-12)
 
 

@@ -56,8 +56,17 @@ def test_nothing_is_found_wrong_with_real_pictures(found: Card) -> None:
 def result(name: str, value: float, low: float, high: float) -> Result:
     score = Score(metric="kid", value=value, low=low, high=high, n=9, higher_is_better=False)
     images = Accounting(expected=9, generated=9, failed=0, scored=9)
-    return Result(recipe=name, benchmark="b", signature="s", protocol={}, keys={}, images=images,
-                  scores=(score,), provenance={}, summary=name)  # fmt: skip
+    return Result(
+        recipe=name,
+        benchmark="b",
+        signature="s",
+        protocol={},
+        keys={},
+        images=images,
+        scores=(score,),
+        provenance={},
+        summary=name,
+    )
 
 
 def test_a_row_without_pairs_is_judged_by_both_intervals() -> None:

@@ -42,20 +42,29 @@ PUSHED = "someone/ink"
 def recipe(**adapter: Any) -> Recipe:
     """Return a recipe whose words would like to be more than words."""
     train = {
-        "method": "lora", "adapter": {"rank": RANK, "alpha": ALPHA, **adapter}, "resolution": 64,
-        "batch": 2, "accumulation": 2, "optimizer": {"use": "adamw"}, "snr_gamma": 5.0,
+        "method": "lora",
+        "adapter": {"rank": RANK, "alpha": ALPHA, **adapter},
+        "resolution": 64,
+        "batch": 2,
+        "accumulation": 2,
+        "optimizer": {"use": "adamw"},
+        "snr_gamma": 5.0,
         "phases": [{"steps": 20, "rate": 1e-3, "schedule": "cosine", "warmup": 2}],
-        "checkpoint_every": 8, "seed": 3,
-    }  # fmt: skip
+        "checkpoint_every": 8,
+        "seed": 3,
+    }
     return Recipe(
-        name="ink", summary="Bold | lines <script>alert(1)</script> [x](http://x) `y`",
+        name="ink",
+        summary="Bold | lines <script>alert(1)</script> [x](http://x) `y`",
         base=Base(model="pocket/sdxl"),
         data=Data.model_validate(
-            {"source": {"use": "pocket", "set": "ninja", "count": 40}, "caption": Caption(
-                prefix="inkstyle")},
+            {
+                "source": {"use": "pocket", "set": "ninja", "count": 40},
+                "caption": Caption(prefix="inkstyle"),
+            },
         ),
         train=Train.model_validate_json(json.dumps(train)),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -104,16 +113,28 @@ def adapted(config: LoraConfig, seed: int) -> torch.nn.Module:
 
 def result_of(planned: RunPlan, file: Path, **changes: Any) -> Path:
     result = Result(
-        recipe=planned.recipe, benchmark="pocket-v1", signature=planned.signature,
-        protocol=planned.protocol, summary=planned.summary, origin="trained", training_seeds=(3,),
+        recipe=planned.recipe,
+        benchmark="pocket-v1",
+        signature=planned.signature,
+        protocol=planned.protocol,
+        summary=planned.summary,
+        origin="trained",
+        training_seeds=(3,),
         keys=planned.keys(),
         images=Accounting(expected=12, generated=12, failed=0, scored=12),
         scores=(
             Score(metric="kid", value=0.0123, low=0.01, high=0.015, n=12, higher_is_better=False),
-            Score(metric="aesthetic", value=None, low=None, high=None, n=0, higher_is_better=True,
-                  reason="no <b>judge</b>"),
+            Score(
+                metric="aesthetic",
+                value=None,
+                low=None,
+                high=None,
+                n=0,
+                higher_is_better=True,
+                reason="no <b>judge</b>",
+            ),
         ),
-    ).model_copy(update=changes)  # fmt: skip
+    ).model_copy(update=changes)
     write_text(file, result.model_dump_json())
     return file
 
@@ -146,11 +167,14 @@ def noise(file: Path, weights: str | None = None) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         said: torch.Tensor = pipeline.unet(
-            torch.randn((1, 16, 8, 8), generator=generator), 400,
+            torch.randn((1, 16, 8, 8), generator=generator),
+            400,
             torch.randn((1, 77, 128), generator=generator),
-            added_cond_kwargs={"text_embeds": torch.zeros(1, 64),
-                               "time_ids": torch.tensor([[64, 64, 0, 0, 64, 64]])},
-        ).sample  # fmt: skip
+            added_cond_kwargs={
+                "text_embeds": torch.zeros(1, 64),
+                "time_ids": torch.tensor([[64, 64, 0, 0, 64, 64]]),
+            },
+        ).sample
     return said
 
 
@@ -224,9 +248,14 @@ def test_the_metadata_is_what_interfaces_read(place: Place, tmp_path: Path) -> N
 
 def test_stripped_metadata_leaves_what_loaders_need(place: Place, tmp_path: Path) -> None:
     needed = {
-        "format", "ss_base_model_version", "ss_v2", "ss_network_module", "ss_network_dim",
-        "ss_network_alpha", "ss_network_args",
-    }  # fmt: skip
+        "format",
+        "ss_base_model_version",
+        "ss_v2",
+        "ss_network_module",
+        "ss_network_dim",
+        "ss_network_alpha",
+        "ss_network_args",
+    }
     for form, more in (("kohya", set()), ("diffusers", {"lora_adapter_metadata"})):
         out = tmp_path / form
         file = api.export(place.result, form, out, place.store, strip_metadata=True).files[0]
@@ -257,13 +286,17 @@ def test_a_checkpoints_result_exports_the_checkpoint(place: Place, tmp_path: Pat
 
 
 def test_dora_and_rslora_say_so(tmp_path: Path) -> None:
-    config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=["to_q"], use_dora=True,
-                        use_rslora=True)  # fmt: skip
+    config = LoraConfig(
+        r=RANK, lora_alpha=ALPHA, target_modules=["to_q"], use_dora=True, use_rslora=True
+    )
     place = trained(tmp_path, recipe(dora=True, rslora=True), config)
     file = api.export(place.result, "kohya", tmp_path / "out", place.store).files[0]
     assert {key.split(".", 1)[1] for key in load_file(file)} == {
-        "lora_down.weight", "lora_up.weight", "alpha", "dora_scale"
-    }  # fmt: skip
+        "lora_down.weight",
+        "lora_up.weight",
+        "alpha",
+        "dora_scale",
+    }
     assert metadata_of(file)["ss_network_alpha"] == "4.0"
     card = (tmp_path / "out" / "README.md").read_text()
     assert "DoRA, rsLoRA" in card
@@ -479,15 +512,25 @@ def test_the_hub_offline_is_an_error_of_ours(place: Place, tmp_path: Path) -> No
 
 
 def test_the_command_line_exports_and_tells_its_files(place: Place, tmp_path: Path) -> None:
-    ran = harness("export", place.result, tmp_path / "out", "--to", "diffusers",
-                  "--store", place.store, "--json")  # fmt: skip
+    ran = harness(
+        "export",
+        place.result,
+        tmp_path / "out",
+        "--to",
+        "diffusers",
+        "--store",
+        place.store,
+        "--json",
+    )
     assert ran.code == 0, ran.err
     assert [Path(file).name for file in ran.json["files"]] == [
-        "pytorch_lora_weights.safetensors", "README.md"
-    ]  # fmt: skip
+        "pytorch_lora_weights.safetensors",
+        "README.md",
+    ]
     assert all(Path(file).is_file() for file in ran.json["files"])
-    wrong = harness("export", place.result, tmp_path / "out", "--to", "comfy",
-                    "--store", place.store)  # fmt: skip
+    wrong = harness(
+        "export", place.result, tmp_path / "out", "--to", "comfy", "--store", place.store
+    )
     assert wrong.code == 2
     assert "diffusers or kohya" in wrong.err
     assert wrong.out == ""

@@ -46,15 +46,26 @@ CONVOLUTIONS = ["conv1", "conv_shortcut", "conv_in", "downsamplers.0.conv", "ups
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {"r": 4, "lora_alpha": 4},
     "alpha": {"r": 4, "lora_alpha": 1.5},
-    "ranks": {"r": 4, "lora_alpha": 3, "rank_pattern": {r"down_blocks\.0.*": 2, "mid.*": 7},
-              "alpha_pattern": {"mid.*": 5}},
+    "ranks": {
+        "r": 4,
+        "lora_alpha": 3,
+        "rank_pattern": {r"down_blocks\.0.*": 2, "mid.*": 7},
+        "alpha_pattern": {"mid.*": 5},
+    },
     "rslora": {"r": 6, "lora_alpha": 3, "use_rslora": True},
     "dora": {"r": 4, "lora_alpha": 2, "use_dora": True},
-    "layers": {"r": 3, "lora_alpha": 2, "target_modules": [*ATTENTION, *FEED, *CONVOLUTIONS,
-               "proj_in", "time_emb_proj"]},
-    "dora layers": {"r": 3, "lora_alpha": 2, "use_dora": True,
-                    "target_modules": [*FEED, *CONVOLUTIONS]},
-}  # fmt: skip
+    "layers": {
+        "r": 3,
+        "lora_alpha": 2,
+        "target_modules": [*ATTENTION, *FEED, *CONVOLUTIONS, "proj_in", "time_emb_proj"],
+    },
+    "dora layers": {
+        "r": 3,
+        "lora_alpha": 2,
+        "use_dora": True,
+        "target_modules": [*FEED, *CONVOLUTIONS],
+    },
+}
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 PLACES = {
     "down_blocks_0_attentions_0": "input_blocks_1_1",
@@ -318,14 +329,19 @@ def sdxl() -> UNet2DConditionModel:
     """The UNet of SDXL, without weights."""
     with torch.device("meta"):
         return UNet2DConditionModel(
-            sample_size=128, block_out_channels=(320, 640, 1280), layers_per_block=2,
+            sample_size=128,
+            block_out_channels=(320, 640, 1280),
+            layers_per_block=2,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            transformer_layers_per_block=[1, 2, 10], attention_head_dim=[5, 10, 20],
-            cross_attention_dim=2048, addition_embed_type="text_time",
-            addition_time_embed_dim=256, projection_class_embeddings_input_dim=2816,
+            transformer_layers_per_block=[1, 2, 10],
+            attention_head_dim=[5, 10, 20],
+            cross_attention_dim=2048,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=256,
+            projection_class_embeddings_input_dim=2816,
             use_linear_projection=True,
-        )  # fmt: skip
+        )
 
 
 def test_sdxl_has_the_560_attention_layers_that_kohya_knows(sdxl: UNet2DConditionModel) -> None:
@@ -395,8 +411,12 @@ def test_both_text_encoders_of_sdxl_have_the_names_that_kohya_knows() -> None:
     assert kohya_name("text_encoder_2", "text_projection", SDXL) == "lora_te2_text_projection"
 
 
-def spelled(layers: Layers, name_of: Callable[[str, str], str], ends: tuple[str, str, str],
-            old: bool = False) -> dict[str, Tensor]:  # fmt: skip
+def spelled(
+    layers: Layers,
+    name_of: Callable[[str, str], str],
+    ends: tuple[str, str, str],
+    old: bool = False,
+) -> dict[str, Tensor]:
     """Return the tensors of a stranger's file, alpha folded into B where it has no room for it."""
     tensors = {}
     for part, found in layers.items():
@@ -446,8 +466,12 @@ def peft_text_model(part: str, name: str) -> str:
 
 def diffusers_old(part: str, name: str) -> str:
     if part != "unet":
-        for new, old in (("q_proj", "to_q"), ("k_proj", "to_k"), ("v_proj", "to_v"),
-                         ("out_proj", "to_out")):  # fmt: skip
+        for new, old in (
+            ("q_proj", "to_q"),
+            ("k_proj", "to_k"),
+            ("v_proj", "to_v"),
+            ("out_proj", "to_out"),
+        ):
             name = name.replace(new, old)
         return f"{part}.text_model.{name}"
     return "unet." + name.replace("attn1", "attn1.processor").replace("attn2", "attn2.processor")
@@ -471,11 +495,12 @@ FORMATS: dict[str, tuple[Callable[[str, str], str], tuple[str, str, str], bool]]
     "diffusers old": (diffusers_old, ("_lora.down.weight", "_lora.up.weight", ""), True),
     "diffusers new": (diffusers_new, (".lora.down.weight", ".lora.up.weight", ""), False),
     "diffusers linear": (
-        diffusers_new, (".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight", ""),
+        diffusers_new,
+        (".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight", ""),
         False,
     ),
     "transformers 5": (flattened, (".lora_A.weight", ".lora_B.weight", ".alpha"), False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -496,8 +521,10 @@ def test_a_strangers_file_works_as_it_did_where_it_was_made(form: str, tmp_path:
 
 def test_a_file_without_alpha_has_scale_one_as_everywhere_else(tmp_path: Path) -> None:
     layers = layers_of(teach(pocket(), "alpha", text=False))
-    save_file(spelled(layers, diffusers_new, (".lora_A.weight", ".lora_B.weight", "")),
-              tmp_path / "lora.safetensors")  # fmt: skip
+    save_file(
+        spelled(layers, diffusers_new, (".lora_A.weight", ".lora_B.weight", "")),
+        tmp_path / "lora.safetensors",
+    )
     read = read_layers(tmp_path / "lora.safetensors")
     assert {layer.scale for layer in read["unet"].values()} == {1.0}
 
@@ -540,8 +567,10 @@ def test_a_one_by_one_convolution_fits_a_linear_layer(tmp_path: Path) -> None:
     name = "down_blocks.0.attentions.0.proj_in"
     key = "lora_unet_" + name.replace(".", "_")
     down, up = torch.ones(2, 96, 1, 1), torch.ones(96, 2, 1, 1)
-    save_file({f"{key}.lora_down.weight": down, f"{key}.lora_up.weight": up},
-              tmp_path / "lora.safetensors")  # fmt: skip
+    save_file(
+        {f"{key}.lora_down.weight": down, f"{key}.lora_up.weight": up},
+        tmp_path / "lora.safetensors",
+    )
     pupil = pocket()
     attach(pupil, tmp_path / "lora.safetensors", 1.0)
     module = pupil.unet.get_submodule(name)
@@ -560,8 +589,10 @@ def one_layer(**others: Tensor) -> dict[str, Tensor]:
 NO_LAYER = "lora_unet_down_blocks_7_attentions_0_proj_in__lora_down__weight"
 REFUSED: list[tuple[dict[str, Tensor], str]] = [
     (one_layer(**{NO_LAYER: torch.ones(2, 4)}), "1 of its 3 keys name nothing there"),
-    (one_layer(lora_te_text_model_encoder_layers_0_mlp_fc1__alpha=torch.tensor(1.0)),
-     "Stable Diffusion 1 or 2"),
+    (
+        one_layer(lora_te_text_model_encoder_layers_0_mlp_fc1__alpha=torch.tensor(1.0)),
+        "Stable Diffusion 1 or 2",
+    ),
     (one_layer(lora_unet_double_blocks_0_img_attn_proj__alpha=torch.tensor(1.0)), "FLUX"),
     (one_layer(KEY__hada_w1_a=torch.ones(2, 2)), "LoHa"),
     (one_layer(KEY__diff_b=torch.ones(2)), "whole differences"),
@@ -572,14 +603,24 @@ REFUSED: list[tuple[dict[str, Tensor], str]] = [
     (one_layer(KEY__dora_scale=torch.ones(1, 160)), "LyCORIS scales inputs"),
     (one_layer(KEY__lora_up__weight=torch.ones(160, 3)), "is no LoRA"),
     (one_layer(KEY__lora_down__weight=torch.ones(2)), "is no LoRA"),
-    (one_layer(KEY__lora_down__weight=torch.ones(0, 160), KEY__lora_up__weight=torch.ones(160, 0)),
-     "is no LoRA"),
+    (
+        one_layer(
+            KEY__lora_down__weight=torch.ones(0, 160), KEY__lora_up__weight=torch.ones(160, 0)
+        ),
+        "is no LoRA",
+    ),
     (one_layer(KEY__lora_down__weight=torch.ones(2, 320)), "160 × 160 met matrices"),
     (one_layer(KEY__lora_up__weight=torch.ones(160, 2, 3, 3)), "160 × 160 met matrices"),
     (one_layer(lora_unet_conv_in__lora_up__weight=torch.ones(96, 2, 1, 1)), "has up alone"),
-    (one_layer(lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q__lora_up__weight=torch.ones(
-        160, 2)), "twice"),
-]  # fmt: skip
+    (
+        one_layer(
+            lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q__lora_up__weight=torch.ones(
+                160, 2
+            )
+        ),
+        "twice",
+    ),
+]
 
 
 @pytest.mark.parametrize(("tensors", "says"), REFUSED, ids=[says for _, says in REFUSED])
@@ -599,8 +640,10 @@ def test_what_does_not_fit_is_refused_with_the_reason(
 def test_dora_beside_plain_layers_is_refused(tmp_path: Path) -> None:
     other = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_k"
     tensors = one_layer(KEY__dora_scale=torch.ones(160, 1))
-    tensors |= {f"{other}.lora_down.weight": torch.ones(2, 160),
-                f"{other}.lora_up.weight": torch.ones(160, 2)}  # fmt: skip
+    tensors |= {
+        f"{other}.lora_down.weight": torch.ones(2, 160),
+        f"{other}.lora_up.weight": torch.ones(160, 2),
+    }
     save_file(tensors, tmp_path / "lora.safetensors")
     with pytest.raises(MissingPrerequisite, match="mixes DoRA with plain LoRA"):
         attach(pocket(), tmp_path / "lora.safetensors", 1.0)
@@ -608,9 +651,16 @@ def test_dora_beside_plain_layers_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["{", "[1]", '{"unet.lora_alpha": "much"}', '{"unet.lora_alpha": [1]}',
-     '{"unet.lora_alpha": 1e999}', '{"unet.alpha_pattern": {"(": 2}}', "[" * 5000],
-)  # fmt: skip
+    [
+        "{",
+        "[1]",
+        '{"unet.lora_alpha": "much"}',
+        '{"unet.lora_alpha": [1]}',
+        '{"unet.lora_alpha": 1e999}',
+        '{"unet.alpha_pattern": {"(": 2}}',
+        "[" * 5000,
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(said: str, tmp_path: Path) -> None:
     layers = layers_of(teach(pocket(), "plain", text=False))
     tensors = spelled(layers, diffusers_new, (".lora_A.weight", ".lora_B.weight", ""))
@@ -621,10 +671,14 @@ def test_settings_that_make_no_sense_are_refused(said: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("config", "fits"),
-    [({"r": 4, "lora_alpha": 4}, True), ({"r": 4, "lora_alpha": 8}, False),
-     ({"r": 4, "lora_alpha": 4, "use_rslora": True}, False),
-     ({"r": 4, "lora_alpha": 4, "alpha_pattern": {"to_q": 2}}, False), ([], False)],
-)  # fmt: skip
+    [
+        ({"r": 4, "lora_alpha": 4}, True),
+        ({"r": 4, "lora_alpha": 8}, False),
+        ({"r": 4, "lora_alpha": 4, "use_rslora": True}, False),
+        ({"r": 4, "lora_alpha": 4, "alpha_pattern": {"to_q": 2}}, False),
+        ([], False),
+    ],
+)
 def test_an_alpha_that_stands_in_another_file_is_not_guessed(
     config: Any, fits: bool, tmp_path: Path
 ) -> None:

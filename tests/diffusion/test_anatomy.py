@@ -76,9 +76,7 @@ def test_text_encoders_have_the_parameters_of_the_real_ones(text: Text, size: in
     assert parameters(text_layers(text)) == size_of(text_encoder(text)) == size
 
 
-@pytest.mark.parametrize(
-    ("side", "teraflops"), [(256, 0.428), (512, 1.589), (1024, 6.761)]
-)  # fmt: skip
+@pytest.mark.parametrize(("side", "teraflops"), [(256, 0.428), (512, 1.589), (1024, 6.761)])
 def test_a_forward_pass_of_sdxl_takes_the_flops_that_are_known(side: int, teraflops: float) -> None:
     assert flops(unet_layers(SDXL, side // 8, side // 8)) / 1e12 == pytest.approx(
         teraflops, abs=5e-4
@@ -95,9 +93,11 @@ def test_flops_are_those_that_torch_counts(
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         unet(
-            empty(1, 4, height, width), empty(1), empty(1, 77, 2048),
+            empty(1, 4, height, width),
+            empty(1),
+            empty(1, 77, 2048),
             added_cond_kwargs={"text_embeds": empty(1, 1280), "time_ids": empty(1, 6)},
-        )  # fmt: skip
+        )
     assert flops(unet_layers(SDXL, height, width)) == counter.get_total_flops()
 
 

@@ -33,7 +33,7 @@ def step(unet: torch.nn.Module) -> tuple[torch.Tensor, list[torch.Tensor]]:
     conditions = {
         "text_embeds": torch.randn((2, pooled_size(config)), generator=generator),
         "time_ids": torch.rand((2, 6), generator=generator) * 64,
-    }  # fmt: skip
+    }
     out = unet(latents, torch.tensor([3, 700]), words, added_cond_kwargs=conditions).sample
     out.square().mean().backward()
     return out.detach(), [one.grad for one in unet.parameters() if one.requires_grad]

@@ -24,9 +24,13 @@ from harness.pages.train import Train
 
 BASE = "stabilityai/stable-diffusion-xl-base-1.0"
 LORA: dict[str, Any] = {
-    "method": "lora", "adapter": {"rank": 16}, "resolution": 64, "batch": 1,
-    "optimizer": {"use": "adamw"}, "phases": ({"steps": 1, "rate": 1e-4},),
-}  # fmt: skip
+    "method": "lora",
+    "adapter": {"rank": 16},
+    "resolution": 64,
+    "batch": 1,
+    "optimizer": {"use": "adamw"},
+    "phases": ({"steps": 1, "rate": 1e-4},),
+}
 FULL = {"method": "full", "adapter": None}
 SPEAKING = {"phases": ({"steps": 1, "rate": 1e-4, "text_encoder_rates": (1e-4, 1e-4)},)}
 
@@ -146,9 +150,11 @@ def test_a_lora_adds_little_to_a_base_in_half_precision() -> None:
 
 
 @given(
-    batch=st.integers(1, 24), accumulation=st.integers(1, 8), has_prior=st.booleans(),
+    batch=st.integers(1, 24),
+    accumulation=st.integers(1, 8),
+    has_prior=st.booleans(),
     gigabytes=st.floats(0, 200),
-)  # fmt: skip
+)
 def test_a_pass_holds_whole_micro_batches_or_an_even_part_of_one(
     batch: int, accumulation: int, has_prior: bool, gigabytes: float
 ) -> None:

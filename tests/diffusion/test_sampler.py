@@ -18,8 +18,10 @@ def test_an_image_does_not_depend_on_its_batch(scheduler: str) -> None:
     base = Base(model="pocket/sdxl")
     sampler = Sampler(scheduler=scheduler, steps=6, guidance=4.0, width=64, height=64)  # type: ignore[arg-type]
     artist = Artist(load_pipeline(base, None, scheduler, None, "cpu", "fp32"), sampler, "cpu")
-    requests = [Request(f"p{n}", n % 3, f"1girl, {c} hair") for n, c in
-                enumerate(["red", "blue", "green", "pink"] * 4)]  # fmt: skip
+    requests = [
+        Request(f"p{n}", n % 3, f"1girl, {c} hair")
+        for n, c in enumerate(["red", "blue", "green", "pink"] * 4)
+    ]
     together = np.stack(artist.draw(requests)).astype(int)
     reverse = np.stack(artist.draw(requests[::-1])[::-1]).astype(int)
     alone = np.stack([artist.draw([request])[0] for request in requests[:3]]).astype(int)

@@ -15,8 +15,10 @@ def test_heads_in_turn_say_and_learn_what_they_do_together():
     latents = torch.randn((2, config.in_channels, 8, 8), generator=generator)
     words = torch.randn((2, 77, config.cross_attention_dim), generator=generator)
     pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
-    conditions = {"text_embeds": torch.randn((2, pooled), generator=generator),
-                  "time_ids": torch.full((2, 6), 64.0)}  # fmt: skip
+    conditions = {
+        "text_embeds": torch.randn((2, pooled), generator=generator),
+        "time_ids": torch.full((2, 6), 64.0),
+    }
     found = []
     for processor in (None, HeadByHead()):
         if processor is not None:

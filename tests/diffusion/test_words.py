@@ -138,8 +138,12 @@ def test_prompts_of_unlike_length_share_a_batch(pipeline: StableDiffusionXLPipel
 def test_a_prompt_brings_its_own_negative(pipeline: StableDiffusionXLPipeline):
     sampler = Sampler(steps=4, guidance=4.0, width=64, height=64, negative="night")
     artist = Artist(pipeline, sampler, "cpu")
-    asked = [Request("p", 0, SHORT), Request("p", 0, SHORT, "night"), Request("p", 0, SHORT, ""),
-             Request("p", 0, SHORT, "blonde hair, 1girl")]  # fmt: skip
+    asked = [
+        Request("p", 0, SHORT),
+        Request("p", 0, SHORT, "night"),
+        Request("p", 0, SHORT, ""),
+        Request("p", 0, SHORT, "blonde hair, 1girl"),
+    ]
     inherited, same, none, own = (image.astype(int) for image in artist.draw(asked))
     assert np.abs(inherited - same).max() <= 1
     assert np.abs(inherited - none).max() > 3

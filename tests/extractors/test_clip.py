@@ -29,17 +29,28 @@ TEXT = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "lay
 CLIP: dict[str, Any] = {"embed_dim": 16, "vision_cfg": VISION, "text_cfg": TEXT}
 WORDS = ["<pad>", "</s>", "<unk>", *"abcdefghijklmnopqrstuvwxyz0123456789", ","]
 SIGLIP: dict[str, Any] = {
-    "embed_dim": 64, "init_logit_bias": -10,
+    "embed_dim": 64,
+    "init_logit_bias": -10,
     "vision_cfg": {
-        "image_size": 32, "timm_model_name": "test_vit", "timm_model_pretrained": False,
-        "timm_pool": "map", "timm_proj": "none",
+        "image_size": 32,
+        "timm_model_name": "test_vit",
+        "timm_model_pretrained": False,
+        "timm_pool": "map",
+        "timm_proj": "none",
     },
     "text_cfg": {
-        "context_length": 16, "vocab_size": len(WORDS), "hf_tokenizer_name": "timm/ViT-B-16-SigLIP",
-        "tokenizer_kwargs": {"clean": "canonicalize"}, "width": 64, "heads": 2, "layers": 2,
-        "no_causal_mask": True, "proj_bias": True, "pool_type": "last",
+        "context_length": 16,
+        "vocab_size": len(WORDS),
+        "hf_tokenizer_name": "timm/ViT-B-16-SigLIP",
+        "tokenizer_kwargs": {"clean": "canonicalize"},
+        "width": 64,
+        "heads": 2,
+        "layers": 2,
+        "no_causal_mask": True,
+        "proj_bias": True,
+        "pool_type": "last",
     },
-}  # fmt: skip
+}
 PICTURES = [
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 64, 3), dtype=np.uint8))
     for seed in range(3)
@@ -56,9 +67,13 @@ def words() -> PreTrainedTokenizerFast:
         single="$A </s>", special_tokens=[("</s>", 1)]
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
-        bos_token="</s>", cls_token="</s>",
-    )  # fmt: skip
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        bos_token="</s>",
+        cls_token="</s>",
+    )
 
 
 def folder_of(model: Any, config: dict[str, Any], look: dict[str, Any], place: Path) -> Path:

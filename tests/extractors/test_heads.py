@@ -27,25 +27,43 @@ PICTURES = [
 def laion(width: int) -> nn.Sequential:
     """Return the shape of LAION's v2 with linear activations; sizes are smaller."""
     return nn.Sequential(
-        nn.Linear(width, 24), nn.Dropout(0.2), nn.Linear(24, 12), nn.Dropout(0.2),
-        nn.Linear(12, 8), nn.Dropout(0.1), nn.Linear(8, 4), nn.Linear(4, 1),
-    )  # fmt: skip
+        nn.Linear(width, 24),
+        nn.Dropout(0.2),
+        nn.Linear(24, 12),
+        nn.Dropout(0.2),
+        nn.Linear(12, 8),
+        nn.Dropout(0.1),
+        nn.Linear(8, 4),
+        nn.Linear(4, 1),
+    )
 
 
 def laion_relu(width: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(width, 12), nn.ReLU(), nn.Dropout(0.2), nn.Linear(12, 4), nn.ReLU(),
+        nn.Linear(width, 12),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(12, 4),
+        nn.ReLU(),
         nn.Linear(4, 1),
-    )  # fmt: skip
+    )
 
 
 def waifu(width: int) -> nn.Sequential:
     """Return the shape of the waifu scorer: ReLU, then a batch norm, then dropout."""
     layers = nn.Sequential(
-        nn.Linear(width, 16), nn.ReLU(), nn.BatchNorm1d(16), nn.Dropout(0.3),
-        nn.Linear(16, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Dropout(0.3),
-        nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 1),
-    )  # fmt: skip
+        nn.Linear(width, 16),
+        nn.ReLU(),
+        nn.BatchNorm1d(16),
+        nn.Dropout(0.3),
+        nn.Linear(16, 8),
+        nn.ReLU(),
+        nn.BatchNorm1d(8),
+        nn.Dropout(0.3),
+        nn.Linear(8, 4),
+        nn.ReLU(),
+        nn.Linear(4, 1),
+    )
     for layer in layers:
         if isinstance(layer, nn.BatchNorm1d):
             nn.init.normal_(layer.running_mean)

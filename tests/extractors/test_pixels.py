@@ -67,10 +67,18 @@ def test_no_clean_drawing_is_flagged() -> None:
         (Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)), set()),
     ],
     ids=[
-        "black", "one colour", "white", "12 levels", "32 levels", "12 levels across", "all levels",
-        "all levels, large", "only ends of the range", "noise",
+        "black",
+        "one colour",
+        "white",
+        "12 levels",
+        "32 levels",
+        "12 levels across",
+        "all levels",
+        "all levels, large",
+        "only ends of the range",
+        "noise",
     ],
-)  # fmt: skip
+)
 def test_what_is_broken_on_purpose_is_flagged_for_what_it_is(
     picture: Image.Image, expected: set[str]
 ) -> None:

@@ -35,14 +35,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pick")
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)
     text = {
-        "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "vocab_size": len(tokenizer),
-        "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
-    }  # fmt: skip
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "vocab_size": len(tokenizer),
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
     vision = {
-        "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "image_size": 32, "patch_size": 8,
-    }  # fmt: skip
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 32,
+        "patch_size": 8,
+    }
     torch.manual_seed(0)
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8))
     model.logit_scale.data.fill_(np.log(98.5))
@@ -99,12 +107,20 @@ def test_hpsv2_sees_whole_pictures_padded_and_is_a_hundred_cosines(tmp_path: Pat
     config = {
         "embed_dim": 16,
         "vision_cfg": {
-            "image_size": 32, "layers": 2, "width": 32, "head_width": 8, "patch_size": 8,
+            "image_size": 32,
+            "layers": 2,
+            "width": 32,
+            "head_width": 8,
+            "patch_size": 8,
         },
         "text_cfg": {
-            "context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2,
+            "context_length": 77,
+            "vocab_size": 49408,
+            "width": 16,
+            "heads": 2,
+            "layers": 2,
         },
-    }  # fmt: skip
+    }
     (tmp_path / "tiny-hps.json").write_text(json.dumps(config))
     open_clip.add_model_config(tmp_path / "tiny-hps.json")
     torch.manual_seed(0)

@@ -82,17 +82,24 @@ def test_ratings_are_never_asked_for(tmp_path: Path) -> None:
     assert network.read is not None
     texts = ["general, 1girl", "Long Hair, long_hair, unheard of", "a sentence about a girl"]
     assert network.read(texts)["texts"].tolist() == [
-        [0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0],
-    ]  # fmt: skip
+        [0, 1, 0, 0, 0],
+        [0, 0, 1, 0, 0],
+        [0, 0, 0, 0, 0],
+    ]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "saber_(fate)", r"saber \(fate\)", "Saber (Fate)", r"(saber \(fate\):1.2)",
-        r"[saber_\(fate\)]", " saber (fate) ", r"((saber \(fate\)))",
+        "saber_(fate)",
+        r"saber \(fate\)",
+        "Saber (Fate)",
+        r"(saber \(fate\):1.2)",
+        r"[saber_\(fate\)]",
+        " saber (fate) ",
+        r"((saber \(fate\)))",
     ],
-)  # fmt: skip
+)
 def test_a_tag_is_known_however_interfaces_write_it(text: str) -> None:
     read = reader(["1girl", "saber_(fate)"])
     assert read([text])["texts"].tolist() == [[0, 1]]

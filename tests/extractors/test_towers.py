@@ -36,9 +36,13 @@ def vit(tmp_path: Path) -> str:
     """Return the folder of a ViT of DINO's form with few channels."""
     torch.manual_seed(0)
     config = ViTConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        image_size=224, patch_size=56,
-    )  # fmt: skip
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=224,
+        patch_size=56,
+    )
     ViTModel(config, add_pooling_layer=False).save_pretrained(tmp_path / "vit")
     return str(tmp_path / "vit")
 
@@ -68,9 +72,15 @@ def test_dino_gives_the_class_token_of_the_normalised_picture(vit: str) -> None:
 def small_tower() -> VisionTransformer:
     torch.manual_seed(1)
     tower = VisionTransformer(
-        image_size=32, patch_size=8, width=64, layers=2, heads=1, mlp_ratio=4.0, output_dim=12,
+        image_size=32,
+        patch_size=8,
+        width=64,
+        layers=2,
+        heads=1,
+        mlp_ratio=4.0,
+        output_dim=12,
         act_layer=QuickGELU,
-    )  # fmt: skip
+    )
     return tower.eval()
 
 

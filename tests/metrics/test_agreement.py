@@ -74,12 +74,22 @@ def seen(weights: str, layer: str, *sides: list[Image.Image]) -> Evidence:
 def test_torch_fidelity_says_the_same_of_the_same_pictures(weights: str, tmp_path: Path) -> None:
     own, reference = pictures(1, 60), pictures(2, 45)
     theirs = calculate_metrics(
-        input1=saved(own, tmp_path / "own"), input2=saved(reference, tmp_path / "reference"),
-        cuda=False, feature_extractor="inception-v3-compat", fid=True, kid=True, prc=True,
-        kid_subsets=1, kid_subset_size=COUNT,
-        prc_neighborhood=3, feature_extractor_weights_path=weights, batch_size=1, cache=False,
-        verbose=False, save_cpu_ram=True,
-    )  # fmt: skip
+        input1=saved(own, tmp_path / "own"),
+        input2=saved(reference, tmp_path / "reference"),
+        cuda=False,
+        feature_extractor="inception-v3-compat",
+        fid=True,
+        kid=True,
+        prc=True,
+        kid_subsets=1,
+        kid_subset_size=COUNT,
+        prc_neighborhood=3,
+        feature_extractor_weights_path=weights,
+        batch_size=1,
+        cache=False,
+        verbose=False,
+        save_cpu_ram=True,
+    )
     evidence = seen(weights, "2048", own, reference)
     for name, (spec, measure, tolerance) in OURS.items():
         assert measure(spec, evidence).value == pytest.approx(theirs[name], rel=tolerance), name
@@ -93,11 +103,18 @@ def test_with_more_pictures_than_features_torch_fidelity_agrees_to_a_millionth(
 ) -> None:
     own, reference = pictures(3, 60, 70), pictures(4, 45, 74)
     theirs = calculate_metrics(
-        input1=saved(own, tmp_path / "own"), input2=saved(reference, tmp_path / "reference"),
-        cuda=False, feature_extractor="inception-v3-compat", feature_layer_fid="64", fid=True,
-        feature_extractor_weights_path=weights, batch_size=1, cache=False, verbose=False,
+        input1=saved(own, tmp_path / "own"),
+        input2=saved(reference, tmp_path / "reference"),
+        cuda=False,
+        feature_extractor="inception-v3-compat",
+        feature_layer_fid="64",
+        fid=True,
+        feature_extractor_weights_path=weights,
+        batch_size=1,
+        cache=False,
+        verbose=False,
         save_cpu_ram=True,
-    )  # fmt: skip
+    )
     found = fid(Fid(use="fid"), seen(weights, "64", own, reference)).value
     assert found == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
 

@@ -22,9 +22,13 @@ CONFIG = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 8, "patch_size": 8},
     "text_cfg": {
-        "context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2,
+        "context_length": 77,
+        "vocab_size": 49408,
+        "width": 16,
+        "heads": 2,
+        "layers": 2,
     },
-}  # fmt: skip
+}
 TEXTS = ["a cat", "a dog in the rain", "a cat", "", "1girl, solo", "ein Schloß"]
 
 
@@ -77,9 +81,12 @@ def looked(spec: OpenClip, images: list[Image.Image], batch: int = 16) -> dict[s
 
 def scored(found: dict[str, Array], prompt_ids: list[str]) -> Measurement:
     own = FeatureSet(
-        found["images"].astype(np.float64), TEXTS, prompt_ids, [0] * len(TEXTS),
+        found["images"].astype(np.float64),
+        TEXTS,
+        prompt_ids,
+        [0] * len(TEXTS),
         found["texts"].astype(np.float64),
-    )  # fmt: skip
+    )
     features = OpenClip(model=NAME)
     return clip_score(ClipScore(use="clip-score", features=features), Evidence(own))
 
@@ -119,9 +126,13 @@ def test_a_prompt_that_the_encoder_sees_only_the_start_of_is_told(
 
 def test_a_measurement_says_how_many_prompts_were_cut() -> None:
     own = FeatureSet(
-        np.eye(3), ["long", "long", "short"], ["a", "a", "b"], [1, 2, 1], np.eye(3),
+        np.eye(3),
+        ["long", "long", "short"],
+        ["a", "a", "b"],
+        [1, 2, 1],
+        np.eye(3),
         {"cut": np.array([[1.0], [1.0], [0.0]])},
-    )  # fmt: skip
+    )
     measure = ClipScore(use="clip-score", features=OpenClip(model=NAME))
     assert clip_score(measure, Evidence(own)).notes == ("1 of 2 prompts are cut",)
 

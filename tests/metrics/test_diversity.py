@@ -31,10 +31,10 @@ def draw(n: int, d: int, seed: int) -> Array:
 def by_pairs(rows: Array) -> float:
     """Return the mean of 1 − cosine, one pair at a time."""
     return float(
-        np.mean([
-            1 - a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) for a, b in combinations(rows, 2)
-        ])
-    )  # fmt: skip
+        np.mean(
+            [1 - a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) for a, b in combinations(rows, 2)]
+        )
+    )
 
 
 def test_within_a_prompt_is_the_mean_over_pairs_of_seeds() -> None:

@@ -69,9 +69,13 @@ def test_it_is_the_textbook_formula(n: int, m: int, d: int) -> None:
 
 @pytest.mark.parametrize(
     ("n", "m", "d", "tolerance"),
-    [(160, 200, 64, FULL_RANK), (65, 300, 64, FULL_RANK), (24, 200, 64, LOW_RANK),
-     (30, 40, 128, LOW_RANK)],
-)  # fmt: skip
+    [
+        (160, 200, 64, FULL_RANK),
+        (65, 300, 64, FULL_RANK),
+        (24, 200, 64, LOW_RANK),
+        (30, 40, 128, LOW_RANK),
+    ],
+)
 def test_torch_fidelity_says_the_same_of_the_same_features(
     n: int, m: int, d: int, tolerance: float
 ) -> None:
@@ -81,9 +85,13 @@ def test_torch_fidelity_says_the_same_of_the_same_features(
 
 @pytest.mark.parametrize(
     ("n", "m", "d", "tolerance"),
-    [(160, 200, 64, FULL_RANK), (65, 300, 64, FULL_RANK), (24, 200, 64, LOW_RANK),
-     (30, 40, 128, LOW_RANK)],
-)  # fmt: skip
+    [
+        (160, 200, 64, FULL_RANK),
+        (65, 300, 64, FULL_RANK),
+        (24, 200, 64, LOW_RANK),
+        (30, 40, 128, LOW_RANK),
+    ],
+)
 def test_torchmetrics_says_the_same_of_the_same_features(
     n: int, m: int, d: int, tolerance: float
 ) -> None:

@@ -188,8 +188,10 @@ def test_infinity_is_where_the_line_over_one_over_n_ends() -> None:
 
 def test_infinity_takes_most_of_the_bias_away_where_images_are_many() -> None:
     y = draw(20000, 8, 12)
-    pairs = [(fid_infinity(FidInfinity(use="fid-infinity"), evidence(x, y)).value, frechet(x, y))
-             for x in (draw(200, 8, seed) for seed in range(20, 40))]  # fmt: skip
+    pairs = [
+        (fid_infinity(FidInfinity(use="fid-infinity"), evidence(x, y)).value, frechet(x, y))
+        for x in (draw(200, 8, seed) for seed in range(20, 40))
+    ]
     beyond, plain = np.array(pairs, np.float64).mean(0)
     assert abs(beyond) < 0.3 * plain, "the truth is zero"
 
@@ -209,10 +211,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dinov2")
     Dinov2Model(
         Dinov2Config(
-            hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=28,
-            patch_size=14, mlp_ratio=2,
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            image_size=28,
+            patch_size=14,
+            mlp_ratio=2,
         )
-    ).save_pretrained(folder)  # fmt: skip
+    ).save_pretrained(folder)
     return folder
 
 
@@ -231,10 +237,13 @@ def test_dinov2_looks_at_224_pixels_in_imagenet_units() -> None:
     assert grey.shape == (1, 3, 224, 224)
     assert grey.abs().max() < 0.02, "ImageNet's mean colour is zero"
     image = picture(300, 200, 3)
-    paper = transforms.Compose([
-        transforms.Resize((224, 224), transforms.InterpolationMode.BICUBIC), transforms.ToTensor(),
-        transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    ])  # fmt: skip
+    paper = transforms.Compose(
+        [
+            transforms.Resize((224, 224), transforms.InterpolationMode.BICUBIC),
+            transforms.ToTensor(),
+            transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ]
+    )
     assert look(image)[0].numpy() == pytest.approx(paper(image).numpy(), abs=1e-6)
 
 

@@ -19,9 +19,11 @@ from harness.metrics.specs.fidelity import Coverage, Density, Precision, Recall
 PRECISION, RECALL = Precision(use="precision"), Recall(use="recall")
 DENSITY, COVERAGE = Density(use="density"), Coverage(use="coverage")
 ALL: list[tuple[Any, Callable[..., Measurement]]] = [
-    (PRECISION, prdc.precision), (RECALL, prdc.recall),
-    (DENSITY, prdc.density), (COVERAGE, prdc.coverage),
-]  # fmt: skip
+    (PRECISION, prdc.precision),
+    (RECALL, prdc.recall),
+    (DENSITY, prdc.density),
+    (COVERAGE, prdc.coverage),
+]
 NAMES = [spec.use for spec, _ in ALL]
 
 
@@ -84,9 +86,13 @@ def test_pseudo_values_leave_out_a_prompt_and_count_anew(at: int, n: int, d: int
 def test_torch_fidelity_says_the_same_of_the_same_features(n: int, d: int, k: int) -> None:
     x, y = draw(n, d, 5), draw(n, d, 6, shift=0.4)
     theirs = prc_features_to_metric(
-        torch.from_numpy(x), torch.from_numpy(y), prc_neighborhood=k, prc_batch_size=10000,
-        save_cpu_ram=False, verbose=False,
-    )  # fmt: skip
+        torch.from_numpy(x),
+        torch.from_numpy(y),
+        prc_neighborhood=k,
+        prc_batch_size=10000,
+        save_cpu_ram=False,
+        verbose=False,
+    )
     given = evidence(set_of(x), y)
     precision = prdc.precision(Precision(use="precision", k=k), given).value
     recall = prdc.recall(Recall(use="recall", k=k), given).value

@@ -30,9 +30,7 @@ def draw(n: int, seed: int) -> Array:
 
 def test_likeness_is_the_mean_cosine_over_all_pairs() -> None:
     own, reference = draw(8, 1), draw(11, 2)
-    pairs = [
-        a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) for a in own for b in reference
-    ]  # fmt: skip
+    pairs = [a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) for a in own for b in reference]
     measured = likeness(CLIP_I, Evidence(set_of(own), {"reference": set_of(reference)}))
     assert measured.value == pytest.approx(np.mean(pairs))
     assert measured.samples == pytest.approx(np.reshape(pairs, (8, 11)).mean(1))
@@ -52,9 +50,11 @@ def test_an_empty_reference_gives_a_reason() -> None:
 
 def test_fresh_real_pictures_come_to_one_however_few_the_reference_has() -> None:
     values = [
-        style(STYLE, Evidence(set_of(draw(20, seed)), {"reference": set_of(draw(5, 900 + seed))}))
-        .value for seed in range(300)
-    ]  # fmt: skip
+        style(
+            STYLE, Evidence(set_of(draw(20, seed)), {"reference": set_of(draw(5, 900 + seed))})
+        ).value
+        for seed in range(300)
+    ]
     assert np.mean(np.array(values, np.float64)) == pytest.approx(1, abs=0.15)
 
 

@@ -118,8 +118,10 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
         ["19: train.phases[0].token_rate needs tokens"],
     ),
     "two tokens of one name": (
-        {ADAPTER: f"{ADAPTER}  tokens:\n    - {{name: <ink>}}\n    - {{name: <ink>}}\n",
-         **phase("token_rate: 1e-3")},
+        {
+            ADAPTER: f"{ADAPTER}  tokens:\n    - {{name: <ink>}}\n    - {{name: <ink>}}\n",
+            **phase("token_rate: 1e-3"),
+        },
         ["14: train.tokens[1].name is taken already: <ink>"],
     ),
     "a last step of pure noise for epsilon": (
@@ -239,7 +241,7 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
         {"use: pocket, set: ninja, count: 10": "use: folder, path: ."},
         ["5: data has 0 pictures at most, too few for one batch of 8"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)
@@ -305,10 +307,13 @@ def test_no_quarrel_is_no_error() -> None:
 
 def test_a_quarrel_can_be_read_without_a_page() -> None:
     page: dict[str, Any] = {
-        "method": "lora", "adapter": {"rank": 4}, "resolution": 64, "batch": 1,
+        "method": "lora",
+        "adapter": {"rank": 4},
+        "resolution": 64,
+        "batch": 1,
         "optimizer": {"use": "adamw"},
         "phases": [{"steps": 4, "rate": 1.0, "warmup": 4, "power": 2.0}],
-    }  # fmt: skip
+    }
     with pytest.raises(ValidationError) as caught:
         Train.model_validate(page, strict=False)
     assert caught.value.errors()[0]["msg"] == (
@@ -325,10 +330,13 @@ def a_set(count: int, limit: int | None = None) -> dict[str, Any]:
 
 def a_run(*phases: dict[str, Any]) -> Train:
     page = {
-        "method": "lora", "adapter": {"rank": 4}, "resolution": 64, "batch": 8,
+        "method": "lora",
+        "adapter": {"rank": 4},
+        "resolution": 64,
+        "batch": 8,
         "optimizer": {"use": "adamw"},
         "phases": [{"steps": 4, "rate": 1e-4, **phase} for phase in phases],
-    }  # fmt: skip
+    }
     return Train.model_validate(page, strict=False)
 
 

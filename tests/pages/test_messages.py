@@ -107,8 +107,11 @@ RECIPES: list[tuple[str, str, str]] = [
         "use: adamw, bata1: 0.9",
         "12: train.optimizer.bata1 is not a field (did you mean train.optimizer.beta1?)",
     ),
-    ("use: adamw", "use: adamw, beta1: 1.0", "12: train.optimizer.beta1 must be less than 1"
-                                            " (it is 1.0)"),
+    (
+        "use: adamw",
+        "use: adamw, beta1: 1.0",
+        "12: train.optimizer.beta1 must be less than 1 (it is 1.0)",
+    ),
     ("name: ink", "name: 12", "2: name must be text (it is 12)"),
     ("name: ink", "name: a/b", f"2: name must look like {NAME} (it is 'a/b')"),
     ("summary: A test.", "summary:", "3: summary must be text (it is null)"),
@@ -141,8 +144,11 @@ RECIPES: list[tuple[str, str, str]] = [
     (PHASE, "    steps: 1\n", '13: train.phases must be a list (it is {"steps": 1})'),
     (PHASE, "    - ink\n", "14: train.phases[0] must be a mapping of fields (it is 'ink')"),
     ("steps: 40", "steps: 0", "14: train.phases[0].steps must be at least 1 (it is 0)"),
-    ("1e-4", '"1e-4"', "14: train.phases[0].rate must be a number ('1e-4' is text: drop the"
-                       " quotes)"),
+    (
+        "1e-4",
+        '"1e-4"',
+        "14: train.phases[0].rate must be a number ('1e-4' is text: drop the quotes)",
+    ),
     ("1e-4", "0.0", "14: train.phases[0].rate must be greater than 0 (it is 0.0)"),
     ("1e-4", "11", "14: train.phases[0].rate must be at most 10 (it is 11)"),
     (
@@ -176,7 +182,7 @@ RECIPES: list[tuple[str, str, str]] = [
         "",
         "7: train.adapter is missing, and method lora trains one",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), RECIPES, ids=[row[2] for row in RECIPES])
@@ -223,8 +229,11 @@ def test_a_wrong_value_is_shown_cut_and_on_one_line() -> None:
 
 
 BENCHMARKS: list[tuple[str, str, str]] = [
-    ("seeds: [1, 2]", "seeds: [1, 1]", "5: seeds holds the seed 1 twice: each image would count"
-                                      " twice"),
+    (
+        "seeds: [1, 2]",
+        "seeds: [1, 1]",
+        "5: seeds holds the seed 1 twice: each image would count twice",
+    ),
     ("seeds: [1, 2]", "seeds: []", "5: seeds must not have fewer than 1 entries"),
     ("seeds: [1, 2]", "seeds: [1, -2]", "5: seeds[1] must be at least 0 (it is -2)"),
     ("[ink-words]", "[ink-words, ink-words]", "4: suites names the suite 'ink-words' twice"),
@@ -249,7 +258,7 @@ BENCHMARKS: list[tuple[str, str, str]] = [
         "model: pocket/aesthetic, label: 3}",
         "14: metrics[1].features.label must be text (it is 3)",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), BENCHMARKS, ids=[row[2] for row in BENCHMARKS])

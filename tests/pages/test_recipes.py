@@ -25,59 +25,117 @@ NARUTO = "lambdalabs/naruto-blip-captions"
 
 FIGURES: dict[str, dict[str, Any]] = {
     "naruto-256": {
-        "method": "lora", "rank": 16, "alpha": 16.0, "dropout": 0.0,
-        "resolution": 256, "crop": "random", "flip": False,
-        "batch": (12, 8, 1), "effective_batch": 96,
-        "optimizer": "adamw-8bit", "precision": "fp16",
-        "phases": [(200, 1e-4, "constant", 0, None)], "steps": 200,
-        "snr_gamma": None, "noise_offset": 0.0, "checkpoint_every": 30,
+        "method": "lora",
+        "rank": 16,
+        "alpha": 16.0,
+        "dropout": 0.0,
+        "resolution": 256,
+        "crop": "random",
+        "flip": False,
+        "batch": (12, 8, 1),
+        "effective_batch": 96,
+        "optimizer": "adamw-8bit",
+        "precision": "fp16",
+        "phases": [(200, 1e-4, "constant", 0, None)],
+        "steps": 200,
+        "snr_gamma": None,
+        "noise_offset": 0.0,
+        "checkpoint_every": 30,
     },
     "naruto-1024": {
-        "method": "lora", "rank": 16, "alpha": 16.0, "dropout": 0.0,
-        "resolution": 1024, "crop": "random", "flip": False,
-        "batch": (1, 8, 1), "effective_batch": 8,
-        "optimizer": "adamw-8bit", "precision": "fp16",
+        "method": "lora",
+        "rank": 16,
+        "alpha": 16.0,
+        "dropout": 0.0,
+        "resolution": 1024,
+        "crop": "random",
+        "flip": False,
+        "batch": (1, 8, 1),
+        "effective_batch": 8,
+        "optimizer": "adamw-8bit",
+        "precision": "fp16",
         "phases": [(300, 1e-4, "constant", 0, None), (465, 3e-5, "cosine", 0, None)],
         "steps": 765,
-        "snr_gamma": None, "noise_offset": 0.0, "checkpoint_every": 30,
+        "snr_gamma": None,
+        "noise_offset": 0.0,
+        "checkpoint_every": 30,
     },
     "danbooru-1024": {
-        "method": "lora", "rank": 64, "alpha": 64.0, "dropout": 0.05,
-        "resolution": 1024, "crop": "center", "flip": True,
-        "batch": (4, 2, 1), "effective_batch": 8,
-        "optimizer": "adamw-8bit", "precision": "bf16",
-        "phases": [(18000, 1e-4, "cosine", 500, None)], "steps": 18000,
-        "snr_gamma": 5.0, "noise_offset": 0.03, "checkpoint_every": 500,
+        "method": "lora",
+        "rank": 64,
+        "alpha": 64.0,
+        "dropout": 0.05,
+        "resolution": 1024,
+        "crop": "center",
+        "flip": True,
+        "batch": (4, 2, 1),
+        "effective_batch": 8,
+        "optimizer": "adamw-8bit",
+        "precision": "bf16",
+        "phases": [(18000, 1e-4, "cosine", 500, None)],
+        "steps": 18000,
+        "snr_gamma": 5.0,
+        "noise_offset": 0.03,
+        "checkpoint_every": 500,
     },
     "naruto-dreambooth-prodigy": {
-        "method": "lora", "rank": 4, "alpha": 4.0, "dropout": 0.0,
-        "resolution": 256, "crop": "center", "flip": False,
-        "batch": (1, 4, 1), "effective_batch": 4,
-        "optimizer": "prodigy", "precision": "fp16",
-        "phases": [(500, 1.0, "constant", 0, (1.0, 1.0))], "steps": 500,
-        "snr_gamma": 5.0, "noise_offset": 0.0, "checkpoint_every": None,
+        "method": "lora",
+        "rank": 4,
+        "alpha": 4.0,
+        "dropout": 0.0,
+        "resolution": 256,
+        "crop": "center",
+        "flip": False,
+        "batch": (1, 4, 1),
+        "effective_batch": 4,
+        "optimizer": "prodigy",
+        "precision": "fp16",
+        "phases": [(500, 1.0, "constant", 0, (1.0, 1.0))],
+        "steps": 500,
+        "snr_gamma": 5.0,
+        "noise_offset": 0.0,
+        "checkpoint_every": None,
     },
     "animeboys-xl": {
-        "method": "full", "rank": None, "alpha": None, "dropout": None,
-        "resolution": 1024, "crop": "center", "flip": False,
-        "batch": (4, 8, 4), "effective_batch": 128,
-        "optimizer": "adafactor", "precision": "bf16",
-        "phases": [(80640, 8e-6, "constant", 250, (5.2e-6, 4.8e-6))], "steps": 80640,
-        "snr_gamma": None, "noise_offset": 0.0, "checkpoint_every": 4032,
+        "method": "full",
+        "rank": None,
+        "alpha": None,
+        "dropout": None,
+        "resolution": 1024,
+        "crop": "center",
+        "flip": False,
+        "batch": (4, 8, 4),
+        "effective_batch": 128,
+        "optimizer": "adafactor",
+        "precision": "bf16",
+        "phases": [(80640, 8e-6, "constant", 250, (5.2e-6, 4.8e-6))],
+        "steps": 80640,
+        "snr_gamma": None,
+        "noise_offset": 0.0,
+        "checkpoint_every": 4032,
     },
     "animagine-xl-2": {
-        "method": "full", "rank": None, "alpha": None, "dropout": None,
-        "resolution": 1024, "crop": "center", "flip": False,
-        "batch": (32, 1, 1), "effective_batch": 32,
-        "optimizer": "adamw", "precision": "fp16",
+        "method": "full",
+        "rank": None,
+        "alpha": None,
+        "dropout": None,
+        "resolution": 1024,
+        "crop": "center",
+        "flip": False,
+        "batch": (32, 1, 1),
+        "effective_batch": 32,
+        "optimizer": "adamw",
+        "precision": "fp16",
         "phases": [
             (106260, 1e-6, "constant", 0, (1e-6, 1e-6)),
             (51880, 1e-6, "constant", 0, (1e-6, 1e-6)),
         ],
         "steps": 158140,
-        "snr_gamma": None, "noise_offset": 0.0, "checkpoint_every": 5313,
+        "snr_gamma": None,
+        "noise_offset": 0.0,
+        "checkpoint_every": 5313,
     },
-}  # fmt: skip
+}
 
 SAMPLERS: dict[str, tuple[str, int, float, int, int, str | None]] = {
     "naruto-v1": ("euler", 30, 7.5, 1024, 1024, FIXED_VAE),
@@ -101,18 +159,22 @@ def figures(train: Train) -> dict[str, Any]:
         "rank": adapter.rank if adapter else None,
         "alpha": adapter.effective_alpha if adapter else None,
         "dropout": adapter.dropout if adapter else None,
-        "resolution": train.resolution, "crop": train.crop, "flip": train.flip,
+        "resolution": train.resolution,
+        "crop": train.crop,
+        "flip": train.flip,
         "batch": (train.batch, train.accumulation, train.processes),
         "effective_batch": train.effective_batch,
-        "optimizer": train.optimizer.use, "precision": train.precision,
+        "optimizer": train.optimizer.use,
+        "precision": train.precision,
         "phases": [
             (each.steps, each.rate, each.schedule, each.warmup, each.text_encoder_rates)
             for each in train.phases
         ],
         "steps": train.steps,
-        "snr_gamma": train.snr_gamma, "noise_offset": train.noise_offset,
+        "snr_gamma": train.snr_gamma,
+        "noise_offset": train.noise_offset,
         "checkpoint_every": train.checkpoint_every,
-    }  # fmt: skip
+    }
 
 
 def test_the_shipped_pages_are_found() -> None:
@@ -217,19 +279,34 @@ def first(name: str, kind: str, value: float) -> str:
 @pytest.mark.parametrize(
     ("name", "kind", "steps"),
     [
-        ("animeboys-xl", "score_tags",
-         ("150 best quality|149 amazing quality|100 amazing quality|99 great quality|"
-         "75 great quality|74 normal quality|0 normal quality|-1 bad quality|-4 bad quality|"
-         "-5 worst quality")),
-        ("animeboys-xl", "aesthetic_tags",
-         ("6.675 best aesthetic|6.67 great aesthetic|6.0 great aesthetic|5.99 normal aesthetic|"
-         "5.0 normal aesthetic|4.99 bad aesthetic")),
-        ("animagine-xl-2", "score_tags",
-         ("151 masterpiece|150 best quality|100 best quality|99 high quality|75 high quality|"
-         "74 medium quality|25 medium quality|24 normal quality|0 normal quality|"
-         "-1 low quality|-5 low quality|-6 worst quality")),
+        (
+            "animeboys-xl",
+            "score_tags",
+            (
+                "150 best quality|149 amazing quality|100 amazing quality|99 great quality|"
+                "75 great quality|74 normal quality|0 normal quality|-1 bad quality|-4 bad quality|"
+                "-5 worst quality"
+            ),
+        ),
+        (
+            "animeboys-xl",
+            "aesthetic_tags",
+            (
+                "6.675 best aesthetic|6.67 great aesthetic|6.0 great aesthetic|"
+                "5.99 normal aesthetic|5.0 normal aesthetic|4.99 bad aesthetic"
+            ),
+        ),
+        (
+            "animagine-xl-2",
+            "score_tags",
+            (
+                "151 masterpiece|150 best quality|100 best quality|99 high quality|75 high quality|"
+                "74 medium quality|25 medium quality|24 normal quality|0 normal quality|"
+                "-1 low quality|-5 low quality|-6 worst quality"
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_scale_changes_its_word_at_the_bounds_of_the_card(
     name: str, kind: str, steps: str
 ) -> None:
@@ -254,9 +331,13 @@ def test_animagine_trains_in_buckets_on_a_set_a_stage() -> None:
 def test_a_real_benchmark_samples_as_its_source_does(name: str) -> None:
     sampler = benchmark.load(ROOT / "prompts/benchmarks" / f"{name}.yaml").benchmark.sampler
     assert SAMPLERS[name] == (
-        sampler.scheduler, sampler.steps, sampler.guidance, sampler.width, sampler.height,
+        sampler.scheduler,
+        sampler.steps,
+        sampler.guidance,
+        sampler.width,
+        sampler.height,
         sampler.vae,
-    )  # fmt: skip
+    )
 
 
 def page_of(name: str) -> Benchmark:
@@ -307,8 +388,12 @@ def test_the_ablation_shows_each_prompt_at_every_level() -> None:
     by_id = {prompt.id: prompt for prompt in suite.prompts}
     full = page_of("animagine-v1").sampler.negative
     few = "worst quality, low quality, normal quality"
-    levels = {"plain": ("", ""), "light": (WORDS, few), "heavy": (WORDS, full),
-              "against": ("", few)}  # fmt: skip
+    levels = {
+        "plain": ("", ""),
+        "light": (WORDS, few),
+        "heavy": (WORDS, full),
+        "against": ("", few),
+    }
     for number in range(1, 7):
         text = by_id[f"q{number:02d}a"].text
         for level, (words, negative) in levels.items():

@@ -70,21 +70,28 @@ class Stranger(SourceSpec):
 def page(**data: object) -> Recipe:
     source = {"use": "pocket", "set": "ninja", "count": 100}
     whole = {
-        "name": "ink", "summary": "-", "base": {"model": "pocket/sdxl"},
+        "name": "ink",
+        "summary": "-",
+        "base": {"model": "pocket/sdxl"},
         "data": {"source": source, **data},
         "train": {
-            "method": "lora", "adapter": {"rank": 4}, "resolution": 64, "batch": 2,
+            "method": "lora",
+            "adapter": {"rank": 4},
+            "resolution": 64,
+            "batch": 2,
             "optimizer": {"use": "adamw"},
             "phases": [{"steps": 3, "rate": 1e-3}, {"steps": 3, "rate": 1e-3}],
         },
-    }  # fmt: skip
+    }
     return Recipe.model_validate(whole, strict=False)
 
 
 def test_a_part_is_in_the_key_and_all_of_them_is_not():
     judgement = benchmark.load("pocket-v1")
-    keys = [plan(page(**data), judgement).step("data").key
-            for data in ({}, {"part": "all"}, {"part": "train"})]  # fmt: skip
+    keys = [
+        plan(page(**data), judgement).step("data").key
+        for data in ({}, {"part": "all"}, {"part": "train"})
+    ]
     assert keys[0] == keys[1] != keys[2]
 
 
@@ -123,8 +130,9 @@ def test_a_reference_reads_its_part():
     old = judgement.benchmark
     assert old.reference is not None
     shown = old.reference.model_copy(update={"part": "held-out"})
-    other = Judgement(Benchmark.model_validate(old.model_copy(update={"reference": shown})),
-                      judgement.suites)  # fmt: skip
+    other = Judgement(
+        Benchmark.model_validate(old.model_copy(update={"reference": shown})), judgement.suites
+    )
     base = recipe.load("pocket-base")
     before, after = plan(base, judgement), plan(base, other)
     spec = after.step("reference").spec

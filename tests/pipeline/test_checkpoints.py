@@ -50,8 +50,10 @@ def test_a_checkpoint_is_judged_like_any_adapter(command: Command, tmp_path: Pat
     assert ran.code == 0, ran.err
     whole, half, end = ran.json["results"]
     assert [whole["recipe"], half["recipe"], end["recipe"]] == [
-        "steps", "steps.step3", "steps.step6",
-    ]  # fmt: skip
+        "steps",
+        "steps.step3",
+        "steps.step6",
+    ]
     assert "train" in half["reused"]
     last, middle, same = (images(each, store) for each in (whole, half, end))
     assert all(np.array_equal(last[name], same[name]) for name in last)
@@ -79,15 +81,28 @@ def test_new_tokens_are_learned_and_read_again_where_images_are_drawn(
         file.name for file in trained.iterdir()
     }
     exported = command(
-        "export", ran.json["results"][0]["path"], tmp_path / "out", "--to", "diffusers",
-        "--store", store, "--json",
-    )  # fmt: skip
+        "export",
+        ran.json["results"][0]["path"],
+        tmp_path / "out",
+        "--to",
+        "diffusers",
+        "--store",
+        store,
+        "--json",
+    )
     assert exported.code == 0, exported.err
     assert any(file.endswith("embeddings.safetensors") for file in exported.json["files"])
     again = command(
-        "score", "--adapter", tmp_path / "out" / "pytorch_lora_weights.safetensors", "--base",
-        "pocket/sdxl", "--name", "again", *common, "--json",
-    )  # fmt: skip
+        "score",
+        "--adapter",
+        tmp_path / "out" / "pytorch_lora_weights.safetensors",
+        "--base",
+        "pocket/sdxl",
+        "--name",
+        "again",
+        *common,
+        "--json",
+    )
     assert again.code == 0, again.err
     drawn, redrawn = (images(each.json["results"][0], store) for each in (ran, again))
     assert not all(np.array_equal(drawn[name], redrawn[name]) for name in drawn)  # no <ink> asked
@@ -111,6 +126,8 @@ def test_a_run_that_learns_to_say_v_is_sampled_as_such(command: Command, tmp_pat
     assert ran.code == 0, ran.err
     found = images(ran.json["results"][0], store)
     assert len(found) == 36
-    losses = [json.loads(line)["loss"] for line in
-              next((store / "train").glob("*/*/log.jsonl")).read_text().splitlines()]  # fmt: skip
+    losses = [
+        json.loads(line)["loss"]
+        for line in next((store / "train").glob("*/*/log.jsonl")).read_text().splitlines()
+    ]
     assert losses[-1] < losses[0]

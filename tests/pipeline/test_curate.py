@@ -164,10 +164,14 @@ def test_collecting_looks_at_pictures_whose_metadata_has_no_hash(tmp_path: Path)
 READERS: dict[str, Any] = {
     "webdataset": lambda folder: Webdataset(use="webdataset", files=str(folder / "shards/*.tar")),
     "parquet": lambda folder: Parquet(
-        use="parquet", files=str(folder / "pictures.parquet"), id="id", text="prompt",
-        tags="tags", facts={"score": "score"},
+        use="parquet",
+        files=str(folder / "pictures.parquet"),
+        id="id",
+        text="prompt",
+        tags="tags",
+        facts={"score": "score"},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("form", ["folder", *READERS])
@@ -214,21 +218,30 @@ def test_a_picture_that_cannot_be_read_is_counted_and_left_out(tmp_path: Path) -
 
 
 def metadata(folder: Path) -> str:
-    table = pa.table({
-        "caption": ["one", "two", None], "width": [800, 1200, 900], "height": [800, 900, 100],
-        "rating": ["safe", "<b>general</b>", "safe"],
-    })  # fmt: skip
+    table = pa.table(
+        {
+            "caption": ["one", "two", None],
+            "width": [800, 1200, 900],
+            "height": [800, 900, 100],
+            "rating": ["safe", "<b>general</b>", "safe"],
+        }
+    )
     pq.write_table(table, folder / "posts.parquet")
-    source = {"use": "parquet", "files": str(folder / "posts.parquet"), "text": "caption",
-              "facts": {"width": "width", "height": "height", "rating": "rating"}}  # fmt: skip
+    source = {
+        "use": "parquet",
+        "files": str(folder / "posts.parquet"),
+        "text": "caption",
+        "facts": {"width": "width", "height": "height", "rating": "rating"},
+    }
     return page(folder, source=source, curate={"min_side": 768}, caption={})
 
 
 def test_metadata_without_pictures_is_curated_and_reported(tmp_path: Path) -> None:
     found = made(metadata(tmp_path), tmp_path)
     assert [(row["id"], row["prompt"], row["bucket"]) for row in rows(tmp_path)] == [
-        ("00000000", "one", "1024×1024"), ("00000001", "two", "1152×896"),
-    ]  # fmt: skip
+        ("00000000", "one", "1024×1024"),
+        ("00000001", "two", "1152×896"),
+    ]
     assert found.sheet == ()
     assert found.document["funnel"] == [
         {"rule": "all rows", "left": 3, "dropped": 0},

@@ -80,8 +80,9 @@ def test_artifacts_are_found_by_the_first_digits_of_their_keys(
     assert found["added"] == {"count": 1, "first": ["e.png"]}
     assert found["removed"] == {"count": 1, "first": ["a.png"]}
     assert found["changed"]["first"] == [
-        {"id": "b.png", "what": ["picture"]}, {"id": "c.png", "what": ["words"]},
-    ]  # fmt: skip
+        {"id": "b.png", "what": ["picture"]},
+        {"id": "c.png", "what": ["words"]},
+    ]
     assert (found["a"]["key"], found["b"]["pictures"]) == (one.key, 4)
     source = Folder(use="folder", path=str(before))
     assert found["a"]["sources"] == [
@@ -123,9 +124,11 @@ def test_a_recipe_stands_for_its_data_once_that_is_collected(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("abcdef12", "no artifact of collected data begin with abcdef12"),
-     ("no-such-recipe", "there is no recipe called 'no-such-recipe'")],
-)  # fmt: skip
+    [
+        ("abcdef12", "no artifact of collected data begin with abcdef12"),
+        ("no-such-recipe", "there is no recipe called 'no-such-recipe'"),
+    ],
+)
 def test_a_name_that_means_nothing_is_refused(name: str, says: str, tmp_path: Path):
     with pytest.raises(HarnessError, match=says):
         edition(name, Store(tmp_path))
@@ -157,8 +160,14 @@ def curated(tmp_path: Path) -> Callable[..., str]:
 
     def make(name: str, rows: list[dict[str, object]], **data: object) -> str:
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.parquet")
-        source = {"use": "parquet", "files": str(tmp_path / f"{name}.parquet"), "id": "id",
-                  "text": "caption", "tags": "tags", "facts": {"score": "score"}}  # fmt: skip
+        source = {
+            "use": "parquet",
+            "files": str(tmp_path / f"{name}.parquet"),
+            "id": "id",
+            "text": "caption",
+            "tags": "tags",
+            "facts": {"score": "score"},
+        }
         page = tmp_path / f"{name}.yaml"
         page.write_text(json.dumps({"name": name, "data": {"source": source, **data}}))
         out = tmp_path / "sets" / name
@@ -174,13 +183,20 @@ def post(name: str, caption: str = "a girl", score: int = 5, tags: str = "1girl 
 
 def test_curated_sets_differ_by_id_words_and_facts(curated: Callable[..., str], tmp_path: Path):
     a = curated("a", [post(name) for name in ("gone", "same", "told", "judged", "both")])
-    b = curated("b", [post("new"), post("both", "it's a boy", 6), post("judged", score=9),
-                      post("told", tags="1boy"), post("same")])  # fmt: skip
+    b = curated(
+        "b",
+        [
+            post("new"),
+            post("both", "it's a boy", 6),
+            post("judged", score=9),
+            post("told", tags="1boy"),
+            post("same"),
+        ],
+    )
     found = between(a, b, Store(tmp_path / "store"))
     assert found.added == ("new",)
     assert found.removed == ("gone",)
-    assert found.changed == {
-        "told": ("words",), "judged": ("facts",), "both": ("words", "facts")}  # fmt: skip
+    assert found.changed == {"told": ("words",), "judged": ("facts",), "both": ("words", "facts")}
     assert found.same == 1
     text = told(found)
     assert "sets/a: 5 rows" in text

@@ -65,8 +65,10 @@ def test_what_is_drawn_beside_the_sample_is_in_the_signature_and_moves_no_sample
 
 def test_the_base_draws_captions_and_nothing_beside_itself() -> None:
     drawn = {"base", "bare", "bare-base", "captions"}
-    names = {name: {step.name for step in planned(name).steps} & drawn
-             for name in ("pocket-base", "pocket-ninja")}  # fmt: skip
+    names = {
+        name: {step.name for step in planned(name).steps} & drawn
+        for name in ("pocket-base", "pocket-ninja")
+    }
     assert names == {"pocket-base": {"captions"}, "pocket-ninja": drawn}
     assert planned("pocket-base").step("sample").key == planned("pocket-ninja").step("base").key
 
@@ -157,9 +159,11 @@ def test_an_adapter_is_its_bytes_wherever_it_lies(tmp_path: Path) -> None:
     for name, content in (("a", b"x"), ("b", b"x"), ("c", b"y")):
         (tmp_path / name).write_bytes(content)
         stranger = Recipe(
-            name="s", summary="-", base=Base(model="pocket/sdxl"),
+            name="s",
+            summary="-",
+            base=Base(model="pocket/sdxl"),
             load=Load(adapter=str(tmp_path / name)),
-        )  # fmt: skip
+        )
         keys.append(plan(stranger, benchmark.load(POCKET)).step("sample").key)
     assert keys[0] == keys[1] != keys[2]
 

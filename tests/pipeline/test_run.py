@@ -31,8 +31,11 @@ def test_a_run_writes_one_result_with_every_image_accounted_for(house: House) ->
     assert set(results["tiny"]["made"]) > STAGES
     assert document["images"]["expected"] == document["images"]["scored"] == 36
     assert [score["metric"] for score in document["scores"]] == [
-        "kid", "fid@n=36", "clip-score", "aesthetic",
-    ]  # fmt: skip
+        "kid",
+        "fid@n=36",
+        "clip-score",
+        "aesthetic",
+    ]
     for score in document["scores"]:
         assert score["low"] <= score["value"] <= score["high"]
         assert score["n"] == 36
@@ -59,9 +62,16 @@ def test_scores_of_single_images_stand_beside_the_result(house: House) -> None:
 
 def test_a_second_run_makes_nothing(house: House, command: Command) -> None:
     again = command(
-        "run", "tiny", "--benchmark", "tiny-v1", "--store", house.store,
-        "--reports", house.reports, "--json",
-    )  # fmt: skip
+        "run",
+        "tiny",
+        "--benchmark",
+        "tiny-v1",
+        "--store",
+        house.store,
+        "--reports",
+        house.reports,
+        "--json",
+    )
     assert again.json["results"][0]["made"] == []
     assert set(again.json["results"][0]["reused"]) > STAGES
 
@@ -74,9 +84,16 @@ def test_a_finished_run_needs_none_of_what_led_to_it(
     kept.parent.mkdir(parents=True)
     kept.symlink_to(house.store / "score" / score[:2] / score)
     again = command(
-        "run", "tiny", "--benchmark", "tiny-v1", "--store", tmp_path / "store",
-        "--reports", tmp_path / "reports", "--json",
-    )  # fmt: skip
+        "run",
+        "tiny",
+        "--benchmark",
+        "tiny-v1",
+        "--store",
+        tmp_path / "store",
+        "--reports",
+        tmp_path / "reports",
+        "--json",
+    )
     assert again.json["results"][0]["made"] == []
 
 
@@ -85,10 +102,23 @@ def killed_at(moment: Callable[[Path, str], bool], store: Path, reports: Path) -
     log = store.parent / "killed.log"
     with log.open("w") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "harness.cli", "run", "tiny", "--benchmark", "tiny-v1",
-             "--store", str(store), "--reports", str(reports)],
-            cwd=FIXTURES, stdout=stream, stderr=stream,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "harness.cli",
+                "run",
+                "tiny",
+                "--benchmark",
+                "tiny-v1",
+                "--store",
+                str(store),
+                "--reports",
+                str(reports),
+            ],
+            cwd=FIXTURES,
+            stdout=stream,
+            stderr=stream,
+        )
         deadline = time.monotonic() + 240
         while not moment(store, log.read_text()):
             assert process.poll() is None, f"it ended before the kill:\n{log.read_text()}"
@@ -130,10 +160,24 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
 
 def test_ctrl_c_says_how_to_go_on_and_leaves_no_traceback(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "run", "tiny", "--benchmark", "tiny-v1",
-         "--store", str(tmp_path / "store"), "--reports", str(tmp_path / "reports")],
-        cwd=FIXTURES, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "harness.cli",
+            "run",
+            "tiny",
+            "--benchmark",
+            "tiny-v1",
+            "--store",
+            str(tmp_path / "store"),
+            "--reports",
+            str(tmp_path / "reports"),
+        ],
+        cwd=FIXTURES,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     while not training(tmp_path / "store", ""):
         time.sleep(0.01)
         assert process.poll() is None
@@ -194,9 +238,18 @@ def test_replicates_train_one_seed_each_and_share_what_they_can(
     house: House, command: Command, tmp_path: Path
 ) -> None:
     ran = command(
-        "run", "tiny", "--replicates", "2", "--benchmark", "tiny-v1", "--store", house.store,
-        "--reports", tmp_path, "--json",
-    )  # fmt: skip
+        "run",
+        "tiny",
+        "--replicates",
+        "2",
+        "--benchmark",
+        "tiny-v1",
+        "--store",
+        house.store,
+        "--reports",
+        tmp_path,
+        "--json",
+    )
     whole, first, second = ran.json["results"]
     assert [each["recipe"] for each in (whole, first, second)] == [
         "tiny",

@@ -39,9 +39,19 @@ def test_a_strange_folder_is_scored_and_every_bad_image_is_named(
 ) -> None:
     folder = folder_of_faces(tmp_path / "faces")
     ran = command(
-        "score", "--images", folder, "--prompts", folder / "prompts.csv", "--name", "strange",
-        "--store", house.store, "--reports", tmp_path, *ARGUMENTS,
-    )  # fmt: skip
+        "score",
+        "--images",
+        folder,
+        "--prompts",
+        folder / "prompts.csv",
+        "--name",
+        "strange",
+        "--store",
+        house.store,
+        "--reports",
+        tmp_path,
+        *ARGUMENTS,
+    )
     assert ran.code == 0, ran.err
     document = json.loads(Path(ran.json["results"][0]["path"]).read_text())
     images = document["images"]
@@ -62,9 +72,19 @@ def test_supplied_images_never_rank_with_sampled_ones(
     reports = tmp_path / "reports"
     shutil.copytree(house.reports, reports)
     command(
-        "score", "--images", folder, "--prompts", folder / "prompts.csv", "--name", "strange",
-        "--store", house.store, "--reports", reports, *ARGUMENTS,
-    )  # fmt: skip
+        "score",
+        "--images",
+        folder,
+        "--prompts",
+        folder / "prompts.csv",
+        "--name",
+        "strange",
+        "--store",
+        house.store,
+        "--reports",
+        reports,
+        *ARGUMENTS,
+    )
     board = command("leaderboard", "--reports", reports, "--json").json
     assert {row["recipe"] for row in board["rows"]} == {"tiny", "pocket-base"}
     assert [row["recipe"] for row in board["others"][0]["rows"]] == ["strange"]
@@ -78,9 +98,19 @@ def test_an_adapter_file_scores_as_it_did_where_it_was_trained(
     copy = tmp_path / "lora.safetensors"
     shutil.copyfile(house.store / "train" / key[:2] / key / "adapter.safetensors", copy)
     ran = command(
-        "score", "--adapter", copy, "--base", "pocket/sdxl", "--name", "stranger",
-        "--store", house.store, "--reports", tmp_path, *ARGUMENTS,
-    )  # fmt: skip
+        "score",
+        "--adapter",
+        copy,
+        "--base",
+        "pocket/sdxl",
+        "--name",
+        "stranger",
+        "--store",
+        house.store,
+        "--reports",
+        tmp_path,
+        *ARGUMENTS,
+    )
     assert ran.code == 0, ran.err
     judged = json.loads(Path(ran.json["results"][0]["path"]).read_text())
     assert judged["scores"] == trained["scores"]
@@ -98,9 +128,19 @@ def test_a_file_that_is_no_adapter_is_refused(
     file = tmp_path / "lora.safetensors"
     file.write_bytes(content)
     ran = command(
-        "score", "--adapter", file, "--base", "pocket/sdxl", "--name", "broken",
-        "--store", tmp_path / "store", "--reports", tmp_path, *ARGUMENTS,
-    )  # fmt: skip
+        "score",
+        "--adapter",
+        file,
+        "--base",
+        "pocket/sdxl",
+        "--name",
+        "broken",
+        "--store",
+        tmp_path / "store",
+        "--reports",
+        tmp_path,
+        *ARGUMENTS,
+    )
     assert ran.code == 1
     assert says in ran.err
     assert "Traceback" not in ran.err
@@ -112,9 +152,17 @@ def test_images_outside_the_folder_are_out_of_reach(command: Command, tmp_path: 
     prompts = tmp_path / "prompts.csv"
     prompts.write_text("file,prompt\n../../etc/passwd,a secret\n")
     ran = command(
-        "score", "--images", tmp_path / "images", "--prompts", prompts, "--name", "sly",
-        "--store", tmp_path / "store", *ARGUMENTS,
-    )  # fmt: skip
+        "score",
+        "--images",
+        tmp_path / "images",
+        "--prompts",
+        prompts,
+        "--name",
+        "sly",
+        "--store",
+        tmp_path / "store",
+        *ARGUMENTS,
+    )
     assert ran.code == 2
     assert "lies outside" in ran.err
 
@@ -127,9 +175,19 @@ def test_a_folder_of_nothing_but_junk_still_gives_a_result_that_says_so(
     (folder / "a.png").write_bytes(b"no picture")
     (folder / "prompts.csv").write_text("file,prompt\na.png,a cat\nb.png,a cat\n")
     ran = command(
-        "score", "--images", folder, "--prompts", folder / "prompts.csv", "--name", "junk",
-        "--store", house.store, "--reports", tmp_path, *ARGUMENTS,
-    )  # fmt: skip
+        "score",
+        "--images",
+        folder,
+        "--prompts",
+        folder / "prompts.csv",
+        "--name",
+        "junk",
+        "--store",
+        house.store,
+        "--reports",
+        tmp_path,
+        *ARGUMENTS,
+    )
     assert ran.code == 0, ran.err
     document = json.loads(Path(ran.json["results"][0]["path"]).read_text())
     assert (document["images"]["expected"], document["images"]["scored"]) == (2, 0)
@@ -157,9 +215,17 @@ def test_a_prompts_file_that_does_not_hold_is_refused_before_any_work(
     prompts = tmp_path / "prompts.csv"
     prompts.write_text(f"file,prompt,seed\n{line}\n")
     ran = command(
-        "score", "--images", tmp_path / "images", "--prompts", prompts, "--name", "odd",
-        "--store", tmp_path / "store", *ARGUMENTS,
-    )  # fmt: skip
+        "score",
+        "--images",
+        tmp_path / "images",
+        "--prompts",
+        prompts,
+        "--name",
+        "odd",
+        "--store",
+        tmp_path / "store",
+        *ARGUMENTS,
+    )
     assert ran.code == 2
     assert says in ran.err
     assert not (tmp_path / "store").exists()
@@ -172,9 +238,19 @@ def test_where_a_folder_lies_is_not_part_of_what_it_is(
     for place in ("one", "two"):
         folder = folder_of_faces(tmp_path / place)
         ran = command(
-            "score", "--images", folder, "--prompts", folder / "prompts.csv", "--name", place,
-            "--store", house.store, "--reports", tmp_path, *ARGUMENTS,
-        )  # fmt: skip
+            "score",
+            "--images",
+            folder,
+            "--prompts",
+            folder / "prompts.csv",
+            "--name",
+            place,
+            "--store",
+            house.store,
+            "--reports",
+            tmp_path,
+            *ARGUMENTS,
+        )
         results.append(json.loads(Path(ran.json["results"][0]["path"]).read_text()))
     assert results[0]["keys"] == results[1]["keys"]
     assert results[0]["signature"] == results[1]["signature"]

@@ -47,8 +47,11 @@ POLICY = Policy(name="trainer", summary="s", metrics=LIMITS)
 
 def mixed() -> Gate:
     """Return a gate with failures, passes and what lacks evidence."""
-    moved = {"clip-score": BASE + 29 + 0.3 * normal(1), "aesthetic": BASE + 2 * normal(2),
-             "tag-recall": BASE + 0.05 * normal(3)}  # fmt: skip
+    moved = {
+        "clip-score": BASE + 29 + 0.3 * normal(1),
+        "aesthetic": BASE + 2 * normal(2),
+        "tag-recall": BASE + 0.05 * normal(3),
+    }
     lost = with_images(contender(moved, "ninja-new"), failed=1, scored=63)
     return gate(lost, contender(MEANS, "ninja"), POLICY)
 
@@ -61,8 +64,9 @@ def hostile() -> Gate:
         for each in found.checks
     ]
     named = replace(found.comparison, a=HOSTILE, b=HOSTILE, signature=HOSTILE)
-    return replace(found, comparison=named, checks=tuple(checks), advisory=(HOSTILE,),
-                   left_out=(HOSTILE,))  # fmt: skip
+    return replace(
+        found, comparison=named, checks=tuple(checks), advisory=(HOSTILE,), left_out=(HOSTILE,)
+    )
 
 
 def picture(folder: Path, seed: int = 0, size: int = 64) -> Path:
@@ -116,10 +120,14 @@ def test_what_no_number_of_prompts_tells_asks_for_trainings() -> None:
 
 def test_titles_ask_the_same_whatever_the_answer() -> None:
     assert [title(each) for each in mixed().checks] == [
-        "clip-score is no more than 0.2 worse", "clip-score is at least 20",
-        "aesthetic is no more than 0.2 worse", "tag-recall is no more than 0.3 worse",
-        "tag-recall is within ± 0.5 of the baseline", "images", "flags",
-    ]  # fmt: skip
+        "clip-score is no more than 0.2 worse",
+        "clip-score is at least 20",
+        "aesthetic is no more than 0.2 worse",
+        "tag-recall is no more than 0.3 worse",
+        "tag-recall is within ± 0.5 of the baseline",
+        "images",
+        "flags",
+    ]
 
 
 def test_a_metric_without_a_value_has_a_title_too() -> None:
@@ -175,8 +183,13 @@ def test_a_summary_says_every_check_gravest_first_and_links_the_page() -> None:
     assert text.startswith("## ninja-new fails 2 of 7 checks of policy trainer ")
     rows = [row for row in text.splitlines() if row.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows] == [
-        "| verdict", "| ---", "| fail", "| fail", "| under-powered", *["| pass"] * 4
-    ]  # fmt: skip
+        "| verdict",
+        "| ---",
+        "| fail",
+        "| fail",
+        "| under-powered",
+        *["| pass"] * 4,
+    ]
     assert "(<out%20dir/gate.html>)" in text
     assert "What lost most" not in text
 
@@ -331,8 +344,10 @@ def test_the_worst_pairs_are_those_that_lost_most_in_the_baselines_spread() -> N
     after = {"clip-score": np.array([20.0, 21.0, 40.0, 29.0]), "aesthetic": BASE[:4] - 0.01}
     a, b = contender(after), contender(before, "oil")
     found = worst_pairs(a, b, ("clip-score", "aesthetic"))
-    assert found[:2] == (Worst("p000", 1, "clip-score", 30.0, 20.0),
-                         Worst("p000", 2, "clip-score", 30.0, 20.0))  # fmt: skip
+    assert found[:2] == (
+        Worst("p000", 1, "clip-score", 30.0, 20.0),
+        Worst("p000", 2, "clip-score", 30.0, 20.0),
+    )
     assert len(found) == len({(each.prompt_id, each.seed) for each in found}) == 8
     assert {each.metric for each in found if each.prompt_id in ("p001", "p002")} == {"aesthetic"}
     assert len(worst_pairs(a, b, ("clip-score", "aesthetic"), most=3)) == 3

@@ -58,9 +58,13 @@ def by_rows(files: Sequence[Path], rules: Rules) -> tuple[Told, Counter[str]]:
 def _picture(row: dict[str, Any]) -> Picture:
     text = row["caption"] or ""
     return Picture(
-        id=str(row["id"]), open=_never, text=text, tags=tuple(tags_of(row["danbooru_tags"])),
-        facts={name: row[name] for name in FACTS}, captions=(text,),
-    )  # fmt: skip
+        id=str(row["id"]),
+        open=_never,
+        text=text,
+        tags=tuple(tags_of(row["danbooru_tags"])),
+        facts={name: row[name] for name in FACTS},
+        captions=(text,),
+    )
 
 
 def _never() -> None:

@@ -177,8 +177,11 @@ DAMAGES = (
     Damage("not-an-image", ".jpg", lambda pixels: b"<!DOCTYPE html><title>404</title>" * 9),
     Damage("truncated", ".png", lambda pixels: png(pixels)[:150]),
     Damage("truncated", ".jpg", lambda pixels: jpeg(pixels)[:-200]),
-    Damage("truncated", ".webp",
-           lambda pixels: encoded(Image.fromarray(pixels), "WEBP", lossless=True)[:-40]),
+    Damage(
+        "truncated",
+        ".webp",
+        lambda pixels: encoded(Image.fromarray(pixels), "WEBP", lossless=True)[:-40],
+    ),
     Damage("unreadable", ".png", scratched),
     Damage("too-large", ".png", bomb),
     Damage("tiny", ".png", lambda pixels: png(pixels[:1, :1])),
@@ -186,8 +189,12 @@ DAMAGES = (
     Damage("16-bit", ".png", sixteen_bits, grey),
     Damage("16-bit", ".png", deep_colours, same),
     Damage("palette", ".png", lambda pixels: encoded(palette(pixels)), same),
-    Damage("palette-alpha", ".png",
-           lambda pixels: encoded(palette(pixels), transparency=0), first_block_white),
+    Damage(
+        "palette-alpha",
+        ".png",
+        lambda pixels: encoded(palette(pixels), transparency=0),
+        first_block_white,
+    ),
     Damage("colour-key", ".png", colour_key, first_block_white),
     Damage("rgba", ".png", rgba, left_white),
     Damage("grey-alpha", ".png", grey_alpha, lambda pixels: left_white(grey(pixels))),
@@ -196,7 +203,7 @@ DAMAGES = (
     Damage("rotated", ".jpg", on_its_side, same, 4),
     Damage("wrong-extension", ".jpg", png, same),
     Damage("icc", ".png", swapped, lambda pixels: pixels[..., ::-1], 3),
-)  # fmt: skip
+)
 
 
 def write(folder: Path, whole: int, each: int) -> dict[str, tuple[Damage, Pixels]]:

@@ -19,27 +19,54 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from harness.pages.recipe import Recipe
 
 UNET = {
-    "sample_size": 128, "in_channels": 4, "out_channels": 4, "block_out_channels": (320, 640, 1280),
+    "sample_size": 128,
+    "in_channels": 4,
+    "out_channels": 4,
+    "block_out_channels": (320, 640, 1280),
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "layers_per_block": 2, "transformer_layers_per_block": (1, 2, 10),
-    "attention_head_dim": (5, 10, 20), "cross_attention_dim": 2048, "use_linear_projection": True,
-    "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
+    "layers_per_block": 2,
+    "transformer_layers_per_block": (1, 2, 10),
+    "attention_head_dim": (5, 10, 20),
+    "cross_attention_dim": 2048,
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
     "projection_class_embeddings_input_dim": 2816,
-}  # fmt: skip
+}
 VAE = {
-    "block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "latent_channels": 4,
-    "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4,
-    "sample_size": 1024, "scaling_factor": 0.13025,
-}  # fmt: skip
+    "block_out_channels": (128, 256, 512, 512),
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "sample_size": 1024,
+    "scaling_factor": 0.13025,
+}
 TEXTS = {
-    "text_encoder": (CLIPTextModel, {
-        "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
-        "num_attention_heads": 12, "projection_dim": 768, "hidden_act": "quick_gelu"}),
-    "text_encoder_2": (CLIPTextModelWithProjection, {
-        "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32,
-        "num_attention_heads": 20, "projection_dim": 1280, "hidden_act": "gelu"}),
-}  # fmt: skip
+    "text_encoder": (
+        CLIPTextModel,
+        {
+            "hidden_size": 768,
+            "intermediate_size": 3072,
+            "num_hidden_layers": 12,
+            "num_attention_heads": 12,
+            "projection_dim": 768,
+            "hidden_act": "quick_gelu",
+        },
+    ),
+    "text_encoder_2": (
+        CLIPTextModelWithProjection,
+        {
+            "hidden_size": 1280,
+            "intermediate_size": 5120,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 20,
+            "projection_dim": 1280,
+            "hidden_act": "gelu",
+        },
+    ),
+}
 
 
 def write_sdxl(folder: Path) -> Path:
@@ -86,9 +113,13 @@ def vocabulary(folder: Path, pad: str) -> None:
     (folder / "vocab.json").write_text(json.dumps(numbers), encoding="utf-8")
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges), encoding="utf-8")
     settings = {
-        "tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "pad_token": pad,
-        "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
-    }  # fmt: skip
+        "tokenizer_class": "CLIPTokenizer",
+        "model_max_length": 77,
+        "pad_token": pad,
+        "bos_token": "<|startoftext|>",
+        "eos_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
 
@@ -106,7 +137,10 @@ def write_pictures(folder: Path, count: int, size: tuple[int, int]) -> Path:
 def full_size(base: Path, pictures: Path, train: dict[str, Any]) -> Recipe:
     """Return a recipe on the base with other figures of `train`."""
     page = {
-        "name": "full-size", "summary": "-", "base": {"model": str(base)},
-        "data": {"source": {"use": "folder", "path": str(pictures)}}, "train": train,
-    }  # fmt: skip
+        "name": "full-size",
+        "summary": "-",
+        "base": {"model": str(base)},
+        "data": {"source": {"use": "folder", "path": str(pictures)}},
+        "train": train,
+    }
     return Recipe.model_validate(page, strict=False)

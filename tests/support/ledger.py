@@ -41,16 +41,17 @@ class FrugalAttention:
     """Attention by the memory-efficient kernel, which a device without a GPU would not choose."""
 
     def __call__(
-        self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None,
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
         attention_mask: None = None,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         words = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         split = [
             layer(read).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
-            for layer, read in (
-                (attn.to_q, hidden_states), (attn.to_k, words), (attn.to_v, words)
-            )
-        ]  # fmt: skip
+            for layer, read in ((attn.to_q, hidden_states), (attn.to_k, words), (attn.to_v, words))
+        ]
         out = torch.ops.aten._scaled_dot_product_efficient_attention(*split, None, True)[0]
         mixed: Tensor = attn.to_out[0](out.transpose(1, 2).flatten(2))
         return mixed

@@ -37,8 +37,12 @@ def harness(*words: object, cwd: Path = FIXTURES, env: dict[str, str] | None = N
     """Run `harness …` in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", *map(str, words)],
-        cwd=cwd, env=os.environ | (env or {}), capture_output=True, text=True, timeout=1800,
-    )  # fmt: skip
+        cwd=cwd,
+        env=os.environ | (env or {}),
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
     return Ran(done.returncode, done.stdout, done.stderr)
 
 

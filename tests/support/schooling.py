@@ -20,13 +20,20 @@ from harness.training.sets import EncodedSet
 from harness.training.trained_models import Trainee, prepare
 
 PAGE: dict[str, Any] = {
-    "name": "school", "summary": "A few steps on a few ninjas.", "base": {"model": "pocket/sdxl"},
+    "name": "school",
+    "summary": "A few steps on a few ninjas.",
+    "base": {"model": "pocket/sdxl"},
     "data": {"source": {"use": "pocket", "set": "ninja", "count": 12}},
-}  # fmt: skip
+}
 TRAIN: dict[str, Any] = {
-    "method": "lora", "adapter": {"rank": 4}, "resolution": 64, "batch": 2, "accumulation": 2,
-    "optimizer": {"use": "adamw"}, "phases": [{"steps": 3, "rate": 1e-3}],
-}  # fmt: skip
+    "method": "lora",
+    "adapter": {"rank": 4},
+    "resolution": 64,
+    "batch": 2,
+    "accumulation": 2,
+    "optimizer": {"use": "adamw"},
+    "phases": [{"steps": 3, "rate": 1e-3}],
+}
 
 
 def recipe(data: dict[str, Any] | None = None, **train: Any) -> Recipe:
@@ -54,9 +61,13 @@ class School:
     ) -> Workplace:
         folder.mkdir(parents=True, exist_ok=True)
         return Workplace(
-            folder, self.inputs, self.device, report, processes=processes,
+            folder,
+            self.inputs,
+            self.device,
+            report,
+            processes=processes,
             logs=self.store.root / "logs",
-        )  # fmt: skip
+        )
 
     def sets(self) -> tuple[list[EncodedSet], EncodedSet | None]:
         return read_sets(self.spec, self.workplace(self.store.root / "unused"))

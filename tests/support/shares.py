@@ -71,9 +71,13 @@ class _Run:
     def __init__(self, spec: OptimizerSpec, rank: int | None = None) -> None:
         torch.manual_seed(0)
         self.network = nn.Sequential(  # sizes that two processes cannot halve, and one of 1
-            nn.Conv2d(3, 5, 3, padding=1), nn.Conv2d(5, 1, 3, padding=1), nn.Flatten(),
-            nn.Linear(16, 7), nn.LayerNorm(7), nn.Linear(7, 1),
-        )  # fmt: skip
+            nn.Conv2d(3, 5, 3, padding=1),
+            nn.Conv2d(5, 1, 3, padding=1),
+            nn.Flatten(),
+            nn.Linear(16, 7),
+            nn.LayerNorm(7),
+            nn.Linear(7, 1),
+        )
         self.rank, self.sees = rank, spec.sees
         if rank is not None:
             shard([self.network], "cpu")

@@ -13,11 +13,16 @@ from harness.pipeline.results import album
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = (
-    "<script>window.broken = 1</script>", "<img src=x onerror='window.broken = 2'>",
-    "[click](javascript:window.broken=3)", "![](http://example.invalid/x.png)", "{{ 7 * 7 }}",
-    "\u202egnp.exe\u202c", "=HYPERLINK(\"http://example.invalid\")", "$\\alpha$ **bold** :red[x]",
+    "<script>window.broken = 1</script>",
+    "<img src=x onerror='window.broken = 2'>",
+    "[click](javascript:window.broken=3)",
+    "![](http://example.invalid/x.png)",
+    "{{ 7 * 7 }}",
+    "\u202egnp.exe\u202c",
+    '=HYPERLINK("http://example.invalid")',
+    "$\\alpha$ **bold** :red[x]",
     "x" * 10_000,
-)  # fmt: skip
+)
 """Captions as nobody would write them, unless to do harm."""
 Visit = Callable[..., AppTest]
 

@@ -25,12 +25,16 @@ def test_a_sample_draws_the_same_numbers_whatever_was_drawn_before():
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 2**40), st.integers(0, 5000), st.sampled_from([0, 1]),
+            st.integers(0, 2**40),
+            st.integers(0, 5000),
+            st.sampled_from([0, 1]),
             st.sampled_from(list(Purpose)),
         ),
-        min_size=2, max_size=6, unique=True,
+        min_size=2,
+        max_size=6,
+        unique=True,
     )
-)  # fmt: skip
+)
 def test_no_two_counters_share_numbers(places):
     drawn = [
         Dice(SEED, step, sample, side).normal(purpose, (6,)).tolist()
@@ -45,9 +49,12 @@ def test_another_seed_gives_other_numbers():
 
 def test_draws_are_normal_across_samples_and_steps():
     drawn = np.concatenate(
-        [Dice(SEED, step, s).normal(Purpose.NOISE, (64,)).numpy()
-         for step in range(40) for s in range(8)]
-    )  # fmt: skip
+        [
+            Dice(SEED, step, s).normal(Purpose.NOISE, (64,)).numpy()
+            for step in range(40)
+            for s in range(8)
+        ]
+    )
     assert abs(drawn.mean()) < 0.02
     assert abs(drawn.std() - 1) < 0.02
 

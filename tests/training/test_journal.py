@@ -40,8 +40,15 @@ def test_every_step_reports_its_figures(tmp_path: Path):
     assert [progress.done for progress in told] == [1, 2]
     for progress in told:
         assert progress.facts is not None
-        assert {"loss", "rate", "grad_norm", "d", "seconds", "images_per_second",
-                "memory_mb"} <= set(progress.facts)  # fmt: skip
+        assert {
+            "loss",
+            "rate",
+            "grad_norm",
+            "d",
+            "seconds",
+            "images_per_second",
+            "memory_mb",
+        } <= set(progress.facts)
 
 
 def test_the_store_logs_what_steps_report_beside_the_artifacts(tmp_path: Path):
@@ -66,8 +73,9 @@ def test_a_tracker_gets_every_figure(tmp_path: Path):
     found = [tensorboard.EventAccumulator(str(folder)).Reload() for folder in folders]
     (read,) = [each for each in found if "loss" in each.Tags()["scalars"]]
     losses = [event.value for event in read.Scalars("loss")]
-    written = [json.loads(line)["loss"] for line in
-               (tmp_path / "run/log.jsonl").read_text().splitlines()]  # fmt: skip
+    written = [
+        json.loads(line)["loss"] for line in (tmp_path / "run/log.jsonl").read_text().splitlines()
+    ]
     assert losses == pytest.approx(written, rel=1e-5)
     assert {"rate", "grad_norm", "images_per_second"} <= set(read.Tags()["scalars"])
 

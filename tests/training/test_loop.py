@@ -19,9 +19,12 @@ from harness.training.team import Team
 from harness.training.trained_models import Trainee
 
 RICH = {
-    "adapter": {"rank": 4, "alpha": 2.0, "dropout": 0.2}, "flip": True, "noise_offset": 0.05,
-    "snr_gamma": 5.0, "input_perturbation": 0.1,
-}  # fmt: skip
+    "adapter": {"rank": 4, "alpha": 2.0, "dropout": 0.2},
+    "flip": True,
+    "noise_offset": 0.05,
+    "snr_gamma": 5.0,
+    "input_perturbation": 0.1,
+}
 WORDS = {"dropout": 0.2, "words": "tags", "shuffle": True, "keep_first": 1, "tag_dropout": 0.2}
 """Every way to change a seed of chance."""
 
@@ -79,9 +82,10 @@ def test_processes_that_share_a_step_add_up_to_it(rich: School):
 def test_a_layer_without_gradients_does_not_decay_in_company(tmp_path: Path):
     """CLIP's last layer lies behind what is read; zeros for its gradient would let it decay."""
     page = recipe(
-        optimizer={"use": "adamw", "weight_decay": 0.1}, tracker="tensorboard",
+        optimizer={"use": "adamw", "weight_decay": 0.1},
+        tracker="tensorboard",
         phases=[{"steps": 3, "rate": 1e-2, "text_encoder_rates": [1e-2, 1e-2]}],
-    )  # fmt: skip
+    )
     own = school(page, tmp_path / "store")
     own.train(tmp_path / "one")
     own.train(tmp_path / "two", processes=2)
@@ -152,9 +156,13 @@ def test_a_run_killed_in_any_pass_ends_as_if_it_had_not_been(words, tmp_path, mo
     """Random passes, most of them inside an accumulation window; states at every other step."""
     rate = 1.0 if words["use"] == "prodigy" else 1e-3
     page = recipe(
-        {"caption": WORDS}, **RICH, optimizer=words, phases=[{"steps": 7, "rate": rate}],
-        ema=None if words["use"] == "schedule-free" else {"decay": 0.9}, checkpoint_every=3,
-    )  # fmt: skip
+        {"caption": WORDS},
+        **RICH,
+        optimizer=words,
+        phases=[{"steps": 7, "rate": rate}],
+        ema=None if words["use"] == "schedule-free" else {"decay": 0.9},
+        checkpoint_every=3,
+    )
     own = school(page, tmp_path / "store")
     monkeypatch.setattr(loop, "CPU_BUDGET", 1)  # one sample a pass: four passes a step
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_STATES", 0.0)
@@ -210,14 +218,17 @@ def test_a_sample_weighs_what_its_row_says(tmp_path):
 
 
 def test_text_encoders_rest_in_a_phase_without_rates(tmp_path):
-    phases = [{"steps": 2, "rate": 1e-3, "text_encoder_rates": [1e-3, 2e-3]},
-              {"steps": 2, "rate": 1e-3}]  # fmt: skip
+    phases = [
+        {"steps": 2, "rate": 1e-3, "text_encoder_rates": [1e-3, 2e-3]},
+        {"steps": 2, "rate": 1e-3},
+    ]
     own = school(recipe(phases=phases, checkpoint_every=2), tmp_path / "store")
     own.train(tmp_path / "run")
     half = load_file(tmp_path / "run/checkpoints/000002/adapter.safetensors")
     end = load_file(tmp_path / "run/adapter.safetensors")
-    moved = {name.split(".")[0] for name, value in end.items()
-             if not torch.equal(value, half[name])}  # fmt: skip
+    moved = {
+        name.split(".")[0] for name, value in end.items() if not torch.equal(value, half[name])
+    }
     assert {name.split(".")[0] for name in end} == {"unet", "text_encoder", "text_encoder_2"}
     assert moved == {"unet"}
 
@@ -226,9 +237,10 @@ def test_text_encoders_rest_in_a_phase_without_rates(tmp_path):
 def test_new_tokens_learn_and_no_other_row_moves(beside, tmp_path):
     tokens = [{"name": "<ninja>", "vectors": 2, "initializer": "girl"}]
     page = recipe(
-        {"caption": {"prefix": "<ninja>"}}, tokens=tokens,
+        {"caption": {"prefix": "<ninja>"}},
+        tokens=tokens,
         phases=[{"steps": 3, "rate": 1e-3, "token_rate": 1e-2, **beside}],
-    )  # fmt: skip
+    )
     own = school(page, tmp_path / "store")
     trainee = own.trainee()
     before = [row.detach().clone() for row in trainee.tokens]
@@ -244,12 +256,17 @@ def test_new_tokens_learn_and_no_other_row_moves(beside, tmp_path):
 
 def test_the_exported_weights_are_the_mean_where_one_is_asked_for(tmp_path):
     own = school(recipe(), tmp_path / "store")
-    mean = replace(own, step=replace(own.step, spec=own.spec.model_copy(update={
-        "train": recipe(ema={"decay": 0.99}).train})))  # fmt: skip
+    mean = replace(
+        own,
+        step=replace(
+            own.step, spec=own.spec.model_copy(update={"train": recipe(ema={"decay": 0.99}).train})
+        ),
+    )
     own.train(tmp_path / "plain")
     mean.train(tmp_path / "mean")
-    plain, averaged = (load_file(tmp_path / name / "adapter.safetensors")
-                       for name in ("plain", "mean"))  # fmt: skip
+    plain, averaged = (
+        load_file(tmp_path / name / "adapter.safetensors") for name in ("plain", "mean")
+    )
     ups = [name for name in plain if "lora_B" in name or "lora.up" in name]
     assert ups
     norms = [sum(float(each[name].norm()) for name in ups) for each in (plain, averaged)]
@@ -294,10 +311,11 @@ def test_a_gradient_that_is_not_finite_names_its_pictures(rich, tmp_path, monkey
 @pytest.mark.parametrize("most", [1, 3])
 def test_dropout_in_text_encoders_belongs_to_samples_too(most: int, tmp_path: Path):
     page = recipe(
-        {"caption": {"chunks": 2}}, adapter={"rank": 4, "dropout": 0.3},
+        {"caption": {"chunks": 2}},
+        adapter={"rank": 4, "dropout": 0.3},
         phases=[{"steps": 2, "rate": 1e-3, "text_encoder_rates": [1e-3, 1e-3]}],
         gradient_checkpointing=True,
-    )  # fmt: skip
+    )
     own = school(page, tmp_path)
     loss, gradients = first_gradients(own, 4)
     other_loss, other = first_gradients(own, most)
@@ -337,8 +355,9 @@ def test_an_overflow_is_done_again_and_costs_no_step(rich, tmp_path, monkeypatch
     assert place.notes["overflows"] == 2
     monkeypatch.undo()
     rich.train(tmp_path / "plain")
-    scaled, plain = (load_file(tmp_path / name / "adapter.safetensors")
-                     for name in ("scaled", "plain"))  # fmt: skip
+    scaled, plain = (
+        load_file(tmp_path / name / "adapter.safetensors") for name in ("scaled", "plain")
+    )
     assert len(losses_of(tmp_path / "scaled")) == 3
     for name, value in plain.items():
         assert torch.allclose(scaled[name], value, atol=1e-6), name

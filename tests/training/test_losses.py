@@ -122,9 +122,13 @@ def test_a_debiased_weight_stops_falling_at_a_ratio_of_1000() -> None:
 
 def train(**changes: Any) -> Train:
     page = {
-        "method": "lora", "adapter": {"rank": 4}, "resolution": 64, "batch": 1,
-        "optimizer": {"use": "adamw"}, "phases": [{"steps": 9, "rate": 1e-4}],
-    }  # fmt: skip
+        "method": "lora",
+        "adapter": {"rank": 4},
+        "resolution": 64,
+        "batch": 1,
+        "optimizer": {"use": "adamw"},
+        "phases": [{"steps": 9, "rate": 1e-4}],
+    }
     return Train.model_validate({**page, **changes}, strict=False)
 
 

@@ -117,8 +117,9 @@ def words_of(course: loop.Course, texts: Sequence[str]) -> tuple[Tensor, Tensor]
     for model, tokenizer in zip(
         (encoders.first, encoders.second), encoders.tokenizers, strict=True
     ):
-        ids = tokenizer(list(texts), padding="max_length", max_length=77, truncation=True,
-                        return_tensors="pt").input_ids  # fmt: skip
+        ids = tokenizer(
+            list(texts), padding="max_length", max_length=77, truncation=True, return_tensors="pt"
+        ).input_ids
         output = model(ids, output_hidden_states=True, return_dict=False)
         pooled = output[0]
         hidden.append(output[-1][-2])
@@ -129,11 +130,15 @@ def words_of(course: loop.Course, texts: Sequence[str]) -> tuple[Tensor, Tensor]
 def test_advanced_dreambooth_takes_the_official_step(batch: int, tmp_path: Path):
     """(C): weighted instances, plus the prior's weight times the plain loss of class images."""
     page = recipe(
-        {"caption": {"prefix": "a naruto anime character"}}, adapter={"rank": 4}, batch=batch,
-        accumulation=1, snr_gamma=GAMMA, optimizer={"use": "prodigy"},
+        {"caption": {"prefix": "a naruto anime character"}},
+        adapter={"rank": 4},
+        batch=batch,
+        accumulation=1,
+        snr_gamma=GAMMA,
+        optimizer={"use": "prodigy"},
         phases=[{"steps": 2, "rate": 1.0, "text_encoder_rates": [1.0, 1.0]}],
         prior={"prompt": "a face", "images": 3, "sampler_steps": 2, "weight": 0.7},
-    )  # fmt: skip
+    )
     own = school(page, tmp_path)
     course = begun(own)
     samples = course.curriculum.samples(0, 0)

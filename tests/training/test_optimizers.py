@@ -137,10 +137,14 @@ def test_it_moves_weights_downhill(word: str) -> None:
 
 
 def test_every_word_but_the_one_for_cuda_is_tried_here() -> None:
-    words = {name for name, each in vars(specs).items() if getattr(each, "implementation", None)
-             and issubclass(each, OptimizerSpec)}  # fmt: skip
-    assert words - {"OptimizerSpec", "_Decayed"} == {type(each).__name__ for each in
-                                                     SPECS.values()} | {"AdamW8bit"}  # fmt: skip
+    words = {
+        name
+        for name, each in vars(specs).items()
+        if getattr(each, "implementation", None) and issubclass(each, OptimizerSpec)
+    }
+    assert words - {"OptimizerSpec", "_Decayed"} == {
+        type(each).__name__ for each in SPECS.values()
+    } | {"AdamW8bit"}
 
 
 @pytest.mark.parametrize("word", SPECS)
@@ -163,9 +167,13 @@ def test_adamw_takes_its_step_in_one_kernel() -> None:
 def test_adamw_is_torch_adamw_with_the_defaults_of_the_scripts() -> None:
     ours, theirs = weights(), weights()
     plain = torch.optim.AdamW(
-        groups(theirs, 0.01), betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, fused=False,
+        groups(theirs, 0.01),
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=0.01,
+        fused=False,
         foreach=False,
-    )  # fmt: skip
+    )
     train(ours, made("adamw", ours), 0, 10, 0.01)
     train(theirs, plain, 0, 10, 0.01)
     for one, other in zip(bits(ours), bits(theirs), strict=True):
@@ -262,9 +270,12 @@ def test_came_keeps_rows_and_columns_in_place_of_matrices() -> None:
     train(found, optimizer, 0, 1, 0.01)
     sizes = {name: tensor.shape for name, tensor in optimizer.state[found["down"]].items()}
     assert sizes == {
-        "mean": (3, 5), "square_rows": (3,), "square_columns": (5,),
-        "doubt_rows": (3,), "doubt_columns": (5,),
-    }  # fmt: skip
+        "mean": (3, 5),
+        "square_rows": (3,),
+        "square_columns": (5,),
+        "doubt_rows": (3,),
+        "doubt_columns": (5,),
+    }
     assert set(optimizer.state[found["bias"]]) == {"mean", "square"}
 
 

@@ -38,9 +38,13 @@ def by_diffusers(
     """Return the multiplier of each optimizer step; its polynomial ends at 1e-7, never at 0."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     scheduler = get_scheduler(
-        WORDS.get(schedule, schedule), optimizer, num_warmup_steps=warmup,
-        num_training_steps=total, num_cycles=cycles, power=power,
-    )  # fmt: skip
+        WORDS.get(schedule, schedule),
+        optimizer,
+        num_warmup_steps=warmup,
+        num_training_steps=total,
+        num_cycles=cycles,
+        power=power,
+    )
     found = []
     for _ in range(steps):
         found.append(float(scheduler.get_last_lr()[0]))
@@ -108,8 +112,9 @@ def test_a_floor_lifts_a_schedule_in_proportion(schedule: str) -> None:
 def test_the_legacy_unit_is_the_schedule_of_the_official_script(schedule: str) -> None:
     run = train(
         {"steps": 40, "schedule": schedule, "warmup": 7},
-        accumulation=4, lr_schedule_unit="diffusers-legacy",
-    )  # fmt: skip
+        accumulation=4,
+        lr_schedule_unit="diffusers-legacy",
+    )
     ours = [multiplier_at(run, step)[1] for step in range(40)]
     assert ours == pytest.approx(by_diffusers(schedule, 28, 160, 40), abs=tolerance(schedule))
 
@@ -124,16 +129,18 @@ def test_the_legacy_unit_with_8_accumulations_hardly_decays() -> None:
 def test_the_legacy_unit_with_2_accumulations_ends_at_half() -> None:
     run = train(
         {"steps": 18_000, "schedule": "cosine", "warmup": 500},
-        accumulation=2, lr_schedule_unit="diffusers-legacy",
-    )  # fmt: skip
+        accumulation=2,
+        lr_schedule_unit="diffusers-legacy",
+    )
     assert multiplier_at(run, 17_999)[1] == pytest.approx(0.522, abs=1e-3)
 
 
 def test_the_legacy_unit_with_the_scripts_own_warmup_barely_starts() -> None:
     run = train(
         {"steps": 765, "schedule": "cosine", "warmup": 500},
-        accumulation=8, lr_schedule_unit="diffusers-legacy",
-    )  # fmt: skip
+        accumulation=8,
+        lr_schedule_unit="diffusers-legacy",
+    )
     assert multiplier_at(run, 764)[1] == pytest.approx(0.191, abs=1e-3)
 
 
@@ -237,6 +244,10 @@ def test_the_rates_shown_are_those_of_five_marks_of_the_run() -> None:
     run = train({"steps": 101, "schedule": "linear"})
     shown = [(name, step, rate / 1e-4) for name, step, rate in rates(run)]
     assert [each[:2] for each in shown] == [
-        ("0%", 0), ("25%", 25), ("50%", 50), ("75%", 75), ("100%", 100),
-    ]  # fmt: skip
+        ("0%", 0),
+        ("25%", 25),
+        ("50%", 50),
+        ("75%", 75),
+        ("100%", 100),
+    ]
     assert [each[2] for each in shown] == pytest.approx([1 - step / 101 for _, step, _ in shown])

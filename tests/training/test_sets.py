@@ -64,9 +64,10 @@ def test_epochs_and_seeds_shuffle_anew():
 
 def test_a_mapped_file_equals_what_was_saved(tmp_path):
     tensors = {
-        "mean": torch.randn(3, 2, 4, 8, 8).half(), "ids": torch.rand(3, 2, 6),
+        "mean": torch.randn(3, 2, 4, 8, 8).half(),
+        "ids": torch.rand(3, 2, 6),
         "members": torch.arange(3),
-    }  # fmt: skip
+    }
     save_tensors(tmp_path / "a.safetensors", tensors)
     found = mapped(tmp_path / "a.safetensors")
     assert found.keys() == tensors.keys()

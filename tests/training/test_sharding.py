@@ -20,9 +20,12 @@ from harness.training.sharding import may_shard
 from harness.training.team import Team
 
 FULL: dict[str, Any] = {
-    "method": "full", "adapter": None, "accumulation": 3, "gradient_checkpointing": 2,
+    "method": "full",
+    "adapter": None,
+    "accumulation": 3,
+    "gradient_checkpointing": 2,
     "phases": [{"steps": 5, "rate": 1e-4, "text_encoder_rates": [1e-4, 5e-5]}],
-}  # fmt: skip
+}
 """Three micro-batches, which two processes cannot share evenly."""
 SEEN = {"ema": {"decay": 0.9}, "checkpoint_every": 3, "previews": ["1girl, smile"]}
 """What looks at the weights while they are trained."""
@@ -46,8 +49,10 @@ def together(full: School) -> Path:
 def assert_alike(one: Path, two: Path) -> None:
     """Assert that two runs logged and left the same, up to rounding."""
     for what, close in (("loss", 1e-4), ("grad_norm", 1e-3)):
-        logs = [[json.loads(line)[what] for line in (folder / "log.jsonl").open()]
-                for folder in (one, two)]  # fmt: skip
+        logs = [
+            [json.loads(line)[what] for line in (folder / "log.jsonl").open()]
+            for folder in (one, two)
+        ]
         assert logs[1] == pytest.approx(logs[0], rel=close)
     files = files_of(one)
     assert files_of(two) == files

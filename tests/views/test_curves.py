@@ -14,8 +14,12 @@ from harness.views.shelf import Shelf
 @pytest.fixture
 def swept(shelf: Shelf) -> Shelf:
     """Published results on the shelf of a sweep, as if they were its checkpoints."""
-    names = {"step-40": "pocket-ninja-short", "step-300": "pocket-ninja",
-             "step-1200": "pocket-ninja-overfit", "strength-0.5": "pocket-base"}  # fmt: skip
+    names = {
+        "step-40": "pocket-ninja-short",
+        "step-300": "pocket-ninja",
+        "step-1200": "pocket-ninja-overfit",
+        "strength-0.5": "pocket-base",
+    }
     folder = shelf.reports / "pocket-v1/sweeps/pocket-ninja"
     folder.mkdir(parents=True)
     for name, recipe in names.items():

@@ -12,8 +12,7 @@ from harness.views.shelf import Shelf
 def test_there_is_a_row_an_image_with_every_value(shelf: Shelf) -> None:
     held = shelf.held()[:2]
     rows = frame(shelf, held)
-    drawn = [shot for each in held for shot in shelf.shots(each)
-             if shot.side in DRAWN]  # fmt: skip
+    drawn = [shot for each in held for shot in shelf.shots(each) if shot.side in DRAWN]
     assert len(rows) == len(drawn)
     first = rows[(rows["recipe"] == "pocket-base") & (rows["prompt"] == "t01")].iloc[0]
     values = shelf.samples(held[0]).of("t01", int(first["seed"]))
@@ -39,8 +38,17 @@ def test_words_are_no_pattern(shelf: Shelf) -> None:
 
 def test_an_image_far_from_the_others_in_any_metric_is_odd() -> None:
     values = np.linspace(0, 1, 41)
-    rows = pd.DataFrame({"result": 0, "recipe": "a", "prompt": "p", "seed": range(41), "text": "",
-                         "one": values, "two": 1.0})  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "result": 0,
+            "recipe": "a",
+            "prompt": "p",
+            "seed": range(41),
+            "text": "",
+            "one": values,
+            "two": 1.0,
+        }
+    )
     assert not odd(rows).any()
     rows.loc[3, "one"] = 9.0
     assert np.flatnonzero(odd(rows)).tolist() == [3]

@@ -46,10 +46,19 @@ def test_a_cover_is_the_first_picture(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["../../etc/passwd", "pocket-v1/../../x/" + "0" * 32 + ".webp", "", "x", "pocket-v1/",
-     "pocket-v1/pocket-ninja/index.jsonl", "pocket-v1/pocket-ninja/" + "0" * 32 + ".webp",
-     "pocket-v1/nothing/cover.webp", "../reports/cover.webp", "/etc/passwd"],
-)  # fmt: skip
+    [
+        "../../etc/passwd",
+        "pocket-v1/../../x/" + "0" * 32 + ".webp",
+        "",
+        "x",
+        "pocket-v1/",
+        "pocket-v1/pocket-ninja/index.jsonl",
+        "pocket-v1/pocket-ninja/" + "0" * 32 + ".webp",
+        "pocket-v1/nothing/cover.webp",
+        "../reports/cover.webp",
+        "/etc/passwd",
+    ],
+)
 def test_no_address_reaches_anything_but_a_picture_of_an_album(shelf: Shelf, path: str) -> None:
     assert pictures.small_at(shelf, path) is None
 
@@ -64,10 +73,21 @@ def test_a_whole_image_and_weights_come_from_a_finished_folder(shelf: Shelf, kep
 
 @pytest.mark.parametrize(
     "path",
-    [f"{KEY}/../../../../secret.png", f"{KEY}/images/link.png", f"{KEY}/notes.txt",
-     f"{KEY}/manifest.json", f"{KEY}/images", f"{KEY}/", KEY, "../secret.png", "*/x.png",
-     f"{'b' * 64}/images/p_1.png", f"{KEY[:63]}*/images/p_1.png", "/etc/passwd"],
-)  # fmt: skip
+    [
+        f"{KEY}/../../../../secret.png",
+        f"{KEY}/images/link.png",
+        f"{KEY}/notes.txt",
+        f"{KEY}/manifest.json",
+        f"{KEY}/images",
+        f"{KEY}/",
+        KEY,
+        "../secret.png",
+        "*/x.png",
+        f"{'b' * 64}/images/p_1.png",
+        f"{KEY[:63]}*/images/p_1.png",
+        "/etc/passwd",
+    ],
+)
 def test_no_address_reaches_anything_outside_its_folder(
     shelf: Shelf, kept: Path, path: str
 ) -> None:

@@ -29,15 +29,18 @@ def test_a_worse_result_fails_with_its_worst_images_first(shelf: Shelf) -> None:
     assert found.checks[0]["verdict"] == "fail"
     assert "fails" in found.headline
     assert len(found.worst) == regressions.MOST
-    assert all(pair["shots"][1]["src"].startswith("/pictures/pocket-v1/pocket-ninja-broken")
-               for pair in found.worst)  # fmt: skip
+    assert all(
+        pair["shots"][1]["src"].startswith("/pictures/pocket-v1/pocket-ninja-broken")
+        for pair in found.worst
+    )
 
 
 def test_looking_leaves_no_trace(shelf: Shelf) -> None:
     (watched,) = regressions.watched(shelf)
     before = sorted(shelf.reports.rglob("*"))
-    regressions.judged(shelf, watched.candidate or watched.baseline, watched.baseline,
-                       place_of(shelf))  # fmt: skip
+    regressions.judged(
+        shelf, watched.candidate or watched.baseline, watched.baseline, place_of(shelf)
+    )
     assert sorted(shelf.reports.rglob("*")) == before
 
 
@@ -48,7 +51,9 @@ def test_accepting_and_keeping_are_remembered_with_their_notes(shelf: Shelf) -> 
     verdicts.keep(short.file, place_of(shelf), "the baseline is better")
     events, steps, problem = regressions.past(shelf, short)
     assert [(each.outcome, each.note) for each in events] == [
-        ("accepted", "<b>good enough</b>"), ("kept", "the baseline is better")]  # fmt: skip
+        ("accepted", "<b>good enough</b>"),
+        ("kept", "the baseline is better"),
+    ]
     assert (steps, problem) == ([], "")
     assert len(regressions.watched(shelf)) == 2
     baseline = regressions.watched(shelf)[1].baseline

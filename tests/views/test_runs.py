@@ -23,8 +23,16 @@ def result(shelf: Shelf, recipe: str = "pocket-ninja") -> Result:
 def test_the_command_that_makes_it_again_is_understood(shelf: Shelf) -> None:
     words = runs.command(result(shelf)).split()
     assert words == ["harness", "run", "pocket-ninja", "-b", "pocket-v1"]
-    plan = [sys.executable, "-m", "harness.cli", "plan", *words[2:], "--json",
-            "--store", str(shelf.store.root)]  # fmt: skip
+    plan = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "plan",
+        *words[2:],
+        "--json",
+        "--store",
+        str(shelf.store.root),
+    ]
     done = subprocess.run(plan, capture_output=True, text=True, timeout=120, check=True)
     keys = {step["stage"]: step["key"] for step in json.loads(done.stdout)["steps"]}
     assert keys["train"] == result(shelf).keys["train"]
@@ -32,14 +40,22 @@ def test_the_command_that_makes_it_again_is_understood(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"recipe": "x.step300"}, "harness run x@300 -b pocket-v1"),
-     ({"interval": "recipe", "training_seeds": (0, 1, 2)},
-      "harness run pocket-ninja -b pocket-v1 --replicates 3"),
-     ({"origin": "images supplied"},
-      "harness score --images DIR --prompts FILE -b pocket-v1 --name pocket-ninja"),
-     ({"origin": "adapter supplied"},
-      "harness score --adapter FILE --base pocket/sdxl -b pocket-v1 --name pocket-ninja")],
-)  # fmt: skip
+    [
+        ({"recipe": "x.step300"}, "harness run x@300 -b pocket-v1"),
+        (
+            {"interval": "recipe", "training_seeds": (0, 1, 2)},
+            "harness run pocket-ninja -b pocket-v1 --replicates 3",
+        ),
+        (
+            {"origin": "images supplied"},
+            "harness score --images DIR --prompts FILE -b pocket-v1 --name pocket-ninja",
+        ),
+        (
+            {"origin": "adapter supplied"},
+            "harness score --adapter FILE --base pocket/sdxl -b pocket-v1 --name pocket-ninja",
+        ),
+    ],
+)
 def test_every_kind_of_result_has_its_command(
     shelf: Shelf, changes: dict[str, object], words: str
 ) -> None:

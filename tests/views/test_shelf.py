@@ -14,8 +14,13 @@ from harness.errors import UsageError
 from harness.views.shelf import LOOKED_AT, Shelf
 from harness.views.table import samples_of
 
-FIVE = ("pocket-base", "pocket-ninja", "pocket-ninja-broken", "pocket-ninja-overfit",
-        "pocket-ninja-short")  # fmt: skip
+FIVE = (
+    "pocket-base",
+    "pocket-ninja",
+    "pocket-ninja-broken",
+    "pocket-ninja-overfit",
+    "pocket-ninja-short",
+)
 
 
 def test_every_published_result_is_held_and_baselines_are_apart(shelf: Shelf) -> None:

@@ -82,8 +82,11 @@ def test_values_of_a_suite_are_those_of_the_report(shelf: Shelf) -> None:
     view = standings(shelf, board, Choice(metrics=("clip-score", "kid"), group="pocket-tags"))
     for row in view["rows"]:
         held = shelf.find(row["name"])
-        part = next(each for each in parts_of(held.file)
-                    if (each.group, each.metric) == ("pocket-tags", "clip-score"))  # fmt: skip
+        part = next(
+            each
+            for each in parts_of(held.file)
+            if (each.group, each.metric) == ("pocket-tags", "clip-score")
+        )
         shown = row["cells"]["clip-score"]
         assert shown["v"] == pytest.approx(part.value, rel=1e-5)
         assert (shown["lo"], shown["hi"]) == pytest.approx(part.ends, rel=1e-5)
@@ -111,8 +114,9 @@ def test_nothing_without_a_flag_beats_what_is_in_front(
     for at, (_, _, flagged) in enumerate(points):
         beaten = any(
             (values[other] >= values[at]).all() and (values[other] > values[at]).any()
-            for other in range(len(points)) if not points[other][2]
-        )  # fmt: skip
+            for other in range(len(points))
+            if not points[other][2]
+        )
         if found[at]:
             assert not flagged
             assert not beaten

@@ -28,8 +28,16 @@ for number in range(60):
 
 
 def vote(a: str, b: str, style: Answer, prompt: str = "p", seed: int = 1, voter: str = "v") -> Vote:
-    return Vote(at="now", voter=voter, signature="s", prompt=prompt, seed=seed, a=a, b=b,
-                answers={"style": style})  # fmt: skip
+    return Vote(
+        at="now",
+        voter=voter,
+        signature="s",
+        prompt=prompt,
+        seed=seed,
+        a=a,
+        b=b,
+        answers={"style": style},
+    )
 
 
 def test_people_who_vote_at_once_lose_no_vote(tmp_path: Path) -> None:
@@ -139,8 +147,9 @@ def test_a_metric_agrees_where_its_better_value_was_preferred(shelf: Shelf) -> N
     assert found["style"].share == 1.0
     assert found["style"].low > 0.85
     assert found["style"].high == pytest.approx(1.0)
-    turned = {each.metric: each.share
-              for each in agreements(shelf, held, said, "style", {"style": True})}  # fmt: skip
+    turned = {
+        each.metric: each.share for each in agreements(shelf, held, said, "style", {"style": True})
+    }
     assert turned["style"] == 0.0
     ties = [each.model_copy(update={"answers": {"style": "tie"}}) for each in said]
     assert agreements(shelf, held, ties, "style", rising) == []

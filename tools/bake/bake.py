@@ -128,10 +128,16 @@ def bake_vae(bake: Bake) -> None:
     """Train the autoencoder: 64 px to 8 × 8 × 16, mean square error and a little KL."""
     torch.manual_seed(SEED)
     vae = AutoencoderKL(
-        in_channels=3, out_channels=3, latent_channels=16, sample_size=64, norm_num_groups=8,
-        down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4,
-        block_out_channels=[16, 32, 48, 64], layers_per_block=1,
-    )  # fmt: skip
+        in_channels=3,
+        out_channels=3,
+        latent_channels=16,
+        sample_size=64,
+        norm_num_groups=8,
+        down_block_types=["DownEncoderBlock2D"] * 4,
+        up_block_types=["UpDecoderBlock2D"] * 4,
+        block_out_channels=[16, 32, 48, 64],
+        layers_per_block=1,
+    )
 
     def loss_of(step: int, rng: np.random.Generator) -> Tensor:
         images = bake.images(rng.integers(0, len(bake.rows), 16))
@@ -164,11 +170,18 @@ def load_vae(out: Path) -> AutoencoderKL:
 def text_model(kind: type[nn.Module], vocabulary_size: int) -> Any:
     """Return a small CLIP text encoder; SDXL reads its last layer but one."""
     config = CLIPTextConfig(
-        vocab_size=vocabulary_size, hidden_size=64, intermediate_size=192, projection_dim=64,
-        num_hidden_layers=3, num_attention_heads=4, max_position_embeddings=77,
-        bos_token_id=vocabulary_size - 2, eos_token_id=vocabulary_size - 1,
-        pad_token_id=vocabulary_size - 1, hidden_act="gelu",
-    )  # fmt: skip
+        vocab_size=vocabulary_size,
+        hidden_size=64,
+        intermediate_size=192,
+        projection_dim=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=77,
+        bos_token_id=vocabulary_size - 2,
+        eos_token_id=vocabulary_size - 1,
+        pad_token_id=vocabulary_size - 1,
+        hidden_act="gelu",
+    )
     return kind(config)
 
 
@@ -182,17 +195,29 @@ def bake_base(bake: Bake) -> None:
     first = text_model(CLIPTextModel, len(tokenizer))
     second = text_model(CLIPTextModelWithProjection, len(tokenizer))
     unet = UNet2DConditionModel(
-        sample_size=8, in_channels=16, out_channels=16, block_out_channels=[96, 160],
-        down_block_types=["CrossAttnDownBlock2D"] * 2, up_block_types=["CrossAttnUpBlock2D"] * 2,
-        layers_per_block=1, transformer_layers_per_block=1, attention_head_dim=[3, 5],
-        cross_attention_dim=128, use_linear_projection=True, norm_num_groups=16,
-        addition_embed_type="text_time", addition_time_embed_dim=8,
+        sample_size=8,
+        in_channels=16,
+        out_channels=16,
+        block_out_channels=[96, 160],
+        down_block_types=["CrossAttnDownBlock2D"] * 2,
+        up_block_types=["CrossAttnUpBlock2D"] * 2,
+        layers_per_block=1,
+        transformer_layers_per_block=1,
+        attention_head_dim=[3, 5],
+        cross_attention_dim=128,
+        use_linear_projection=True,
+        norm_num_groups=16,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=6 * 8 + 64,
-    )  # fmt: skip
+    )
     scheduler = EulerDiscreteScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
-        steps_offset=1, timestep_spacing="leading",
-    )  # fmt: skip
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        steps_offset=1,
+        timestep_spacing="leading",
+    )
     kept = torch.cumprod(1 - scheduler.betas, 0)
     sizes = torch.tensor([64.0, 64, 0, 0, 64, 64]).repeat(32, 1)
 
@@ -225,10 +250,16 @@ def bake_base(bake: Bake) -> None:
     modules: dict[str, nn.Module] = {"unet": unet, "first": first, "second": second}
     bake.train("base", modules, loss_of, Schedule(5200, 8e-4, 300, ema=0.9985))
     StableDiffusionXLPipeline(
-        vae=vae.half(), text_encoder=first.half(), text_encoder_2=second.half(),
-        tokenizer=tokenizer, tokenizer_2=tokenizer, unet=unet.half(), scheduler=scheduler,
-        force_zeros_for_empty_prompt=True, add_watermarker=False,
-    ).save_pretrained(bake.out / "sdxl")  # fmt: skip
+        vae=vae.half(),
+        text_encoder=first.half(),
+        text_encoder_2=second.half(),
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        unet=unet.half(),
+        scheduler=scheduler,
+        force_zeros_for_empty_prompt=True,
+        add_watermarker=False,
+    ).save_pretrained(bake.out / "sdxl")
 
 
 def words_of(each: Row, rng: np.random.Generator) -> str:
@@ -246,11 +277,16 @@ def words_of(each: Row, rng: np.random.Generator) -> str:
 def _classifier(labels: list[str], problem: str) -> ResNetForImageClassification:
     return ResNetForImageClassification(
         ResNetConfig(
-            embedding_size=32, hidden_sizes=[32, 64, 96, 128], depths=[1, 1, 1, 1],
-            layer_type="basic", num_labels=len(labels), problem_type=problem,
-            id2label=dict(enumerate(labels)), label2id={name: i for i, name in enumerate(labels)},
+            embedding_size=32,
+            hidden_sizes=[32, 64, 96, 128],
+            depths=[1, 1, 1, 1],
+            layer_type="basic",
+            num_labels=len(labels),
+            problem_type=problem,
+            id2label=dict(enumerate(labels)),
+            label2id={name: i for i, name in enumerate(labels)},
         )
-    )  # fmt: skip
+    )
 
 
 def resized(images: Tensor) -> Tensor:
@@ -261,10 +297,16 @@ def resized(images: Tensor) -> Tensor:
 def _save_classifier(model: ResNetForImageClassification, folder: Path) -> None:
     model.half().save_pretrained(folder)
     config = {
-        "image_processor_type": "ViTImageProcessor", "do_resize": True, "resample": 2,
-        "size": {"height": 96, "width": 96}, "do_rescale": True, "rescale_factor": 1 / 255,
-        "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
-    }  # fmt: skip
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "resample": 2,
+        "size": {"height": 96, "width": 96},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
@@ -345,9 +387,14 @@ def bake_clip(bake: Bake) -> None:
 
 
 PARTS: dict[str, Callable[[Bake], None]] = {
-    "words": bake_words, "vae": bake_vae, "tagger": bake_tagger,
-    "inception": bake_inception, "clip": bake_clip, "aesthetic": bake_aesthetic, "base": bake_base,
-}  # fmt: skip
+    "words": bake_words,
+    "vae": bake_vae,
+    "tagger": bake_tagger,
+    "inception": bake_inception,
+    "clip": bake_clip,
+    "aesthetic": bake_aesthetic,
+    "base": bake_base,
+}
 
 
 def main() -> None:
@@ -359,9 +406,10 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(message)s",
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
         handlers=[logging.StreamHandler(), logging.FileHandler(arguments.work / "bake.log")],
-    )  # fmt: skip
+    )
     bake = Bake(arguments.out, arguments.work, arguments.share)
     for name in arguments.parts:
         log.info("baking %s", name)

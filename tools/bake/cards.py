@@ -32,10 +32,13 @@ def clip_config(vocabulary_size: int) -> dict[str, Any]:
         "embed_dim": 64,
         "vision_cfg": {"image_size": 64, "layers": 4, "width": 128, "patch_size": 8},
         "text_cfg": {
-            "context_length": 77, "vocab_size": vocabulary_size, "width": 96, "heads": 4,
+            "context_length": 77,
+            "vocab_size": vocabulary_size,
+            "width": 96,
+            "heads": 4,
             "layers": 3,
         },
-    }  # fmt: skip
+    }
 
 
 def write(root: Path) -> None:

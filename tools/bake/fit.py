@@ -76,8 +76,9 @@ def fit(
         if (step + 1) % 50 == 0 or step + 1 == schedule.steps:
             pace = (time.monotonic() - began) / (step + 1 - start)
             left = pace * (schedule.steps - step - 1) / 60
-            log.info("%s %d/%d loss %.5f, %.1f min left", name, step + 1, schedule.steps,
-                     shown, left)  # fmt: skip
+            log.info(
+                "%s %d/%d loss %.5f, %.1f min left", name, step + 1, schedule.steps, shown, left
+            )
         if time.monotonic() - saved > 90 or step + 1 == schedule.steps:
             write_state(state_file, _state(modules, average), optimizer, {"step": step + 1})
             saved = time.monotonic()

@@ -103,5 +103,12 @@ def _picture(pixels: NDArray[np.float64]) -> Image.Image:
 
 
 _SPOILERS: tuple[_Spoiler, ...] = (
-    blur, jpeg, _noise, _swirl, _shuffle, _missing_eye, _mush, _haze,
-)  # fmt: skip
+    blur,
+    jpeg,
+    _noise,
+    _swirl,
+    _shuffle,
+    _missing_eye,
+    _mush,
+    _haze,
+)

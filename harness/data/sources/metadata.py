@@ -26,9 +26,12 @@ def metadata_of(folder: Path) -> dict[str, dict[str, Any]]:
             for line, facts in rows(file):
                 where = f"{file}:{line}"
                 if not isinstance(facts, dict) or not facts.get("file_name"):
-                    raise UsageError("is not a JSON object with file_name"
-                                     if name.endswith("jsonl") else "has no file_name",
-                                     where=where)  # fmt: skip
+                    raise UsageError(
+                        "is not a JSON object with file_name"
+                        if name.endswith("jsonl")
+                        else "has no file_name",
+                        where=where,
+                    )
                 found.setdefault(str(facts["file_name"]), {}).update(facts)
     return found
 
@@ -55,12 +58,18 @@ def _csv_lines(file: Path) -> Iterator[tuple[int, Any]]:
     try:
         for row in rows:
             if None in row or None in row.values():
-                raise UsageError("has another number of cells than the head of the table",
-                                 where=f"{file}:{rows.line_num}")  # fmt: skip
-            yield rows.line_num, {
-                name: cell if name in ("file_name", "text", "tags") else _typed(cell)
-                for name, cell in row.items() if cell
-            }  # fmt: skip
+                raise UsageError(
+                    "has another number of cells than the head of the table",
+                    where=f"{file}:{rows.line_num}",
+                )
+            yield (
+                rows.line_num,
+                {
+                    name: cell if name in ("file_name", "text", "tags") else _typed(cell)
+                    for name, cell in row.items()
+                    if cell
+                },
+            )
     except csv.Error as error:
         raise UsageError(f"is not CSV: {error}", where=f"{file}:{rows.line_num}") from error
 

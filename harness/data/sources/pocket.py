@@ -19,7 +19,11 @@ def pocket(spec: Pocket) -> Iterator[Picture]:
             text=each.caption,
             tags=each.tags,
             facts={
-                "rating": each.rating, "score": each.score, "aesthetic": each.aesthetic,
-                "year": each.year, "width": each.width, "height": each.height,
+                "rating": each.rating,
+                "score": each.score,
+                "aesthetic": each.aesthetic,
+                "year": each.year,
+                "width": each.width,
+                "height": each.height,
             },
-        )  # fmt: skip
+        )

@@ -28,10 +28,16 @@ def webdataset(spec: Webdataset) -> Iterator[Picture]:
     for shard in required(spec.files, "data.source.files"):
         with shard.open("rb") as stream:
             for key, members in rows(shard):
-                yield _picture(shard, key, members, {
-                    kind: _read(stream, members[kind]) for kind in ("txt", "json", "cls")
-                    if kind in members
-                })  # fmt: skip
+                yield _picture(
+                    shard,
+                    key,
+                    members,
+                    {
+                        kind: _read(stream, members[kind])
+                        for kind in ("txt", "json", "cls")
+                        if kind in members
+                    },
+                )
 
 
 def _picture(shard: Path, key: str, members: Members, said: dict[str, bytes]) -> Picture:
@@ -48,10 +54,15 @@ def _picture(shard: Path, key: str, members: Members, said: dict[str, bytes]) ->
             return _read(stream, members[kind])
 
     return Picture(
-        id=name, open=lambda: Image.open(io.BytesIO(read())), text=text,
+        id=name,
+        open=lambda: Image.open(io.BytesIO(read())),
+        text=text,
         tags=tuple(tags_of(facts["tags"]) if "tags" in facts else _split(text)),
-        facts=facts, captions=(text,), read=read, name=f"{key}.{kind}",
-    )  # fmt: skip
+        facts=facts,
+        captions=(text,),
+        read=read,
+        name=f"{key}.{kind}",
+    )
 
 
 def _split(text: str) -> list[str]:

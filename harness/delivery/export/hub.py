@@ -38,12 +38,15 @@ def push(
     try:
         api.create_repo(name, private=not public, exist_ok=True)
         if not public and not api.repo_info(name).private:
-            raise UsageError(f"{name} is there already, and public",
-                             hint="choose another name, or add --public")  # fmt: skip
+            raise UsageError(
+                f"{name} is there already, and public", hint="choose another name, or add --public"
+            )
         api.upload_folder(
-            repo_id=name, folder_path=str(folder), allow_patterns=list(files),
+            repo_id=name,
+            folder_path=str(folder),
+            allow_patterns=list(files),
             commit_message="Add a LoRA trained and judged by harness",
-        )  # fmt: skip
+        )
     except (OSError, ValueError) as error:  # the hub's errors are OSErrors, or say what is wrong
         raise _failed(name, error) from error
     return f"https://huggingface.co/{name}"

@@ -123,17 +123,22 @@ def _place(result: Result, artifact: Artifact) -> tuple[int | None, Path]:
     if (folder / FILE).is_file():
         return step, folder
     if step is not None:
-        raise StoreError(f"there is no checkpoint after step {step} in {artifact.path}",
-                         hint="it may have been trained without checkpoint_every")  # fmt: skip
-    raise UsageError(f"{result.recipe} is no LoRA: it was trained whole",
-                     hint="its models lie in the store as diffusers folders")  # fmt: skip
+        raise StoreError(
+            f"there is no checkpoint after step {step} in {artifact.path}",
+            hint="it may have been trained without checkpoint_every",
+        )
+    raise UsageError(
+        f"{result.recipe} is no LoRA: it was trained whole",
+        hint="its models lie in the store as diffusers folders",
+    )
 
 
 def _check_bytes(artifact: Artifact, file: Path) -> None:
     listed = artifact.manifest["files"].get(file.relative_to(artifact.path).as_posix())
     if digest_file(file) != listed:
-        raise StoreError(f"{file} has changed since it was made",
-                         hint="remove its folder and run again")  # fmt: skip
+        raise StoreError(
+            f"{file} has changed since it was made", hint="remove its folder and run again"
+        )
 
 
 def _spec(artifact: Artifact) -> TrainSpec:
@@ -145,8 +150,10 @@ def _spec(artifact: Artifact) -> TrainSpec:
     try:
         return TrainSpec.model_validate_json(json.dumps(written))
     except ValidationError as error:
-        raise StoreError(f"{artifact.path} was trained by another release of harness",
-                         hint="run the recipe again") from error  # fmt: skip
+        raise StoreError(
+            f"{artifact.path} was trained by another release of harness",
+            hint="run the recipe again",
+        ) from error
 
 
 def _inputs(artifact: Artifact, store: Store, stage: str) -> Iterator[Artifact]:

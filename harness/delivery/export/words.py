@@ -20,8 +20,15 @@ from harness.report.numbers import cell
 
 MARK = "<!-- Written by harness export. -->"
 """Tells our own README from one that must not be overwritten."""
-_TAGS = ("text-to-image", "lora", "diffusers", "template:sd-lora", "stable-diffusion-xl",
-         "stable-diffusion-xl-diffusers", "harness")  # fmt: skip
+_TAGS = (
+    "text-to-image",
+    "lora",
+    "diffusers",
+    "template:sd-lora",
+    "stable-diffusion-xl",
+    "stable-diffusion-xl-diffusers",
+    "harness",
+)
 
 
 def needed(trained: Trained) -> dict[str, str]:
@@ -137,9 +144,13 @@ def card(trained: Trained, form: str, files: tuple[str, ...], place: str) -> str
     adapter = trained.spec.train.adapter
     assert adapter is not None
     environment = Environment(
-        loader=PackageLoader("harness", "templates"), autoescape=False, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+        loader=PackageLoader("harness", "templates"),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     environment.filters |= {"plain": plain, "code": code}
     return environment.get_template("model_card.md.j2").render(
         mark=MARK,

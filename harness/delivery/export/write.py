@@ -92,8 +92,9 @@ def _check_free(out: Path, names: tuple[str, ...]) -> None:
     page = out / CARD
     ours = page.is_file() and words.MARK in page.read_text(encoding="utf-8", errors="replace")
     if there and not ours:
-        raise UsageError(f"{out / there[0]} is there already, and no export of ours",
-                         hint="give an empty folder")  # fmt: skip
+        raise UsageError(
+            f"{out / there[0]} is there already, and no export of ours", hint="give an empty folder"
+        )
 
 
 def _write_weights(trained: Trained, order: Order, file: Path) -> None:

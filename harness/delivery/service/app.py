@@ -99,9 +99,13 @@ def app_of(desk: Desk, hosts: list[str]) -> FastAPI:
     @app.get("/")
     async def page() -> Response:
         text = files("harness.delivery.service").joinpath("page.html").read_bytes()
-        return Response(text, media_type="text/html; charset=utf-8", headers={
-            "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; img-src blob:"
-        })  # fmt: skip
+        return Response(
+            text,
+            media_type="text/html; charset=utf-8",
+            headers={
+                "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; img-src blob:"
+            },
+        )
 
     return app
 
@@ -162,8 +166,10 @@ async def _wish(request: Request, seconds: float) -> Wish:
     try:
         return Wish.model_validate_json(body)
     except ValidationError as error:
-        said = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}"
-                for each in error.errors(include_url=False, include_input=False)]  # fmt: skip
+        said = [
+            f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}"
+            for each in error.errors(include_url=False, include_input=False)
+        ]
         raise Refused(422, "; ".join(said)) from error
 
 
@@ -195,10 +201,14 @@ def _sampler(sampler: Sampler, wish: Wish) -> Sampler:
 def _told(order: Order) -> dict[str, Any]:
     sampler = order.sampler
     return {
-        "prompt": order.text, "negative": sampler.negative, "steps": sampler.steps,
-        "guidance": sampler.guidance, "width": sampler.width, "height": sampler.height,
+        "prompt": order.text,
+        "negative": sampler.negative,
+        "steps": sampler.steps,
+        "guidance": sampler.guidance,
+        "width": sampler.width,
+        "height": sampler.height,
         "scheduler": sampler.scheduler,
-    }  # fmt: skip
+    }
 
 
 def _png(pixels: Any, order: Order, model: Model) -> bytes:

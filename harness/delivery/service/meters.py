@@ -35,16 +35,21 @@ class Meters:
         for bound, count in zip([*BOUNDS, "+Inf"], buckets, strict=True):
             total += count
             below.append(f'harness_image_seconds_bucket{{le="{bound}"}} {total}')
-        return "\n".join([
-            "# HELP harness_requests_total Requests for images, by the code of the answer.",
-            "# TYPE harness_requests_total counter",
-            *(f'harness_requests_total{{code="{code}"}} {count}' for code, count in codes),
-            "# HELP harness_queue_length Requests that wait.",
-            "# TYPE harness_queue_length gauge",
-            f"harness_queue_length {waiting}",
-            "# HELP harness_image_seconds From a request to its image.",
-            "# TYPE harness_image_seconds histogram",
-            *below,
-            f"harness_image_seconds_sum {seconds:.6f}",
-            f"harness_image_seconds_count {total}",
-        ]) + "\n"  # fmt: skip
+        return (
+            "\n".join(
+                [
+                    "# HELP harness_requests_total Requests for images, by the code of the answer.",
+                    "# TYPE harness_requests_total counter",
+                    *(f'harness_requests_total{{code="{code}"}} {count}' for code, count in codes),
+                    "# HELP harness_queue_length Requests that wait.",
+                    "# TYPE harness_queue_length gauge",
+                    f"harness_queue_length {waiting}",
+                    "# HELP harness_image_seconds From a request to its image.",
+                    "# TYPE harness_image_seconds histogram",
+                    *below,
+                    f"harness_image_seconds_sum {seconds:.6f}",
+                    f"harness_image_seconds_count {total}",
+                ]
+            )
+            + "\n"
+        )

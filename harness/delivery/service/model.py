@@ -61,9 +61,11 @@ def model_of(source: Path, base: str | None, judgement: Judgement | None, store:
     if not source.is_file():
         raise UsageError(f"there is no file {source}", hint="a result (.json) or a LoRA file")
     recipe = Recipe(
-        name="served", summary=f"The adapter {source.name}.", base=Base(model=base),
+        name="served",
+        summary=f"The adapter {source.name}.",
+        base=Base(model=base),
         load=Load(adapter=str(source)),
-    )  # fmt: skip
+    )
     assert judgement is not None
     spec = plan(recipe, judgement).step("sample").spec
     assert isinstance(spec, SampleSpec)
@@ -75,14 +77,18 @@ def _of_result(file: Path, store: Store) -> Model:
     key = result.keys.get("sample", "")
     folder = store.find(key) if key else None
     if folder is None:
-        raise StoreError(f"what {file} was drawn with is not in {store.root}",
-                         hint="give its --store, or `harness store pull`")  # fmt: skip
+        raise StoreError(
+            f"what {file} was drawn with is not in {store.root}",
+            hint="give its --store, or `harness store pull`",
+        )
     manifest = read_artifact(folder).manifest
     inputs = {part: store.find(each) for part, each in manifest["inputs"].items()}
     for part, place in inputs.items():
         if place is None:
-            raise StoreError(f"the {part} of {file} is not in {store.root}",
-                             hint="`harness store pull`, or run the recipe again")  # fmt: skip
+            raise StoreError(
+                f"the {part} of {file} is not in {store.root}",
+                hint="`harness store pull`, or run the recipe again",
+            )
     there = {part: place for part, place in inputs.items() if place is not None}
     spec = _spec(manifest["spec"], result.recipe, result.benchmark, key)
     return Model(result.recipe, spec, there)
@@ -100,8 +106,10 @@ def _spec(described: Mapping[str, Any], recipe: str, benchmark: str, key: str) -
     except HarnessError:
         step = None
     if step is None or step.key != key or not isinstance(step.spec, SampleSpec):
-        raise UsageError(f"the store does not say where {recipe}'s adapter lies",
-                         hint="serve the file itself, with --base")  # fmt: skip
+        raise UsageError(
+            f"the store does not say where {recipe}'s adapter lies",
+            hint="serve the file itself, with --base",
+        )
     return step.spec
 
 

@@ -57,9 +57,15 @@ def serve(model: Model, device: str, post: Post, limits: Limits) -> None:
     hosts = sorted(LOOPBACK | {"[::1]"}) if post.host in LOOPBACK else ["*"]
     app = app_of(Desk(model, line, Meters(), limits, ready.is_set), hosts)
     config = uvicorn.Config(
-        app, post.host, post.port, log_level="warning", server_header=False, date_header=False,
-        timeout_keep_alive=5, timeout_graceful_shutdown=GRACE,
-    )  # fmt: skip
+        app,
+        post.host,
+        post.port,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=GRACE,
+    )
     server = Server(config, line)
     failed: list[Exception] = []
 

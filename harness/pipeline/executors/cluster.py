@@ -80,13 +80,24 @@ def _start(ray: Any, spec: Ray) -> None:
     address = os.environ.get("RAY_ADDRESS")
     _knock(address or "local")
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    options: dict[str, Any] = {"address": address} if address else {
-        "address": "local", "include_dashboard": False, "object_store_memory": OBJECTS,
-        "num_cpus": spec.workers,
-    }  # fmt: skip
+    options: dict[str, Any] = (
+        {"address": address}
+        if address
+        else {
+            "address": "local",
+            "include_dashboard": False,
+            "object_store_memory": OBJECTS,
+            "num_cpus": spec.workers,
+        }
+    )
     try:
-        ray.init(**options, log_to_driver=False, logging_level="error", configure_logging=True,
-                 runtime_env={"env_vars": kept})  # fmt: skip
+        ray.init(
+            **options,
+            log_to_driver=False,
+            logging_level="error",
+            configure_logging=True,
+            runtime_env={"env_vars": kept},
+        )
     except (ConnectionError, RuntimeError, ValueError) as error:
         said = str(error).strip().splitlines()[0][:200]
         raise MissingPrerequisite(
@@ -195,8 +206,9 @@ class Hands:
             room = int(there.get("GPU" if job.cuda else "CPU", 0))
             if room < 1:
                 kind = "GPU" if job.cuda else "CPU"
-                raise MissingPrerequisite(f"the cluster has no {kind}",
-                                          hint="add nodes, or choose another --device")  # fmt: skip
+                raise MissingPrerequisite(
+                    f"the cluster has no {kind}", hint="add nodes, or choose another --device"
+                )
             for _ in range(min(self._count or room, room)):
                 self._ask(job)
 

@@ -94,11 +94,13 @@ class Planned:
     def as_json(self) -> dict[str, Any]:
         steps = [
             {
-                "stage": step.stage, "name": step.name, "key": step.key,
+                "stage": step.stage,
+                "name": step.name,
+                "key": step.key,
                 "done": step.key in self.done,
             }
             for step in self.plan.steps
-        ]  # fmt: skip
+        ]
         return {
             "recipe": self.plan.recipe,
             "benchmark": self.plan.judgement.benchmark.name,

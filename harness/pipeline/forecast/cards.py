@@ -46,9 +46,14 @@ class Card:
 
 
 def _gpu(
-    name: str, title: str, gigabytes: float, teraflops: float, single: float,
-    launch: float = 0.06, has_bf16: bool = True,
-) -> Card:  # fmt: skip
+    name: str,
+    title: str,
+    gigabytes: float,
+    teraflops: float,
+    single: float,
+    launch: float = 0.06,
+    has_bf16: bool = True,
+) -> Card:
     speed = teraflops * 1e12
     return Card(name, title, int(gigabytes * GB), speed, speed, single, launch, has_bf16)
 

@@ -97,13 +97,15 @@ class Scale:
     def as_json(self) -> dict[str, Any]:
         slowest = self.bottleneck
         return {
-            "cards": self.cards, "card": self.card, "pictures": self.pictures,
+            "cards": self.cards,
+            "card": self.card,
+            "pictures": self.pictures,
             "hours": round(self.hours, 2),
             "stages": [_shown(stage) for stage in self.stages],
             "gigabytes": {name: round(size / GB, 1) for name, size in asdict(self.bytes).items()},
             "bottleneck": {"stage": slowest.stage, "use": slowest.held_up_by},
             "basis": self.basis,
-        }  # fmt: skip
+        }
 
 
 def _shown(stage: StageHours) -> dict[str, Any]:
@@ -112,9 +114,12 @@ def _shown(stage: StageHours) -> dict[str, Any]:
 
 
 def scale(
-    recipe: Recipe, steps: Sequence[Step], cards: int, pictures: int | None = None,
+    recipe: Recipe,
+    steps: Sequence[Step],
+    cards: int,
+    pictures: int | None = None,
     card: Card | None = None,
-) -> Scale:  # fmt: skip
+) -> Scale:
     """Return what all of `steps` take on so many cards; `pictures` says how many there are."""
     if cards < 1:
         raise UsageError(f"--nodes {cards} is no number of cards", hint="such as --nodes 1,8,64")
@@ -124,8 +129,9 @@ def scale(
     count = sum(sizes[step.key] for step in own if isinstance(step.spec, DataSpec))
     costs = {step.key: cost_of(step, recipe, sizes, card) for step in own}
     stages = [_stage(step, recipe, costs[step.key], sizes, cards) for step in own]
-    return Scale(cards, card.name, count, _joined(stages), _bytes(own, recipe, costs, sizes),
-                 _basis(card))  # fmt: skip
+    return Scale(
+        cards, card.name, count, _joined(stages), _bytes(own, recipe, costs, sizes), _basis(card)
+    )
 
 
 _OWN: tuple[type[Page], ...] = (DataSpec, TextsSpec, LatentsSpec, TrainSpec, SampleSpec)
@@ -143,8 +149,10 @@ def _sizes(steps: Sequence[Step], pictures: int | None) -> Mapping[str, int]:
         if isinstance(step.spec, DataSpec):
             known = pictures or known or getattr(step.spec.source, "rows", None)
             if known is None:
-                raise UsageError(f"how many pictures {step.subject} has is not known",
-                                 hint="--pictures says it, such as --pictures 5000000")  # fmt: skip
+                raise UsageError(
+                    f"how many pictures {step.subject} has is not known",
+                    hint="--pictures says it, such as --pictures 5000000",
+                )
         if known is not None:
             sizes[step.key] = known
     return sizes
@@ -179,9 +187,11 @@ def _collecting(count: int, mega: float, cost: Cost) -> StageHours:
     each = (DECODE + RESIZE) * SOURCE * mega + WRITE_PNG * mega
     each += (cost.disk / max(1, count)) * HASH
     return StageHours(
-        "data", COLLECTORS, decode=count * each / COLLECTORS / HOUR,
+        "data",
+        COLLECTORS,
+        decode=count * each / COLLECTORS / HOUR,
         network=count * raw / NETWORK / HOUR,
-    )  # fmt: skip
+    )
 
 
 def _joined(stages: Sequence[StageHours]) -> tuple[StageHours, ...]:
@@ -204,9 +214,11 @@ def _bytes(
 
     count = sum(sizes[step.key] for step in steps if isinstance(step.spec, DataSpec))
     return Bytes(
-        raw=count * RAW * SOURCE * _side(recipe) ** 2, pictures=disk(DataSpec),
-        latents=disk(LatentsSpec), embeddings=disk(TextsSpec),
-    )  # fmt: skip
+        raw=count * RAW * SOURCE * _side(recipe) ** 2,
+        pictures=disk(DataSpec),
+        latents=disk(LatentsSpec),
+        embeddings=disk(TextsSpec),
+    )
 
 
 def _basis(card: Card) -> str:

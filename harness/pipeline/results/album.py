@@ -68,8 +68,9 @@ def write(
         return
     files = {
         shot.picture: folder / shot.file
-        for folder, shot in shots if shot.picture is not None and shot.file is not None
-    }  # fmt: skip
+        for folder, shot in shots
+        if shot.picture is not None and shot.file is not None
+    }
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as album:
         for name, data in _drawn(files):
@@ -131,8 +132,11 @@ def shots_of(side: str, folder: Path, ids: Iterable[str] | None = None) -> Itera
 
 def _plain(shot: Shot) -> dict[str, object]:
     blank = asdict(Shot("", 0, ""))
-    return {name: value for name, value in asdict(shot).items()
-            if name in ("id", "seed", "text") or value != blank[name]}  # fmt: skip
+    return {
+        name: value
+        for name, value in asdict(shot).items()
+        if name in ("id", "seed", "text") or value != blank[name]
+    }
 
 
 def _drawn(files: Mapping[str, Path]) -> Iterator[tuple[str, bytes]]:

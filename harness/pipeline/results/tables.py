@@ -16,14 +16,18 @@ TABLES: dict[Kind, pa.Schema] = {
     "samples": pa.schema(
         {"prompt_id": _WORD, "seed": pa.int64(), "metric": _WORD, "value": _NUMBER}
     ),
-    "prompts": pa.schema(
-        {"prompt_id": _WORD, "metric": _WORD, "value": _NUMBER, "base": _NUMBER}
-    ),
+    "prompts": pa.schema({"prompt_id": _WORD, "metric": _WORD, "value": _NUMBER, "base": _NUMBER}),
     "likeness": pa.schema(
-        {"metric": _WORD, "prompt_id": _WORD, "seed": pa.int64(), "other": _WORD,
-         "value": _NUMBER, "threshold": _NUMBER}
+        {
+            "metric": _WORD,
+            "prompt_id": _WORD,
+            "seed": pa.int64(),
+            "other": _WORD,
+            "value": _NUMBER,
+            "threshold": _NUMBER,
+        }
     ),
-}  # fmt: skip
+}
 """Each, where there is something to say, with the columns that it has at least."""
 
 

@@ -25,8 +25,11 @@ def collect(spec: DataSpec, place: Workplace) -> None:
     tally, entries = Tally(spec.reading), []
     pictures = select(spec, dropped)
     for picture, file, seen in read_all(pictures, spec, place.folder, tally):
-        entries.append(_entry(picture, file) if not seen.dropped else
-                       Entry(picture.id, 0, picture.text, None, reason=seen.reason))  # fmt: skip
+        entries.append(
+            _entry(picture, file)
+            if not seen.dropped
+            else Entry(picture.id, 0, picture.text, None, reason=seen.reason)
+        )
         place.report(Progress(len(entries), 0, "collecting"))
     kept = sum(entry.file is not None for entry in entries)
     by_kind = tally.document()
@@ -39,8 +42,9 @@ def collect(spec: DataSpec, place: Workplace) -> None:
             hint="loosen data.curate, or check data.source, data.part and data.reading",
         )
     write_index(place.folder, entries)
-    _write_report(spec, place, {"kept": kept, "dropped": dict(sorted(dropped.items())),
-                                "pictures": by_kind})  # fmt: skip
+    _write_report(
+        spec, place, {"kept": kept, "dropped": dict(sorted(dropped.items())), "pictures": by_kind}
+    )
 
 
 def _write_report(spec: DataSpec, place: Workplace, report: dict[str, Any]) -> None:
@@ -59,6 +63,12 @@ def _told(kind: str, found: dict[str, Any]) -> str:
 def _entry(picture: Picture, file: str) -> Entry:
     several = picture.captions if len(picture.captions) > 1 else ()
     return Entry(
-        picture.id, 0, picture.text, file, tags=picture.tags, facts=dict(picture.facts or {}),
-        captions=several, weight=picture.weight,
-    )  # fmt: skip
+        picture.id,
+        0,
+        picture.text,
+        file,
+        tags=picture.tags,
+        facts=dict(picture.facts or {}),
+        captions=several,
+        weight=picture.weight,
+    )

@@ -191,8 +191,10 @@ def _read_together(
         return
     pieces = []
     for cut in cuts:
-        new = [[cut[row] for row in _fresh(reader, [looks[at] for at in cut], unknown[reader])]
-               for reader in readers]  # fmt: skip
+        new = [
+            [cut[row] for row in _fresh(reader, [looks[at] for at in cut], unknown[reader])]
+            for reader in readers
+        ]
         pieces.append(Piece({"pictures": cut, "new": new}, len(cut)))
     share("features", spec, place, pieces, 0, "images", lambda piece: _take(readers, piece, place))
 

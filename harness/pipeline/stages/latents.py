@@ -52,8 +52,9 @@ def encode(spec: LatentsSpec, place: Workplace) -> None:
     pieces = [Piece(asdict(shard), len(shard.members)) for shard in missing]
     done = len(entries) - sum(piece.size for piece in pieces)
     share("latents", spec, place, pieces, done, "latents")
-    counts = Counter(f"{shard.shape[1]}x{shard.shape[0]}" for shard in shards
-                     for _ in shard.members)  # fmt: skip
+    counts = Counter(
+        f"{shard.shape[1]}x{shard.shape[0]}" for shard in shards for _ in shard.members
+    )
     (place.folder / "shapes.json").write_text(json.dumps(dict(sorted(counts.items()))))
     write_index(place.folder, entries)
 
@@ -84,12 +85,13 @@ def _shards(spec: LatentsSpec, folder: Path, entries: list[Entry]) -> list[Shard
         members.setdefault(shape, []).append(number)
     return [
         Shard(
-            f"latents-{shape[0]}x{shape[1]}-{part:05d}.safetensors", shape,
+            f"latents-{shape[0]}x{shape[1]}-{part:05d}.safetensors",
+            shape,
             tuple(numbers[start : start + SHARD]),
         )
         for shape, numbers in sorted(members.items())
         for part, start in enumerate(range(0, len(numbers), SHARD))
-    ]  # fmt: skip
+    ]
 
 
 def _encode_shard(

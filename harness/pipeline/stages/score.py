@@ -71,10 +71,18 @@ class Judged:
     def score(self) -> Score:
         metric, found = self.metric, self.measured
         return Score(
-            metric=metric.label(found.n), value=found.value, low=found.low, high=found.high,
-            n=found.n, higher_is_better=metric.higher_is_better, reason=found.reason,
-            family=metric.family, notes=found.notes, flag=found.flag, base=self._versus(),
-        )  # fmt: skip
+            metric=metric.label(found.n),
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            n=found.n,
+            higher_is_better=metric.higher_is_better,
+            reason=found.reason,
+            family=metric.family,
+            notes=found.notes,
+            flag=found.flag,
+            base=self._versus(),
+        )
 
     def _versus(self) -> Versus | None:
         """Return the base's value and the paired difference."""
@@ -134,8 +142,12 @@ def _found_in(place: Workplace, number: int) -> Path:
     return place.folder / f"scratch-metric-{number:03d}.json"
 
 
-_TYPES = {"seed": pa.int64(), "value": pa.float64(), "base": pa.float64(),
-          "threshold": pa.float64()}  # fmt: skip
+_TYPES = {
+    "seed": pa.int64(),
+    "value": pa.float64(),
+    "base": pa.float64(),
+    "threshold": pa.float64(),
+}
 
 
 def _table(file: Path, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:

@@ -38,9 +38,13 @@ from harness.pipeline.stages import STAGES
 from harness.records import StageName
 
 SPECS: Mapping[str, type[Page]] = {
-    "latents": LatentsSpec, "texts": TextsSpec, "train": TrainSpec, "sample": SampleSpec,
-    "features": FeaturesSpec, "score": ScoreSpec,
-}  # fmt: skip
+    "latents": LatentsSpec,
+    "texts": TextsSpec,
+    "train": TrainSpec,
+    "sample": SampleSpec,
+    "features": FeaturesSpec,
+    "score": ScoreSpec,
+}
 """The stages whose work can be shared."""
 OPENINGS: Mapping[str, str] = {
     "latents": "harness.pipeline.stages.latents:encoder",
@@ -76,9 +80,14 @@ def is_shared(place: Workplace, pieces: int) -> bool:
 
 
 def share(
-    stage: StageName, spec: Page, place: Workplace, pieces: Sequence[Piece], beside: int = 0,
-    note: str = "", done: Callable[[Piece], None] = lambda piece: None,
-) -> None:  # fmt: skip
+    stage: StageName,
+    spec: Page,
+    place: Workplace,
+    pieces: Sequence[Piece],
+    beside: int = 0,
+    note: str = "",
+    done: Callable[[Piece], None] = lambda piece: None,
+) -> None:
     """Have every piece done, and call `done` for each; `beside` is what was done before."""
     tally = _Tally(pieces, beside, note, place.report, done)
     if not pieces:
@@ -96,9 +105,13 @@ class _Tally:
     """How far all pieces have come together."""
 
     def __init__(
-        self, pieces: Sequence[Piece], beside: int, note: str, report: Report,
+        self,
+        pieces: Sequence[Piece],
+        beside: int,
+        note: str,
+        report: Report,
         done: Callable[[Piece], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._pieces, self._note, self._report, self._done = pieces, note, report, done
         self._moved = [0] * len(pieces)
         self._now = beside
@@ -211,34 +224,50 @@ def _launch(
 
 
 def _command(place: Workplace, job: Path) -> list[str]:
-    machines = ["--num_processes", str(place.processes), "--num_machines", "1",
-                "--main_process_port", "0"]  # fmt: skip
+    machines = [
+        "--num_processes",
+        str(place.processes),
+        "--num_machines",
+        "1",
+        "--main_process_port",
+        "0",
+    ]
     if job.name == TOGETHER and LAUNCH in os.environ:
         machines = shlex.split(os.environ[LAUNCH])
     return [
-        sys.executable, "-m", "accelerate.commands.launch", *machines,
-        "--mixed_precision", "no", "--dynamo_backend", "no",
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        *machines,
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
         "--multi_gpu",  # several processes here, whatever they compute on
-        "--module", "harness.pipeline.stages.sharing", str(job),
-    ]  # fmt: skip
+        "--module",
+        "harness.pipeline.stages.sharing",
+        str(job),
+    ]
 
 
 def _described(stage: StageName, spec: Page, place: Workplace, pieces: Sequence[Piece] = ()) -> str:
-    return json.dumps({
-        "stage": stage,
-        "spec": spec.model_dump(mode="json"),
-        "folder": str(place.folder.resolve()),
-        "inputs": {name: str(path.resolve()) for name, path in place.inputs.items()},
-        "device": place.device,
-        "batch": place.batch,
-        "processes": place.processes,
-        "logs": str(place.logs.resolve()) if place.logs else None,
-        "alongside": [each.model_dump(mode="json") for each in place.alongside],
-        "pieces": [piece.what for piece in pieces],
-        "parent": os.getpid(),
-        "machine": platform.node(),
-        "directory": str(Path.cwd()),
-    })  # fmt: skip
+    return json.dumps(
+        {
+            "stage": stage,
+            "spec": spec.model_dump(mode="json"),
+            "folder": str(place.folder.resolve()),
+            "inputs": {name: str(path.resolve()) for name, path in place.inputs.items()},
+            "device": place.device,
+            "batch": place.batch,
+            "processes": place.processes,
+            "logs": str(place.logs.resolve()) if place.logs else None,
+            "alongside": [each.model_dump(mode="json") for each in place.alongside],
+            "pieces": [piece.what for piece in pieces],
+            "parent": os.getpid(),
+            "machine": platform.node(),
+            "directory": str(Path.cwd()),
+        }
+    )
 
 
 def _relay(child: subprocess.Popen[str], place: Workplace, heard: Heard) -> None:

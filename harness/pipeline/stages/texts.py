@@ -47,11 +47,13 @@ def _worded(spec: TextsSpec, place: Workplace) -> tuple[list[list[str]], list[st
 
 def _embed(spec: TextsSpec, place: Workplace, table: list[str]) -> None:
     pieces = [
-        Piece({"number": number, "texts": table[start : start + SHARD]},
-              len(table[start : start + SHARD]))
+        Piece(
+            {"number": number, "texts": table[start : start + SHARD]},
+            len(table[start : start + SHARD]),
+        )
         for number, start in enumerate(range(0, len(table), SHARD))
         if not _file(place, number).exists()
-    ]  # fmt: skip
+    ]
     done = len(table) - sum(piece.size for piece in pieces)
     share("texts", spec, place, pieces, done, "captions")
 

@@ -86,6 +86,12 @@ def _black(picture: Image.Image, name: str) -> Image.Image:
 
 
 _SPOIL: dict[str, Callable[[Image.Image, str], Image.Image]] = {
-    "none": _as_it_is, "shuffled": _as_it_is, "collapsed": _as_it_is, "blur": _blur,
-    "jpeg": _jpeg, "noise": _noise, "grey": _grey, "black": _black,
-}  # fmt: skip
+    "none": _as_it_is,
+    "shuffled": _as_it_is,
+    "collapsed": _as_it_is,
+    "blur": _blur,
+    "jpeg": _jpeg,
+    "noise": _noise,
+    "grey": _grey,
+    "black": _black,
+}

@@ -157,8 +157,9 @@ def read_artifact(place: Path) -> Artifact:
         manifest = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
         return Artifact(manifest["key"], place, manifest)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError("holds no readable manifest", where=str(place),
-                         hint="remove the folder and run again") from error  # fmt: skip
+        raise StoreError(
+            "holds no readable manifest", where=str(place), hint="remove the folder and run again"
+        ) from error
 
 
 def damage(artifact: Artifact) -> list[str]:

@@ -50,11 +50,12 @@ def _differing_runs(file: Path, result: Result, by_key: Mapping[str, Artifact]) 
         if any(
             score.runs and score.runs[number] != stored["value"]
             for score, stored in zip(
-                result.scores, _scores(by_key[result.keys[f"seed{seed}/score"]])["scores"],
+                result.scores,
+                _scores(by_key[result.keys[f"seed{seed}/score"]])["scores"],
                 strict=True,
             )
         )
-    ]  # fmt: skip
+    ]
 
 
 def _scores(artifact: Artifact) -> dict[str, Any]:

@@ -107,8 +107,9 @@ class Remote:
         """Return what is there below the root, relative to it."""
         start = self.place("")
         found = self.files.glob(self.place(pattern))
-        return sorted(str(path).rpartition(start)[2] if start in str(path) else str(path)
-                      for path in found)  # fmt: skip
+        return sorted(
+            str(path).rpartition(start)[2] if start in str(path) else str(path) for path in found
+        )
 
 
 def _reached(url: str) -> tuple[Any, str]:
@@ -126,9 +127,13 @@ def _reached(url: str) -> tuple[Any, str]:
 
 
 def push(
-    url: str, house: Store, reports: Path, named: Sequence[Path] = (), report: Report = silent,
+    url: str,
+    house: Store,
+    reports: Path,
+    named: Sequence[Path] = (),
+    report: Report = silent,
     check: bool = False,
-) -> Moved:  # fmt: skip
+) -> Moved:
     """Send the artifacts and results that the other side lacks; of `named` results, only theirs.
 
     To `check` is to read what is there, and to send anew what is not as its manifest says.
@@ -185,8 +190,11 @@ def _send(remote: Remote, artifact: Artifact) -> list[int]:
     """
     wrong = damage(artifact)
     if wrong:
-        raise StoreError(f"is not sent: {wrong[0]}", where=str(artifact.path),
-                         hint="remove the folder and run again")  # fmt: skip
+        raise StoreError(
+            f"is not sent: {wrong[0]}",
+            where=str(artifact.path),
+            hint="remove the folder and run again",
+        )
     last = _filed(remote, artifact)
     if remote.is_there(last):
         remote.files.rm_file(last)  # so that nothing half mended passes for whole
@@ -239,8 +247,11 @@ def pull(url: str, house: Store, reports: Path, report: Report = silent) -> Move
     """Fetch the artifacts and results that are missing here; what arrives damaged is refused."""
     remote = Remote(url)
     if not any(remote.is_there(remote.place(folder)) for folder in FOLDERS):
-        raise UsageError("holds neither store/ nor reports/, which a push makes", where=url,
-                         hint="is this the address that was pushed to?")  # fmt: skip
+        raise UsageError(
+            "holds neither store/ nor reports/, which a push makes",
+            where=url,
+            hint="is this the address that was pushed to?",
+        )
     manifests = remote.list(f"store/*/??/*/{MANIFEST}")
     fetched, sizes, there = 0, [], 0
     for number, name in enumerate(manifests):
@@ -282,8 +293,11 @@ def _fetch_file(remote: Remote, path: str, file: Path, expected: str) -> int:
     size = remote.fetch(path, file)
     if digest_file(file) != expected:
         file.unlink()
-        raise StoreError("is not what its manifest says: it was changed or cut on its way",
-                         where=path, hint=remote.mending)  # fmt: skip
+        raise StoreError(
+            "is not what its manifest says: it was changed or cut on its way",
+            where=path,
+            hint=remote.mending,
+        )
     return size
 
 
@@ -303,8 +317,9 @@ def _manifest(remote: Remote, stage: str, key: str) -> tuple[str, Mapping[str, A
         raise StoreError("holds no readable manifest", where=where, hint=remote.mending) from error
     honest = stage in STAGES and _KEY.fullmatch(key) and manifest.get("key") == key
     if not honest or digest(parts) != key or not all(map(_is_inside, names)):
-        raise StoreError("is not the artifact that it is filed as", where=where,
-                         hint=remote.mending)  # fmt: skip
+        raise StoreError(
+            "is not the artifact that it is filed as", where=where, hint=remote.mending
+        )
     return text, manifest
 
 

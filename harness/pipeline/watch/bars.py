@@ -45,11 +45,14 @@ class Bar:
 
     def __init__(self) -> None:
         self._bars = Bars(
-            SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), BarColumn(),
-            MofNCompleteColumn(), TimeRemainingColumn(compact=True),
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("[dim]{task.fields[note]}"),
             console=Console(stderr=True),
-        )  # fmt: skip
+        )
         self._tasks: dict[str, TaskID] = {}
         self._open: set[str] = set()
 

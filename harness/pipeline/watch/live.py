@@ -72,17 +72,27 @@ class Live:
     def begin(self, step: Step, number: int, total: int) -> None:
         now = time.time()
         self._doing[step.key] = Doing(
-            step.subject, step.name, step.key, number, total, now, now, socket.gethostname(),
+            step.subject,
+            step.name,
+            step.key,
+            number,
+            total,
+            now,
+            now,
+            socket.gethostname(),
             os.getpid(),
-        )  # fmt: skip
+        )
         self._say(step)
 
     def progress(self, step: Step, progress: Progress) -> None:
         now = time.time()
         self._doing[step.key] = replace(
-            self._doing[step.key], heard=now, done=progress.done, of=progress.total,
+            self._doing[step.key],
+            heard=now,
+            done=progress.done,
+            of=progress.total,
             note=progress.note,
-        )  # fmt: skip
+        )
         if now - self._spoke >= SECONDS_BETWEEN_WORDS:
             self._spoke = now
             self._say(step)

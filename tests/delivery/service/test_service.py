@@ -31,9 +31,12 @@ from harness.pipeline.store.local import Store
 
 PROMPTS = (Prompt(id="a", text="a cat"),)
 SPEC = SampleSpec(
-    base=Base(model="pocket/sdxl"), pins={}, prompts=PROMPTS, seeds=(1,),
+    base=Base(model="pocket/sdxl"),
+    pins={},
+    prompts=PROMPTS,
+    seeds=(1,),
     sampler=Sampler(steps=2, guidance=3.0, width=64, height=64, negative="blurry"),
-)  # fmt: skip
+)
 JSON = {"content-type": "application/json"}
 
 
@@ -282,12 +285,17 @@ def test_a_result_is_served_as_it_was_judged(house: House) -> None:
     result, store = house.reports / "tiny-v1" / "tiny.json", Store(house.store)
     model = model_of(result, None, None, store)
     sampler, seeds = model.spec.sampler, model.spec.seeds
-    orders = [Order(model.prompt_id(prompt.text), seed, prompt.text, sampler)
-              for prompt in model.spec.prompts for seed in seeds][:16]  # fmt: skip
+    orders = [
+        Order(model.prompt_id(prompt.text), seed, prompt.text, sampler)
+        for prompt in model.spec.prompts
+        for seed in seeds
+    ][:16]
     images = store.find(read_result(result).keys["sample"])
     assert images is not None
-    judged = [np.asarray(Image.open(images / "images" / f"{each.prompt_id}_{each.seed}.png"))
-              for each in orders]  # fmt: skip
+    judged = [
+        np.asarray(Image.open(images / "images" / f"{each.prompt_id}_{each.seed}.png"))
+        for each in orders
+    ]
     draw = load(model, "cpu")
     assert np.array_equal(np.stack(draw(orders)), np.stack(judged))
     alone = np.stack([draw([order])[0] for order in orders[:4]]).astype(int)

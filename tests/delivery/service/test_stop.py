@@ -30,11 +30,14 @@ from harness.pages.stages import SampleSpec
 MODEL = Model(
     "ink",
     SampleSpec(
-        base=Base(model="pocket/sdxl"), pins={}, prompts=(Prompt(id="a", text="a cat"),),
-        seeds=(1,), sampler=Sampler(steps=2, guidance=3.0, width=64, height=64),
+        base=Base(model="pocket/sdxl"),
+        pins={},
+        prompts=(Prompt(id="a", text="a cat"),),
+        seeds=(1,),
+        sampler=Sampler(steps=2, guidance=3.0, width=64, height=64),
     ),
     {},
-)  # fmt: skip
+)
 SERVES = """
 import sys
 from test_stop import MODEL
@@ -127,8 +130,10 @@ def test_who_waits_for_weights_that_cannot_be_loaded_is_told_why(
     connected(port).close()
     url = f"http://127.0.0.1:{port}"
     with ThreadPoolExecutor() as pool:
-        asked = [pool.submit(httpx.post, f"{url}/images", json={"prompt": "x"}, timeout=30)
-                 for _ in range(3)]  # fmt: skip
+        asked = [
+            pool.submit(httpx.post, f"{url}/images", json={"prompt": "x"}, timeout=30)
+            for _ in range(3)
+        ]
         while "\nharness_queue_length 3\n" not in httpx.get(f"{url}/metrics").text:
             time.sleep(0.02)
         may.set()

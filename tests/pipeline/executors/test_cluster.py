@@ -63,8 +63,11 @@ def job(folder: Path, deaths: int = 0) -> Job:
 
 def done(hands: Hands, work: Job, pieces: list[Any]) -> dict[int, Reply]:
     found: dict[int, Reply] = {}
-    hands.do(work, pieces, lambda number, reply: found.__setitem__(number, reply)
-             if number is not None else None)  # fmt: skip
+    hands.do(
+        work,
+        pieces,
+        lambda number, reply: found.__setitem__(number, reply) if number is not None else None,
+    )
     return found
 
 
@@ -133,11 +136,27 @@ def test_nobody_waits_for_ever_for_a_hand(
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "run", "tiny", "--benchmark", "tiny-v1",
-         "--executor", "ray", "--store", str(tmp_path / "s"), "--reports", str(tmp_path / "r")],
-        cwd=FIXTURES, env=os.environ | {"RAY_ADDRESS": "127.0.0.1:1"}, text=True,
-        capture_output=True, timeout=300,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "harness.cli",
+            "run",
+            "tiny",
+            "--benchmark",
+            "tiny-v1",
+            "--executor",
+            "ray",
+            "--store",
+            str(tmp_path / "s"),
+            "--reports",
+            str(tmp_path / "r"),
+        ],
+        cwd=FIXTURES,
+        env=os.environ | {"RAY_ADDRESS": "127.0.0.1:1"},
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
     assert ran.returncode == 1
     assert "there is no Ray cluster at 127.0.0.1:1" in ran.stderr.splitlines()[-1]
 
@@ -152,11 +171,28 @@ def test_a_job_on_a_cluster_leaves_what_it_leaves_here_whoever_is_killed(tmp_pat
 
 def test_ctrl_c_stops_a_cluster_and_leaves_nobody_behind(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "run", "tiny", "--benchmark", "tiny-v1",
-         "--executor", "ray", "--processes", "1", "--store", str(tmp_path / "store"),
-         "--reports", str(tmp_path / "reports")],
-        cwd=FIXTURES, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "harness.cli",
+            "run",
+            "tiny",
+            "--benchmark",
+            "tiny-v1",
+            "--executor",
+            "ray",
+            "--processes",
+            "1",
+            "--store",
+            str(tmp_path / "store"),
+            "--reports",
+            str(tmp_path / "reports"),
+        ],
+        cwd=FIXTURES,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     while not any((tmp_path / "store").glob("work/*/scratch-progress.jsonl")):
         time.sleep(0.05)
         assert process.poll() is None

@@ -61,8 +61,11 @@ def test_a_machine_that_goes_takes_no_piece_with_it(
     try:
         with connected(Ray()) as ray:
             hands = Hands(ray, None)
-            hands.do(Job("play", "test_nodes:opened", json.dumps({"folder": str(tmp_path)})),
-                     list(range(40)), heard)  # fmt: skip
+            hands.do(
+                Job("play", "test_nodes:opened", json.dumps({"folder": str(tmp_path)})),
+                list(range(40)),
+                heard,
+            )
             hands.let_go()
     finally:
         cluster.shutdown()

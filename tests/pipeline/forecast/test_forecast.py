@@ -30,8 +30,14 @@ from harness.pipeline.plan import plan
 from harness.report.numbers import duration
 from harness.report.text import plan_text
 
-TRAINED = ("naruto-256", "naruto-1024", "danbooru-1024", "naruto-dreambooth-prodigy",
-           "animeboys-xl", "animagine-xl-2")  # fmt: skip
+TRAINED = (
+    "naruto-256",
+    "naruto-1024",
+    "danbooru-1024",
+    "naruto-dreambooth-prodigy",
+    "animeboys-xl",
+    "animagine-xl-2",
+)
 
 
 def asked(recipe: Recipe, card: str | None = None, stages: Sequence[str] = ()) -> Forecast:
@@ -216,5 +222,8 @@ def test_planning_and_counting_load_no_network_library(tmp_path: Path) -> None:
 
 def test_a_long_time_is_told_in_days() -> None:
     assert [duration(each) for each in (40, 600, 9000, 864_000)] == [
-        "40 s", "10 min", "2.5 h", "10 days",
-    ]  # fmt: skip
+        "40 s",
+        "10 min",
+        "2.5 h",
+        "10 days",
+    ]

@@ -97,8 +97,16 @@ def test_the_table_has_a_column_a_number_of_cards_and_says_that_it_is_a_forecast
     assert "5,000,000 pictures" in lines[0]
     assert lines[0].count(" GB ") == 4
     assert [line.split()[0] for line in lines[1:]] == [
-        "hours", "data", "texts", "latents", "train", "sample", "together", "held", "(a",
-    ]  # fmt: skip
+        "hours",
+        "data",
+        "texts",
+        "latents",
+        "train",
+        "sample",
+        "together",
+        "held",
+        "(a",
+    ]
     assert all(len(line.split()) == 4 for line in lines[2:7])
     assert "estimated" in lines[-1]
     assert "assumed" in lines[-1]

@@ -23,8 +23,10 @@ def folder(root: Path, entries: int, size: tuple[int, int] = (640, 320)) -> Path
         save_png(Image.fromarray(pixels), root / f"images/{number}.png")
         drawn.append(Entry(f"p{number}", 1, f"number {number}", f"images/{number}.png"))
     write_index(root, [*drawn, Entry("lost", 1, "lost", None, "out of memory")])
-    files = {f"images/{number}.png": digest_file(root / f"images/{number}.png")
-             for number in range(entries)}  # fmt: skip
+    files = {
+        f"images/{number}.png": digest_file(root / f"images/{number}.png")
+        for number in range(entries)
+    }
     (root / "manifest.json").write_text(json.dumps({"files": files}))
     return root
 
@@ -36,7 +38,10 @@ def test_an_album_holds_a_small_picture_of_every_image_and_says_what_became_of_t
     album.write(target, {"sample": folder(tmp_path / "sample", 3)})
     shots = album.read(target)
     assert [(shot.id, shot.text) for shot in shots[:3]] == [
-        ("p0", "number 0"), ("p1", "number 1"), ("p2", "number 2")]  # fmt: skip
+        ("p0", "number 0"),
+        ("p1", "number 1"),
+        ("p2", "number 2"),
+    ]
     assert shots[3].picture is None
     assert shots[3].reason == "out of memory"
     data = album.picture(target, shots[0].picture or "")
@@ -69,7 +74,10 @@ def test_only_the_wanted_pictures_of_a_side_are_taken(tmp_path: Path) -> None:
     sides = {"sample": folder(tmp_path / "a", 1), "originals": folder(tmp_path / "b", 3)}
     album.write(target, sides, {"originals": ["p2"]})
     assert [(shot.side, shot.id) for shot in album.read(target)] == [
-        ("sample", "p0"), ("sample", "lost"), ("originals", "p2")]  # fmt: skip
+        ("sample", "p0"),
+        ("sample", "lost"),
+        ("originals", "p2"),
+    ]
 
 
 def test_an_image_that_cannot_be_read_leaves_the_others_alone(tmp_path: Path) -> None:

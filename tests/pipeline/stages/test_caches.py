@@ -48,8 +48,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def latents_spec(**changes: object) -> LatentsSpec:
-    spec = LatentsSpec(vae=BASE, pins={}, resolution=64, crop="random", flip=True,
-                       buckets=Buckets(step=16, longest=128, shortest=32))  # fmt: skip
+    spec = LatentsSpec(
+        vae=BASE,
+        pins={},
+        resolution=64,
+        crop="random",
+        flip=True,
+        buckets=Buckets(step=16, longest=128, shortest=32),
+    )
     return spec.model_copy(update=changes)
 
 
@@ -102,8 +108,11 @@ def test_processes_that_share_a_cache_leave_the_same_files(pictures, tmp_path):
         place = Workplace(tmp_path / name, {"data": pictures}, processes=processes)
         latents.encode(latents_spec(), place)
     whole = files_of(tmp_path / "one")
-    shared = {name: digest for name, digest in files_of(tmp_path / "two").items()
-              if not name.startswith("scratch")}  # fmt: skip
+    shared = {
+        name: digest
+        for name, digest in files_of(tmp_path / "two").items()
+        if not name.startswith("scratch")
+    }
     assert len([name for name in whole if name.startswith("latents")]) == 3
     assert shared == whole
 

@@ -62,8 +62,10 @@ def test_a_picture_that_cannot_be_read_is_named_counted_and_left_out(
     report = json.loads((out / "report.json").read_text())
     assert (report["kept"], report["dropped"]) == (3, {"truncated": 1, "not-an-image": 1})
     assert report["pictures"]["dropped"]["truncated"] == {
-        "count": 1, "rule": "the file is cut off", "first": ["cut.png"],
-    }  # fmt: skip
+        "count": 1,
+        "rule": "the file is cut off",
+        "first": ["cut.png"],
+    }
     left = {entry.id: entry.file for entry in read_index(out)}
     assert left["cut.png"] is left["words.jpg"] is None
     assert len(list((out / "images").iterdir())) == 3
@@ -71,10 +73,14 @@ def test_a_picture_that_cannot_be_read_is_named_counted_and_left_out(
 
 @pytest.mark.parametrize(
     ("head", "licence"),
-    [("---\nlicense: cc-by-4.0\ntags: [ninja]\n---\n# Ninjas\n", "cc-by-4.0"),
-     ("---\nlicense: [mit, other]\n---\n", "mit, other"), ("# No head\n", None),
-     ("---\nlicense: [mit\n---\n", None), ("---\n- mit\n---\n", None)],
-)  # fmt: skip
+    [
+        ("---\nlicense: cc-by-4.0\ntags: [ninja]\n---\n# Ninjas\n", "cc-by-4.0"),
+        ("---\nlicense: [mit, other]\n---\n", "mit, other"),
+        ("# No head\n", None),
+        ("---\nlicense: [mit\n---\n", None),
+        ("---\n- mit\n---\n", None),
+    ],
+)
 def test_the_report_says_where_the_set_comes_from_and_under_which_licence(
     folder: Path, tmp_path: Path, head: str, licence: str | None
 ):

@@ -84,8 +84,12 @@ def place(rows: Path | None = None, batch: int = 2) -> Workplace:
 def test_every_picture_is_decoded_once_and_shown_to_all(looks: list[Look]) -> None:
     readers = [Watched(Brightness(name=name), None) for name in ("one", "two")]
     read_all(looks, readers, place())
-    pairs = [(name, number) for at in range(0, 6, 2) for name in ("one", "two")
-             for number in (at, at + 1)]  # fmt: skip
+    pairs = [
+        (name, number)
+        for at in range(0, 6, 2)
+        for name in ("one", "two")
+        for number in (at, at + 1)
+    ]
     assert pairs == SHOWN
 
 

@@ -36,11 +36,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spec(scale: float = 1.0, load: Load | None = None, **changes: Any) -> SampleSpec:
     sampler = {"steps": 3, "guidance": 4.0, "width": 64, "height": 64, "adapter_scale": scale}
     fields: dict[str, Any] = {
-        "base": Base(model="pocket/sdxl"), "pins": {}, "load": load,
-        "adapter_digest": load.digest() if load else None, "prompts": PROMPTS, "seeds": (1,),
+        "base": Base(model="pocket/sdxl"),
+        "pins": {},
+        "load": load,
+        "adapter_digest": load.digest() if load else None,
+        "prompts": PROMPTS,
+        "seeds": (1,),
         "prompting": Prompting(prefix="ink style"),
-        "sampler": Sampler(**sampler | changes.pop("sampler", {})), **changes,
-    }  # fmt: skip
+        "sampler": Sampler(**sampler | changes.pop("sampler", {})),
+        **changes,
+    }
     return SampleSpec(**fields)
 
 
@@ -124,6 +129,7 @@ def test_what_is_scored_is_the_wording_without_weights(
 def test_a_prompts_own_negative_reaches_the_image(tmp_path: Path) -> None:
     cat = Prompt(id="p", text="a cat")
     against = cat.model_copy(update={"negative": "cat"})
-    first, second = (drawn(spec(prompts=(each,)), tmp_path / name)
-                     for each, name in ((cat, "a"), (against, "b")))  # fmt: skip
+    first, second = (
+        drawn(spec(prompts=(each,)), tmp_path / name) for each, name in ((cat, "a"), (against, "b"))
+    )
     assert first != second

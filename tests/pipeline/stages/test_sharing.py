@@ -173,8 +173,10 @@ def test_two_machines_that_launch_one_training_leave_what_two_processes_do(
         port = free.getsockname()[1]
 
     def machines(rank: int) -> str:
-        return (f"--num_processes 2 --num_machines 2 --machine_rank {rank} "
-                f"--main_process_ip 127.0.0.1 --main_process_port {port}")  # fmt: skip
+        return (
+            f"--num_processes 2 --num_machines 2 --machine_rank {rank} "
+            f"--main_process_ip 127.0.0.1 --main_process_port {port}"
+        )
 
     for name in ("processes", "machines"):
         (tmp_path / name).mkdir()
@@ -183,14 +185,27 @@ def test_two_machines_that_launch_one_training_leave_what_two_processes_do(
         if name == "machines":
             monkeypatch.setenv("HARNESS_LAUNCH", machines(0))
             other = subprocess.Popen(
-                [sys.executable, "-m", "accelerate.commands.launch", *machines(1).split(),
-                 "--mixed_precision", "no", "--dynamo_backend", "no", "--multi_gpu", "--module",
-                 "harness.pipeline.stages.sharing", str(tmp_path / name / "scratch-job.json")],
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-m",
+                    "accelerate.commands.launch",
+                    *machines(1).split(),
+                    "--mixed_precision",
+                    "no",
+                    "--dynamo_backend",
+                    "no",
+                    "--multi_gpu",
+                    "--module",
+                    "harness.pipeline.stages.sharing",
+                    str(tmp_path / name / "scratch-job.json"),
+                ],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
         STAGES["train"].load()(step.spec, place)
         if other is not None:
             assert other.wait(60) == 0
-    one, two = (digest_file(tmp_path / name / "adapter.safetensors")
-                for name in ("processes", "machines"))  # fmt: skip
+    one, two = (
+        digest_file(tmp_path / name / "adapter.safetensors") for name in ("processes", "machines")
+    )
     assert one == two

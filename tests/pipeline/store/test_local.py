@@ -200,8 +200,10 @@ Store(Path(sys.argv[1])).get_or_make(step, work)
 def test_a_second_process_is_refused_while_the_first_works(store: Store) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(store.root)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as other:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "working\n"
         with pytest.raises(StoreError, match="another process is making train of ink"):
@@ -214,8 +216,10 @@ def test_a_second_process_is_refused_while_the_first_works(store: Store) -> None
 def test_a_writer_that_was_killed_leaves_the_way_free(store: Store) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(store.root)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as other:  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "working\n"
         other.kill()

@@ -55,8 +55,11 @@ def reports(tmp_path: Path) -> Path:
 
 
 def contents(store: Store) -> dict[str, bytes]:
-    return {str(file.relative_to(store.root)): file.read_bytes()
-            for file in sorted(store.root.glob("sample/**/*")) if file.is_file()}  # fmt: skip
+    return {
+        str(file.relative_to(store.root)): file.read_bytes()
+        for file in sorted(store.root.glob("sample/**/*"))
+        if file.is_file()
+    }
 
 
 def first(store: Store) -> Artifact:
@@ -272,8 +275,9 @@ def test_another_machine_goes_on_from_what_was_pushed(
 ) -> None:
     far = f"file://{tmp_path}/far"
     result = house.reports / "tiny-v1" / "tiny.json"
-    sent = command("store", "push", far, result, "--store", house.store, "--reports",
-                   house.reports, "--json")  # fmt: skip
+    sent = command(
+        "store", "push", far, result, "--store", house.store, "--reports", house.reports, "--json"
+    )
     assert sent.code == 0, sent.err
     assert sent.json["artifacts"] == len(set(json.loads(result.read_text())["keys"].values()))
     there = ("--store", tmp_path / "store", "--reports", tmp_path / "results")

@@ -37,7 +37,8 @@ def test_a_step_is_known_from_its_beginning_to_its_end(store: Store, step: Step)
     live.begin(step, 2, 5)
     found = doing(store)
     assert [(each.subject, each.step, each.number, each.total) for each in found] == [
-        ("tiny", "train", 2, 5)]  # fmt: skip
+        ("tiny", "train", 2, 5)
+    ]
     live.end(step)
     assert doing(store) == []
 
