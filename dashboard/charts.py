@@ -14,6 +14,11 @@ from harness.views.copies import Nearness
 ACCENT, GOOD, QUIET = "#e0702c", "#2f9e62", "#8a8794"
 
 
+def layers(*charts: alt.Chart) -> alt.LayerChart:
+    """Return charts on one pair of axes."""
+    return alt.LayerChart(layer=list(charts))
+
+
 def pareto(rows: Sequence[dict[str, Any]], x: str, y: str, up: tuple[bool, bool]) -> alt.LayerChart:
     """Return every result with its whiskers on two metrics, and the line of those that nothing
     beats in both."""
@@ -47,7 +52,7 @@ def pareto(rows: Sequence[dict[str, Any]], x: str, y: str, up: tuple[bool, bool]
     label = (
         alt.Chart(few).mark_text(dy=-12, align="left", dx=6).encode(across, along, text="recipe:N")
     )
-    return alt.layer(wide, tall, line, dots, label).properties(height=520)
+    return layers(wide, tall, line, dots, label).properties(height=520)
 
 
 def sweep(rows: Sequence[dict[str, Any]], metric: str, over: str) -> alt.LayerChart:
@@ -88,7 +93,7 @@ def sweep(rows: Sequence[dict[str, Any]], metric: str, over: str) -> alt.LayerCh
         )
         .transform_calculate(state="datum.taken ? 'taken' : datum.flagged ? 'copies' : 'other'")
     )
-    return alt.layer(band, line, dots).properties(height=210, title=f"{metric}: {better}")
+    return layers(band, line, dots).properties(height=210, title=f"{metric}: {better}")
 
 
 def nearness(near: Nearness, threshold: float) -> alt.LayerChart:
@@ -116,11 +121,11 @@ def nearness(near: Nearness, threshold: float) -> alt.LayerChart:
         .mark_rule(color="#d0342c", size=2)
         .encode(x="at:Q")
     )
-    return alt.layer(bars, line).properties(height=300)
+    return layers(bars, line).properties(height=300)
 
 
 def losses(rows: Sequence[dict[str, float]]) -> alt.Chart:
-    return (
+    chart: alt.Chart = (
         alt.Chart(pd.DataFrame(rows))
         .mark_line(color=ACCENT)
         .encode(
@@ -130,10 +135,11 @@ def losses(rows: Sequence[dict[str, float]]) -> alt.Chart:
         )
         .properties(height=240)
     )
+    return chart
 
 
 def times(rows: Sequence[dict[str, Any]]) -> alt.Chart:
-    return (
+    chart: alt.Chart = (
         alt.Chart(pd.DataFrame(rows))
         .mark_bar(color=ACCENT)
         .encode(
@@ -143,12 +149,13 @@ def times(rows: Sequence[dict[str, Any]]) -> alt.Chart:
         )
         .properties(height=40 + 24 * len(rows))
     )
+    return chart
 
 
 def scatter(data: pd.DataFrame, x: str, y: str) -> alt.Chart:
     """Return images as dots on two of their scores."""
     shown = data[["recipe", "prompt", "seed"]].assign(x=data[x], y=data[y])
-    return (
+    chart: alt.Chart = (
         alt.Chart(shown)
         .mark_circle(size=50, opacity=0.6)
         .encode(
@@ -165,6 +172,7 @@ def scatter(data: pd.DataFrame, x: str, y: str) -> alt.Chart:
         )
         .properties(height=380)
     )
+    return chart
 
 
 def past(events: Sequence[Event], metric: str) -> alt.LayerChart:
@@ -201,7 +209,7 @@ def past(events: Sequence[Event], metric: str) -> alt.LayerChart:
             ),
         ),
     )
-    return alt.layer(rules, base.mark_line(opacity=0.3).encode(x, y), dots).properties(height=240)
+    return layers(rules, base.mark_line(opacity=0.3).encode(x, y), dots).properties(height=240)
 
 
 def strengths(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
@@ -223,4 +231,4 @@ def strengths(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
             alt.Tooltip("high:Q", format=".2f"),
         ],
     )
-    return alt.layer(rules, dots).properties(height=40 + 34 * len(rows))
+    return layers(rules, dots).properties(height=40 + 34 * len(rows))

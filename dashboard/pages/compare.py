@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import components, house
+from harness.decisions.compare import Comparison
 from harness.errors import HarnessError
 from harness.views import duels
 from harness.views.shelf import Held
@@ -107,7 +108,7 @@ def numbers(a: Held, b: Held) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner="Comparing prompt by prompt …")
-def _comparison(a: str, b: str, thorough: bool, changed: tuple[int, int]) -> duels.Comparison:
+def _comparison(a: str, b: str, thorough: bool, changed: tuple[int, int]) -> Comparison:
     shelf = house.shelf()
     place = house.place() if thorough else None
     return duels.comparison(shelf.find(a), shelf.find(b), place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -100,9 +101,9 @@ def short(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
-def pareto(view: dict[str, object], board: boards.Board) -> None:
+def pareto(view: dict[str, Any], board: boards.Board) -> None:
     """Draw the board on two metrics, with the front of what nothing beats in both."""
-    names = [head["name"] for head in view["metrics"]]  # type: ignore[index, attr-defined]
+    names = [head["name"] for head in view["metrics"]]
     if len(names) < 2:
         st.info("Choose two metrics or more.")
         return
@@ -113,7 +114,7 @@ def pareto(view: dict[str, object], board: boards.Board) -> None:
     if x == y or not rows:
         st.info("Choose two different metrics that have values.")
         return
-    up = {head["name"]: head["up"] for head in view["metrics"]}  # type: ignore[index, attr-defined]
+    up = {head["name"]: head["up"] for head in view["metrics"]}
     st.altair_chart(
         charts.pareto(rows, x, y, (up[x], up[y])),
         key="pareto",

@@ -57,7 +57,7 @@ def shares(near: Nearness) -> float:
     """Return the threshold that is chosen, and say what it comes to."""
     known = [*near.values.tolist(), *near.null.tolist(), near.threshold]
     low, high = min(*known, 0.999), max(*known, 1.0)
-    threshold = st.slider(
+    threshold: float = st.slider(
         "Threshold",
         low,
         high,
