@@ -300,23 +300,28 @@ def silent(_: Progress) -> None:
 
 
 @dataclass(frozen=True)
-class Job:
-    """Work in pieces, each of which may be done anywhere, in any order, and even twice."""
+class PoolJob:
+    """Work for a pool, in pieces: each may be done anywhere, in any order, and even twice."""
 
     title: str
     opening: str
-    """`module:name` of what opens the work: from `document` to a function of one piece."""
+    """`module:name` of a function that takes `document` and returns a function of one piece."""
     document: str
-    """JSON: all that whoever opens it may know."""
+    """JSON: all that a worker may know of the job."""
     cuda: bool = False
-    """Whether a piece wants a card."""
+    """Whether a piece needs a GPU."""
 
 
 Reply = dict[str, Any]
-Heard = Callable[[int | None, Reply], None]
-"""Takes a piece's number and what came of it; now and then nobody's, so that a stop is seen."""
-Crew = Callable[[Job, Sequence[Any], Heard], None]
-"""Has every piece done by someone, and returns when the last one is."""
+OnReply = Callable[[int | None, Reply], None]
+"""Takes the number of a piece and its reply; a call without a number lets the caller stop."""
+
+
+class WorkerPool(Protocol):
+    """Processes that an executor keeps for work that comes in pieces."""
+
+    def do(self, job: PoolJob, pieces: Sequence[Any], on_reply: OnReply) -> None:
+        """Have every piece done, and return when the last one is."""
 
 
 @dataclass(frozen=True)
@@ -339,7 +344,7 @@ class Workplace:
     """What a stage wants to have in the provenance of its artifact."""
     rows: Path | None = None
     """Where features are kept by the content of their image; None: nowhere."""
-    crew: Crew | None = None
-    """Who does what can be shared, where the executor has somebody for it."""
+    pool: WorkerPool | None = None
+    """The workers that the executor lends for work in pieces; None: this process does all."""
     alongside: tuple[Page, ...] = ()
     """What other steps will ask of the same images, for one pass to answer all."""

@@ -160,7 +160,7 @@ def _kill(child: subprocess.Popen[bytes], store: Path, moments: tuple[str, ...])
 def _kill_one(child: subprocess.Popen[bytes]) -> bool:
     for each in _below(child.pid):
         with suppress(psutil.Error):  # it may be gone by now
-            if " ".join(each.cmdline()).startswith("ray::Hand.do"):
+            if " ".join(each.cmdline()).startswith("ray::Worker.do"):
                 each.kill()
                 return True
     return False

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from harness import __version__
 from harness.errors import MissingPrerequisite
 from harness.files import copy_whole, lines_of, write_text
-from harness.interfaces import Crew, Page, Progress, Workplace
+from harness.interfaces import Page, Progress, WorkerPool, Workplace
 from harness.pages.stages import SampleSpec
 from harness.pipeline.plan import RunPlan, without
 from harness.pipeline.results import album
@@ -42,9 +42,9 @@ class Watcher(Protocol):
 
 
 class Make(Protocol):
-    """What makes one step, with the help of a crew where the executor has one."""
+    """A function that makes one step, with the executor's pool of workers if it has one."""
 
-    def __call__(self, step: Step, crew: Crew | None = None) -> None: ...
+    def __call__(self, step: Step, pool: WorkerPool | None = None) -> None: ...
 
 
 Executor = Callable[[Sequence[Step], Make], None]
@@ -219,14 +219,14 @@ def _make(plans: Sequence[RunPlan], steps: Sequence[Step], settings: Settings) -
             STAGES[stage].load()
     stop = Stop()
 
-    def make(step: Step, crew: Crew | None = None) -> None:
+    def make(step: Step, pool: WorkerPool | None = None) -> None:
         if lacking.keys() & set(step.inputs.values()):
             return
         settings.watcher.begin(step, numbers[step.key], len(steps))
         inputs = {part: settings.store.place(by_key[key]) for part, key in step.inputs.items()}
         beside = _beside(step, steps, settings.store)
         try:
-            make_one(step, inputs, device, settings, stop, beside, crew)
+            make_one(step, inputs, device, settings, stop, beside, pool)
         except MissingPrerequisite as error:
             if step.stage != "features":
                 raise
@@ -258,7 +258,7 @@ def make_one(
     settings: Settings,
     stop: Stop,
     beside: tuple[Page, ...] = (),
-    crew: Crew | None = None,
+    pool: WorkerPool | None = None,
 ) -> None:
     """Make one step in the store, with its progress shown and its figures logged."""
     function = STAGES[step.stage].load()
@@ -281,7 +281,7 @@ def make_one(
             logs=settings.store.logs,
             notes=notes,
             rows=settings.store.rows,
-            crew=crew,
+            pool=pool,
             alongside=beside,
         )
         function(step.spec, place)

@@ -1,9 +1,9 @@
-"""Ray: hands on any machine of a cluster, and the pieces of a job handed to whoever is free.
+"""Ray: workers on any machine of a cluster, and the pieces of a job given to those that are free.
 
-A hand is a process that holds what its job has loaded, and does one piece at a time; so there are
-never more pieces under way than hands. A hand that dies, alone or with its machine, is replaced,
-and its piece given to another. What is made lies in the store, on a file system that all share;
-through Ray go only a job's words and what became of a piece.
+A worker is a process that holds what its job has loaded, and does one piece at a time; so there
+are never more pieces under way than workers. A worker that dies, alone or with its machine, is
+replaced, and its piece is given to another. What is made lies in the store, on a file system that
+all machines share; through Ray go only the description of a job and the replies.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from functools import partial
 from typing import Any, Protocol
 
 from harness.errors import HarnessError, MissingPrerequisite
-from harness.interfaces import Crew, Heard, Job, Reply
+from harness.interfaces import OnReply, PoolJob, Reply, WorkerPool
 from harness.pipeline.executors.parallel import walk
 from harness.pipeline.executors.specs import Ray
 from harness.records import Step
 
 PATIENCE = 300.0
-"""Seconds that work waits for a first hand."""
+"""Seconds that work waits for a first worker."""
 TRIES = 4
-"""Hands that a piece may take down with it."""
+"""Workers that may die at one piece before it is given up."""
 BEAT = 0.25
-"""Seconds between two looks at whether somebody wants to stop."""
+"""Seconds between two checks for a request to stop."""
 OBJECTS = 100 * 1024**2
-"""Bytes of shared memory for a cluster of our own, through which next to nothing goes."""
+"""Bytes of shared memory of a cluster that we start; almost nothing goes through it."""
 KEPT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "HF_HUB_OFFLINE", "HF_HOME", "PYTHONPATH")
-"""Variables that hands have as this process has them."""
+"""Environment variables that workers inherit from this process."""
 
 
 class Make(Protocol):
-    """What makes a step, with a crew if there is one."""
+    """A function that makes a step, with a pool of workers if there is one."""
 
-    def __call__(self, step: Step, crew: Crew | None = None) -> None: ...
+    def __call__(self, step: Step, pool: WorkerPool | None = None) -> None: ...
 
 
 def cluster(spec: Ray, steps: Sequence[Step], make: Make) -> None:
-    """Make every step, several at once, with hands for what comes in pieces."""
+    """Make every step, several at once; a pool of workers does what comes in pieces."""
     if not steps:
         return
     with connected(spec) as ray:
-        hands = Hands(ray, spec.workers)
+        pool = RayWorkerPool(ray, spec.workers)
         try:
-            walk(steps, partial(make, crew=hands.do), hands.let_go)
+            walk(steps, partial(make, pool=pool), pool.stop)
         finally:
-            hands.let_go()
+            pool.stop()
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def connected(spec: Ray) -> Iterator[Any]:
 
 def _start(ray: Any, spec: Ray) -> None:
     address = os.environ.get("RAY_ADDRESS")
-    _knock(address or "local")
+    _check_address(address or "local")
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     options: dict[str, Any] = (
         {"address": address}
@@ -99,16 +99,16 @@ def _start(ray: Any, spec: Ray) -> None:
             runtime_env={"env_vars": kept},
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        said = str(error).strip().splitlines()[0][:200]
+        reason = str(error).strip().splitlines()[0][:200]
         raise MissingPrerequisite(
-            f"there is no Ray cluster to work on: {said}",
+            f"there is no Ray cluster to work on: {reason}",
             hint="check RAY_ADDRESS and, as Ray asks for one, RAY_AUTH_TOKEN; without an address "
             "the work is done on this machine",
         ) from error
 
 
-def _knock(address: str) -> None:
-    """Refuse an address where nobody listens; Ray itself would wait for minutes."""
+def _check_address(address: str) -> None:
+    """Refuse an address where no server listens; Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
     if "://" in address or not port.isdecimal():
         return
@@ -121,11 +121,11 @@ def _knock(address: str) -> None:
         ) from error
 
 
-class Hand:
-    """One process of the crew: it keeps the job that it has open."""
+class Worker:
+    """One process of the pool: it keeps what its current job has loaded."""
 
     def __init__(self) -> None:
-        self._key, self._piece = "", _nothing
+        self._key, self._do_piece = "", _no_job
 
     def ready(self) -> int:
         return os.getpid()
@@ -133,147 +133,147 @@ class Hand:
     def do(self, key: str, opening: str, document: str, what: Any) -> Reply:
         """Do one piece of a job; what the job needs is loaded once."""
         if key != self._key:
-            self._key, self._piece = "", _nothing  # what was open goes before more is loaded
+            self._key, self._do_piece = "", _no_job  # free the memory of the last job first
             module, _, name = opening.partition(":")
-            self._piece = getattr(importlib.import_module(module), name)(document)
+            self._do_piece = getattr(importlib.import_module(module), name)(document)
             self._key = key
-        return self._piece(what)
+        return self._do_piece(what)
 
 
-def _nothing(what: Any) -> Reply:
+def _no_job(what: Any) -> Reply:
     raise RuntimeError("no job is open")
 
 
-class Hands:
-    """Who there is: hands that are free, and hands that are still to come."""
+class RayWorkerPool:
+    """The workers that are free, and those that are still starting."""
 
     def __init__(self, ray: Any, count: int | None) -> None:
         self._ray, self._count = ray, count
         self._lock = threading.Lock()
         self._free: deque[Any] = deque()
-        self._coming: dict[Any, Any] = {}
+        self._starting: dict[Any, Any] = {}
         self._all: list[Any] = []
-        self._gone = False
-        self._seen = time.monotonic()
+        self._stopped = False
+        self._last_active = time.monotonic()
 
-    def do(self, job: Job, pieces: Sequence[Any], heard: Heard) -> None:
-        """Have every piece done; a hand keeps to a job while the job has pieces."""
-        self._gather(job)
+    def do(self, job: PoolJob, pieces: Sequence[Any], on_reply: OnReply) -> None:
+        """Have every piece done; a worker keeps to a job while the job has pieces."""
+        self._start_workers(job)
         work = _Work(self._ray, job, pieces, self._replace)
         try:
             while not work.is_done():
-                self._go_on()
-                heard(None, {})
-                for hand in self._take(work.wants()):
-                    work.give(hand)
+                self._check_stopped()
+                on_reply(None, {})
+                for worker in self._take(work.waiting()):
+                    work.give(worker)
                 for number, reply in work.wait(BEAT):
-                    heard(number, reply)
-                self._put(work.rest())
+                    on_reply(number, reply)
+                self._put_back(work.release_idle())
                 self._check_patience(work)
         finally:
-            self._put(work.rest(everybody=True))
+            self._put_back(work.release_all())
 
     def _check_patience(self, work: _Work) -> None:
-        """Give up where nobody has been at work on anything for long; a busy crew is waited for."""
+        """Give up if no worker has started or worked for long; a busy pool is waited for."""
         now = time.monotonic()
         if work.is_busy() or self._free:
-            self._seen = now
-        if now - self._seen > PATIENCE:
+            self._last_active = now
+        if now - self._last_active > PATIENCE:
             raise MissingPrerequisite(
-                f"nobody came to do {work.title} in {PATIENCE:.0f} s",
+                f"no worker came to do {work.title} in {PATIENCE:.0f} s",
                 hint="is the cluster full, or did its machines go?",
             )
 
-    def _go_on(self) -> None:
-        if self._gone:
-            raise HarnessError("stopped, for another step failed", hint="see the first error")
+    def _check_stopped(self) -> None:
+        if self._stopped:
+            raise HarnessError("stopped because another step failed", hint="see the first error")
 
-    def let_go(self) -> None:
-        """Send everybody home, whatever they are doing."""
+    def stop(self) -> None:
+        """Kill every worker, whatever it is doing."""
         with self._lock:
-            self._gone = True
-            for hand in self._all:
-                self._ray.kill(hand)
+            self._stopped = True
+            for worker in self._all:
+                self._ray.kill(worker)
             self._all.clear()
 
-    def _gather(self, job: Job) -> None:
-        """Ask for as many hands as the cluster has room for; they come when they can."""
+    def _start_workers(self, job: PoolJob) -> None:
+        """Ask for as many workers as the cluster has room for; each starts when it can."""
         with self._lock:
-            if self._all or self._gone:
+            if self._all or self._stopped:
                 return
-            self._seen = time.monotonic()
-            there = self._ray.cluster_resources()
-            room = int(there.get("GPU" if job.cuda else "CPU", 0))
+            self._last_active = time.monotonic()
+            resources = self._ray.cluster_resources()
+            room = int(resources.get("GPU" if job.cuda else "CPU", 0))
             if room < 1:
                 kind = "GPU" if job.cuda else "CPU"
                 raise MissingPrerequisite(
                     f"the cluster has no {kind}", hint="add nodes, or choose another --device"
                 )
             for _ in range(min(self._count or room, room)):
-                self._ask(job)
+                self._start_worker(job)
 
-    def _ask(self, job: Job) -> None:
+    def _start_worker(self, job: PoolJob) -> None:
         options = {"num_gpus": 1, "num_cpus": 0} if job.cuda else {"num_cpus": 1}
-        hand = self._ray.remote(Hand).options(**options, max_restarts=0).remote()
-        self._all.append(hand)
-        self._coming[hand.ready.remote()] = hand
+        worker = self._ray.remote(Worker).options(**options, max_restarts=0).remote()
+        self._all.append(worker)
+        self._starting[worker.ready.remote()] = worker
 
-    def _replace(self, job: Job, hand: Any) -> None:
-        """Ask for another hand in place of one that died."""
+    def _replace(self, job: PoolJob, worker: Any) -> None:
+        """Ask for another worker in place of one that died."""
         with self._lock:
-            if hand in self._all and not self._gone:
-                self._all.remove(hand)
-                self._ray.kill(hand)  # if only its answer was lost, it must not stay
-                self._ask(job)
+            if worker in self._all and not self._stopped:
+                self._all.remove(worker)
+                self._ray.kill(worker)  # perhaps only its reply was lost: it must not stay
+                self._start_worker(job)
 
     def _take(self, count: int) -> list[Any]:
-        """Return free hands, no more than `count`."""
+        """Return free workers, no more than `count`."""
         with self._lock:
-            self._greet()
+            self._collect_started()
             return [self._free.popleft() for _ in range(min(count, len(self._free)))]
 
-    def _greet(self) -> None:
-        """Count those as free who have come since."""
-        if not self._coming:
+    def _collect_started(self) -> None:
+        """Count workers as free that have started since."""
+        if not self._starting:
             return
-        here, _ = self._ray.wait(list(self._coming), num_returns=len(self._coming), timeout=0)
-        for reference in here:
-            hand = self._coming.pop(reference)
+        ready, _ = self._ray.wait(list(self._starting), num_returns=len(self._starting), timeout=0)
+        for reference in ready:
+            worker = self._starting.pop(reference)
             try:
                 self._ray.get(reference)
             except self._ray.exceptions.RayError as error:
-                self._never_came(hand, error)
+                self._drop(worker, error)
             else:
-                self._free.append(hand)
+                self._free.append(worker)
 
-    def _never_came(self, hand: Any, error: Exception) -> None:
-        """Do without a hand that died on its way; where none is left, say what it died of."""
-        if hand in self._all:
-            self._all.remove(hand)
-        if not self._all and not self._gone:
-            said = [line.strip() for line in str(error).splitlines() if line.strip()]
+    def _drop(self, worker: Any, error: Exception) -> None:
+        """Do without a worker that failed to start; raise its error when no worker is left."""
+        if worker in self._all:
+            self._all.remove(worker)
+        if not self._all and not self._stopped:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise MissingPrerequisite(
-                f"no worker of the cluster could begin: {said[-1][:200] if said else error}",
-                hint="every machine needs this very harness, and the store under the same path",
+                f"no worker of the cluster could start: {lines[-1][:200] if lines else error}",
+                hint="every machine needs this same harness, and the store under the same path",
             ) from error
 
-    def _put(self, hands: Sequence[Any]) -> None:
+    def _put_back(self, workers: Sequence[Any]) -> None:
         with self._lock:
-            self._free.extend(hands)
+            self._free.extend(workers)
 
 
 class _Work:
-    """One job's pieces: those to do, and who is at which."""
+    """The pieces of one job: those to do, and which worker does which."""
 
     def __init__(
-        self, ray: Any, job: Job, pieces: Sequence[Any], replace: Callable[[Job, Any], None]
+        self, ray: Any, job: PoolJob, pieces: Sequence[Any], replace: Callable[[PoolJob, Any], None]
     ) -> None:
         self._ray, self._job, self._pieces, self._replace = ray, job, pieces, replace
         self._key = f"{time.time_ns()}-{id(self)}"
         self._document = ray.put(job.document)
         self._to_do = deque(range(len(pieces)))
-        self._at: dict[Any, tuple[Any, int]] = {}
-        self._resting: list[Any] = []
+        self._running: dict[Any, tuple[Any, int]] = {}
+        self._idle: list[Any] = []
         self._tries: dict[int, int] = {}
 
     @property
@@ -281,50 +281,51 @@ class _Work:
         return self._job.title
 
     def is_busy(self) -> bool:
-        return bool(self._at)
+        return bool(self._running)
 
     def is_done(self) -> bool:
-        return not self._to_do and not self._at
+        return not self._to_do and not self._running
 
-    def wants(self) -> int:
-        """Return how many more hands there is work for."""
+    def waiting(self) -> int:
+        """Return how many pieces wait for a worker."""
         return len(self._to_do)
 
-    def give(self, hand: Any) -> None:
-        """Give a hand the next piece, or let it rest."""
+    def give(self, worker: Any) -> None:
+        """Give a worker the next piece; without one it is idle."""
         if not self._to_do:
-            self._resting.append(hand)
+            self._idle.append(worker)
             return
         number = self._to_do.popleft()
-        reference = hand.do.remote(
+        reference = worker.do.remote(
             self._key, self._job.opening, self._document, self._pieces[number]
         )
-        self._at[reference] = (hand, number)
+        self._running[reference] = (worker, number)
 
     def wait(self, seconds: float) -> list[tuple[int, Reply]]:
-        """Return the pieces that are done by now, their hands being at the next ones."""
-        if not self._at:
+        """Return the replies that came by now; their workers are at the next pieces."""
+        if not self._running:
             time.sleep(seconds)
             return []
-        done, _ = self._ray.wait(list(self._at), timeout=seconds)
-        return [said for reference in done if (said := self._said(reference)) is not None]
+        done, _ = self._ray.wait(list(self._running), timeout=seconds)
+        replies = [self._reply(reference) for reference in done]
+        return [reply for reply in replies if reply is not None]
 
-    def _said(self, reference: Any) -> tuple[int, Reply] | None:
-        hand, number = self._at.pop(reference)
+    def _reply(self, reference: Any) -> tuple[int, Reply] | None:
+        worker, number = self._running.pop(reference)
         try:
             reply: Reply = self._ray.get(reference)
         except (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError) as error:
-            self._lost(hand, number, error)
+            self._lost(worker, number, error)
             return None
         except self._ray.exceptions.RayError as error:
-            self._resting.append(hand)
-            said = str(error).strip().splitlines()[-1][:300]
-            return number, {"error": said, "hint": "a worker's own words"}
-        self.give(hand)
+            self._idle.append(worker)
+            message = str(error).strip().splitlines()[-1][:300]
+            return number, {"error": message, "hint": "a worker's own words"}
+        self.give(worker)
         return number, reply
 
-    def _lost(self, hand: Any, number: int, error: Exception) -> None:
-        """Put a piece back whose hand died, unless it has taken too many with it."""
+    def _lost(self, worker: Any, number: int, error: Exception) -> None:
+        """Put back a piece whose worker died, unless too many died at it."""
         self._tries[number] = self._tries.get(number, 0) + 1
         if self._tries[number] >= TRIES:
             raise HarnessError(
@@ -332,12 +333,15 @@ class _Work:
                 hint="is there memory enough? fewer --processes leave more for each",
             ) from error
         self._to_do.appendleft(number)
-        self._replace(self._job, hand)
+        self._replace(self._job, worker)
 
-    def rest(self, everybody: bool = False) -> list[Any]:
-        """Return the hands that are free again; at the end those still at work as well."""
-        free, self._resting = self._resting, []
-        if everybody:
-            free += [hand for hand, _ in self._at.values()]
-            self._at.clear()
-        return free
+    def release_idle(self) -> list[Any]:
+        """Give up the workers that have nothing to do, and return them."""
+        idle, self._idle = self._idle, []
+        return idle
+
+    def release_all(self) -> list[Any]:
+        """Give up every worker, those still at a piece too, and return them."""
+        workers = [*self.release_idle(), *(worker for worker, _ in self._running.values())]
+        self._running.clear()
+        return workers

@@ -11,10 +11,10 @@ AT_ONCE = 8
 """Steps that may be under way together."""
 
 
-def walk(steps: Sequence[Step], make: Callable[[Step], None], let_go: Callable[[], None]) -> None:
-    """Make every step once what it reads stands; where one fails, `let_go` and end with its error.
+def walk(steps: Sequence[Step], make: Callable[[Step], None], stop: Callable[[], None]) -> None:
+    """Make every step once its inputs exist; if one fails, call `stop` and raise its error.
 
-    Two steps that look at pictures do not run together: what one has seen the other need not.
+    Two features steps do not run together: the second needs not repeat what the first one did.
     """
     waiting = list(steps)
     running: dict[Future[None], Step] = {}
@@ -29,19 +29,19 @@ def walk(steps: Sequence[Step], make: Callable[[Step], None], let_go: Callable[[
                     del running[future]
                     future.result()
         except BaseException:
-            let_go()
+            stop()
             raise
 
 
 def _ready(waiting: Sequence[Step], running: Sequence[Step]) -> Iterator[Step]:
     """Yield the steps that may begin: as many as there is room for."""
     ahead = {step.key for step in (*waiting, *running)}
-    looking = any(step.stage == "features" for step in running)
+    extracting = any(step.stage == "features" for step in running)
     room = AT_ONCE - len(running)
     for step in waiting:
         if room > 0 and not ahead & set(step.inputs.values()):
-            if step.stage == "features" and looking:
+            if step.stage == "features" and extracting:
                 continue
-            looking = looking or step.stage == "features"
+            extracting = extracting or step.stage == "features"
             room -= 1
             yield step

@@ -25,7 +25,7 @@ from typing import Any
 
 from harness.errors import HarnessError, MissingPrerequisite, TrainingError, UsageError
 from harness.files import write_text
-from harness.interfaces import Heard, Job, Page, Progress, Reply, Report, Workplace
+from harness.interfaces import OnReply, Page, PoolJob, Progress, Reply, Report, Workplace
 from harness.pages.stages import (
     FeaturesSpec,
     LatentsSpec,
@@ -76,7 +76,7 @@ class Piece:
 
 def is_shared(place: Workplace, pieces: int) -> bool:
     """Return whether anybody but this process will do some of the work."""
-    return pieces > 0 and (place.crew is not None or (place.processes > 1 and pieces > 1))
+    return pieces > 0 and (place.pool is not None or (place.processes > 1 and pieces > 1))
 
 
 def share(
@@ -92,11 +92,11 @@ def share(
     tally = _Tally(pieces, beside, note, place.report, done)
     if not pieces:
         return
-    if place.crew is not None:
-        job = Job(stage, f"{__name__}:opened", _described(stage, spec, place), _on_card(place))
-        place.crew(job, [piece.what for piece in pieces], tally.heard)
+    if place.pool is not None:
+        job = PoolJob(stage, f"{__name__}:opened", _described(stage, spec, place), _on_card(place))
+        place.pool.do(job, [piece.what for piece in pieces], tally.on_reply)
     elif is_shared(place, len(pieces)):
-        _launch(_described(stage, spec, place, pieces), place, tally.heard)
+        _launch(_described(stage, spec, place, pieces), place, tally.on_reply)
     else:
         _alone(stage, spec, place, pieces, tally)
 
@@ -122,7 +122,7 @@ class _Tally:
         self._moved[number] = count
         self._report(Progress(self._now, self._total, self._note))
 
-    def heard(self, number: int | None, reply: Reply) -> None:
+    def on_reply(self, number: int | None, reply: Reply) -> None:
         """Take in what a worker says of a piece."""
         raise_what_was_said(reply)
         if number is None:
@@ -145,7 +145,7 @@ def _alone(
     work = _opening(stage)(spec, replace(place, report=tell))
     for at, piece in enumerate(pieces):
         work(piece.what)
-        tally.heard(at, {})
+        tally.on_reply(at, {})
 
 
 def _opening(stage: str) -> Callable[[Page, Workplace], Work]:
@@ -161,16 +161,16 @@ def launch(stage: StageName, spec: Page, place: Workplace) -> None:
 
 def delegate(stage: StageName, spec: Page, place: Workplace) -> None:
     """Have the whole of a stage done by one of the crew; what it reports comes through a file."""
-    assert place.crew is not None
+    assert place.pool is not None
     told = _Told(place.folder / TOLD, place.report)
 
-    def heard(number: int | None, reply: Reply) -> None:
+    def on_reply(number: int | None, reply: Reply) -> None:
         told.read()
         raise_what_was_said(reply)
         place.notes.update(reply.get("notes", {}))
 
-    job = Job(stage, f"{__name__}:whole", _described(stage, spec, place), _on_card(place))
-    place.crew(job, [None], heard)
+    job = PoolJob(stage, f"{__name__}:whole", _described(stage, spec, place), _on_card(place))
+    place.pool.do(job, [None], on_reply)
 
 
 class _Told:
@@ -203,7 +203,7 @@ def _on_card(place: Workplace) -> bool:
 
 
 def _launch(
-    document: str, place: Workplace, heard: Heard, name: str = "scratch-pieces.json"
+    document: str, place: Workplace, on_reply: OnReply, name: str = "scratch-pieces.json"
 ) -> None:
     job = place.folder / name
     log = place.folder / "scratch-workers.txt"
@@ -213,7 +213,7 @@ def _launch(
             _command(place, job), stdout=subprocess.PIPE, stderr=errors, text=True
         )
         try:
-            _relay(child, place, heard)
+            _relay(child, place, on_reply)
         finally:
             child.terminate()
             child.wait()
@@ -270,7 +270,7 @@ def _described(stage: StageName, spec: Page, place: Workplace, pieces: Sequence[
     )
 
 
-def _relay(child: subprocess.Popen[str], place: Workplace, heard: Heard) -> None:
+def _relay(child: subprocess.Popen[str], place: Workplace, on_reply: OnReply) -> None:
     """Report what the workers report, and raise what any of them raises."""
     assert child.stdout is not None
     for line in child.stdout:
@@ -284,7 +284,7 @@ def _relay(child: subprocess.Popen[str], place: Workplace, heard: Heard) -> None
         if "notes" in document:
             place.notes.update(document["notes"])
         elif "piece" in document:
-            heard(document.pop("piece"), document)
+            on_reply(document.pop("piece"), document)
         elif "done" in document:
             place.report(Progress(**document))
     child.wait()

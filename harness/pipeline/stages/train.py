@@ -17,7 +17,7 @@ from harness.training.trained_models import prepare
 
 def train(spec: TrainSpec, place: Workplace) -> None:
     """Write `adapter.safetensors` or the trained models, checkpoints, and the log of every step."""
-    if place.crew is not None:
+    if place.pool is not None:
         return delegate("train", spec, place)
     if place.processes > 1 and place.rank is None:
         return launch("train", spec, place)

@@ -1,4 +1,4 @@
-"""A Ray cluster of this machine: same bytes as alone, whoever dies meanwhile."""
+"""A Ray cluster of this machine: the same bytes as alone, whichever worker dies."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ray_race import race
 from running import FIXTURES, ROOT, SUPPORT
 
 from harness.errors import HarnessError, UsageError
-from harness.interfaces import Job, Reply
+from harness.interfaces import PoolJob, Reply
 from harness.pipeline.executors import cluster
-from harness.pipeline.executors.cluster import Hands, connected
+from harness.pipeline.executors.cluster import RayWorkerPool, connected
 from harness.pipeline.executors.specs import Ray
 
 pytestmark = pytest.mark.slow
 
 
 def opened(document: str) -> Any:
-    """A job for hands: `die` kills its process as often as a file says, `fail` raises."""
+    """A job for workers: `die` kills its process as often as a file says, `fail` raises."""
     told = json.loads(document)
     folder = Path(told["folder"])
     (folder / f"opened-{os.getpid()}").touch()
@@ -47,23 +47,23 @@ def opened(document: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def hands() -> Iterator[Hands]:
+def pool() -> Iterator[RayWorkerPool]:
     here = Path(__file__).parent
     os.environ["PYTHONPATH"] = os.pathsep.join(map(str, (here, SUPPORT, ROOT)))
     with connected(Ray(workers=2)) as ray:
-        found = Hands(ray, 2)
+        found = RayWorkerPool(ray, 2)
         yield found
-        found.let_go()
+        found.stop()
 
 
-def job(folder: Path, deaths: int = 0) -> Job:
+def job(folder: Path, deaths: int = 0) -> PoolJob:
     document = json.dumps({"folder": str(folder), "deaths": deaths})
-    return Job("play", "test_cluster:opened", document)
+    return PoolJob("play", "test_cluster:opened", document)
 
 
-def done(hands: Hands, work: Job, pieces: list[Any]) -> dict[int, Reply]:
+def done(pool: RayWorkerPool, work: PoolJob, pieces: list[Any]) -> dict[int, Reply]:
     found: dict[int, Reply] = {}
-    hands.do(
+    pool.do(
         work,
         pieces,
         lambda number, reply: found.__setitem__(number, reply) if number is not None else None,
@@ -71,38 +71,38 @@ def done(hands: Hands, work: Job, pieces: list[Any]) -> dict[int, Reply]:
     return found
 
 
-def test_every_piece_is_done_once_by_hands_that_open_a_job_once(
-    hands: Hands, tmp_path: Path
+def test_every_piece_is_done_once_by_workers_that_open_a_job_once(
+    pool: RayWorkerPool, tmp_path: Path
 ) -> None:
-    found = done(hands, job(tmp_path), list(range(40)))
+    found = done(pool, job(tmp_path), list(range(40)))
     assert [found[at]["what"] for at in range(40)] == list(range(40))
     processes = {reply["process"] for reply in found.values()}
     assert len(list(tmp_path.glob("opened-*"))) == len(processes) <= 2
 
 
-def test_a_piece_whose_hand_dies_is_done_by_another(hands: Hands, tmp_path: Path) -> None:
-    found = done(hands, job(tmp_path, deaths=2), [1, "die", 2, 3, 4])
+def test_a_piece_whose_worker_dies_is_done_by_another(pool: RayWorkerPool, tmp_path: Path) -> None:
+    found = done(pool, job(tmp_path, deaths=2), [1, "die", 2, 3, 4])
     assert [found[at]["what"] for at in range(5)] == [1, "die", 2, 3, 4]
     assert len(list(tmp_path.glob("died-*"))) == 2
 
 
-def test_a_piece_that_always_kills_its_hand_is_given_up_in_words(
-    hands: Hands, tmp_path: Path
+def test_a_piece_that_always_kills_its_worker_is_given_up_with_a_message(
+    pool: RayWorkerPool, tmp_path: Path
 ) -> None:
     with pytest.raises(HarnessError, match="took 4 processes down with it"):
-        done(hands, job(tmp_path, deaths=99), ["die"])
-    assert len(done(hands, job(tmp_path), [1, 2])) == 2
+        done(pool, job(tmp_path, deaths=99), ["die"])
+    assert len(done(pool, job(tmp_path), [1, 2])) == 2
 
 
-def test_what_goes_wrong_inside_is_told(hands: Hands, tmp_path: Path) -> None:
-    found = done(hands, job(tmp_path), [1, "fail"])
+def test_what_goes_wrong_inside_is_told(pool: RayWorkerPool, tmp_path: Path) -> None:
+    found = done(pool, job(tmp_path), [1, "fail"])
     assert "not like this" in found[1]["error"]
 
 
-def test_jobs_side_by_side_share_the_hands(hands: Hands, tmp_path: Path) -> None:
+def test_jobs_side_by_side_share_the_workers(pool: RayWorkerPool, tmp_path: Path) -> None:
     both: list[dict[int, Reply]] = []
     threads = [
-        threading.Thread(target=lambda at=at: both.append(done(hands, job(tmp_path), [at] * 10)))
+        threading.Thread(target=lambda at=at: both.append(done(pool, job(tmp_path), [at] * 10)))
         for at in range(2)
     ]
     for thread in threads:
@@ -112,26 +112,26 @@ def test_jobs_side_by_side_share_the_hands(hands: Hands, tmp_path: Path) -> None
     assert sorted(len(each) for each in both) == [10, 10]
 
 
-def test_who_waits_for_a_busy_crew_is_patient(
-    hands: Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_job_waits_patiently_for_a_busy_pool(
+    pool: RayWorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 1.0)
-    busy = threading.Thread(target=done, args=(hands, job(tmp_path), ["slow", "slow"]))
+    busy = threading.Thread(target=done, args=(pool, job(tmp_path), ["slow", "slow"]))
     busy.start()
     time.sleep(0.5)
-    assert sorted(done(hands, job(tmp_path), [1, 2])) == [0, 1]
+    assert sorted(done(pool, job(tmp_path), [1, 2])) == [0, 1]
     busy.join(60)
 
 
-def test_nobody_waits_for_ever_for_a_hand(
-    hands: Hands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_job_does_not_wait_for_ever_for_a_worker(
+    pool: RayWorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     with connected(Ray()) as ray:
-        crowded = Hands(ray, 1)
-        with pytest.raises(HarnessError, match="nobody came to do play"):
+        crowded = RayWorkerPool(ray, 1)
+        with pytest.raises(HarnessError, match="no worker came to do play"):
             done(crowded, job(tmp_path), [1])
-        crowded.let_go()
+        crowded.stop()
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -161,7 +161,9 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "there is no Ray cluster at 127.0.0.1:1" in ran.stderr.splitlines()[-1]
 
 
-def test_a_job_on_a_cluster_leaves_what_it_leaves_here_whoever_is_killed(tmp_path: Path) -> None:
+def test_a_cluster_leaves_the_same_files_whichever_worker_is_killed(
+    tmp_path: Path,
+) -> None:
     found = race(60, tmp_path)
     assert found.same
     assert found.artifacts >= 10
@@ -169,7 +171,7 @@ def test_a_job_on_a_cluster_leaves_what_it_leaves_here_whoever_is_killed(tmp_pat
     assert found.same_after_kills
 
 
-def test_ctrl_c_stops_a_cluster_and_leaves_nobody_behind(tmp_path: Path) -> None:
+def test_ctrl_c_stops_a_cluster_and_leaves_no_worker_behind(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [
             sys.executable,

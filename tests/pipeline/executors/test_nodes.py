@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import pytest_socket
 
-from harness.interfaces import Job, Reply
-from harness.pipeline.executors.cluster import Hands, connected
+from harness.interfaces import PoolJob, Reply
+from harness.pipeline.executors.cluster import RayWorkerPool, connected
 from harness.pipeline.executors.specs import Ray
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def test_a_machine_that_goes_takes_no_piece_with_it(
     found: dict[int, Reply] = {}
     gone = threading.Event()
 
-    def heard(number: int | None, reply: Reply) -> None:
+    def on_reply(number: int | None, reply: Reply) -> None:
         if number is not None:
             found[number] = reply
         if len({each["node"] for each in found.values()}) == 2 and not gone.is_set():
@@ -60,13 +60,13 @@ def test_a_machine_that_goes_takes_no_piece_with_it(
 
     try:
         with connected(Ray()) as ray:
-            hands = Hands(ray, None)
-            hands.do(
-                Job("play", "test_nodes:opened", json.dumps({"folder": str(tmp_path)})),
+            pool = RayWorkerPool(ray, None)
+            pool.do(
+                PoolJob("play", "test_nodes:opened", json.dumps({"folder": str(tmp_path)})),
                 list(range(40)),
-                heard,
+                on_reply,
             )
-            hands.let_go()
+            pool.stop()
     finally:
         cluster.shutdown()
     assert gone.is_set()

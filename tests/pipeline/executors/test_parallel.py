@@ -90,7 +90,7 @@ def test_an_error_lets_go_of_the_others_and_begins_nothing_more(error: BaseExcep
         assert gone.wait(10)
         made.append(each.name)
 
-    let_go: Callable[[], None] = gone.set
+    stop: Callable[[], None] = gone.set
     with pytest.raises(type(error)):
-        walk([one, other, after], make, let_go)
+        walk([one, other, after], make, stop)
     assert made == ["other"]

@@ -18,7 +18,7 @@ from running import FIXTURES, House
 from harness import api
 from harness.errors import MissingPrerequisite, TrainingError
 from harness.fingerprint import digest_file
-from harness.interfaces import Heard, Job, Progress, Workplace
+from harness.interfaces import OnReply, PoolJob, Progress, Workplace
 from harness.pages import benchmark as benchmarks
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.stages import STAGES
@@ -28,20 +28,20 @@ from harness.records import Step
 
 
 class Crowd:
-    """A crew in this process that does every piece twice, the last one first."""
+    """A pool in this process that does every piece twice, the last one first."""
 
     def __init__(self) -> None:
         self.done: list[tuple[str, Any]] = []
 
-    def do(self, job: Job, pieces: Sequence[Any], heard: Heard) -> None:
+    def do(self, job: PoolJob, pieces: Sequence[Any], on_reply: OnReply) -> None:
         module, _, name = job.opening.partition(":")
         opening = getattr(importlib.import_module(module), name)
         workers = [opening(job.document), opening(job.document)]
         for number, what in reversed(list(enumerate(pieces))):
-            heard(None, {})
+            on_reply(None, {})
             replies = [worker(what) for worker in workers]
             self.done.append((job.title, what))
-            heard(number, replies[0])
+            on_reply(number, replies[0])
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_pieces_in_any_order_and_done_twice_leave_the_same_files(
     step = next(each for each in plan.steps if each.stage == stage)
     crowd, reports = Crowd(), list[Progress]()
     place = workplace(house, plan, step, tmp_path)
-    place = replace(place, crew=crowd.do, report=reports.append)
+    place = replace(place, pool=crowd, report=reports.append)
     STAGES[step.stage].load()(step.spec, place)
     made = Store(house.store).get(step).manifest["files"]
     found = {name: digest_file(tmp_path / name) for name in made}
@@ -86,7 +86,7 @@ def test_training_elsewhere_leaves_the_same_adapter_and_its_progress_comes_back(
     step = plan.step("train")
     reports: list[Progress] = []
     place = workplace(house, plan, step, tmp_path)
-    place = replace(place, crew=Crowd().do, report=reports.append)
+    place = replace(place, pool=Crowd(), report=reports.append)
     STAGES["train"].load()(step.spec, place)
     made = Store(house.store).get(step).manifest["files"]
     assert {name: digest_file(tmp_path / name) for name in made} == made
@@ -116,33 +116,35 @@ def test_every_stage_that_comes_in_pieces_can_be_opened() -> None:
         assert callable(getattr(importlib.import_module(module), name))
 
 
-def test_one_piece_is_not_worth_a_second_process_but_is_work_for_a_crew() -> None:
+def test_one_piece_is_not_worth_a_second_process_but_is_work_for_a_pool() -> None:
     alone = Workplace(Path(), {})
     assert not is_shared(alone, 9)
     assert not is_shared(replace(alone, processes=2), 1)
     assert is_shared(replace(alone, processes=2), 2)
-    assert is_shared(replace(alone, crew=Crowd().do), 1)
-    assert not is_shared(replace(alone, crew=Crowd().do), 0)
+    assert is_shared(replace(alone, pool=Crowd()), 1)
+    assert not is_shared(replace(alone, pool=Crowd()), 0)
 
 
-def test_nothing_to_do_asks_nobody() -> None:
-    def nobody(job: Job, pieces: Sequence[Any], heard: Heard) -> None:
-        raise AssertionError("somebody was asked")
+def test_without_pieces_the_pool_is_not_asked() -> None:
+    class Unasked:
+        def do(self, job: PoolJob, pieces: Sequence[Any], on_reply: OnReply) -> None:
+            raise AssertionError("the pool was asked")
 
     step = api.plan(api.asked_for("pocket-ninja")[0], benchmarks.load("pocket-v1")).step("sample")
-    share("sample", step.spec, Workplace(Path(), {}, crew=nobody), [])
+    share("sample", step.spec, Workplace(Path(), {}, pool=Unasked()), [])
 
 
 def test_progress_adds_up_over_pieces_and_what_was_there_before() -> None:
-    def crew(job: Job, pieces: Sequence[Any], heard: Heard) -> None:
-        heard(1, {"moved": 2})
-        heard(0, {})
-        heard(None, {})
-        heard(1, {})
+    class Scripted:
+        def do(self, job: PoolJob, pieces: Sequence[Any], on_reply: OnReply) -> None:
+            on_reply(1, {"moved": 2})
+            on_reply(0, {})
+            on_reply(None, {})
+            on_reply(1, {})
 
     step = api.plan(api.asked_for("pocket-ninja")[0], benchmarks.load("pocket-v1")).step("sample")
     reports: list[Progress] = []
-    place = Workplace(Path(), {}, crew=crew, report=reports.append)
+    place = Workplace(Path(), {}, pool=Scripted(), report=reports.append)
     finished: list[Any] = []
     pieces = [Piece("first", 3), Piece("second", 4)]
     share(
