@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from harness.cli.browse import dashboard
 from harness.cli.common import app
-from harness.cli.upkeep import dashboard
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -90,7 +90,7 @@ def test_the_program_and_its_health_check_are_commands_of_ours() -> None:
 
 
 def test_ports_are_those_that_the_programs_listen_on(compose: dict[str, Any]) -> None:
-    from harness.cli.serving import serve
+    from harness.cli.make import serve
 
     exposed = {int(port) for port in of("EXPOSE")[0].split()}
     assert exposed == {signature(each).parameters["port"].default for each in (dashboard, serve)}

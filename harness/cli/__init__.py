@@ -7,7 +7,7 @@ are the only modules that may.
 # ruff: noqa: F401, I001 (commands are listed in the order in which they are imported)
 from __future__ import annotations
 
-from harness.cli import pages, work, data, results, decisions, datasets, upkeep, storage, serving
+from harness.cli import make, judge, decide, browse, data, upkeep
 from harness.cli.common import app, fail
 from harness.errors import HarnessError
 

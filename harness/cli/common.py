@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.api import Place
+    from harness.pipeline.run import Outcome
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -140,3 +141,25 @@ def write_page(
     )
     write_text(file, text)
     print(f"wrote {file}", file=sys.stderr)
+
+
+def outcome_document(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "recipe": outcome.result.recipe,
+        "benchmark": outcome.result.benchmark,
+        "signature": outcome.result.signature,
+        "path": str(outcome.path),
+        "made": list(outcome.made),
+        "reused": list(outcome.reused),
+    }
+
+
+def print_outcomes(outcomes: list[Outcome], as_json: bool) -> None:
+    if as_json:
+        return show({"results": [outcome_document(outcome) for outcome in outcomes]})
+    from rich.console import Console
+
+    from harness.report.text import outcome_text
+
+    for outcome in outcomes:
+        Console(highlight=False).print(outcome_text(outcome), markup=False)

@@ -1,4 +1,4 @@
-"""Commands about what recipes learn from."""
+"""Commands about data sets."""
 
 from __future__ import annotations
 
@@ -6,11 +6,27 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common import Json, app, console, guarded, show
+from harness.cli.common import (
+    REPORTS,
+    BenchmarkName,
+    Device,
+    DeviceName,
+    Json,
+    ReportsDir,
+    StoreDir,
+    app,
+    console,
+    guarded,
+    place_of,
+    show,
+)
+
+if TYPE_CHECKING:
+    pass
 
 
 class To(StrEnum):
@@ -62,3 +78,50 @@ class _Progress:
         if time.monotonic() >= self._next:
             print(f"{judged:,} rows judged, {kept:,} kept", file=sys.stderr)
             self._next = time.monotonic() + 2
+
+
+Set = (
+    "A folder of pictures or a curated one, a data artifact's key (or its first digits), or a "
+    "recipe whose data is collected."
+)
+
+
+@app.command("diff-data")
+@guarded
+def diff_data(
+    a: Annotated[str, typer.Argument(help=Set)],
+    b: Annotated[str, typer.Argument(help="The same, to compare with.")],
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """What two data sets differ in: rows added, removed and changed, licence and version."""
+    from harness.pipeline.diff_data import between, told
+    from harness.pipeline.store.local import Store
+
+    found = between(a, b, Store(place_of(store).store))
+    if as_json:
+        return show(found.document())
+    print(told(found))
+
+
+@app.command()
+@guarded
+def reference(
+    out: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    benchmark: BenchmarkName = None,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """A benchmark's reference statistics (features, mu, sigma) with digests, for other tools."""
+    from harness import api
+
+    chosen = benchmark or api.DEFAULT_BENCHMARK
+    found = api.write_reference(chosen, out, place_of(store, reports, device))
+    if as_json:
+        return show({"benchmark": chosen, "files": [str(each.file) for each in found]})
+    for each in found:
+        print(f"{each.file}  {each.count} pictures  sha256 {each.sha256[:16]}…")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,8 +22,48 @@ from harness.cli.common import (
     guarded,
     place_of,
     show,
+    write_page,
 )
 from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+
+
+@app.command()
+@guarded
+def leaderboard(
+    benchmark: BenchmarkName = None,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on stdout.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write one HTML page.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every metric, not the first of each family.")
+    ] = False,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Who is ahead, and by how much that is known."""
+    from harness import api
+    from harness.report.leaderboard import as_csv, as_markdown, board_document
+
+    found = api.leaderboard(reports, benchmark)
+    if html is not None:
+        write_page(html, found, place_of(store, reports), "Leaderboard")
+    if as_json:
+        documents = [board_document(each) for each in found]
+        others = {"others": documents[1:]} if documents[1:] else {}
+        show({**documents[0], **others})
+    elif csv:
+        print(as_csv(found), end="")
+    elif markdown:
+        print(as_markdown(found, everything), end="")
+    elif html is None:
+        from harness.report.leaderboard import print_boards
+
+        print_boards(found, console(), everything)
 
 
 @app.command()
@@ -96,6 +136,8 @@ def _sizes(words: list[str] | None) -> dict[str, float]:
 
 
 RecipeName = Annotated[str, typer.Argument(help="A recipe, NAME@STEP, or a result's file.")]
+
+
 Replicates = Annotated[int, typer.Option(help="Train this many seeds.")]
 
 
@@ -147,30 +189,6 @@ def gate(
     else:
         words.print_gate(found.gate, console())
     raise SystemExit(found.gate.exit_code)
-
-
-@app.command()
-@guarded
-def calibrate(
-    benchmark: Annotated[str, typer.Argument(help="A benchmark.")] = "pocket-v1",
-    recipe: Annotated[str, typer.Option(help="Whose noise is measured.")] = "pocket-ninja",
-    draws: Annotated[int, typer.Option(help="Sets of sampling seeds.", min=0)] = 9,
-    trainings: Annotated[int, typer.Option(help="Training seeds.", min=0)] = 9,
-    store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
-    as_json: Json = False,
-) -> None:
-    """A baseline against itself: what noise does, and how often a gate raises a false alarm."""
-    from harness.api import verdicts
-    from harness.report.reproduction import calibration_document, print_calibration
-
-    found = verdicts.calibrate(
-        benchmark, recipe, place_of(store, reports, device), draws, trainings
-    )
-    if as_json:
-        return show(calibration_document(found))
-    return print_calibration(found, console())
 
 
 @app.command()
