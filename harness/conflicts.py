@@ -1,4 +1,4 @@
-"""What on a page does not go together: every quarrel names its own field, and all come at once."""
+"""What on a page contradicts what: each conflict names its own field, and all come at once."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 from pydantic_core import PydanticCustomError
 
-KIND = "quarrel"
-"""The word under which pydantic hands our quarrels on to complaints.py."""
+KIND = "conflict"
+"""The type under which pydantic reports our conflicts; pages/messages.py looks for it."""
 
 
 @dataclass(frozen=True)
-class Quarrel:
-    """One field that does not go with another, in words that follow the field's name."""
+class Conflict:
+    """One field that contradicts another, in words that follow the field's name."""
 
     place: tuple[str | int, ...]
-    """Where, counted from the part of the page that notices it."""
+    """The path of the field, counted from the part of the page that checks it."""
     message: str
 
-    def within(self, *place: str | int) -> Quarrel:
-        """Return the same quarrel as it is seen from further out."""
-        return Quarrel((*place, *self.place), self.message)
+    def within(self, *place: str | int) -> Conflict:
+        """Return the same conflict with its path counted from further out."""
+        return Conflict((*place, *self.place), self.message)
 
 
-def refuse(quarrels: Iterable[Quarrel]) -> None:
-    """Raise all quarrels as the one error that pydantic allows a validator; none raise nothing."""
-    found = [(quarrel.place, quarrel.message) for quarrel in quarrels]
-    if found:
-        said = "; ".join(
-            f"{'.'.join(str(part) for part in place)} {message}" for place, message in found
+def refuse(conflicts: Iterable[Conflict]) -> None:
+    """Raise all conflicts as the one error that pydantic allows a validator; none raise nothing."""
+    pairs = [(conflict.place, conflict.message) for conflict in conflicts]
+    if pairs:
+        text = "; ".join(
+            f"{'.'.join(str(part) for part in place)} {message}" for place, message in pairs
         )
-        raise PydanticCustomError(KIND, "{said}", {"said": said, "quarrels": found})
+        raise PydanticCustomError(KIND, "{text}", {"text": text, "conflicts": pairs})

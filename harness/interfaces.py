@@ -7,6 +7,7 @@ checked and plugins listed without loading a network library.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.conflicts import Quarrel
+from harness.conflicts import Conflict
 
 Array = NDArray[np.float64]
+
+
+_OLD_NAMES = {
+    "feels": "must_detect",
+    "bent": "by_exchange",
+    "sees": "state_scope",
+    "quarrel": "conflict",
+}
+"""What a spec once set, and the name that counts now. The old one still works, with a warning."""
 
 
 class Page(BaseModel):
@@ -38,6 +48,14 @@ class Spec(Page):
     version: ClassVar[int] = 1
     """Raised whenever the same options would give another result; part of every key."""
     use: str
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for old in _OLD_NAMES.keys() & vars(cls).keys():
+            new = _OLD_NAMES[old]
+            message = f"{cls.__module__}.{cls.__qualname__}: rename {old} to {new}"
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            setattr(cls, new, vars(cls)[old])
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what of this spec goes into keys and signatures."""
@@ -72,11 +90,11 @@ class MetricSpec(Spec):
     """Which images it judges."""
     reads: ClassVar[tuple[Side, ...]] = ()
     """What it needs beside the images themselves."""
-    feels: ClassVar[tuple[str, ...]] = ()
-    """What it must find worse than real pictures, by the names of a sanity card's rows."""
-    bent: ClassVar[bool] = False
-    """Whether a prompt's pseudo-value says too little of it: two results are then told apart by
-    exchanging their images, where these are at hand."""
+    must_detect: ClassVar[tuple[str, ...]] = ()
+    """The damages of a sanity card that it must find worse than real pictures."""
+    by_exchange: ClassVar[bool] = False
+    """Whether two results are compared by exchanging their images, if these are stored. For metrics
+    whose pseudo-values per prompt say too little."""
     biased_by_n: ClassVar[bool] = False
     """Whether N belongs into the metric's name, because it moves the value."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] | None = None
@@ -97,8 +115,9 @@ class MetricSpec(Spec):
         return f"{self.column}@n={n}" if self.biased_by_n else self.column
 
 
-Sight = Literal["number", "tensor", "everything"]
-"""A number's own past, its tensor, or more; in the last case processes do not shard weights."""
+StateScope = Literal["number", "tensor", "everything"]
+"""What an optimizer's state of one number depends on: that number, its tensor, or more. Processes
+shard weights only for the first two."""
 
 
 class OptimizerSpec(Spec):
@@ -107,15 +126,15 @@ class OptimizerSpec(Spec):
     needs_cuda: ClassVar[bool] = False
     scheduled: ClassVar[bool] = True
     """Whether its rate may follow a schedule."""
-    sees: ClassVar[Sight] = "everything"
-    """What the next move of a number depends on."""
+    state_scope: ClassVar[StateScope] = "everything"
+    """What its state of one number depends on."""
 
-    def quarrel(
+    def conflict(
         self,
         rate: float,
         text_encoder_rates: tuple[float, float] | None,
         token_rate: float | None = None,
-    ) -> Quarrel | None:
+    ) -> Conflict | None:
         """Return what is wrong with a phase's rates for this optimizer, if anything."""
         return None
 

@@ -102,11 +102,11 @@ def metrics(entries: list[dict[str, str]]) -> None:
 
 def _reads(spec: type[MetricSpec]) -> str:
     parts = [f"judges {spec.judges}", f"reads {', '.join(spec.reads) or 'the images alone'}"]
-    if spec.feels:
-        parts.append(f"must notice {', '.join(spec.feels)}")
+    if spec.must_detect:
+        parts.append(f"must notice {', '.join(spec.must_detect)}")
     if spec.biased_by_n:
         parts.append("N moves its value and stands in its name")
-    if spec.bent:
+    if spec.by_exchange:
         parts.append("two results are told apart by exchanging images")
     return "; ".join([*parts, f"version {spec.version}"])
 

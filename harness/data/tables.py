@@ -84,7 +84,7 @@ def _spelt(value: Any) -> str | None:
 
 
 def _common(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """Return the schema that all batches can be brought to; what quarrels becomes text."""
+    """Return the schema that all batches can be brought to; what disagrees becomes text."""
     types: dict[str, pa.DataType] = dict(_TYPES)
     for schema in schemas:
         for field in schema:
@@ -95,7 +95,7 @@ def _common(schemas: Sequence[pa.Schema]) -> pa.Schema:
 
 
 def wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    """Return the type that both can be brought to; text, where they quarrel."""
+    """Return the type that both can be brought to; text, where they disagree."""
     try:
         pair = [pa.schema([("fact", kind)]) for kind in (one, other)]
         return pa.unify_schemas(pair, promote_options="permissive").field("fact").type

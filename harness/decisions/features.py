@@ -23,7 +23,7 @@ def views_of(result: Result, judgement: Judgement, store: Store) -> dict[str, Vi
     for metric in judgement.metrics:
         name = extractor_name(metric.extractor())
         sides = {part for side in metric.reads for part in (side, f"{side}/{name}")}
-        if metric.bent and {"sample", f"features/{name}", *sides} <= there.keys():
+        if metric.by_exchange and {"sample", f"features/{name}", *sides} <= there.keys():
             found[metric.column] = partial(_view, metric, name, there)
     return found
 

@@ -197,6 +197,6 @@ def silent(found: Card, metrics: Sequence[MetricSpec]) -> list[tuple[str, str]]:
     return [
         (score.metric, name)
         for score in found.metrics
-        for name in by_column[score.metric.split("@")[0]].feels
+        for name in by_column[score.metric.split("@")[0]].must_detect
         if name in found.treatments and found.cells[score.metric, name].response != "worse"
     ]

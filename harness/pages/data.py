@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from harness import plugins
-from harness.conflicts import Quarrel, refuse
+from harness.conflicts import Conflict, refuse
 from harness.fingerprint import digest_input
 from harness.interfaces import Page, SourceSpec, Spec
 from harness.pages.decoding import Reading
@@ -29,7 +29,7 @@ class Bound(Page):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.at_least is not None and self.above is not None:
-            refuse([Quarrel(("above",), "and at_least exclude each other")])
+            refuse([Conflict(("above",), "and at_least exclude each other")])
         return self
 
     def holds(self, value: float) -> bool:
@@ -47,9 +47,9 @@ class Span(Page):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.at_least is None and self.at_most is None:
-            refuse([Quarrel((), "names neither at_least nor at_most")])
+            refuse([Conflict((), "names neither at_least nor at_most")])
         if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:  # type: ignore[operator]
-            refuse([Quarrel(("at_most",), f"({self.at_most:g}) is less than at_least")])
+            refuse([Conflict(("at_most",), f"({self.at_most:g}) is less than at_least")])
         return self
 
     def holds(self, value: float) -> bool:
@@ -68,7 +68,7 @@ class TagRules(Page):
     def _possible(self) -> Self:
         wanted = {spoken(tag) for tag in self.all_of}
         refuse(
-            Quarrel(("none_of", at), f"{tag!r} is asked for by all_of")
+            Conflict(("none_of", at), f"{tag!r} is asked for by all_of")
             for at, tag in enumerate(self.none_of)
             if spoken(tag) in wanted
         )
@@ -111,7 +111,7 @@ class Curate(Page):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.aspect is not None and not 0 < self.aspect[0] <= self.aspect[1]:
-            refuse([Quarrel(("aspect",), "must name the narrowest first, then the widest")])
+            refuse([Conflict(("aspect",), "must name the narrowest first, then the widest")])
         return self
 
 
@@ -150,12 +150,12 @@ class Caption(Page):
     def _consistent(self) -> Self:
         varies = {"shuffle": self.shuffle, "tag_dropout": self.tag_dropout > 0}
         found = [
-            Quarrel((name,), "needs words, and words is none")
+            Conflict((name,), "needs words, and words is none")
             for name, given in varies.items()
             if given and self.words == "none"
         ]
         if self.keep_first and not any(varies.values()):
-            found.append(Quarrel(("keep_first",), "says nothing without shuffle or tag_dropout"))
+            found.append(Conflict(("keep_first",), "says nothing without shuffle or tag_dropout"))
         refuse(found)
         return self
 
@@ -207,7 +207,7 @@ class Data(Page):
     @model_validator(mode="after")
     def _shares(self) -> Self:
         if (total := sum(each.weight for each in self.boosters)) >= 1:
-            refuse([Quarrel(("boosters",), f"weigh {total:g} together and leave nothing")])
+            refuse([Conflict(("boosters",), f"weigh {total:g} together and leave nothing")])
         return self
 
     @property

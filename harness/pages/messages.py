@@ -62,11 +62,11 @@ def complaints(model: type[BaseModel], data: Any, error: ValidationError) -> lis
 def _taken_apart(
     model: type[BaseModel], data: Any, path: Place, detail: Any
 ) -> Iterator[Complaint]:
-    """Yield one complaint for an error of pydantic's, but one for each quarrel inside of ours."""
+    """Yield one complaint for an error of pydantic's, but one for each conflict inside of ours."""
     if detail["type"] != KIND:
         yield path, *_explain(model, data, path, detail)
         return
-    for place, message in detail["ctx"]["quarrels"]:
+    for place, message in detail["ctx"]["conflicts"]:
         yield (*path, *place), message, None
 
 

@@ -12,7 +12,7 @@ from harness.fingerprint import digest, digest_file
 from harness.interfaces import Page
 from harness.pages import yaml as pages
 from harness.pages.data import Data
-from harness.pages.train import Train, quarrels
+from harness.pages.train import Train, conflicts
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
@@ -106,7 +106,7 @@ class Recipe(Page):
         if self.train is not None and self.data is None:
             raise ValueError("train needs data to learn from: add data")
         if self.train is not None and self.data is not None:
-            refuse(quarrels(self.train, self.data))
+            refuse(conflicts(self.train, self.data))
         return self
 
     def with_seed(self, seed: int) -> Recipe:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from harness import plugins
-from harness.conflicts import Quarrel, refuse
+from harness.conflicts import Conflict, refuse
 from harness.interfaces import Page
 from harness.pages.data import Count, Curate, Data, Share
 from harness.pages.split import Part
@@ -88,7 +88,7 @@ class Phase(Page):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        refuse(self._quarrels())
+        refuse(self._conflicts())
         return self
 
     def of(self, data: Data) -> Data:
@@ -108,16 +108,16 @@ class Phase(Page):
             changes["part"] = self.part
         return data.model_copy(update=changes)
 
-    def _quarrels(self) -> Iterator[Quarrel]:
+    def _conflicts(self) -> Iterator[Conflict]:
         if self.warmup >= self.steps:
             message = f"({self.warmup}) must end before steps ({self.steps}) do"
-            yield Quarrel(("warmup",), message)
+            yield Conflict(("warmup",), message)
         if self.cycles > 1 and self.schedule != "cosine-restarts":
-            yield Quarrel(("cycles",), f"belongs to cosine-restarts, not to {self.schedule}")
+            yield Conflict(("cycles",), f"belongs to cosine-restarts, not to {self.schedule}")
         if self.power != 1 and self.schedule != "polynomial":
-            yield Quarrel(("power",), f"belongs to polynomial, not to {self.schedule}")
+            yield Conflict(("power",), f"belongs to polynomial, not to {self.schedule}")
         if self.floor and self.schedule == "constant":
-            yield Quarrel(("floor",), "belongs to a schedule that falls, not to constant")
+            yield Conflict(("floor",), "belongs to a schedule that falls, not to constant")
 
 
 class Buckets(Page):
@@ -131,7 +131,7 @@ class Buckets(Page):
     def _ordered(self) -> Self:
         if self.shortest > self.longest:
             message = f"({self.shortest}) is longer than longest ({self.longest})"
-            refuse([Quarrel(("shortest",), message)])
+            refuse([Conflict(("shortest",), message)])
         return self
 
 
@@ -234,65 +234,67 @@ class Train(Page):
         )
         return self
 
-    def _methods(self) -> Iterator[Quarrel]:
+    def _methods(self) -> Iterator[Conflict]:
         if self.method == "lora" and self.adapter is None:
-            yield Quarrel(("adapter",), "is missing, and method lora trains one")
+            yield Conflict(("adapter",), "is missing, and method lora trains one")
         if self.method == "full" and self.adapter is not None:
-            yield Quarrel(("adapter",), "belongs to method lora, not to full")
+            yield Conflict(("adapter",), "belongs to method lora, not to full")
         if self.buckets and not (self.buckets.shortest <= self.resolution <= self.buckets.longest):
             between = f"({self.buckets.shortest}) and longest ({self.buckets.longest})"
             message = f"({self.resolution}) must lie between buckets.shortest {between}"
-            yield Quarrel(("resolution",), message)
+            yield Conflict(("resolution",), message)
 
-    def _tokens(self) -> Iterator[Quarrel]:
+    def _tokens(self) -> Iterator[Conflict]:
         if self.tokens and self.method == "full":
-            yield Quarrel(("tokens",), "are learned beside a LoRA, not in a full fine-tune")
+            yield Conflict(("tokens",), "are learned beside a LoRA, not in a full fine-tune")
         learns = [number for number, each in enumerate(self.phases) if each.token_rate is not None]
         if self.tokens and not learns:
-            yield Quarrel(("tokens",), "learn nothing: give a phase a token_rate")
+            yield Conflict(("tokens",), "learn nothing: give a phase a token_rate")
         if not self.tokens:
             for number in learns:
-                yield Quarrel(("phases", number, "token_rate"), "needs tokens")
+                yield Conflict(("phases", number, "token_rate"), "needs tokens")
         names = [token.name for token in self.tokens]
         for number, name in enumerate(names):
             if name in names[:number]:
-                yield Quarrel(("tokens", number, "name"), f"is taken already: {name}")
+                yield Conflict(("tokens", number, "name"), f"is taken already: {name}")
 
-    def _losses(self) -> Iterator[Quarrel]:
+    def _losses(self) -> Iterator[Conflict]:
         if self.debiased and self.snr_gamma is not None:
-            yield Quarrel(("debiased",), "and snr_gamma both weigh the loss: keep one")
+            yield Conflict(("debiased",), "and snr_gamma both weigh the loss: keep one")
         if self.snr_form != "paper" and self.snr_gamma is None:
-            yield Quarrel(("snr_form",), "needs snr_gamma")
+            yield Conflict(("snr_form",), "needs snr_gamma")
         if self.snr_form == "dreambooth-v" and self.prediction == "epsilon":
-            yield Quarrel(("snr_form",), "dreambooth-v is a form for v_prediction")
+            yield Conflict(("snr_form",), "dreambooth-v is a form for v_prediction")
         if self.zero_terminal_snr and self.prediction != "v_prediction":
             message = "needs prediction: v_prediction, for at pure noise epsilon tells nothing"
-            yield Quarrel(("zero_terminal_snr",), message)
+            yield Conflict(("zero_terminal_snr",), message)
 
-    def _optimizers(self) -> Iterator[Quarrel]:
+    def _optimizers(self) -> Iterator[Conflict]:
         word, scheduled = self.optimizer.use, self.optimizer.scheduled
         for number, phase in enumerate(self.phases):
-            quarrel = self.optimizer.quarrel(phase.rate, phase.text_encoder_rates, phase.token_rate)
-            if quarrel:
-                yield quarrel.within("phases", number)
+            conflict = self.optimizer.conflict(
+                phase.rate, phase.text_encoder_rates, phase.token_rate
+            )
+            if conflict:
+                yield conflict.within("phases", number)
             if not scheduled and phase.schedule != "constant":
                 message = f"must be constant: {word} needs no falling rate"
-                yield Quarrel(("phases", number, "schedule"), message)
+                yield Conflict(("phases", number, "schedule"), message)
         if not scheduled and len(self.phases) > 1:
-            yield Quarrel(("phases",), f"must be one: {word} averages over all it has seen")
+            yield Conflict(("phases",), f"must be one: {word} averages over all it has seen")
         if not scheduled and self.ema:
-            yield Quarrel(("ema",), f"has no place here: {word} averages the weights itself")
+            yield Conflict(("ema",), f"has no place here: {word} averages the weights itself")
 
-    def _memory(self) -> Iterator[Quarrel]:
+    def _memory(self) -> Iterator[Conflict]:
         if self.adapter_dtype == "bfloat16" and self.precision == "fp16":
-            yield Quarrel(("adapter_dtype",), "bfloat16 goes with precision bf16, not with fp16")
+            yield Conflict(("adapter_dtype",), "bfloat16 goes with precision bf16, not with fp16")
         if self.adapter_dtype == "bfloat16" and self.method == "full":
-            yield Quarrel(("adapter_dtype",), "belongs to method lora, not to full")
+            yield Conflict(("adapter_dtype",), "belongs to method lora, not to full")
         if self.checkpoint_every is not None and self.checkpoint_every > self.steps:
             message = f"({self.checkpoint_every}) is more than there are steps ({self.steps})"
-            yield Quarrel(("checkpoint_every",), message)
+            yield Conflict(("checkpoint_every",), message)
         if self.previews and self.checkpoint_every is None:
-            yield Quarrel(("previews",), "are drawn at checkpoints: give checkpoint_every")
+            yield Conflict(("previews",), "are drawn at checkpoints: give checkpoint_every")
 
     @property
     def steps(self) -> int:
@@ -308,10 +310,10 @@ class Train(Page):
         return bool(self.tokens) or any(phase.text_encoder_rates for phase in self.phases)
 
 
-def quarrels(train: Train, data: Data) -> list[Quarrel]:
+def conflicts(train: Train, data: Data) -> list[Conflict]:
     """Return every set that cannot fill a batch, as seen from the recipe; unknown sizes pass."""
     found = [_shortage(train, set_, place) for place, set_ in _sets(train, data)]
-    return [quarrel for quarrel in found if quarrel is not None]
+    return [conflict for conflict in found if conflict is not None]
 
 
 def _sets(train: Train, data: Data) -> Iterator[tuple[tuple[str | int, ...], Data]]:
@@ -325,8 +327,8 @@ def _sets(train: Train, data: Data) -> Iterator[tuple[tuple[str | int, ...], Dat
             yield ("train", "phases", number, field), phase.of(data)
 
 
-def _shortage(train: Train, data: Data, place: tuple[str | int, ...]) -> Quarrel | None:
+def _shortage(train: Train, data: Data, place: tuple[str | int, ...]) -> Conflict | None:
     if data.most is None or data.most >= train.batch:
         return None
     pictures = "1 picture" if data.most == 1 else f"{data.most} pictures"
-    return Quarrel(place, f"has {pictures} at most, too few for one batch of {train.batch}")
+    return Conflict(place, f"has {pictures} at most, too few for one batch of {train.batch}")

@@ -208,7 +208,7 @@ def _one_step(course: Course) -> dict[str, Any]:
         if not (value < LIMIT and course.scale.burst()):
             raise _divergence(course, samples, value)
     with course.clock.on("optimizer"):
-        take_step(course.optimizer, train.optimizer.sees)
+        take_step(course.optimizer, train.optimizer.state_scope)
         course.scale.held()
         if course.averages is not None:
             course.averages.add(trainee.tensors, course.step)

@@ -28,7 +28,7 @@ BLOCKS = (BasicTransformerBlock, ResnetBlock2D, CLIPEncoderLayer)
 
 def may_shard(train: Train, team: Team) -> bool:
     """Return whether shares would learn what whole weights do."""
-    return team.size > 1 and train.method == "full" and train.optimizer.sees != "everything"
+    return team.size > 1 and train.method == "full" and train.optimizer.state_scope != "everything"
 
 
 def shard(models: Iterable[nn.Module], device: str) -> None:
@@ -78,10 +78,10 @@ def gathered(tensors: Iterable[tuple[str, Tensor]], leads: bool) -> dict[str, Te
     return found
 
 
-def take_step(optimizer: Optimizer, sees: str) -> None:
+def take_step(optimizer: Optimizer, state_scope: str) -> None:
     """Take a step; an optimizer that looks across tensors is shown one whole tensor at a time."""
     groups = optimizer.param_groups
-    if sees != "tensor" or not is_share(groups[0]["params"][0]):
+    if state_scope != "tensor" or not is_share(groups[0]["params"][0]):
         optimizer.step()
         return
     for group in groups:

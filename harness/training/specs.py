@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from harness.conflicts import Quarrel
-from harness.interfaces import OptimizerSpec, Sight
+from harness.conflicts import Conflict
+from harness.interfaces import OptimizerSpec, StateScope
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Decay = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -27,7 +27,7 @@ class AdamW(_Decayed):
 
     implementation: ClassVar[str] = "harness.training.optimizers:adamw"
     summary: ClassVar[str] = "AdamW"
-    sees: ClassVar[Sight] = "number"
+    state_scope: ClassVar[StateScope] = "number"
     use: Literal["adamw"]
     beta1: Beta = 0.9
     beta2: Beta = 0.999
@@ -40,7 +40,7 @@ class AdamW8bit(AdamW):
     implementation: ClassVar[str] = "harness.training.optimizers:adamw_8bit"
     summary: ClassVar[str] = "AdamW with 8-bit state (bitsandbytes, CUDA only)"
     needs_cuda: ClassVar[bool] = True
-    sees: ClassVar[Sight] = "everything"
+    state_scope: ClassVar[StateScope] = "everything"
     use: Literal["adamw-8bit"]  # type: ignore[assignment]
 
 
@@ -65,12 +65,12 @@ class Prodigy(_Decayed):
     bias_correction: bool = True
     safeguard_warmup: bool = True
 
-    def quarrel(
+    def conflict(
         self,
         rate: float,
         text_encoder_rates: tuple[float, float] | None,
         token_rate: float | None = None,
-    ) -> Quarrel | None:
+    ) -> Conflict | None:
         others = {
             "text_encoder_rates": text_encoder_rates or (),
             "token_rate": () if token_rate is None else (token_rate,),
@@ -78,7 +78,7 @@ class Prodigy(_Decayed):
         for name, rates in others.items():
             if any(other != rate for other in rates):
                 message = f"must equal rate ({rate:g}): prodigy has one step size for all"
-                return Quarrel((name,), message)
+                return Conflict((name,), message)
         return None
 
 
@@ -87,7 +87,7 @@ class Adafactor(_Decayed):
 
     implementation: ClassVar[str] = "harness.training.optimizers:adafactor"
     summary: ClassVar[str] = "Adafactor at fixed rates"
-    sees: ClassVar[Sight] = "tensor"
+    state_scope: ClassVar[StateScope] = "tensor"
     use: Literal["adafactor"]
     weight_decay: Decay = 0.0
     relative_step: bool = False
@@ -105,7 +105,7 @@ class Lion(_Decayed):
 
     implementation: ClassVar[str] = "harness.training.optimizers:lion"
     summary: ClassVar[str] = "Lion (sign of the momentum; a third of AdamW's rate or less)"
-    sees: ClassVar[Sight] = "number"
+    state_scope: ClassVar[StateScope] = "number"
     use: Literal["lion"]
     beta1: Beta = 0.9
     beta2: Beta = 0.99
@@ -116,7 +116,7 @@ class Came(_Decayed):
 
     implementation: ClassVar[str] = "harness.training.optimizers:came"
     summary: ClassVar[str] = "CAME (factored moments, weighed by confidence)"
-    sees: ClassVar[Sight] = "tensor"
+    state_scope: ClassVar[StateScope] = "tensor"
     use: Literal["came"]
     beta1: Beta = 0.9
     beta2: Beta = 0.999

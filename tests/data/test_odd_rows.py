@@ -121,7 +121,7 @@ def test_a_first_file_that_knows_nothing_settles_no_type(
     assert both(tmp_path, source, curate=rule) == ["00000001"]
 
 
-def test_files_that_quarrel_are_refused_with_file_and_column(tmp_path: Path, there: Path) -> None:
+def test_files_that_disagree_are_refused_with_file_and_column(tmp_path: Path, there: Path) -> None:
     source = parquet(there, {"rating": [1]}, {"rating": ["01"]}, rating="rating")
     says = r"1\.parquet: holds string in the column 'rating', where a file before it holds int64"
     with pytest.raises(UsageError, match=says):
@@ -154,7 +154,7 @@ def test_a_fact_may_be_called_anything(tmp_path: Path, there: Path, name: str) -
     assert pq.read_metadata(tmp_path / "pictures/pictures.parquet").num_rows == 2
 
 
-def test_sets_whose_facts_quarrel_are_joined_as_text(tmp_path: Path, there: Path) -> None:
+def test_sets_whose_facts_disagree_are_joined_as_text(tmp_path: Path, there: Path) -> None:
     source = parquet(there, {"rating": ["s", "g"]}, rating="rating")
     (tmp_path / "more").mkdir()
     more = parquet(tmp_path / "more", {"rating": [1, 2]}, rating="rating")

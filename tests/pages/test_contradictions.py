@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness.conflicts import Quarrel, refuse
+from harness.conflicts import Conflict, refuse
 from harness.errors import PageError
 from harness.pages import recipe
 from harness.pages.data import Data
-from harness.pages.train import Train, quarrels
+from harness.pages.train import Train, conflicts
 
 PAGE = """\
 schema_version: 1
@@ -301,11 +301,11 @@ def test_what_two_phases_contradict_is_told_of_each() -> None:
     ]
 
 
-def test_no_quarrel_is_no_error() -> None:
+def test_no_conflict_is_no_error() -> None:
     refuse([])
 
 
-def test_a_quarrel_can_be_read_without_a_page() -> None:
+def test_a_conflict_can_be_read_without_a_page() -> None:
     page: dict[str, Any] = {
         "method": "lora",
         "adapter": {"rank": 4},
@@ -345,25 +345,25 @@ TOO_FEW = "has 7 pictures at most, too few for one batch of 8"
 
 
 def test_a_set_that_fills_a_batch_is_enough() -> None:
-    assert quarrels(a_run({}), LARGE) == []
+    assert conflicts(a_run({}), LARGE) == []
 
 
 def test_a_set_that_cannot_fill_a_batch_is_named_once() -> None:
-    assert quarrels(a_run({}, {}), SMALL) == [Quarrel(("data",), TOO_FEW)]
+    assert conflicts(a_run({}, {}), SMALL) == [Conflict(("data",), TOO_FEW)]
 
 
 def test_a_set_that_no_phase_learns_from_may_be_small() -> None:
-    assert quarrels(a_run({"source": a_set(9)["source"]}), SMALL) == []
+    assert conflicts(a_run({"source": a_set(9)["source"]}), SMALL) == []
 
 
 def test_a_phase_is_asked_for_its_own_set() -> None:
     run = a_run({}, {"source": a_set(7)["source"]}, {"curate": {"limit": 7}})
-    assert quarrels(run, LARGE) == [
-        Quarrel(("train", "phases", 1, "source"), TOO_FEW),
-        Quarrel(("train", "phases", 2, "curate"), TOO_FEW),
+    assert conflicts(run, LARGE) == [
+        Conflict(("train", "phases", 1, "source"), TOO_FEW),
+        Conflict(("train", "phases", 2, "curate"), TOO_FEW),
     ]
 
 
 def test_a_set_of_unknown_size_passes() -> None:
     unknown = Data.model_validate({"source": {"use": "hub", "id": "ink/wash"}})
-    assert quarrels(a_run({}), unknown) == []
+    assert conflicts(a_run({}), unknown) == []

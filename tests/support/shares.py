@@ -78,7 +78,7 @@ class _Run:
             nn.LayerNorm(7),
             nn.Linear(7, 1),
         )
-        self.rank, self.sees = rank, spec.sees
+        self.rank, self.state_scope = rank, spec.state_scope
         if rank is not None:
             shard([self.network], "cpu")
         groups = [{"params": list(self.network.parameters()), "lr": 0.01}]
@@ -106,5 +106,5 @@ class _Run:
             self.optimizer.zero_grad()
             apart = self.network(mine).squeeze(1) - mine.sum((1, 2, 3))
             (apart.square().sum() / len(samples)).backward()
-            take_step(self.optimizer, self.sees)
+            take_step(self.optimizer, self.state_scope)
             self.means.add(dict(self.network.named_parameters()), step)

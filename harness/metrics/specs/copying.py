@@ -23,7 +23,7 @@ class Memorization(MetricSpec):
     higher_is_better: ClassVar[bool] = False
     family: ClassVar[Family] = "copying"
     reads: ClassVar[tuple[Side, ...]] = ("originals", "reference")
-    feels: ClassVar[tuple[str, ...]] = ("copies",)
+    must_detect: ClassVar[tuple[str, ...]] = ("copies",)
     use: Literal["memorization"]
     features: plugins.union("extractors")  # type: ignore[valid-type]
     percentile: Annotated[float, Field(ge=50, lt=100)] = 99.0
@@ -58,6 +58,6 @@ class Authenticity(MetricSpec):
     higher_is_better: ClassVar[bool] = True
     family: ClassVar[Family] = "copying"
     reads: ClassVar[tuple[Side, ...]] = ("originals",)
-    feels: ClassVar[tuple[str, ...]] = ("copies",)
+    must_detect: ClassVar[tuple[str, ...]] = ("copies",)
     use: Literal["authenticity"]
     features: plugins.union("extractors")  # type: ignore[valid-type]

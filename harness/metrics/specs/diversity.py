@@ -22,7 +22,7 @@ class Vendi(_Diversity):
 
     implementation: ClassVar[str] = "harness.metrics.vendi:vendi"
     summary: ClassVar[str] = "images that differ, in effect (depends on N; higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("collapsed",)
+    must_detect: ClassVar[tuple[str, ...]] = ("collapsed",)
     biased_by_n: ClassVar[bool] = True
     use: Literal["vendi"]
     features: plugins.union("extractors")  # type: ignore[valid-type]
@@ -33,7 +33,7 @@ class VendiWithin(_Diversity):
 
     implementation: ClassVar[str] = "harness.metrics.vendi:vendi_within"
     summary: ClassVar[str] = "images of one prompt that differ, in effect (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("collapsed",)
+    must_detect: ClassVar[tuple[str, ...]] = ("collapsed",)
     use: Literal["vendi-within"]
     features: plugins.union("extractors")  # type: ignore[valid-type]
 
@@ -43,7 +43,7 @@ class WithinPrompt(_Diversity):
 
     implementation: ClassVar[str] = "harness.metrics.within_prompt:within_prompt"
     summary: ClassVar[str] = "1 − cosine among images of one prompt (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("collapsed",)
+    must_detect: ClassVar[tuple[str, ...]] = ("collapsed",)
     use: Literal["within-prompt"]
     features: plugins.union("extractors")  # type: ignore[valid-type]
 
@@ -53,6 +53,6 @@ class LpipsWithin(_Diversity):
 
     implementation: ClassVar[str] = "harness.metrics.within_prompt:lpips_within"
     summary: ClassVar[str] = "LPIPS among images of one prompt (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("collapsed",)
+    must_detect: ClassVar[tuple[str, ...]] = ("collapsed",)
     use: Literal["lpips-within"]
     features: Lpips = Lpips(use="lpips")

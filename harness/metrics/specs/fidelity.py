@@ -20,7 +20,7 @@ class _Distance(MetricSpec):
     higher_is_better: ClassVar[bool] = False
     family: ClassVar[Family] = "fidelity"
     reads: ClassVar[tuple[Side, ...]] = ("reference",)
-    feels: ClassVar[tuple[str, ...]] = SEEN
+    must_detect: ClassVar[tuple[str, ...]] = SEEN
     features: plugins.union("extractors") = Inception(use="inception")  # type: ignore[valid-type]
 
 
@@ -52,7 +52,7 @@ class Fid(_Distance):
     implementation: ClassVar[str] = "harness.metrics.fid:fid"
     summary: ClassVar[str] = "Fréchet distance to the reference (depends on N; lower is better)"
     biased_by_n: ClassVar[bool] = True
-    bent: ClassVar[bool] = True
+    by_exchange: ClassVar[bool] = True
     use: Literal["fid"]
 
 
@@ -62,7 +62,7 @@ class FdDinov2(_Distance):
     implementation: ClassVar[str] = "harness.metrics.fid:fid"
     summary: ClassVar[str] = "Fréchet distance in DINOv2 features (depends on N; lower is better)"
     biased_by_n: ClassVar[bool] = True
-    bent: ClassVar[bool] = True
+    by_exchange: ClassVar[bool] = True
     use: Literal["fd-dinov2"]
     features: Dinov2 = Dinov2(use="dinov2")
 
@@ -77,7 +77,7 @@ class FidInfinity(_Distance):
     implementation: ClassVar[str] = "harness.metrics.fid:fid_infinity"
     summary: ClassVar[str] = "Fréchet distance extrapolated in 1/N (lower is better)"
     biased_by_n: ClassVar[bool] = True
-    bent: ClassVar[bool] = True
+    by_exchange: ClassVar[bool] = True
     use: Literal["fid-infinity"]
     points: Annotated[int, Field(ge=2, le=50)] = 5
     """Sizes of subsets the line is drawn through, from a quarter of the images to all."""
@@ -87,7 +87,7 @@ class _Protocol(_Distance):
     """A Fréchet distance as papers report it: one network, one resize, and enough images."""
 
     implementation: ClassVar[str] = "harness.metrics.fid:protocol"
-    bent: ClassVar[bool] = True
+    by_exchange: ClassVar[bool] = True
     biased_by_n: ClassVar[bool] = True
     resize: ClassVar[str]
     least: Annotated[int, Field(ge=3)] = 500
@@ -130,7 +130,7 @@ class _Share(MetricSpec):
     higher_is_better: ClassVar[bool] = True
     family: ClassVar[Family] = "fidelity"
     reads: ClassVar[tuple[Side, ...]] = ("reference",)
-    bent: ClassVar[bool] = True
+    by_exchange: ClassVar[bool] = True
     biased_by_n: ClassVar[bool] = True
     features: plugins.union("extractors") = Inception(use="inception")  # type: ignore[valid-type]
     k: Annotated[int, Field(ge=1, le=100)] = 5
@@ -142,7 +142,7 @@ class Precision(_Share):
 
     implementation: ClassVar[str] = "harness.metrics.prdc:precision"
     summary: ClassVar[str] = "share of images that look like the reference (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("other-style",)
+    must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["precision"]
 
 
@@ -151,7 +151,7 @@ class Recall(_Share):
 
     implementation: ClassVar[str] = "harness.metrics.prdc:recall"
     summary: ClassVar[str] = "share of the reference that images come near (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = SEEN
+    must_detect: ClassVar[tuple[str, ...]] = SEEN
     use: Literal["recall"]
 
 
@@ -163,7 +163,7 @@ class Density(_Share):
 
     implementation: ClassVar[str] = "harness.metrics.prdc:density"
     summary: ClassVar[str] = "how deep within the reference images lie (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("other-style",)
+    must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["density"]
 
 
@@ -172,5 +172,5 @@ class Coverage(_Share):
 
     implementation: ClassVar[str] = "harness.metrics.prdc:coverage"
     summary: ClassVar[str] = "share of the reference with an image beside it (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("blur", "grey", "collapsed", "other-style")
+    must_detect: ClassVar[tuple[str, ...]] = ("blur", "grey", "collapsed", "other-style")
     use: Literal["coverage"]

@@ -31,7 +31,7 @@ class Leakage(MetricSpec):
     summary: ClassVar[str] = "how far images move that nobody asked to (lower is better)"
     higher_is_better: ClassVar[bool] = False
     family: ClassVar[Family] = "probe"
-    feels: ClassVar[tuple[str, ...]] = ("blur", "jpeg", "noise", "grey", "black")
+    must_detect: ClassVar[tuple[str, ...]] = ("blur", "jpeg", "noise", "grey", "black")
     judges: ClassVar[Drawn] = "bare"
     reads: ClassVar[tuple[Side, ...]] = ("bare-base",)
     use: Literal["leakage"]

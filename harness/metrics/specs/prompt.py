@@ -21,7 +21,7 @@ class ClipScore(MetricSpec):
     summary: ClassVar[str] = "image and prompt agree, 100 × cosine (higher is better)"
     higher_is_better: ClassVar[bool] = True
     family: ClassVar[Family] = "prompt"
-    feels: ClassVar[tuple[str, ...]] = ("shuffled",)
+    must_detect: ClassVar[tuple[str, ...]] = ("shuffled",)
     use: Literal["clip-score"]
     features: OpenClip
     form: Literal["cosine", "paper"] = "cosine"
@@ -34,7 +34,7 @@ class TagRecall(MetricSpec):
     summary: ClassVar[str] = "share of the asked tags that a tagger sees (higher is better)"
     higher_is_better: ClassVar[bool] = True
     family: ClassVar[Family] = "prompt"
-    feels: ClassVar[tuple[str, ...]] = ("shuffled",)
+    must_detect: ClassVar[tuple[str, ...]] = ("shuffled",)
     use: Literal["tag-recall"]
     features: Annotated[Tagger | WdTagger, Field(discriminator="use")]
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None

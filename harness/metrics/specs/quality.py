@@ -23,7 +23,7 @@ class Aesthetic(_Quality):
 
     implementation: ClassVar[str] = "harness.metrics.aesthetic:aesthetic"
     summary: ClassVar[str] = "a classifier's probability of high quality (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = DAMAGE
+    must_detect: ClassVar[tuple[str, ...]] = DAMAGE
     use: Literal["aesthetic"]
     features: specs.AestheticModel
 
@@ -33,7 +33,7 @@ class AestheticHead(_Quality):
 
     implementation: ClassVar[str] = "harness.metrics.aesthetic:aesthetic"
     summary: ClassVar[str] = "score of an aesthetic head on open_clip embeddings (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = DAMAGE
+    must_detect: ClassVar[tuple[str, ...]] = DAMAGE
     use: Literal["aesthetic-head"]
     features: specs.Head
 
@@ -43,7 +43,7 @@ class Hpsv2(_Quality):
 
     implementation: ClassVar[str] = "harness.metrics.preference:preference"
     summary: ClassVar[str] = "people's preference by HPSv2, 100 × cosine (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("shuffled",)
+    must_detect: ClassVar[tuple[str, ...]] = ("shuffled",)
     use: Literal["hpsv2"]
     features: specs.OpenClip
 
@@ -57,7 +57,7 @@ class PickScore(_Quality):
 
     implementation: ClassVar[str] = "harness.metrics.preference:preference"
     summary: ClassVar[str] = "people's preference by PickScore, ~100 × cosine (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("shuffled",)
+    must_detect: ClassVar[tuple[str, ...]] = ("shuffled",)
     use: Literal["pickscore"]
     features: specs.PickScore = specs.PickScore()
 
@@ -68,7 +68,7 @@ class Artefacts(_Quality):
     implementation: ClassVar[str] = "harness.metrics.artefacts:artefacts"
     summary: ClassVar[str] = "share of black, blank, banded or clipped images (lower is better)"
     higher_is_better: ClassVar[bool] = False
-    feels: ClassVar[tuple[str, ...]] = ("black",)
+    must_detect: ClassVar[tuple[str, ...]] = ("black",)
     use: Literal["artefacts"]
     features: specs.Pixels = specs.Pixels()
     black: Share = 0.06

@@ -22,7 +22,7 @@ class ClipI(_Likeness):
 
     implementation: ClassVar[str] = "harness.metrics.likeness:likeness"
     summary: ClassVar[str] = "mean CLIP cosine to the reference pictures (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("other-style",)
+    must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["clip-i"]
     features: OpenClip
 
@@ -32,7 +32,7 @@ class DinoI(_Likeness):
 
     implementation: ClassVar[str] = "harness.metrics.likeness:likeness"
     summary: ClassVar[str] = "mean DINO cosine to the reference pictures (higher is better)"
-    feels: ClassVar[tuple[str, ...]] = ("other-style",)
+    must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["dino-i"]
     features: plugins.union("extractors") = Dino(use="dino")  # type: ignore[valid-type]
 
@@ -43,6 +43,6 @@ class Style(_Likeness):
     implementation: ClassVar[str] = "harness.metrics.style:style"
     summary: ClassVar[str] = "how far the style is off; 1 as real pictures (lower is better)"
     higher_is_better: ClassVar[bool] = False
-    feels: ClassVar[tuple[str, ...]] = ("other-style",)
+    must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["style"]
     features: plugins.union("extractors") = Csd(use="csd")  # type: ignore[valid-type]
