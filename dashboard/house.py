@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from harness.api import Place, default_store
+from harness.api import Workspace, default_store
 from harness.decisions.leaderboard import Board
 from harness.views import runs
 from harness.views.server import shown
@@ -47,8 +47,8 @@ def shelf() -> Shelf:
     return _shelf(reports(), default_store())
 
 
-def place() -> Place:
-    return Place(default_store(), reports(), quiet=True)
+def workspace() -> Workspace:
+    return Workspace(default_store(), reports(), quiet=True)
 
 
 def may_write() -> bool:

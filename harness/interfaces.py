@@ -344,7 +344,7 @@ class WorkerPool(Protocol):
 
 
 @dataclass(frozen=True)
-class Workplace:
+class StageContext:
     """All a stage may know of where it runs; none of it may change what it makes."""
 
     folder: Path

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 if TYPE_CHECKING:
-    from harness.api import Place
+    from harness.api import Workspace
     from harness.api.verdicts import Gated
 
 SETTINGS = {
@@ -37,7 +37,7 @@ class Candidate:
     """A recipe or result that is to be held to something."""
 
     name: str
-    place: Place
+    workspace: Workspace
 
     def no_worse_than(
         self,
@@ -53,8 +53,8 @@ class Candidate:
         from harness.api import verdicts
         from harness.report.gate import gate_text
 
-        against = verdicts.find_baseline(str(baseline), self.place.reports)
-        found = verdicts.gate(self.name, against, self.place, policy, replicates)
+        against = verdicts.find_baseline(str(baseline), self.workspace.reports)
+        found = verdicts.gate(self.name, against, self.workspace, policy, replicates)
         for reason in found.gate.advisory:
             warnings.warn(Advice(reason), stacklevel=2)
         if found.gate.verdict == "under-powered" and unsure == "skip":
@@ -72,9 +72,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def lora_gate(request: pytest.FixtureRequest) -> Callable[[str], Candidate]:
     """Hold a recipe, a checkpoint (NAME@STEP) or a result's file to a baseline."""
-    from harness.api import Place
+    from harness.api import Workspace
 
     store, reports, device = (str(request.config.getini(name)) for name in SETTINGS)
     root = request.config.rootpath
-    place = Place(root / store, root / reports, device, quiet=True)
-    return lambda name: Candidate(name, place)
+    workspace = Workspace(root / store, root / reports, device, quiet=True)
+    return lambda name: Candidate(name, workspace)

@@ -35,7 +35,7 @@ from harness.decisions.gate import gate
 from harness.decisions.paired import sign_flip
 from harness.diffusion.load import load_pipeline
 from harness.diffusion.sampler import Artist, Request
-from harness.interfaces import Evidence, FeatureSet, SourceSpec, Workplace
+from harness.interfaces import Evidence, FeatureSet, SourceSpec, StageContext
 from harness.metrics.fid import fid, frechet
 from harness.metrics.specs.fidelity import Fid
 from harness.pages.benchmark import Sampler
@@ -200,7 +200,7 @@ def all_read(spec: SourceSpec) -> int:
 def collect_into(folder: Path, out: Path) -> None:
     out.mkdir()
     source = Folder(use="folder", path=str(folder))
-    collect(DataSpec(source=source), Workplace(out, {}))
+    collect(DataSpec(source=source), StageContext(out, {}))
     shutil.rmtree(out)
 
 

@@ -41,12 +41,12 @@ def judgement() -> Judgement:
 
 
 def main(root: Path) -> None:
-    place = api.Place(root / "store", root / "reports")
+    workspace = api.Workspace(root / "store", root / "reports")
     whole = plan(recipes.load("pocket-ninja"), judgement())
-    execute(whole, place.settings())
-    store = place.settings().store
+    execute(whole, workspace.settings())
+    store = workspace.settings().store
     seen = {
-        step.name: load_file(store.place(step) / "features.safetensors")
+        step.name: load_file(store.folder(step) / "features.safetensors")
         for step in whole.steps
         if step.stage == "features"
     }

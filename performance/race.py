@@ -73,7 +73,7 @@ def until_trained(steps, make):
             raise SystemExit
 
 page, store = sys.argv[1:]
-settings = api.Place(Path(store), Path(store) / "reports", device="cpu").settings()
+settings = api.Workspace(Path(store), Path(store) / "reports", device="cpu").settings()
 execute(
     api.plans([page], None)[0], replace(settings, executor=until_trained, watcher=Bar())
 )

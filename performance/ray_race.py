@@ -117,8 +117,8 @@ def write_pages(folder: Path, images: int) -> None:
 
 def work(store: Path, executor: str) -> None:
     """Do the whole job but training; the working directory holds its pages."""
-    place = api.Place(store, store / "reports", "cpu", executor, processes=2)
-    settings = place.settings()
+    workspace = api.Workspace(store, store / "reports", "cpu", executor, processes=2)
+    settings = workspace.settings()
     plan = _plan()
     make_all(plan, [step for step in plan.steps if not settings.store.has(step)], settings)
     execute(plan, settings)
@@ -213,7 +213,9 @@ def race(images: int, folder: Path, say: Callable[[str], None] = print) -> Raced
 
 def train(store: Path) -> None:
     """Train the job's adapter and keep nothing else."""
-    folder = api.train(api.asked_for("race")[0], api.Place(store / "all", store, "cpu", quiet=True))
+    folder = api.train(
+        api.asked_for("race")[0], api.Workspace(store / "all", store, "cpu", quiet=True)
+    )
     kept = store / folder.relative_to(store / "all")
     kept.parent.mkdir(parents=True)
     folder.rename(kept)

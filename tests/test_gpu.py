@@ -14,7 +14,7 @@ from full_size import full_size, write_pictures, write_sdxl
 from schooling import School, school
 
 from harness.diffusion.memory import memory_of, samples_per_pass
-from harness.interfaces import Progress, Workplace
+from harness.interfaces import Progress, StageContext
 from harness.pages import recipe as recipes
 from harness.pages.train import Train
 from harness.training import loop
@@ -46,7 +46,7 @@ def prepared(train: Train, base: Path, folder: Path) -> School:
     return school(full_size(base, pictures, train.model_dump()), folder / "store", "cuda")
 
 
-def trained(own: School, folder: Path) -> tuple[Workplace, list[Progress]]:
+def trained(own: School, folder: Path) -> tuple[StageContext, list[Progress]]:
     told: list[Progress] = []
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()

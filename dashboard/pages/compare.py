@@ -110,8 +110,8 @@ def numbers(a: Held, b: Held) -> None:
 @st.cache_data(max_entries=64, show_spinner="Comparing prompt by prompt …")
 def _comparison(a: str, b: str, thorough: bool, changed: tuple[int, int]) -> Comparison:
     shelf = house.shelf()
-    place = house.place() if thorough else None
-    return duels.comparison(shelf.find(a), shelf.find(b), place)
+    workspace = house.workspace() if thorough else None
+    return duels.comparison(shelf.find(a), shelf.find(b), workspace)
 
 
 def pages(held: list[Held]) -> None:

@@ -47,7 +47,7 @@ def main() -> None:
 
 def verdict(candidate: Held, baseline: Held) -> None:
     try:
-        found = regressions.judged(house.shelf(), candidate, baseline, house.place())
+        found = regressions.judged(house.shelf(), candidate, baseline, house.workspace())
     except HarnessError as error:
         st.warning(house.words(str(error)))
         return
@@ -96,10 +96,10 @@ def decide(candidate: Held) -> None:
             )
             kept = st.form_submit_button("Keep", help="Every baseline stays, with a note.")
     if accepted:
-        file = verdicts.accept(str(candidate.file), None, house.place(), note=note)
+        file = verdicts.accept(str(candidate.file), None, house.workspace(), note=note)
         st.success(house.words(f"accepted: {file}"))
     elif kept:
-        verdicts.keep(candidate.file, house.place(), note)
+        verdicts.keep(candidate.file, house.workspace(), note)
         st.success("kept")
 
 

@@ -33,14 +33,14 @@ from harness.api.work import (
     verify,
     write_reference,
 )
-from harness.pipeline.place import Place, default_store, resolve_device
 from harness.pipeline.plan import plan
+from harness.pipeline.workspace import Workspace, default_store, resolve_device
 
 __all__ = [
     "DEFAULT_BENCHMARK",
     "DEMO",
     "SCHEMAS",
-    "Place",
+    "Workspace",
     "asked_for",
     "cautions",
     "check",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.api import Place, work
+from harness.api import Workspace, work
 from harness.decisions import history, noise, null_runs
 from harness.decisions.breakdown import groups_of
 from harness.decisions.compare import Comparison, Contender, Rules, compare_all, read
@@ -42,26 +42,28 @@ BASELINES = "baselines"
 
 
 def compare(
-    names: Sequence[str], benchmark: str | None, place: Place, rules: Rules
+    names: Sequence[str], benchmark: str | None, workspace: Workspace, rules: Rules
 ) -> list[Comparison]:
     """Return the first of several results beside each other one.
 
     A result is named by its file, or by its recipe or checkpoint, which must have been run.
     """
-    contenders = [contender(find_result(name, benchmark, place.reports), place) for name in names]
+    contenders = [
+        contender(find_result(name, benchmark, workspace.reports), workspace) for name in names
+    ]
     judgement = _judgement(contenders[0].result.benchmark)
     if judgement is not None and not rules.groups:
         rules = replace(rules, groups=groups_of(judgement))
     return compare_all(contenders, rules)
 
 
-def contender(file: Path, place: Place) -> Contender:
+def contender(file: Path, workspace: Workspace) -> Contender:
     """Return a result with what stands beside it, and with its features where they are at hand."""
     found = read(file)
     judgement = _judgement(found.result.benchmark)
     if judgement is None or found.result.interval == "recipe":
         return found
-    return replace(found, views=views_of(found.result, judgement, Store(place.store)))
+    return replace(found, views=views_of(found.result, judgement, Store(workspace.store)))
 
 
 def find_result(name: str, benchmark: str | None, reports: Path) -> Path:
@@ -99,7 +101,7 @@ class Gated:
 
 
 def gate(
-    name: str, baseline: Path, place: Place, rules: Path | None = None, replicates: int = 1
+    name: str, baseline: Path, workspace: Workspace, rules: Path | None = None, replicates: int = 1
 ) -> Gated:
     """Run a recipe as its baseline was judged, and hold it to a policy.
 
@@ -114,39 +116,41 @@ def gate(
     file = (
         Path(name)
         if name.endswith(".json")
-        else (work.run([name], benchmark, place, replicates)[0].path)
+        else (work.run([name], benchmark, workspace, replicates)[0].path)
     )
-    found = hold(file, baseline, place, chosen)
-    _remember(file, found.gate.verdict, place.reports)
+    found = hold(file, baseline, workspace, chosen)
+    _remember(file, found.gate.verdict, workspace.reports)
     return found
 
 
-def hold(file: Path, baseline: Path, place: Place, rules: policy.Policy = policy.DEFAULT) -> Gated:
+def hold(
+    file: Path, baseline: Path, workspace: Workspace, rules: policy.Policy = policy.DEFAULT
+) -> Gated:
     """Hold a result to a policy beside its baseline, and leave no trace of it."""
-    before, after = contender(baseline, place), contender(file, place)
+    before, after = contender(baseline, workspace), contender(file, workspace)
     judgement = _judgement(before.result.benchmark)
     groups = groups_of(judgement) if judgement else {}
     found = judge(after, before, rules, noise.read(baseline), groups)
     return Gated(found, after, before, file, baseline)
 
 
-def keep(file: Path, place: Place, note: str) -> None:
+def keep(file: Path, workspace: Workspace, note: str) -> None:
     """Remember that a result was looked at and its baseline kept, and why."""
-    _remember(file, "kept", place.reports, note)
+    _remember(file, "kept", workspace.reports, note)
 
 
-def worst_of(found: Gated, place: Place) -> tuple[Shown, ...]:
+def worst_of(found: Gated, workspace: Workspace) -> tuple[Shown, ...]:
     """Return what lost most beside the baseline, with pictures where this store has them."""
     judgement = _judgement(found.baseline.result.benchmark)
     texts = {prompt.id: prompt.text for prompt in judgement.prompts} if judgement else {}
     worst = worst_pairs(found.candidate, found.baseline, gated(found.gate))
-    looks = [_look(side.result, place) for side in (found.baseline, found.candidate)]
+    looks = [_look(side.result, workspace) for side in (found.baseline, found.candidate)]
     return shown(worst, texts, *looks)
 
 
-def _look(result: Result, place: Place) -> Look:
+def _look(result: Result, workspace: Workspace) -> Look:
     """Return what finds a result's picture of a prompt and seed."""
-    folder = work.images_of(result, place.store)
+    folder = work.images_of(result, workspace.store)
     there = {(entry.id, entry.seed): entry for entry in read_index(folder)} if folder else {}
 
     def find(prompt_id: str, seed: int) -> Path | None:
@@ -171,22 +175,22 @@ def find_baseline(name: str, reports: Path) -> Path:
 
 
 def accept(
-    name: str, benchmark: str | None, place: Place, replicates: int = 1, note: str = ""
+    name: str, benchmark: str | None, workspace: Workspace, replicates: int = 1, note: str = ""
 ) -> Path:
     """Run a recipe and write its result as the baseline that later ones are held to."""
     file = (
         Path(name)
         if name.endswith(".json")
-        else (work.run([name], benchmark, place, replicates)[0].path)
+        else (work.run([name], benchmark, workspace, replicates)[0].path)
     )
     result = read_result(file)
-    target = below(place.reports / BASELINES, result.benchmark, f"{result.recipe}.json")
+    target = below(workspace.reports / BASELINES, result.benchmark, f"{result.recipe}.json")
     target.parent.mkdir(parents=True, exist_ok=True)
     for table in TABLES:
         copy_whole(table_beside(file, table), table_beside(target, table))
     copy_whole(album.place_of(file), album.place_of(target))
     copy_whole(file, target)
-    _remember(file, "accepted", place.reports, note)
+    _remember(file, "accepted", workspace.reports, note)
     return target
 
 
@@ -209,14 +213,14 @@ def commit_here() -> str | None:
 
 
 def calibrate(
-    benchmark: str, name: str, place: Place, draws: int = 9, trainings: int = 9
+    benchmark: str, name: str, workspace: Workspace, draws: int = 9, trainings: int = 9
 ) -> Calibration:
     """Run a baseline against itself, and write what its noise is beside it."""
     recipe, judgement = recipes.load(name), benchmarks.load(benchmark)
-    baseline = place.reports / BASELINES / benchmark / f"{recipe.name}.json"
+    baseline = workspace.reports / BASELINES / benchmark / f"{recipe.name}.json"
     if not baseline.is_file():
-        baseline = accept(name, benchmark, place)
-    settings = place.settings()
+        baseline = accept(name, benchmark, workspace)
+    settings = workspace.settings()
     drawn = _run_all(null_runs.resampled(recipe, judgement, draws), settings, recipe.name)
     trained = _run_all(null_runs.retrained(recipe, judgement, trainings), settings, recipe.name)
     measured = noise.measured(read_result(baseline), drawn, trained)
@@ -244,15 +248,15 @@ def recall(name: str, benchmark: str | None, reports: Path) -> tuple[list[Event]
     return events, history.steps(events, sizes)
 
 
-def reproduce(file: Path, place: Place) -> Reproduction:
+def reproduce(file: Path, workspace: Workspace) -> Reproduction:
     """Run a published result again in a store of its own, and lay both side by side."""
     published = read_result(file)
-    root = place.store / "reproductions" / published.signature / published.recipe
-    apart = replace(place, store=root / "store", reports=root / "reports")
+    root = workspace.store / "reproductions" / published.signature / published.recipe
+    apart = replace(workspace, store=root / "store", reports=root / "reports")
     name = "@".join(published.recipe.split(".step"))
     count = max(1, len(published.training_seeds))
     found = work.run([name], published.benchmark, apart, count)[0].result
-    measured = noise.read(place.reports / BASELINES / published.benchmark / file.name)
+    measured = noise.read(workspace.reports / BASELINES / published.benchmark / file.name)
     scores = {score.metric: score for score in found.scores}
     metrics = tuple(again(score, scores.get(score.metric), measured) for score in published.scores)
     changed = [step for step, key in published.keys.items() if found.keys.get(step) != key]

@@ -46,7 +46,6 @@ from harness.pipeline.doctor import Finding, examine
 from harness.pipeline.forecast import Forecast, Planned, forecast
 from harness.pipeline.forecast.cards import Card, card_named
 from harness.pipeline.forecast.scale import scale
-from harness.pipeline.place import Place, card_here, resolve_device
 from harness.pipeline.plan import RunPlan, plan, plan_reference, plan_supplied
 from harness.pipeline.rehearsal import rehearsal
 from harness.pipeline.results import album
@@ -63,6 +62,7 @@ from harness.pipeline.run import (
 from harness.pipeline.store.local import Store
 from harness.pipeline.store.maintenance import Garbage, collect_garbage
 from harness.pipeline.store.maintenance import verify as verify
+from harness.pipeline.workspace import Workspace, card_here, resolve_device
 from harness.records import Result, Step
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _ahead(
 def run(
     names: Sequence[str],
     benchmark: str | None,
-    place: Place,
+    workspace: Workspace,
     replicates: int = 1,
     *,
     anyway: bool = False,
@@ -192,10 +192,10 @@ def run(
     What cannot fit into the GPU it would run on is refused before any work, unless `anyway`.
     """
     wanted = _wanted(names, benchmark, replicates)
-    complaints = [] if anyway else fits(wanted, place)
+    complaints = [] if anyway else fits(wanted, workspace)
     if complaints:
         raise MissingPrerequisite("; ".join(complaints), hint="--anyway tries all the same")
-    settings = place.settings()
+    settings = workspace.settings()
     if replicates == 1:
         return execute_all([each for _, each in wanted], settings)
     found = []
@@ -226,14 +226,14 @@ def _replicated(name: str, runs: Sequence[RunPlan], settings: Settings) -> list[
     return [Outcome(whole, path, made, reused), *outcomes]
 
 
-def sanity(name: str, place: Place, base: str | None = None) -> card.Card:
+def sanity(name: str, workspace: Workspace, base: str | None = None) -> card.Card:
     """Make a benchmark's sanity card: known damage, run through every metric."""
     judgement = benchmarks.load(name)
     drawn = recipes.load(base or ("pocket-base" if _is_pocket(judgement) else "sdxl-base"))
-    settings = place.settings()
+    settings = workspace.settings()
     for each in card.plans(judgement, drawn):
         execute(each, settings, card.SHELF, pictures=False)
-    found = read_card(place.reports, name)
+    found = read_card(workspace.reports, name)
     assert found is not None
     return found
 
@@ -254,11 +254,11 @@ def read_card(reports: Path, benchmark: str) -> card.Card | None:
     return card.card([read_result(file) for file in files]) if files else None
 
 
-def write_reference(name: str, out: Path, place: Place) -> list[Statistics]:
+def write_reference(name: str, out: Path, workspace: Workspace) -> list[Statistics]:
     """Write a benchmark's reference features, looking at its pictures where nobody has yet."""
     from harness.delivery.statistics import write
 
-    whole, settings = plan_reference(benchmarks.load(name)), place.settings()
+    whole, settings = plan_reference(benchmarks.load(name)), workspace.settings()
     make_all(whole, [step for step in whole.steps if not settings.store.has(step)], settings)
     return write(whole, settings.store, out)
 
@@ -267,7 +267,7 @@ def sweep_over(
     name: str,
     kind: Kind,
     benchmark: str | None,
-    place: Place,
+    workspace: Workspace,
     strengths: Sequence[float] | None = None,
 ) -> tuple[list[Point], Advice]:
     """Judge a recipe at many strengths or checkpoints; return the points and which to take."""
@@ -280,20 +280,20 @@ def sweep_over(
         if kind == "strength"
         else at_checkpoints(recipe, judgement)
     )
-    settings, points = place.settings(), []
+    settings, points = workspace.settings(), []
     for at, each in plans:
         outcome = execute(each, settings, f"sweeps/{recipe.name}")
         points.append(Point(at, outcome.result, pseudo_values_beside(outcome.path)[0]))
     return points, advise(points)
 
 
-def fits(wanted: Sequence[tuple[Recipe, RunPlan]], place: Place) -> list[str]:
+def fits(wanted: Sequence[tuple[Recipe, RunPlan]], workspace: Workspace) -> list[str]:
     """Return why what is to do cannot be done on the device it would run on."""
-    house, found = Store(place.store), []
+    house, found = Store(workspace.store), []
     busy = [pair for pair in wanted if missing(pair[1], house)]
     if not busy:
         return []
-    device = resolve_device(place.device)
+    device = resolve_device(workspace.device)
     for recipe, _ in busy:
         if recipe.train is not None:
             found += [f"{recipe.name}: {lack}" for lack in _lacks(recipe.train, device)]
@@ -320,13 +320,13 @@ def _lacks(train: Train, device: str) -> Iterator[str]:
         yield f"tracker {train.tracker} is not installed: pip install {train.tracker}"
 
 
-def train(recipe: Recipe, place: Place) -> Path:
+def train(recipe: Recipe, workspace: Workspace) -> Path:
     """Train a recipe without judging it; return the folder with what was learned."""
     whole = plan(recipe, benchmarks.load(default_benchmark(recipe)))
-    settings = place.settings()
+    settings = workspace.settings()
     goal = whole.step("train")
     make_all(whole, missing(whole, settings.store, goal), settings)
-    return settings.store.place(goal)
+    return settings.store.folder(goal)
 
 
 @dataclass(frozen=True)
@@ -337,24 +337,28 @@ class Rehearsed:
     replaced: tuple[str, ...]
 
 
-def rehearse(name: str, place: Place) -> Rehearsed:
+def rehearse(name: str, workspace: Workspace) -> Rehearsed:
     """Run the whole recipe on the pocket world."""
     exchanged = rehearsal(recipes.load(name), benchmarks.load(DEFAULT_BENCHMARK))
-    kept = Place(place.store, place.store / "rehearsals", place.device, quiet=place.quiet)
+    kept = Workspace(
+        workspace.store, workspace.store / "rehearsals", workspace.device, quiet=workspace.quiet
+    )
     outcome = execute(plan(exchanged.recipe, exchanged.judgement), kept.settings())
     return Rehearsed(outcome, exchanged.replaced)
 
 
 def score_images(
-    folder: Path, prompts: Path | None, benchmark: str, name: str, place: Place
+    folder: Path, prompts: Path | None, benchmark: str, name: str, workspace: Workspace
 ) -> Outcome:
     """Judge images that were made elsewhere."""
     name, judgement = _named(name), benchmarks.load(benchmark)
     supplied = read_supplied(folder, prompts, judgement)
-    return execute(plan_supplied(name, supplied, judgement), place.settings())
+    return execute(plan_supplied(name, supplied, judgement), workspace.settings())
 
 
-def score_adapter(file: Path, base: str, benchmark: str | None, name: str, place: Place) -> Outcome:
+def score_adapter(
+    file: Path, base: str, benchmark: str | None, name: str, workspace: Workspace
+) -> Outcome:
     """Judge a LoRA file that was trained elsewhere."""
     recipe = Recipe(
         name=_named(name),
@@ -363,7 +367,7 @@ def score_adapter(file: Path, base: str, benchmark: str | None, name: str, place
         load=Load(adapter=str(file)),
     )
     judgement = benchmarks.load(benchmark or default_benchmark(recipe))
-    return execute(plan(recipe, judgement), place.settings())
+    return execute(plan(recipe, judgement), workspace.settings())
 
 
 def _named(name: str) -> str:
@@ -423,12 +427,12 @@ def schemas() -> dict[str, str]:
     }
 
 
-def gc(place: Place, dry_run: bool) -> Garbage:
-    return collect_garbage(Store(place.store), place.reports, dry_run)
+def gc(workspace: Workspace, dry_run: bool) -> Garbage:
+    return collect_garbage(Store(workspace.store), workspace.reports, dry_run)
 
 
-def doctor(place: Place) -> list[Finding]:
-    return examine(place.store)
+def doctor(workspace: Workspace) -> list[Finding]:
+    return examine(workspace.store)
 
 
 def images_of(result: Result, store: Path) -> Path | None:

@@ -20,8 +20,8 @@ from harness.cli.common import (
     app,
     console,
     guarded,
-    place_of,
     show,
+    workspace_of,
     write_page,
 )
 from harness.errors import UsageError
@@ -75,8 +75,8 @@ def report(
 
     read, parts = read_result(result), api.parts_of(result)
     if html is not None:
-        place = place_of(store, reports)
-        write_page(html, board.boards([read]), place, read.recipe, seed_limit=100, parts=parts)
+        workspace = workspace_of(store, reports)
+        write_page(html, board.boards([read]), workspace, read.recipe, seed_limit=100, parts=parts)
     if as_json:
         show(
             {
@@ -112,10 +112,10 @@ def dashboard(
     from harness.views.server import serve
     from harness.views.site import write
 
-    place = place_of(store, reports)
+    workspace = workspace_of(store, reports)
     if export is None:
-        raise SystemExit(serve(place, port, host, allow_write))
-    written = write(place, export, benchmark)
+        raise SystemExit(serve(workspace, port, host, allow_write))
+    written = write(workspace, export, benchmark)
     if as_json:
         return show({"index": str(written.index), "files": written.files, "bytes": written.bytes})
     print(f"{written.index}  ({written.files} files, {written.bytes / 1e6:.1f} MB)")

@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.api import Place
+    from harness.api import Workspace
     from harness.pipeline.run import Outcome
 
 P = ParamSpec("P")
@@ -100,17 +100,17 @@ def show(document: Any) -> None:
     print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
 
 
-def place_of(
+def workspace_of(
     store: Path | None,
     reports: Path = REPORTS,
     device: Device = Device.auto,
     executor: str = "local",
     processes: int | None = None,
-) -> Place:
-    from harness.api import Place, default_store
+) -> Workspace:
+    from harness.api import Workspace, default_store
 
     chosen = store or default_store()
-    return Place(chosen, reports, device.value, executor, processes=processes)
+    return Workspace(chosen, reports, device.value, executor, processes=processes)
 
 
 def console() -> Console:
@@ -120,7 +120,7 @@ def console() -> Console:
 
 
 def write_page(
-    file: Path, boards: Any, place: Place, title: str, seed_limit: int = 1, parts: Any = ()
+    file: Path, boards: Any, workspace: Workspace, title: str, seed_limit: int = 1, parts: Any = ()
 ) -> None:
     from harness import api
     from harness.files import write_text
@@ -129,11 +129,11 @@ def write_page(
     cards = {
         board.benchmark: card
         for board in boards
-        if (card := api.read_card(place.reports, board.benchmark)) is not None
+        if (card := api.read_card(workspace.reports, board.benchmark)) is not None
     }
     text = html(
         boards,
-        lambda result, step: api.folder_of(result, step, place.store),
+        lambda result, step: api.folder_of(result, step, workspace.store),
         title,
         seed_limit,
         cards,

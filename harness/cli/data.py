@@ -21,8 +21,8 @@ from harness.cli.common import (
     app,
     console,
     guarded,
-    place_of,
     show,
+    workspace_of,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def diff_data(
     from harness.pipeline.diff_data import between, told
     from harness.pipeline.store.local import Store
 
-    found = between(a, b, Store(place_of(store).store))
+    found = between(a, b, Store(workspace_of(store).store))
     if as_json:
         return show(found.document())
     print(told(found))
@@ -120,7 +120,7 @@ def reference(
     from harness import api
 
     chosen = benchmark or api.DEFAULT_BENCHMARK
-    found = api.write_reference(chosen, out, place_of(store, reports, device))
+    found = api.write_reference(chosen, out, workspace_of(store, reports, device))
     if as_json:
         return show({"benchmark": chosen, "files": [str(each.file) for each in found]})
     for each in found:

@@ -20,8 +20,8 @@ from harness.cli.common import (
     app,
     console,
     guarded,
-    place_of,
     show,
+    workspace_of,
     write_page,
 )
 from harness.errors import UsageError
@@ -51,7 +51,7 @@ def leaderboard(
 
     found = api.leaderboard(reports, benchmark)
     if html is not None:
-        write_page(html, found, place_of(store, reports), "Leaderboard")
+        write_page(html, found, workspace_of(store, reports), "Leaderboard")
     if as_json:
         documents = [board_document(each) for each in found]
         others = {"others": documents[1:]} if documents[1:] else {}
@@ -106,7 +106,7 @@ def compare(
     from harness.report import comparison as words
 
     rules = Rules(tuple(metrics or ()), _sizes(margins), force=force, draws=draws)
-    found = verdicts.compare(results, benchmark, place_of(store, reports, device), rules)
+    found = verdicts.compare(results, benchmark, workspace_of(store, reports, device), rules)
     if as_json:
         documents = [words.comparison_document(each) for each in found]
         others = {"others": documents[1:]} if documents[1:] else {}
@@ -165,17 +165,17 @@ def gate(
     """Pass, fail (exit 3) or not enough evidence (exit 4), beside an accepted baseline."""
     from harness.api import verdicts
 
-    place = place_of(store, reports, device)
+    workspace = workspace_of(store, reports, device)
     if accept:
-        file = verdicts.accept(recipe, benchmark, place, replicates)
+        file = verdicts.accept(recipe, benchmark, workspace, replicates)
         return show({"baseline": str(file)}) if as_json else print(f"accepted: {file}")
     if baseline is None:
         raise UsageError("gate needs --baseline FILE", hint="--accept writes the first one")
     from harness.files import write_text
     from harness.report import gate as words
 
-    found = verdicts.gate(recipe, baseline, place, policy, replicates)
-    worst = verdicts.worst_of(found, place) if html or summary else ()
+    found = verdicts.gate(recipe, baseline, workspace, policy, replicates)
+    worst = verdicts.worst_of(found, workspace) if html or summary else ()
     if html is not None:
         write_text(html, words.page(found.gate, worst))
     if summary is not None:
@@ -225,7 +225,7 @@ def reproduce(
     from harness.api import verdicts
     from harness.report.reproduction import print_reproduction, reproduction_document
 
-    found = verdicts.reproduce(result, place_of(store, reports, device))
+    found = verdicts.reproduce(result, workspace_of(store, reports, device))
     if as_json:
         show(reproduction_document(found))
     else:

@@ -19,9 +19,9 @@ from harness.cli.common import (
     app,
     console,
     guarded,
-    place_of,
     print_outcomes,
     show,
+    workspace_of,
 )
 from harness.errors import UsageError
 
@@ -52,16 +52,16 @@ def score(
     """Judge images or a LoRA that were made elsewhere."""
     from harness import api
 
-    place = place_of(store, reports, device)
+    workspace = workspace_of(store, reports, device)
     if images is not None and adapter is None:
         chosen = benchmark or api.DEFAULT_BENCHMARK
-        outcome = api.score_images(images, prompts, chosen, name, place)
+        outcome = api.score_images(images, prompts, chosen, name, workspace)
         if benchmark is None:
             print(f"judged by {chosen}, a toy; --benchmark names another", file=sys.stderr)
     elif adapter is not None and images is None:
         if base is None:
             raise UsageError("--adapter needs --base", hint="such as --base pocket/sdxl")
-        outcome = api.score_adapter(adapter, base, benchmark, name, place)
+        outcome = api.score_adapter(adapter, base, benchmark, name, workspace)
     else:
         raise UsageError("give either --images or --adapter", hint="`harness score --help`")
     print_outcomes([outcome], as_json)
@@ -84,7 +84,7 @@ def sanity(
     from harness.report.sanity import card_document, print_card
 
     chosen = benchmark or api.DEFAULT_BENCHMARK
-    found = api.sanity(chosen, place_of(store, reports, device), base)
+    found = api.sanity(chosen, workspace_of(store, reports, device), base)
     silent = api.silent_on(found)
     if as_json:
         return show(card_document(found, silent))
@@ -108,7 +108,7 @@ def calibrate(
     from harness.report.reproduction import calibration_document, print_calibration
 
     found = verdicts.calibrate(
-        benchmark, recipe, place_of(store, reports, device), draws, trainings
+        benchmark, recipe, workspace_of(store, reports, device), draws, trainings
     )
     if as_json:
         return show(calibration_document(found))

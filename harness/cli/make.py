@@ -27,9 +27,9 @@ from harness.cli.common import (
     fail,
     guarded,
     outcome_document,
-    place_of,
     print_outcomes,
     show,
+    workspace_of,
     write_page,
 )
 from harness.errors import MissingPrerequisite, UsageError
@@ -53,14 +53,14 @@ def demo(
     from harness import api
     from harness.report.leaderboard import board_document
 
-    place = place_of(store, reports, device)
-    outcomes = api.run(api.DEMO, api.DEFAULT_BENCHMARK, place)
+    workspace = workspace_of(store, reports, device)
+    outcomes = api.run(api.DEMO, api.DEFAULT_BENCHMARK, workspace)
     found = [
         each
         for each in api.leaderboard(reports, api.DEFAULT_BENCHMARK)
         if any(each.signature == outcome.result.signature for outcome in outcomes)
     ]
-    write_page(html, found, place, "The pocket leaderboard")
+    write_page(html, found, workspace, "The pocket leaderboard")
     if as_json:
         return show(board_document(found[0]))
     from harness.report.leaderboard import print_boards
@@ -124,7 +124,7 @@ def plan(
     from harness.report.text import plan_text
 
     many = scales_of(nodes) if nodes else ()
-    planned = api.plan_all(recipes, benchmark, place_of(store).store, card, many, pictures)
+    planned = api.plan_all(recipes, benchmark, workspace_of(store).store, card, many, pictures)
     if as_json:
         documents = [each.as_json() for each in planned]
         show(documents[0] if len(documents) == 1 else {"plans": documents})
@@ -159,7 +159,7 @@ def rehearse(
     """The whole recipe on the pocket world, in about a minute, before you spend."""
     from harness import api
 
-    rehearsed = api.rehearse(recipe, place_of(store, device=device))
+    rehearsed = api.rehearse(recipe, workspace_of(store, device=device))
     outcome = rehearsed.outcome
     if as_json:
         return show({**outcome_document(outcome), "replaced": list(rehearsed.replaced)})
@@ -186,8 +186,8 @@ def run(
     """Train, sample, score: make what is missing and write a result file."""
     from harness import api
 
-    place = place_of(store, reports, device, executor, processes)
-    outcomes = api.run(recipes, benchmark, place, replicates, anyway=anyway)
+    workspace = workspace_of(store, reports, device, executor, processes)
+    outcomes = api.run(recipes, benchmark, workspace, replicates, anyway=anyway)
     print_outcomes(outcomes, as_json)
 
 
@@ -216,8 +216,8 @@ def sweep(
     from harness.files import write_text
     from harness.report.sweep import print_sweep, sweep_document, sweep_page
 
-    place = place_of(store, reports, device)
-    points, advice = api.sweep_over(recipe, over.value, benchmark, place, _numbers(at))
+    workspace = workspace_of(store, reports, device)
+    points, advice = api.sweep_over(recipe, over.value, benchmark, workspace, _numbers(at))
     if html is not None:
         write_text(html, sweep_page(recipe, over.value, points, advice))
         print(f"wrote {html}", file=sys.stderr)
@@ -257,7 +257,7 @@ def export(
     """The LoRA behind a result, for diffusers or for user interfaces, with a model card."""
     from harness import api
 
-    written = api.export(result, to, out, place_of(store).store, strip_metadata, push, public)
+    written = api.export(result, to, out, workspace_of(store).store, strip_metadata, push, public)
     if as_json:
         return show({"files": [str(file) for file in written.files], "url": written.url})
     for file in [*written.files, *([written.url] if written.url else [])]:
@@ -294,6 +294,6 @@ def serve(
 
     default = "pocket-v1" if (base or "").startswith("pocket/") else "naruto-v1"
     judgement = None if source.suffix == ".json" else benchmarks.load(benchmark or default)
-    model = model_of(source, base, judgement, Store(place_of(store).store))
+    model = model_of(source, base, judgement, Store(workspace_of(store).store))
     limits = Limits(side=max_side, steps=max_steps)
     run(model, api.resolve_device(device.value), Post(host, port, queue, batch), limits)

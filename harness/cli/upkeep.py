@@ -17,8 +17,8 @@ from harness.cli.common import (
     StoreDir,
     app,
     guarded,
-    place_of,
     show,
+    workspace_of,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def doctor(
     """What this machine can do, and what is missing for the rest."""
     from harness import api
 
-    findings = api.doctor(place_of(store))
+    findings = api.doctor(workspace_of(store))
     if as_json:
         show(
             {
@@ -66,7 +66,7 @@ def verify(
     """Whether a result still is what the store holds, byte for byte."""
     from harness import api
 
-    problems = api.verify(result, place_of(store).store)
+    problems = api.verify(result, workspace_of(store).store)
     if as_json:
         show({"ok": not problems, "problems": problems})
     for problem in problems:
@@ -89,7 +89,7 @@ def gc(
     """Remove artifacts that no result names."""
     from harness import api
 
-    garbage = api.gc(place_of(store, reports), dry_run)
+    garbage = api.gc(workspace_of(store, reports), dry_run)
     if as_json:
         return show({"folders": [str(path) for path in garbage.folders], "bytes": garbage.bytes})
     verb = "would remove" if dry_run else "removed"
@@ -127,7 +127,7 @@ def push(
     from harness.pipeline.store import remote
     from harness.pipeline.store.local import Store
 
-    house = Store(place_of(store).store)
+    house = Store(workspace_of(store).store)
     _print(remote.push(url, house, reports, results or (), _tell, check), "sent", as_json)
 
 
@@ -144,7 +144,7 @@ def pull(
     from harness.pipeline.store import remote
     from harness.pipeline.store.local import Store
 
-    _print(remote.pull(url, Store(place_of(store).store), reports, _tell), "fetched", as_json)
+    _print(remote.pull(url, Store(workspace_of(store).store), reports, _tell), "fetched", as_json)
 
 
 def _tell(progress: Progress) -> None:

@@ -61,7 +61,7 @@ def name_of(step: Step) -> str:
 
 
 def _written(step: Step, store: Store, out: Path) -> Statistics:
-    features = load_file(store.place(step) / "features.safetensors")["images"].astype(np.float64)
+    features = load_file(store.folder(step) / "features.safetensors")["images"].astype(np.float64)
     file = out / f"{name_of(step)}.npz"
     moments = {"mu": features.mean(0), "sigma": np.cov(features, rowvar=False)}
     np.savez(file, features=features, **moments)

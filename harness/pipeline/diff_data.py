@@ -165,7 +165,7 @@ def edition(name: str, store: Store) -> Edition:
         raise StoreError(
             f"the data of {name} is not collected in {store.root}", hint=f"harness run {name}"
         )
-    return _folder(name, store.place(step))
+    return _folder(name, store.folder(step))
 
 
 def _by_key(prefix: str, store: Store) -> Path:

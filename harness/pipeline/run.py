@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from harness import __version__
 from harness.errors import MissingPrerequisite
 from harness.files import copy_whole, lines_of, write_text
-from harness.interfaces import Page, Progress, WorkerPool, Workplace
+from harness.interfaces import Page, Progress, StageContext, WorkerPool
 from harness.pages.stages import SampleSpec
 from harness.pipeline.plan import RunPlan, without
 from harness.pipeline.results import album
@@ -168,7 +168,9 @@ def _finish(
     path = settings.reports / result.benchmark / shelf / f"{result.recipe}.json"
     write_result(result, path)
     for table in TABLES:
-        copy_whole(settings.store.place(plan.score) / f"{table}.parquet", table_beside(path, table))
+        copy_whole(
+            settings.store.folder(plan.score) / f"{table}.parquet", table_beside(path, table)
+        )
     if pictures:
         write_album(plan, settings.store, path)
     return Outcome(result, path, made, reused)
@@ -177,7 +179,7 @@ def _finish(
 def write_album(plan: RunPlan, store: Store, result: Path) -> None:
     """Write a result's small pictures beside it, with the originals that it comes nearest to."""
     folders = {
-        step.name: store.place(step)
+        step.name: store.folder(step)
         for step in plan.steps
         if step.name in ALBUM and store.has(step)
     }
@@ -223,7 +225,7 @@ def _make(plans: Sequence[RunPlan], steps: Sequence[Step], settings: Settings) -
         if lacking.keys() & set(step.inputs.values()):
             return
         settings.watcher.begin(step, numbers[step.key], len(steps))
-        inputs = {part: settings.store.place(by_key[key]) for part, key in step.inputs.items()}
+        inputs = {part: settings.store.folder(by_key[key]) for part, key in step.inputs.items()}
         beside = _beside(step, steps, settings.store)
         try:
             make_one(step, inputs, device, settings, stop, beside, pool)
@@ -271,7 +273,7 @@ def make_one(
         stop.check()
 
     def work(folder: Path) -> None:
-        place = Workplace(
+        place = StageContext(
             folder,
             inputs,
             device,
@@ -317,7 +319,7 @@ def _history(plan: RunPlan, store: Store) -> dict[str, Any]:
     seconds, last, data = {}, {}, plan.data()
     for step in plan.steps:
         if store.has(step):
-            last = dict(read_artifact(store.place(step)).manifest["provenance"])
+            last = dict(read_artifact(store.folder(step)).manifest["provenance"])
             seconds[step.name] = last.pop("seconds")
             if sources := last.pop("sources", None):
                 data[step.name] = sources
@@ -350,7 +352,7 @@ def loss_curve(plan: RunPlan, store: Store) -> list[tuple[int, float]]:
     train = next((step for step in plan.steps if step.name == "train"), None)
     if train is None or not store.has(train):
         return []
-    lines = lines_of((store.place(train) / "log.jsonl").read_text(encoding="utf-8"))
+    lines = lines_of((store.folder(train) / "log.jsonl").read_text(encoding="utf-8"))
     losses = [float(json.loads(line)["loss"]) for line in lines]
     width = -(-len(losses) // CURVE) or 1
     stretches = [losses[at : at + width] for at in range(0, len(losses), width)]

@@ -26,7 +26,7 @@ from harness import plugins
 from harness.diffusion.load import dtype_for
 from harness.diffusion.memory import CPU_BUDGET, CUDA_SHARE
 from harness.errors import TrainingError
-from harness.interfaces import Progress, Workplace
+from harness.interfaces import Progress, StageContext
 from harness.pages.stages import TrainSpec
 from harness.training.averages import Averages
 from harness.training.checkpoint import read_state, write_state
@@ -65,7 +65,7 @@ class Course:
     scale: Scale
     team: Team
     clock: Clock
-    place: Workplace
+    place: StageContext
     step: int = 0
 
     @cached_property
@@ -83,7 +83,7 @@ def run(
     class_set: EncodedSet | None,
     trainee: Trainee,
     team: Team,
-    place: Workplace,
+    place: StageContext,
 ) -> None:
     """Train to the last step of the last phase, going on from the state in the folder if any."""
     train = spec.train
@@ -125,7 +125,7 @@ def begin(
     class_set: EncodedSet | None,
     trainee: Trainee,
     team: Team,
-    place: Workplace,
+    place: StageContext,
 ) -> Course:
     """Return the run before its first step."""
     train = spec.train

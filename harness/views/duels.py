@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.api import Place, verdicts
+from harness.api import Workspace, verdicts
 from harness.decisions.compare import Comparison, compare, read
 from harness.records import Result
 from harness.report.comparison import gap, number, sentence
@@ -52,14 +52,14 @@ def _scores(shelf: Shelf, held: Sequence[Held], place: tuple[str, int]) -> list[
     ]
 
 
-def comparison(a: Held, b: Held, place: Place | None = None) -> Comparison:
+def comparison(a: Held, b: Held, workspace: Workspace | None = None) -> Comparison:
     """Return what A is beside B, on the prompts and seeds that both have.
 
-    With a place, metrics that need it are judged by exchanging images, which takes a while.
+    With a workspace, metrics that need it are judged by exchanging images, which takes a while.
     """
-    if place is None:
+    if workspace is None:
         return compare(read(a.file), read(b.file))
-    one, other = (verdicts.contender(each.file, place) for each in (a, b))
+    one, other = (verdicts.contender(each.file, workspace) for each in (a, b))
     return compare(one, other)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.api import Place, verdicts
+from harness.api import Workspace, verdicts
 from harness.decisions import history
 from harness.decisions.gate import Gate
 from harness.errors import HarnessError
@@ -47,9 +47,9 @@ def watched(shelf: Shelf) -> list[Watched]:
     ]
 
 
-def judged(shelf: Shelf, one: Held, baseline: Held, place: Place) -> Verdict:
+def judged(shelf: Shelf, one: Held, baseline: Held, workspace: Workspace) -> Verdict:
     """Return what the default policy says; nothing is written."""
-    found = verdicts.hold(one.file, baseline.file, place)
+    found = verdicts.hold(one.file, baseline.file, workspace)
     pairs = worst_pairs(found.candidate, found.baseline, gated(found.gate), MOST)
     return Verdict(
         found.gate,

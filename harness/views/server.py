@@ -8,23 +8,25 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.api import Place
+from harness.api import Workspace
 from harness.errors import MissingPrerequisite
 
 
-def serve(place: Place, port: int, host: str = "127.0.0.1", allow_write: bool = False) -> int:
+def serve(
+    workspace: Workspace, port: int, host: str = "127.0.0.1", allow_write: bool = False
+) -> int:
     """Serve the dashboard until it is stopped; return its exit code."""
     if find_spec("streamlit") is None:
         raise MissingPrerequisite(
             "the dashboard needs streamlit", hint="pip install 'harness[dashboard]'"
         )
     app = folder()
-    if shown(place.reports) != place.reports:
-        print(f"nothing in {place.reports} yet: showing the pocket demo's", file=sys.stderr)
+    if shown(workspace.reports) != workspace.reports:
+        print(f"nothing in {workspace.reports} yet: showing the pocket demo's", file=sys.stderr)
     known = os.environ.get("PYTHONPATH")
     environment = os.environ | {
-        "HARNESS_STORE": str(place.store.resolve()),
-        "HARNESS_REPORTS": str(place.reports.resolve()),
+        "HARNESS_STORE": str(workspace.store.resolve()),
+        "HARNESS_REPORTS": str(workspace.reports.resolve()),
         "HARNESS_WRITE": "1" if allow_write else "0",
         "PYTHONPATH": os.pathsep.join([str(app.parent), *([known] if known else [])]),
     }

@@ -16,7 +16,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from harness.api import Place
+from harness.api import Workspace
 from harness.decisions.leaderboard import Board
 from harness.errors import HarnessError, UsageError
 from harness.files import write_text
@@ -44,13 +44,13 @@ class Written:
     bytes: int
 
 
-def write(place: Place, out: Path, benchmark: str | None = None) -> Written:
+def write(workspace: Workspace, out: Path, benchmark: str | None = None) -> Written:
     """Write the site of a reports folder, or of one benchmark's boards in it."""
-    shelf = Shelf(place.reports, place.store)
+    shelf = Shelf(workspace.reports, workspace.store)
     found = [each for each in shelf.boards() if benchmark in (None, each.benchmark)]
     if not found:
         raise UsageError(
-            f"no results {f'of {benchmark} ' if benchmark else ''}in {place.reports}",
+            f"no results {f'of {benchmark} ' if benchmark else ''}in {workspace.reports}",
             hint="make some: `harness demo`",
         )
     (out / "pictures").mkdir(parents=True, exist_ok=True)

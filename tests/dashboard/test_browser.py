@@ -16,7 +16,7 @@ import pytest_socket
 from browsing import Server, browser_path, painted, serving
 from visiting import HOSTILE, ROOT, poison
 
-from harness.api import Place
+from harness.api import Workspace
 from harness.interfaces import Page as Spec
 from harness.interfaces import Progress
 from harness.pipeline.results import album
@@ -424,7 +424,7 @@ def test_an_open_page_shows_what_begins_to_run(page: Page, server: Server, house
 
 
 def test_the_static_site_is_walked_from_its_files(page: Page, house: Path, tmp_path: Path) -> None:
-    site.write(Place(house / "store", house / "reports", quiet=True), tmp_path / "site")
+    site.write(Workspace(house / "store", house / "reports", quiet=True), tmp_path / "site")
     page.goto((tmp_path / "site/index.html").as_uri())
     assert page.locator(".board tbody tr").count() == 5
     kept(page, "site-leaderboard")
@@ -481,7 +481,7 @@ def wide(house: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
             shutil.copy(file, copy)
             if copy.suffix == ".json":
                 copy.write_text(json.dumps(json.loads(copy.read_text()) | {"recipe": name}))
-    site.write(Place(root / "store", root / "reports", quiet=True), root / "site")
+    site.write(Workspace(root / "store", root / "reports", quiet=True), root / "site")
     return (root / "site/index.html").as_uri()
 
 

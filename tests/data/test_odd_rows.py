@@ -19,7 +19,7 @@ from harness import plugins
 from harness.data.selection import select
 from harness.data.specs import Folder, Parquet, Webdataset
 from harness.errors import UsageError
-from harness.interfaces import Workplace
+from harness.interfaces import StageContext
 from harness.pages.data import Data
 from harness.pages.stages import DataSpec
 from harness.pipeline.curate import Order, curate
@@ -227,7 +227,7 @@ def test_letters_that_end_a_line_elsewhere_stay_in_a_caption(
 ) -> None:
     source = Folder.model_validate(folder_of(there, {"score": f"x{letter}y"}))
     (there / "metadata.csv").write_text(f"file_name,year\n0.png,c{letter}d\n", encoding="utf-8")
-    collect(DataSpec(source=source), Workplace(tmp_path, {}))
+    collect(DataSpec(source=source), StageContext(tmp_path, {}))
     (entry,) = read_index(tmp_path)
     assert (entry.facts["score"], entry.facts["year"]) == (f"x{letter}y", f"c{letter}d")
 

@@ -28,7 +28,7 @@ from PIL import Image
 
 from harness.data.lookahead import in_order
 from harness.data.reading import DROPPED, RULES, Unfit, decode
-from harness.interfaces import Picture, Progress, Workplace
+from harness.interfaces import Picture, Progress, StageContext
 from harness.pages.decoding import Reading
 from harness.pages.stages import DataSpec
 from harness.pipeline.stages import reading as taking
@@ -43,7 +43,7 @@ def seen(data: bytes, name: str = "", **rules: Any) -> tuple[Image.Image, tuple[
 def collected(folder: Path, out: Path, **rules: Any) -> dict[str, Any]:
     out.mkdir(exist_ok=True)
     source = {"use": "folder", "path": str(folder)}
-    collect(DataSpec.model_validate({"source": source, "reading": rules}), Workplace(out, {}))
+    collect(DataSpec.model_validate({"source": source, "reading": rules}), StageContext(out, {}))
     found: dict[str, Any] = json.loads((out / "report.json").read_text())
     return found
 
@@ -255,7 +255,7 @@ def test_a_killed_reading_goes_on_and_reports_as_one_that_was_not(tmp_path: Path
         "reading": {"duplicates": "same-pixels"},
     }
     with pytest.raises(KeyboardInterrupt):
-        collect(DataSpec.model_validate(spec), Workplace(out, {}, report=stop))
+        collect(DataSpec.model_validate(spec), StageContext(out, {}, report=stop))
     with (out / taking.JOURNAL).open("a") as journal:
         journal.write('{"number": 26, "id"')
     before = {file.name: file.stat().st_mtime_ns for file in (out / "images").iterdir()}

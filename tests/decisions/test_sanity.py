@@ -15,7 +15,7 @@ from harness.records import Accounting, Result, Score
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Card:
     root = tmp_path_factory.mktemp("card")
-    return api.sanity("pocket-v1", api.Place(root / "store", root / "reports", quiet=True))
+    return api.sanity("pocket-v1", api.Workspace(root / "store", root / "reports", quiet=True))
 
 
 @pytest.mark.slow

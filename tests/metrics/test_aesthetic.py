@@ -11,7 +11,7 @@ import torch
 from harness.extractors.classifier import probability
 from harness.extractors.clip import embeddings
 from harness.extractors.specs import AestheticModel, Head, OpenClip
-from harness.interfaces import Evidence, FeatureSet, Measurement, Network, Workplace
+from harness.interfaces import Evidence, FeatureSet, Measurement, Network, StageContext
 from harness.metrics.aesthetic import aesthetic
 from harness.metrics.clip_score import clip_score
 from harness.metrics.specs.prompt import ClipScore
@@ -62,7 +62,7 @@ def seen(folder: Path, network: Network) -> Evidence:
 
 def treated(drawings: Path, folder: Path, treatment: str) -> Path:
     spec = TreatSpec.model_validate({"treatment": treatment})
-    treat(spec, Workplace(folder, {"images": drawings}))
+    treat(spec, StageContext(folder, {"images": drawings}))
     return folder
 
 

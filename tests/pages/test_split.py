@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.specs import Folder, Hub, Pocket
-from harness.interfaces import SourceSpec, Workplace
+from harness.interfaces import SourceSpec, StageContext
 from harness.pages import benchmark, recipe
 from harness.pages.benchmark import Benchmark, Judgement
 from harness.pages.recipe import Recipe
@@ -146,7 +146,7 @@ def collected(part: str, out: Path) -> tuple[set[str], dict[str, object]]:
     out.mkdir()
     source = {"use": "pocket", "set": "ninja", "count": 40}
     spec = DataSpec.model_validate({"source": source, "part": part, "curate": {"limit": 30}})
-    collect(spec, Workplace(out, {}))
+    collect(spec, StageContext(out, {}))
     return {entry.id for entry in read_index(out)}, json.loads((out / "report.json").read_text())
 
 

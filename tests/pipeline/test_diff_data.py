@@ -15,7 +15,7 @@ from running import Command
 
 from harness.data.specs import Folder
 from harness.errors import HarnessError, StoreError, UsageError
-from harness.interfaces import Workplace
+from harness.interfaces import StageContext
 from harness.pages import recipe as recipes
 from harness.pages.stages import DataSpec
 from harness.pipeline.curate import Order, curate
@@ -55,7 +55,7 @@ def after(before: Path, tmp_path: Path) -> Path:
 def artifact(folder: Path, store: Store) -> Artifact:
     spec = DataSpec(source=Folder(use="folder", path=str(folder)))
     step = make_step("data", "data", 2, spec)
-    return store.get_or_make(step, lambda out: collect(spec, Workplace(out, {})))
+    return store.get_or_make(step, lambda out: collect(spec, StageContext(out, {})))
 
 
 def test_two_folders_differ_by_id_picture_and_words(before: Path, after: Path, tmp_path: Path):
@@ -116,7 +116,7 @@ def test_a_recipe_stands_for_its_data_once_that_is_collected(tmp_path: Path):
     small = step.spec.model_copy(
         update={"source": step.spec.source.model_copy(update={"count": 12})}
     )
-    store.get_or_make(step, lambda out: collect(small, Workplace(out, {})))
+    store.get_or_make(step, lambda out: collect(small, StageContext(out, {})))
     assert len(edition("pocket-ninja", store).rows) > 8
     with pytest.raises(UsageError, match="pocket-base learns from no data"):
         edition("pocket-base", store)

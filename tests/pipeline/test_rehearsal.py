@@ -27,7 +27,7 @@ def test_there_are_recipes_to_rehearse() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_rehearses_end_to_end_and_says_what_it_replaced(name: str, store: Path) -> None:
-    rehearsed = api.rehearse(name, api.Place(store, store, device="cpu", quiet=True))
+    rehearsed = api.rehearse(name, api.Workspace(store, store, device="cpu", quiet=True))
     page, result = recipe.load(name), rehearsed.outcome.result
     assert result.images.scored == result.images.expected == 18
     silent = {score.metric for score in result.scores if score.value is None}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.interfaces import Progress, Workplace, silent
+from harness.interfaces import Progress, StageContext, silent
 from harness.pages import benchmark as benchmarks
 from harness.pages.recipe import Recipe
 from harness.pages.stages import TrainSpec
@@ -58,9 +58,9 @@ class School:
 
     def workplace(
         self, folder: Path, report: Callable[[Progress], None] = silent, processes: int = 1
-    ) -> Workplace:
+    ) -> StageContext:
         folder.mkdir(parents=True, exist_ok=True)
-        return Workplace(
+        return StageContext(
             folder,
             self.inputs,
             self.device,
@@ -77,7 +77,7 @@ class School:
 
     def train(
         self, folder: Path, report: Callable[[Progress], None] = silent, processes: int = 1
-    ) -> Workplace:
+    ) -> StageContext:
         """Train into `folder`; return the workplace with its notes."""
         place = self.workplace(folder, report, processes)
         STAGES["train"].load()(self.spec, place)
@@ -92,11 +92,11 @@ def school(page: Recipe, root: Path, device: str = "cpu") -> School:
     for step in whole.steps:
         if step is goal:
             break
-        inputs = {part: store.place(by_key[key]) for part, key in step.inputs.items()}
+        inputs = {part: store.folder(by_key[key]) for part, key in step.inputs.items()}
 
         def work(folder: Path, step: Step = step, inputs: dict[str, Path] = inputs) -> None:
-            STAGES[step.stage].load()(step.spec, Workplace(folder, inputs, device))
+            STAGES[step.stage].load()(step.spec, StageContext(folder, inputs, device))
 
         store.get_or_make(step, work)
-    inputs = {part: store.place(by_key[key]) for part, key in goal.inputs.items()}
+    inputs = {part: store.folder(by_key[key]) for part, key in goal.inputs.items()}
     return School(store, goal, inputs, device)

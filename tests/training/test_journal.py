@@ -52,8 +52,8 @@ def test_every_step_reports_its_figures(tmp_path: Path):
 
 
 def test_the_store_logs_what_steps_report_beside_the_artifacts(tmp_path: Path):
-    place = api.Place(tmp_path / "store", tmp_path / "reports", device="cpu", quiet=True)
-    folder = api.train(recipe(), place)
+    workspace = api.Workspace(tmp_path / "store", tmp_path / "reports", device="cpu", quiet=True)
+    folder = api.train(recipe(), workspace)
     (log,) = (tmp_path / "store/logs").glob("*.jsonl")
     assert log.stem == folder.name
     lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -67,8 +67,8 @@ def test_the_store_logs_what_steps_report_beside_the_artifacts(tmp_path: Path):
 def test_a_tracker_gets_every_figure(tmp_path: Path):
     tensorboard = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     own = school(recipe(tracker="tensorboard"), tmp_path / "store")
-    place = own.workplace(tmp_path / "run")
-    STAGES["train"].load()(own.spec, replace(place, logs=tmp_path / "logs"))
+    context = own.workplace(tmp_path / "run")
+    STAGES["train"].load()(own.spec, replace(context, logs=tmp_path / "logs"))
     folders = {file.parent for file in (tmp_path / "logs/tensorboard").rglob("*tfevents*")}
     found = [tensorboard.EventAccumulator(str(folder)).Reload() for folder in folders]
     (read,) = [each for each in found if "loss" in each.Tags()["scalars"]]

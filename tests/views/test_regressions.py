@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 
-from harness.api import Place, verdicts
+from harness.api import Workspace, verdicts
 from harness.views import regressions
 from harness.views.shelf import Shelf
 
 
-def place_of(shelf: Shelf) -> Place:
-    return Place(shelf.store.root, shelf.reports, quiet=True)
+def workspace_of(shelf: Shelf) -> Workspace:
+    return Workspace(shelf.store.root, shelf.reports, quiet=True)
 
 
 def test_a_baseline_stands_beside_the_result_of_its_recipe(shelf: Shelf) -> None:
@@ -24,7 +24,7 @@ def test_a_baseline_stands_beside_the_result_of_its_recipe(shelf: Shelf) -> None
 def test_a_worse_result_fails_with_its_worst_images_first(shelf: Shelf) -> None:
     (watched,) = regressions.watched(shelf)
     worse = shelf.find("pocket-v1/pocket-ninja-broken")
-    found = regressions.judged(shelf, worse, watched.baseline, place_of(shelf))
+    found = regressions.judged(shelf, worse, watched.baseline, workspace_of(shelf))
     assert found.gate.verdict == "fail"
     assert found.checks[0]["verdict"] == "fail"
     assert "fails" in found.headline
@@ -39,7 +39,7 @@ def test_looking_leaves_no_trace(shelf: Shelf) -> None:
     (watched,) = regressions.watched(shelf)
     before = sorted(shelf.reports.rglob("*"))
     regressions.judged(
-        shelf, watched.candidate or watched.baseline, watched.baseline, place_of(shelf)
+        shelf, watched.candidate or watched.baseline, watched.baseline, workspace_of(shelf)
     )
     assert sorted(shelf.reports.rglob("*")) == before
 
@@ -47,8 +47,8 @@ def test_looking_leaves_no_trace(shelf: Shelf) -> None:
 def test_accepting_and_keeping_are_remembered_with_their_notes(shelf: Shelf) -> None:
     shutil.rmtree(shelf.reports / "history", ignore_errors=True)
     short = shelf.find("pocket-v1/pocket-ninja-short")
-    verdicts.accept(str(short.file), None, place_of(shelf), note="<b>good enough</b>")
-    verdicts.keep(short.file, place_of(shelf), "the baseline is better")
+    verdicts.accept(str(short.file), None, workspace_of(shelf), note="<b>good enough</b>")
+    verdicts.keep(short.file, workspace_of(shelf), "the baseline is better")
     events, steps, problem = regressions.past(shelf, short)
     assert [(each.outcome, each.note) for each in events] == [
         ("accepted", "<b>good enough</b>"),

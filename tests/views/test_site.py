@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.api import Place
+from harness.api import Workspace
 from harness.errors import UsageError
 from harness.views import site
 from harness.views.shelf import Shelf
@@ -23,7 +23,7 @@ from harness.views.shelf import Shelf
 
 @pytest.fixture
 def written(shelf: Shelf, tmp_path: Path) -> Path:
-    site.write(Place(shelf.store.root, shelf.reports, quiet=True), tmp_path / "site")
+    site.write(Workspace(shelf.store.root, shelf.reports, quiet=True), tmp_path / "site")
     return tmp_path / "site"
 
 
@@ -38,7 +38,7 @@ def copied(shelf: Shelf, name: str) -> Path:
 
 
 def exported(shelf: Shelf, out: Path) -> dict[str, Any]:
-    site.write(Place(shelf.store.root, shelf.reports, quiet=True), out)
+    site.write(Workspace(shelf.store.root, shelf.reports, quiet=True), out)
     (board,) = facts_of((out / "index.html").read_text())["boards"]  # type: ignore[misc, attr-defined]
     found: dict[str, Any] = board
     return found
@@ -87,13 +87,13 @@ def test_it_holds_boards_pictures_and_comparisons(written: Path) -> None:
 
 def test_a_second_export_writes_only_what_is_new(shelf: Shelf, written: Path) -> None:
     before = {file: file.stat().st_mtime_ns for file in (written / "pictures").iterdir()}
-    site.write(Place(shelf.store.root, shelf.reports, quiet=True), written)
+    site.write(Workspace(shelf.store.root, shelf.reports, quiet=True), written)
     assert {file: file.stat().st_mtime_ns for file in (written / "pictures").iterdir()} == before
 
 
 def test_an_unknown_benchmark_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no results of nothing"):
-        site.write(Place(shelf.store.root, shelf.reports), tmp_path / "site", "nothing")
+        site.write(Workspace(shelf.store.root, shelf.reports), tmp_path / "site", "nothing")
 
 
 @pytest.mark.parametrize("name", ["my style", "a#b?c", "50%20off", "鬼"])

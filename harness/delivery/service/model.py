@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import HarnessError, StoreError, UsageError
 from harness.fingerprint import digest
-from harness.interfaces import Workplace
+from harness.interfaces import StageContext
 from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
 from harness.pages.benchmark import Judgement, Sampler
@@ -118,7 +118,7 @@ def load(model: Model, device: str) -> Draw:
     from harness.diffusion.sampler import Artist, Request
     from harness.pipeline.stages.sample import pipeline_of
 
-    place = Workplace(Path(), model.inputs, device)
+    place = StageContext(Path(), model.inputs, device)
     pipeline = pipeline_of(model.spec, place)
     artists: dict[Sampler, Artist] = {}
 

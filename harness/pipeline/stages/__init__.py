@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.interfaces import Workplace
+from harness.interfaces import StageContext
 from harness.records import StageName
 
 
@@ -22,9 +22,11 @@ class Stage:
     version: int
     implementation: str
 
-    def load(self) -> Callable[[Any, Workplace], None]:
+    def load(self) -> Callable[[Any, StageContext], None]:
         module, _, name = self.implementation.partition(":")
-        function: Callable[[Any, Workplace], None] = getattr(importlib.import_module(module), name)
+        function: Callable[[Any, StageContext], None] = getattr(
+            importlib.import_module(module), name
+        )
         return function
 
 

@@ -11,7 +11,7 @@ from harness.data.provenance import origin, sources_in
 from harness.data.selection import select
 from harness.data.tally import Tally
 from harness.errors import UsageError
-from harness.interfaces import Picture, Progress, Workplace
+from harness.interfaces import Picture, Progress, StageContext
 from harness.pages.stages import DataSpec
 from harness.pipeline.stages.files import Entry, write_index
 from harness.pipeline.stages.reading import read_all
@@ -19,7 +19,7 @@ from harness.pipeline.stages.reading import read_all
 log = logging.getLogger(__name__)
 
 
-def collect(spec: DataSpec, place: Workplace) -> None:
+def collect(spec: DataSpec, place: StageContext) -> None:
     """Write `images/`, the index with what is known of each, and a report of what became of all."""
     dropped: Counter[str] = Counter()
     tally, entries = Tally(spec.reading), []
@@ -47,7 +47,7 @@ def collect(spec: DataSpec, place: Workplace) -> None:
     )
 
 
-def _write_report(spec: DataSpec, place: Workplace, report: dict[str, Any]) -> None:
+def _write_report(spec: DataSpec, place: StageContext, report: dict[str, Any]) -> None:
     """Write what became of all rows and where they are from; the latter is provenance too."""
     origins = [origin(source) for source in sources_in(spec)]
     place.notes["sources"] = origins

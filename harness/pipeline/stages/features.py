@@ -25,7 +25,7 @@ from safetensors.numpy import save_file
 from harness import plugins
 from harness.errors import MissingPrerequisite
 from harness.fingerprint import digest
-from harness.interfaces import ExtractorSpec, Network, Progress, Workplace
+from harness.interfaces import ExtractorSpec, Network, Progress, StageContext
 from harness.pages.stages import FeaturesSpec
 from harness.pipeline.stages.files import Entry, digests, open_picture, read_index
 from harness.pipeline.stages.rows import Kept, Shelf
@@ -52,7 +52,7 @@ class Look:
 class Reader:
     """One extractor with its shelf; the network is loaded when there is something new."""
 
-    def __init__(self, spec: ExtractorSpec, place: Workplace) -> None:
+    def __init__(self, spec: ExtractorSpec, place: StageContext) -> None:
         self.spec = spec
         self.shelf = Shelf(place.rows, digest(described(spec)))
         self._device = place.device
@@ -103,7 +103,7 @@ def _by_content(contents: Sequence[str], rows: Any) -> dict[str, Kept]:
     }
 
 
-def extract(spec: FeaturesSpec, place: Workplace) -> None:
+def extract(spec: FeaturesSpec, place: StageContext) -> None:
     """Write `features.safetensors`: one row of every name a picture that has a file."""
     folder = place.inputs["images"]
     entries = [entry for entry in read_index(folder) if entry.file]
@@ -131,7 +131,7 @@ def _looks(folder: Path, entries: Sequence[Entry]) -> list[Look]:
 
 
 @torch.inference_mode()
-def read_all(looks: Sequence[Look], readers: Sequence[Reader], place: Workplace) -> None:
+def read_all(looks: Sequence[Look], readers: Sequence[Reader], place: StageContext) -> None:
     """Show every picture to each reader that does not know it; the first reader must succeed."""
     torch.backends.cudnn.allow_tf32 = False
     unknown = _unknown(looks, readers)
@@ -179,7 +179,7 @@ def _show(batch: Sequence[Look], pictures: Sequence[Image.Image], unknown: Unkno
 
 
 def _read_together(
-    spec: FeaturesSpec, looks: Sequence[Look], readers: Sequence[Reader], place: Workplace
+    spec: FeaturesSpec, looks: Sequence[Look], readers: Sequence[Reader], place: StageContext
 ) -> None:
     """Let others fill the shelves as far as they can; what they leave is for this process."""
     contents = {reader: {reader.content(look) for look in looks} for reader in readers}
@@ -199,11 +199,11 @@ def _read_together(
     share("features", spec, place, pieces, 0, "images", lambda piece: _take(readers, piece, place))
 
 
-def _kept_in(place: Workplace, pictures: Sequence[int]) -> Path:
+def _kept_in(place: StageContext, pictures: Sequence[int]) -> Path:
     return place.folder / f"scratch-rows-{pictures[0]:08d}.safetensors"
 
 
-def _take(readers: Sequence[Reader], piece: Piece, place: Workplace) -> None:
+def _take(readers: Sequence[Reader], piece: Piece, place: StageContext) -> None:
     """Put on the shelves what somebody has seen in the pictures of one piece."""
     file = _kept_in(place, piece.what["pictures"])
     with safe_open(file, framework="np") as stored:
@@ -216,7 +216,7 @@ def _take(readers: Sequence[Reader], piece: Piece, place: Workplace) -> None:
     file.unlink()
 
 
-def looker(spec: FeaturesSpec, place: Workplace) -> Work:
+def looker(spec: FeaturesSpec, place: StageContext) -> Work:
     """Return what looks at the pictures of one piece, for each reader at those new to it."""
     folder = place.inputs["images"]
     looks = _looks(folder, [entry for entry in read_index(folder) if entry.file])

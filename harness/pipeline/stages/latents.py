@@ -23,7 +23,7 @@ from harness.data.buckets import Shape, nearest, shapes
 from harness.diffusion.latents import View, encode_pixels, look, views
 from harness.diffusion.load import load_vae
 from harness.errors import TrainingError
-from harness.interfaces import Progress, Workplace
+from harness.interfaces import Progress, StageContext
 from harness.pages.stages import LatentsSpec
 from harness.pipeline.stages.files import Entry, read_index, write_index
 from harness.pipeline.stages.sharing import Piece, Work, share
@@ -44,7 +44,7 @@ class Shard:
     members: tuple[int, ...]
 
 
-def encode(spec: LatentsSpec, place: Workplace) -> None:
+def encode(spec: LatentsSpec, place: StageContext) -> None:
     """Write `latents-*.safetensors`, how many pictures have which shape, and the index."""
     entries = [entry for entry in read_index(place.inputs["data"]) if entry.file]
     shards = _shards(spec, place.inputs["data"], entries)
@@ -59,7 +59,7 @@ def encode(spec: LatentsSpec, place: Workplace) -> None:
     write_index(place.folder, entries)
 
 
-def encoder(spec: LatentsSpec, place: Workplace) -> Work:
+def encoder(spec: LatentsSpec, place: StageContext) -> Work:
     """Return what encodes one shard; the VAE is loaded for the first."""
     entries = [entry for entry in read_index(place.inputs["data"]) if entry.file]
     vae = cache(lambda: load_vae(spec.vae, place.device))
@@ -95,7 +95,7 @@ def _shards(spec: LatentsSpec, folder: Path, entries: list[Entry]) -> list[Shard
 
 
 def _encode_shard(
-    spec: LatentsSpec, place: Workplace, vae: AutoencoderKL, entries: list[Entry], shard: Shard
+    spec: LatentsSpec, place: StageContext, vae: AutoencoderKL, entries: list[Entry], shard: Shard
 ) -> None:
     chosen = views(spec.crop, spec.flip)
     at_once = max(1, min(place.batch, PIXELS // (shard.shape[0] * shard.shape[1] * len(chosen))))
@@ -116,7 +116,7 @@ def _encode_shard(
 
 
 def _seen(
-    spec: LatentsSpec, place: Workplace, entry: Entry, shape: Shape, chosen: list[View]
+    spec: LatentsSpec, place: StageContext, entry: Entry, shape: Shape, chosen: list[View]
 ) -> tuple[Tensor, Tensor]:
     """Return pixels (V × 3 × h × w) and time ids (V × 6) of every view of one picture."""
     with Image.open(place.inputs["data"] / str(entry.file)) as image:

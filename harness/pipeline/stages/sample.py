@@ -23,7 +23,7 @@ from harness.diffusion.load import load_pipeline, retell
 from harness.diffusion.sampler import Artist, Request
 from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
-from harness.interfaces import Progress, Workplace
+from harness.interfaces import Progress, StageContext
 from harness.pages.recipe import Attached
 from harness.pages.stages import SampleSpec, SuppliedImage, SuppliedSpec, TreatSpec
 from harness.pipeline.stages.files import UNREADABLE, Entry, is_black, save_png, write_index
@@ -37,7 +37,7 @@ _TRAINED = {
 }
 
 
-def sample(spec: SampleSpec | SuppliedSpec | TreatSpec, place: Workplace) -> None:
+def sample(spec: SampleSpec | SuppliedSpec | TreatSpec, place: StageContext) -> None:
     """Write `images/<prompt>_<seed>.png` and the index of what became of each."""
     if isinstance(spec, TreatSpec):
         treat(spec, place)
@@ -47,7 +47,7 @@ def sample(spec: SampleSpec | SuppliedSpec | TreatSpec, place: Workplace) -> Non
         _draw(spec, place)
 
 
-def _draw(spec: SampleSpec, place: Workplace) -> None:
+def _draw(spec: SampleSpec, place: StageContext) -> None:
     batches = _batches(spec, place.batch)
     missing = [at for at, batch in enumerate(batches) if not _is_drawn(place.folder, batch)]
     pieces = [Piece(at, len(batches[at])) for at in missing]
@@ -83,7 +83,7 @@ def _is_drawn(folder: Path, batch: Sequence[Request]) -> bool:
     return all((folder / _file(each)).exists() or _note(folder, each).exists() for each in batch)
 
 
-def drawer(spec: SampleSpec, place: Workplace) -> Work:
+def drawer(spec: SampleSpec, place: StageContext) -> Work:
     """Return what draws one batch, by its number; the pipeline is loaded for the first."""
     batches = _batches(spec, place.batch)
     artist = cache(lambda: Artist(pipeline_of(spec, place), spec.sampler, place.device))
@@ -114,7 +114,7 @@ def _entry(folder: Path, request: Request, text: str) -> Entry:
         return Entry(request.prompt_id, request.seed, text, file, black=is_black(image))
 
 
-def pipeline_of(spec: SampleSpec, place: Workplace) -> StableDiffusionXLPipeline:
+def pipeline_of(spec: SampleSpec, place: StageContext) -> StableDiffusionXLPipeline:
     """Return the base with what is judged attached, ready to draw."""
     sampler = spec.sampler
     pipeline = load_pipeline(
@@ -157,7 +157,7 @@ def _named(spec: SampleSpec, trained: Path | None) -> tuple[Attached, ...]:
     return named
 
 
-def _take_in(spec: SuppliedSpec, place: Workplace) -> None:
+def _take_in(spec: SuppliedSpec, place: StageContext) -> None:
     entries = []
     for number, asked in enumerate(spec.entries):
         entries.append(_taken(asked, Path(spec.folder), place.folder, f"images/{number:06d}.png"))

@@ -22,7 +22,7 @@ from harness.interfaces import (
     Measurement,
     MetricSpec,
     Side,
-    Workplace,
+    StageContext,
 )
 from harness.metrics.intervals import reach_of
 from harness.pages.stages import ScoreSpec
@@ -95,7 +95,7 @@ class Judged:
         return Versus(value=base.value, delta=delta, low=delta - reach, high=delta + reach)
 
 
-def score(spec: ScoreSpec, place: Workplace) -> None:
+def score(spec: ScoreSpec, place: StageContext) -> None:
     """Write `scores.json`, a row an image and metric in `samples.parquet`, a row a prompt and
     metric in `prompts.parquet`, how near images come to originals in `likeness.parquet`, and the
     worst pairs below `pairs/`."""
@@ -121,7 +121,7 @@ LIKENESS = ("metric", "prompt_id", "seed", "other", "value", "threshold")
 """Rows without a prompt are of pictures that copy nothing."""
 
 
-def judging(spec: ScoreSpec, place: Workplace) -> Work:
+def judging(spec: ScoreSpec, place: StageContext) -> Work:
     """Return what asks one metric, by its number, and writes down what it says."""
 
     def piece(number: int) -> None:
@@ -138,7 +138,7 @@ def judging(spec: ScoreSpec, place: Workplace) -> Work:
     return piece
 
 
-def _found_in(place: Workplace, number: int) -> Path:
+def _found_in(place: StageContext, number: int) -> Path:
     return place.folder / f"scratch-metric-{number:03d}.json"
 
 
@@ -242,7 +242,7 @@ def features(side: str, name: str, inputs: Mapping[str, Path]) -> FeatureSet:
     )
 
 
-def _keep_pairs(judged: Judged, place: Workplace) -> None:
+def _keep_pairs(judged: Judged, place: StageContext) -> None:
     """Write the worst pairs side by side: the image left, the picture it is nearest to right."""
     if not judged.measured.pairs:
         return

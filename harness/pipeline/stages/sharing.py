@@ -25,7 +25,7 @@ from typing import Any
 
 from harness.errors import HarnessError, MissingPrerequisite, TrainingError, UsageError
 from harness.files import write_text
-from harness.interfaces import OnReply, Page, PoolJob, Progress, Reply, Report, Workplace
+from harness.interfaces import OnReply, Page, PoolJob, Progress, Reply, Report, StageContext
 from harness.pages.stages import (
     FeaturesSpec,
     LatentsSpec,
@@ -74,7 +74,7 @@ class Piece:
     size: int = 1
 
 
-def is_shared(place: Workplace, pieces: int) -> bool:
+def is_shared(place: StageContext, pieces: int) -> bool:
     """Return whether anybody but this process will do some of the work."""
     return pieces > 0 and (place.pool is not None or (place.processes > 1 and pieces > 1))
 
@@ -82,7 +82,7 @@ def is_shared(place: Workplace, pieces: int) -> bool:
 def share(
     stage: StageName,
     spec: Page,
-    place: Workplace,
+    place: StageContext,
     pieces: Sequence[Piece],
     beside: int = 0,
     note: str = "",
@@ -135,7 +135,7 @@ class _Tally:
 
 
 def _alone(
-    stage: StageName, spec: Page, place: Workplace, pieces: Sequence[Piece], tally: _Tally
+    stage: StageName, spec: Page, place: StageContext, pieces: Sequence[Piece], tally: _Tally
 ) -> None:
     at = 0
 
@@ -148,18 +148,18 @@ def _alone(
         tally.on_reply(at, {})
 
 
-def _opening(stage: str) -> Callable[[Page, Workplace], Work]:
+def _opening(stage: str) -> Callable[[Page, StageContext], Work]:
     module, _, name = OPENINGS[stage].partition(":")
-    function: Callable[[Page, Workplace], Work] = getattr(importlib.import_module(module), name)
+    function: Callable[[Page, StageContext], Work] = getattr(importlib.import_module(module), name)
     return function
 
 
-def launch(stage: StageName, spec: Page, place: Workplace) -> None:
+def launch(stage: StageName, spec: Page, place: StageContext) -> None:
     """Let the place's processes run the stage's own function together, each with its rank."""
     _launch(_described(stage, spec, place), place, lambda number, reply: None, TOGETHER)
 
 
-def delegate(stage: StageName, spec: Page, place: Workplace) -> None:
+def delegate(stage: StageName, spec: Page, place: StageContext) -> None:
     """Have the whole of a stage done by one of the crew; what it reports comes through a file."""
     assert place.pool is not None
     told = _Told(place.folder / TOLD, place.report)
@@ -198,12 +198,12 @@ def raise_what_was_said(reply: Reply) -> None:
         raise kind(reply["error"], hint=reply["hint"])
 
 
-def _on_card(place: Workplace) -> bool:
+def _on_card(place: StageContext) -> bool:
     return place.device != "cpu"
 
 
 def _launch(
-    document: str, place: Workplace, on_reply: OnReply, name: str = "scratch-pieces.json"
+    document: str, place: StageContext, on_reply: OnReply, name: str = "scratch-pieces.json"
 ) -> None:
     job = place.folder / name
     log = place.folder / "scratch-workers.txt"
@@ -223,7 +223,7 @@ def _launch(
         raise TrainingError(f"a worker of {stage} failed: {tail}", hint=f"all of it: {log}")
 
 
-def _command(place: Workplace, job: Path) -> list[str]:
+def _command(place: StageContext, job: Path) -> list[str]:
     machines = [
         "--num_processes",
         str(place.processes),
@@ -250,7 +250,9 @@ def _command(place: Workplace, job: Path) -> list[str]:
     ]
 
 
-def _described(stage: StageName, spec: Page, place: Workplace, pieces: Sequence[Piece] = ()) -> str:
+def _described(
+    stage: StageName, spec: Page, place: StageContext, pieces: Sequence[Piece] = ()
+) -> str:
     return json.dumps(
         {
             "stage": stage,
@@ -270,7 +272,7 @@ def _described(stage: StageName, spec: Page, place: Workplace, pieces: Sequence[
     )
 
 
-def _relay(child: subprocess.Popen[str], place: Workplace, on_reply: OnReply) -> None:
+def _relay(child: subprocess.Popen[str], place: StageContext, on_reply: OnReply) -> None:
     """Report what the workers report, and raise what any of them raises."""
     assert child.stdout is not None
     for line in child.stdout:
@@ -290,8 +292,8 @@ def _relay(child: subprocess.Popen[str], place: Workplace, on_reply: OnReply) ->
     child.wait()
 
 
-def _place(document: Mapping[str, Any], report: Report) -> Workplace:
-    return Workplace(
+def _place(document: Mapping[str, Any], report: Report) -> StageContext:
+    return StageContext(
         folder=Path(document["folder"]),
         inputs={name: Path(path) for name, path in document["inputs"].items()},
         device=document["device"],

@@ -17,7 +17,7 @@ import torch
 from harness.data.captions import readings
 from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders
 from harness.diffusion.words import embed
-from harness.interfaces import Progress, Workplace
+from harness.interfaces import Progress, StageContext
 from harness.pages.stages import TextsSpec
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.stages.sharing import Piece, Work, share
@@ -27,7 +27,7 @@ SHARD = 1024
 """Texts a shard."""
 
 
-def write(spec: TextsSpec, place: Workplace) -> None:
+def write(spec: TextsSpec, place: StageContext) -> None:
     """Write the table of texts, the rows of each picture, and `embeddings-*.safetensors`."""
     worded, table = _worded(spec, place)
     if spec.base is not None:
@@ -38,14 +38,14 @@ def write(spec: TextsSpec, place: Workplace) -> None:
         (place.folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
-def _worded(spec: TextsSpec, place: Workplace) -> tuple[list[list[str]], list[str]]:
+def _worded(spec: TextsSpec, place: StageContext) -> tuple[list[list[str]], list[str]]:
     """Return the readings of each picture, and every text once."""
     entries = [entry for entry in read_index(place.inputs["data"]) if entry.file]
     worded = [list(readings(entry, spec.caption)) for entry in entries]
     return worded, list(dict.fromkeys(["", *(text for texts in worded for text in texts)]))
 
 
-def _embed(spec: TextsSpec, place: Workplace, table: list[str]) -> None:
+def _embed(spec: TextsSpec, place: StageContext, table: list[str]) -> None:
     pieces = [
         Piece(
             {"number": number, "texts": table[start : start + SHARD]},
@@ -58,7 +58,7 @@ def _embed(spec: TextsSpec, place: Workplace, table: list[str]) -> None:
     share("texts", spec, place, pieces, done, "captions")
 
 
-def embedder(spec: TextsSpec, place: Workplace) -> Work:
+def embedder(spec: TextsSpec, place: StageContext) -> Work:
     """Return what embeds one shard; the encoders are loaded for the first."""
     base = spec.base
     assert base is not None
@@ -74,7 +74,7 @@ def embedder(spec: TextsSpec, place: Workplace) -> Work:
 
 @torch.no_grad()
 def _embed_shard(
-    spec: TextsSpec, place: Workplace, encoders: TextEncoders, number: int, texts: list[str]
+    spec: TextsSpec, place: StageContext, encoders: TextEncoders, number: int, texts: list[str]
 ) -> None:
     sequences, pooled = [], []
     for at in range(0, len(texts), place.batch):
@@ -87,5 +87,5 @@ def _embed_shard(
     save_tensors(_file(place, number), tensors)
 
 
-def _file(place: Workplace, number: int) -> Path:
+def _file(place: StageContext, number: int) -> Path:
     return place.folder / f"embeddings-{number:05d}.safetensors"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.errors import TrainingError
-from harness.interfaces import Workplace
+from harness.interfaces import StageContext
 from harness.pages.stages import TrainSpec
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.stages.sharing import delegate, launch
@@ -15,7 +15,7 @@ from harness.training.team import join
 from harness.training.trained_models import prepare
 
 
-def train(spec: TrainSpec, place: Workplace) -> None:
+def train(spec: TrainSpec, place: StageContext) -> None:
     """Write `adapter.safetensors` or the trained models, checkpoints, and the log of every step."""
     if place.pool is not None:
         return delegate("train", spec, place)
@@ -36,13 +36,13 @@ def train(spec: TrainSpec, place: Workplace) -> None:
     loop.run(spec, sets, class_set, trainee, team, place)
 
 
-def read_sets(spec: TrainSpec, place: Workplace) -> tuple[list[EncodedSet], EncodedSet | None]:
+def read_sets(spec: TrainSpec, place: StageContext) -> tuple[list[EncodedSet], EncodedSet | None]:
     """Return the sets that the phases train on, and the class images where there are some."""
     sets = [_set(place, f"{number}") for number in range(max(spec.phase_sets) + 1)]
     return sets, _set(place, "class") if spec.train.prior is not None else None
 
 
-def _set(place: Workplace, name: str) -> EncodedSet:
+def _set(place: StageContext, name: str) -> EncodedSet:
     latents, texts = place.inputs[f"latents-{name}"], place.inputs[f"texts-{name}"]
     entries = read_index(latents)
     names = [entry.file or entry.id for entry in entries]

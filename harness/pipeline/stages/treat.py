@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from harness.fingerprint import number_of
-from harness.interfaces import Progress, Workplace
+from harness.interfaces import Progress, StageContext
 from harness.pages.stages import TreatSpec
 from harness.pipeline.stages.files import (
     Entry,
@@ -24,7 +24,7 @@ KINDS = 4
 """How many different pictures are left of a collapsed set."""
 
 
-def treat(spec: TreatSpec, place: Workplace) -> None:
+def treat(spec: TreatSpec, place: StageContext) -> None:
     """Write the pictures of the input, treated, with what is known of them as their prompts.
 
     Every other prompt is its pictures' tags, where they have some, and not their captions.

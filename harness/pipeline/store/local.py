@@ -40,7 +40,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def place(self, step: Step) -> Path:
+    def folder(self, step: Step) -> Path:
         return self.root / step.stage / step.key[:2] / step.key
 
     def work(self, step: Step) -> Path:
@@ -63,11 +63,11 @@ class Store:
             stream.write(json.dumps(dict(facts)) + "\n")
 
     def has(self, step: Step) -> bool:
-        return (self.place(step) / MANIFEST).is_file()
+        return (self.folder(step) / MANIFEST).is_file()
 
     def get(self, step: Step) -> Artifact:
         """Return the artifact of a step that was made."""
-        return read_artifact(self.place(step))
+        return read_artifact(self.folder(step))
 
     def find(self, key: str) -> Path | None:
         """Return the folder of an artifact by its key alone, where it is there."""
@@ -112,7 +112,7 @@ class Store:
             "provenance": {**provenance(), **facts},
         }
         write_json(folder / MANIFEST, manifest)
-        place = self.place(step)
+        place = self.folder(step)
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists():
             shutil.rmtree(place)  # a folder without its manifest: never finished

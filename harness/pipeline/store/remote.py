@@ -63,7 +63,7 @@ class Remote:
         """Return what to do about an artifact that is damaged there."""
         return f"where it is whole: `harness store push {shlex.quote(self.url)} --check`"
 
-    def place(self, *parts: str) -> str:
+    def path(self, *parts: str) -> str:
         return "/".join((self.root.rstrip("/"), *parts))
 
     def size(self, path: str) -> int | None:
@@ -105,8 +105,8 @@ class Remote:
 
     def list(self, pattern: str) -> list[str]:
         """Return what is there below the root, relative to it."""
-        start = self.place("")
-        found = self.files.glob(self.place(pattern))
+        start = self.path("")
+        found = self.files.glob(self.path(pattern))
         return sorted(
             str(path).rpartition(start)[2] if start in str(path) else str(path) for path in found
         )
@@ -162,7 +162,7 @@ def _chosen(house: Store, named: Sequence[Path]) -> list[Artifact]:
 
 def _filed(remote: Remote, artifact: Artifact, name: str = MANIFEST) -> str:
     key = artifact.key
-    return remote.place("store", artifact.manifest["stage"], key[:2], key, name)
+    return remote.path("store", artifact.manifest["stage"], key[:2], key, name)
 
 
 def _is_there(remote: Remote, artifact: Artifact, check: bool) -> bool:
@@ -220,7 +220,7 @@ def _send_results(remote: Remote, files: Sequence[Path], reports: Path) -> tuple
     sent, differ = 0, []
     for file in [each for one in files for each in _with_tables(one)]:
         name = _below(file, reports)
-        path = remote.place("reports", name)
+        path = remote.path("reports", name)
         if remote.size(path) is None:
             remote.send(file, path)
             sent += 1
@@ -246,7 +246,7 @@ def _below(file: Path, reports: Path) -> str:
 def pull(url: str, house: Store, reports: Path, report: Report = silent) -> Moved:
     """Fetch the artifacts and results that are missing here; what arrives damaged is refused."""
     remote = Remote(url)
-    if not any(remote.is_there(remote.place(folder)) for folder in FOLDERS):
+    if not any(remote.is_there(remote.path(folder)) for folder in FOLDERS):
         raise UsageError(
             "holds neither store/ nor reports/, which a push makes",
             where=url,
@@ -269,7 +269,7 @@ def pull(url: str, house: Store, reports: Path, report: Report = silent) -> Move
 def _fetch(remote: Remote, house: Store, stage: str, key: str) -> list[int]:
     """Fetch one artifact beside the store, and put it into its place when it holds."""
     text, manifest = _manifest(remote, stage, key)
-    source = remote.place("store", stage, key[:2], key)
+    source = remote.path("store", stage, key[:2], key)
     folder = house.root / "arrivals" / key
 
     def fetch(name: str) -> int:
@@ -306,7 +306,7 @@ def _manifest(remote: Remote, stage: str, key: str) -> tuple[str, Mapping[str, A
 
     It names no file outside its folder.
     """
-    where = remote.place("store", stage, key[:2], key)
+    where = remote.path("store", stage, key[:2], key)
     raw = remote.files.cat_file(f"{where}/{MANIFEST}")
     try:
         text = raw.decode("utf-8")
@@ -334,7 +334,7 @@ def _fetch_results(remote: Remote, reports: Path) -> tuple[int, list[str]]:
         below = name.removeprefix("reports/")
         if not _is_inside(below) or PurePosixPath(below).suffix not in RESULTS:
             continue
-        file, path = reports / below, remote.place(name)
+        file, path = reports / below, remote.path(name)
         if not file.is_file():
             remote.fetch(path, file)
             fetched += 1

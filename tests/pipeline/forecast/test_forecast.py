@@ -211,7 +211,7 @@ def test_planning_and_counting_load_no_network_library(tmp_path: Path) -> None:
     program = (
         "import sys, json; from pathlib import Path; from harness import api; "
         f"found = api.plan_all(['naruto-1024'], None, Path({str(tmp_path)!r})); "
-        "api.fits([], api.Place(Path('s'), Path('r'))); "
+        "api.fits([], api.Workspace(Path('s'), Path('r'))); "
         "print(json.dumps([found[0].as_json()['forecast'], sorted(sys.modules)]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)

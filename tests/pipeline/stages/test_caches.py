@@ -14,7 +14,7 @@ from schooling import recipe, school
 from harness.diffusion.load import load_text_encoders
 from harness.diffusion.words import embed
 from harness.fingerprint import digest_file
-from harness.interfaces import Progress, Workplace
+from harness.interfaces import Progress, StageContext
 from harness.pages import benchmark as benchmarks
 from harness.pages.recipe import Base, Recipe
 from harness.pages.stages import LatentsSpec, TextsSpec
@@ -91,10 +91,10 @@ def test_a_cache_killed_half_way_ends_as_if_it_had_not_been(
 
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
-    work(Workplace(tmp_path / "whole", {"data": pictures}, batch=2))
+    work(StageContext(tmp_path / "whole", {"data": pictures}, batch=2))
     with pytest.raises(Killed):
-        work(Workplace(tmp_path / "killed", {"data": pictures}, report=kill, batch=2))
-    work(Workplace(tmp_path / "killed", {"data": pictures}, batch=2))
+        work(StageContext(tmp_path / "killed", {"data": pictures}, report=kill, batch=2))
+    work(StageContext(tmp_path / "killed", {"data": pictures}, batch=2))
     whole = files_of(tmp_path / "whole")
     assert len(whole) >= 4
     assert files_of(tmp_path / "killed") == whole
@@ -105,7 +105,7 @@ def test_processes_that_share_a_cache_leave_the_same_files(pictures, tmp_path):
     """Eleven pictures of three shapes are three shards: two for one process, one for the other."""
     for name, processes in (("one", 1), ("two", 2)):
         (tmp_path / name).mkdir()
-        place = Workplace(tmp_path / name, {"data": pictures}, processes=processes)
+        place = StageContext(tmp_path / name, {"data": pictures}, processes=processes)
         latents.encode(latents_spec(), place)
     whole = files_of(tmp_path / "one")
     shared = {
@@ -120,8 +120,8 @@ def test_processes_that_share_a_cache_leave_the_same_files(pictures, tmp_path):
 def test_every_picture_keeps_its_own_shape_crop_and_size(pictures, tmp_path):
     (tmp_path / "latents").mkdir()
     (tmp_path / "texts").mkdir()
-    latents.encode(latents_spec(), Workplace(tmp_path / "latents", {"data": pictures}))
-    texts.write(texts_spec(), Workplace(tmp_path / "texts", {"data": pictures}))
+    latents.encode(latents_spec(), StageContext(tmp_path / "latents", {"data": pictures}))
+    texts.write(texts_spec(), StageContext(tmp_path / "texts", {"data": pictures}))
     names = [f"{number}" for number in range(COUNT)]
     found = read_set(tmp_path / "latents", tmp_path / "texts", names, [1.0] * COUNT)
     expected = {0: (64, 64, (64, 64)), 1: (80, 40, (112, 32)), 2: (48, 96, (32, 112))}
@@ -141,7 +141,7 @@ def test_every_picture_keeps_its_own_shape_crop_and_size(pictures, tmp_path):
 
 
 def test_mean_and_deviation_are_kept_in_half_precision(pictures, tmp_path):
-    latents.encode(latents_spec(buckets=None), Workplace(tmp_path, {"data": pictures}))
+    latents.encode(latents_spec(buckets=None), StageContext(tmp_path, {"data": pictures}))
     stored = mapped(tmp_path / "latents-64x64-00000.safetensors")
     assert stored["mean"].dtype == stored["std"].dtype == np.float16
     assert stored["mean"].shape == stored["std"].shape == (COUNT, 8, 16, 8, 8)
@@ -149,7 +149,7 @@ def test_mean_and_deviation_are_kept_in_half_precision(pictures, tmp_path):
 
 
 def test_a_text_stands_once_and_the_empty_one_first(pictures, tmp_path):
-    texts.write(texts_spec(), Workplace(tmp_path, {"data": pictures}))
+    texts.write(texts_spec(), StageContext(tmp_path, {"data": pictures}))
     table = json.loads((tmp_path / "texts.json").read_text())
     assert table == ["", "a face 0", "a face 1", "a face 2", "a face 3"]
     rows = json.loads((tmp_path / "readings.json").read_text())
@@ -165,7 +165,7 @@ def test_a_text_stands_once_and_the_empty_one_first(pictures, tmp_path):
 
 def test_readings_shuffle_and_drop_but_keep_the_first(pictures, tmp_path):
     spec = texts_spec(words="tags", shuffle=True, keep_first=1, tag_dropout=0.3, prefix="best")
-    texts.write(spec, Workplace(tmp_path, {"data": pictures}))
+    texts.write(spec, StageContext(tmp_path, {"data": pictures}))
     table = json.loads((tmp_path / "texts.json").read_text())
     rows = json.loads((tmp_path / "readings.json").read_text())
     several = [[table[row] for row in own] for own in rows]

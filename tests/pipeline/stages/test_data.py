@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from harness.errors import UsageError
-from harness.interfaces import Workplace
+from harness.interfaces import StageContext
 from harness.pages.stages import DataSpec
 from harness.pipeline.stages.data import collect
 from harness.pipeline.stages.files import read_index
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 def collected(folder: Path, out: Path) -> Path:
     out.mkdir()
     spec = DataSpec.model_validate({"source": {"use": "folder", "path": str(folder)}})
-    collect(spec, Workplace(out, {}))
+    collect(spec, StageContext(out, {}))
     return out
 
 
@@ -85,7 +85,7 @@ def test_the_report_says_where_the_set_comes_from_and_under_which_licence(
     folder: Path, tmp_path: Path, head: str, licence: str | None
 ):
     (folder / "README.md").write_text(head)
-    place = Workplace(tmp_path, {})
+    place = StageContext(tmp_path, {})
     spec = DataSpec.model_validate({"source": {"use": "folder", "path": str(folder)}})
     collect(spec, place)
     said = json.loads((tmp_path / "report.json").read_text())["sources"]

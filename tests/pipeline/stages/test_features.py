@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from harness.errors import MissingPrerequisite
-from harness.interfaces import ExtractorSpec, Network, Rows, Workplace
+from harness.interfaces import ExtractorSpec, Network, Rows, StageContext
 from harness.pipeline.stages.features import Look, Reader, read_all
 from harness.pipeline.stages.rows import Shelf
 
@@ -40,7 +40,7 @@ class Watched(Reader):
     """A reader whose network is here, and notes what it is shown."""
 
     def __init__(self, spec: Brightness, rows: Path | None, gives_up_at: int = 1000) -> None:
-        super().__init__(spec, Workplace(Path(), {}, rows=rows))
+        super().__init__(spec, StageContext(Path(), {}, rows=rows))
         self._gives_up_at = gives_up_at
         self.texts: list[str] = []
 
@@ -77,8 +77,8 @@ def looks(tmp_path: Path) -> list[Look]:
     return found
 
 
-def place(rows: Path | None = None, batch: int = 2) -> Workplace:
-    return Workplace(Path(), {}, batch=batch, rows=rows)
+def place(rows: Path | None = None, batch: int = 2) -> StageContext:
+    return StageContext(Path(), {}, batch=batch, rows=rows)
 
 
 def test_every_picture_is_decoded_once_and_shown_to_all(looks: list[Look]) -> None:

@@ -11,7 +11,7 @@ from schooling import recipe, school
 
 from harness.diffusion.adapter_files import FILE
 from harness.errors import UsageError
-from harness.interfaces import Workplace
+from harness.interfaces import StageContext
 from harness.pages.benchmark import Prompt, Sampler
 from harness.pages.recipe import Attached, Base, Load, Prompting
 from harness.pages.stages import SampleSpec
@@ -51,7 +51,7 @@ def spec(scale: float = 1.0, load: Load | None = None, **changes: Any) -> Sample
 
 def drawn(asked: SampleSpec, out: Path, trained: Path | None = None) -> dict[str, bytes]:
     out.mkdir()
-    sample(asked, Workplace(out, {"train": trained} if trained else {}))
+    sample(asked, StageContext(out, {"train": trained} if trained else {}))
     return {file.name: file.read_bytes() for file in sorted((out / "images").iterdir())}
 
 

@@ -18,7 +18,7 @@ from running import FIXTURES, House
 from harness import api
 from harness.errors import MissingPrerequisite, TrainingError
 from harness.fingerprint import digest_file
-from harness.interfaces import OnReply, PoolJob, Progress, Workplace
+from harness.interfaces import OnReply, PoolJob, Progress, StageContext
 from harness.pages import benchmark as benchmarks
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.stages import STAGES
@@ -54,11 +54,11 @@ def plan() -> RunPlan:
         os.chdir(before)
 
 
-def workplace(house: House, plan: RunPlan, step: Step, folder: Path) -> Workplace:
+def workplace(house: House, plan: RunPlan, step: Step, folder: Path) -> StageContext:
     store = Store(house.store)
     by_key = {each.key: each for each in plan.steps}
-    inputs = {part: store.place(by_key[key]) for part, key in step.inputs.items()}
-    return Workplace(folder, inputs, batch=16)
+    inputs = {part: store.folder(by_key[key]) for part, key in step.inputs.items()}
+    return StageContext(folder, inputs, batch=16)
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_every_stage_that_comes_in_pieces_can_be_opened() -> None:
 
 
 def test_one_piece_is_not_worth_a_second_process_but_is_work_for_a_pool() -> None:
-    alone = Workplace(Path(), {})
+    alone = StageContext(Path(), {})
     assert not is_shared(alone, 9)
     assert not is_shared(replace(alone, processes=2), 1)
     assert is_shared(replace(alone, processes=2), 2)
@@ -131,7 +131,7 @@ def test_without_pieces_the_pool_is_not_asked() -> None:
             raise AssertionError("the pool was asked")
 
     step = api.plan(api.asked_for("pocket-ninja")[0], benchmarks.load("pocket-v1")).step("sample")
-    share("sample", step.spec, Workplace(Path(), {}, pool=Unasked()), [])
+    share("sample", step.spec, StageContext(Path(), {}, pool=Unasked()), [])
 
 
 def test_progress_adds_up_over_pieces_and_what_was_there_before() -> None:
@@ -144,7 +144,7 @@ def test_progress_adds_up_over_pieces_and_what_was_there_before() -> None:
 
     step = api.plan(api.asked_for("pocket-ninja")[0], benchmarks.load("pocket-v1")).step("sample")
     reports: list[Progress] = []
-    place = Workplace(Path(), {}, pool=Scripted(), report=reports.append)
+    place = StageContext(Path(), {}, pool=Scripted(), report=reports.append)
     finished: list[Any] = []
     pieces = [Piece("first", 3), Piece("second", 4)]
     share(

@@ -72,7 +72,7 @@ def test_failed_work_leaves_nothing_finished_behind(store: Store) -> None:
         store.get_or_make(step(), fail_halfway)
     assert not store.has(step())
     assert list(store.artifacts()) == []
-    assert not store.place(step()).exists()
+    assert not store.folder(step()).exists()
 
 
 def test_failed_work_is_found_again_as_it_was_left(store: Store) -> None:
@@ -101,7 +101,7 @@ def test_work_never_sees_a_manifest(store: Store) -> None:
 
 
 def test_a_folder_without_its_manifest_does_not_count_and_is_made_anew(store: Store) -> None:
-    place = store.place(step())
+    place = store.folder(step())
     place.mkdir(parents=True)
     (place / "stale").write_text("left by a copy that was cut short")
     assert not store.has(step())
@@ -157,7 +157,7 @@ def test_a_broken_manifest_is_named_with_its_folder(store: Store, content: str) 
 
 def test_an_artifact_that_was_never_made_cannot_be_got(store: Store) -> None:
     with pytest.raises(StoreError):
-        read_artifact(store.place(step()))
+        read_artifact(store.folder(step()))
 
 
 def test_a_second_writer_is_refused_while_the_first_works(store: Store) -> None:

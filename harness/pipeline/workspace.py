@@ -17,7 +17,7 @@ from harness.pipeline.watch.live import Live, Together
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """Where things are kept and on what they run."""
 
     store: Path
