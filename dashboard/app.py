@@ -1,13 +1,12 @@
 """The dashboard's server: Streamlit's pages, and pictures at addresses of their own.
 
-`harness dashboard` starts it; so does `streamlit run dashboard/app.py`.
+`harness dashboard` starts it with the folder above this one on Python's path.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib
-import sys
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -16,11 +15,9 @@ from typing import Any
 
 import streamlit as st
 
-HERE = Path(__file__).parent
-if str(HERE.parent) not in sys.path:
-    sys.path.insert(0, str(HERE.parent))
+from dashboard import house, media
 
-from dashboard import house, media  # noqa: E402
+HERE = Path(__file__).parent
 
 FIRST = (
     "dashboard.charts",

@@ -55,13 +55,13 @@ def pictures(held: list[Held], words: str) -> None:
         return
     link = st.query_params
     at = house.state_of(
-        "duel", "at", int(link.get("at", "0")) if link.get("at", "0").isdecimal() else 0
+        "compare", "at", int(link.get("at", "0")) if link.get("at", "0").isdecimal() else 0
     )
-    mode = house.state_of("duel", "mode", link.get("mode", "side"))
+    mode = house.state_of("compare", "mode", link.get("mode", "side"))
     link["at"], link["mode"] = str(at), mode
     labels = [each.recipe for each in held]
-    components.duel(
-        key="duel",
+    components.compare(
+        key="compare",
         data={"pairs": pairs, "labels": labels, "at": at, "mode": mode},
         on_at_change=nothing,
         on_mode_change=nothing,

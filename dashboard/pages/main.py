@@ -6,13 +6,7 @@ and would show them without this frame to whoever comes first by a link.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import streamlit as st
-
-if str(Path(__file__).parents[2]) not in sys.path:
-    sys.path.insert(0, str(Path(__file__).parents[2]))
 
 PAGES = (
     ("leaderboard", "Leaderboard", ":material/leaderboard:"),

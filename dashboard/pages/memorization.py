@@ -92,7 +92,7 @@ def pairs(one: Held, near: Nearness, threshold: float) -> None:
         )
         pair["scores"] = []
     labels = ["image", "nearest training picture"]
-    components.duel(
+    components.compare(
         key="copies", data={"pairs": found, "labels": labels, "at": 0, "mode": "side", "side": 360}
     )
 

@@ -69,7 +69,7 @@ def verdict(candidate: Held, baseline: Held) -> None:
     st.subheader("What lost most")
     if found.worst:
         labels = ["baseline", "candidate"]
-        components.duel(
+        components.compare(
             key="worst",
             data={"pairs": list(found.worst), "labels": labels, "at": 0, "mode": "slider"},
         )

@@ -22,15 +22,14 @@ from harness.errors import HarnessError, UsageError
 from harness.files import write_text
 from harness.report.environment import environment
 from harness.report.leaderboard import as_csv
-from harness.views import duels, pictures, standings
+from harness.views import components, duels, pictures, standings
 from harness.views.grids import shots_by_place, shown
-from harness.views.server import folder
 from harness.views.shelf import Held, Shelf
 from harness.views.standings import Choice
 
 PICTURED, COMPARED = 24, 6
 """Rows of a board, from the top, that come with pictures, and that are compared with each other."""
-PARTS = ("board", "grid", "duel")
+PARTS = ("board", "grid", "compare")
 DAMAGED = (HarnessError, OSError, ValueError)
 """What is raised where a file beside a result is not what it should be."""
 
@@ -74,7 +73,7 @@ def page(title: str, boards: Sequence[Mapping[str, Any]]) -> str:
             script=script,
             script_digest=digest,
             facts=_inert(facts),
-            style=(_parts() / "style.css").read_text(encoding="utf-8"),
+            style=components.style(),
         )
     )
 
@@ -86,21 +85,13 @@ def _inert(facts: str) -> str:
 
 def _script() -> str:
     """Return the components, each in a scope of its own, then their host."""
-    folder = _parts()
-    texts = {
-        name: (folder / f"{name}.js").read_text(encoding="utf-8")
-        for name in ("kit", *PARTS, "site")
-    }
+    texts = {name: components.source(name) for name in ("shared", *PARTS, "site")}
     wrapped = [
         f"components.{name} = (() => {{\n"
         f"{texts[name].replace('export default function', 'return function')}\n}})();"
         for name in PARTS
     ]
-    return "\n".join([texts["kit"], "const components = {};", *wrapped, texts["site"]])
-
-
-def _parts() -> Path:
-    return folder() / "components"
+    return "\n".join([texts["shared"], "const components = {};", *wrapped, texts["site"]])
 
 
 def _board(shelf: Shelf, board: Board, out: Path) -> dict[str, Any]:

@@ -123,9 +123,12 @@ def test_whoever_comes_first_by_a_link_finds_the_whole_dashboard(
     with serving(ROOT / "reports", tmp_path / "store") as fresh:
         page = chromium.new_page(viewport={"width": 1400, "height": 1000})
         page.goto(f"{fresh.url}/compare?a=pocket-base&b=pocket-ninja")
-        painted(page, ".duel-root")
+        painted(page, ".compare-root")
         assert page.get_by_role("link", name="Memorization").is_visible()
-        assert page.locator(".duel figcaption").all_inner_texts() == ["pocket-base", "pocket-ninja"]
+        assert page.locator(".compare figcaption").all_inner_texts() == [
+            "pocket-base",
+            "pocket-ninja",
+        ]
         kept(page, "compare-first")
         page.close()
 
@@ -160,8 +163,8 @@ def test_rows_are_filtered_sorted_and_compared(page: Page, server: Server) -> No
     link = page.url
     page.get_by_role("button", name="Compare", exact=True).click()
     page.wait_for_url("**/compare?**")
-    painted(page, ".duel-root")
-    assert page.locator(".duel figcaption").all_inner_texts() == [
+    painted(page, ".compare-root")
+    assert page.locator(".compare figcaption").all_inner_texts() == [
         "pocket-ninja",
         "pocket-ninja-short",
     ]
@@ -175,8 +178,8 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
     page: Page, server: Server
 ) -> None:
     page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base")
-    painted(page, ".duel-root")
-    root = page.locator(".duel-root")
+    painted(page, ".compare-root")
+    root = page.locator(".compare-root")
     page.keyboard.press("l")
     slider = page.get_by_role("slider", name="share of pocket-ninja")
     slider.wait_for()
@@ -187,7 +190,7 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
     kept(page, "compare-slider")
     page.mouse.wheel(0, -300)
     assert float(root.get_attribute("data-scale") or 0) > 1
-    transforms = page.locator(".duel .view img").evaluate_all(
+    transforms = page.locator(".compare .view img").evaluate_all(
         "images => images.map((image) => image.style.transform)"
     )
     assert len(set(transforms)) == 1, "both images are zoomed together"
@@ -202,7 +205,7 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
     page.wait_for_url("**mode=difference**")
     kept(page, "compare-difference")
     page.goto(page.url)
-    painted(page, ".duel-root")
+    painted(page, ".compare-root")
     assert root.get_attribute("data-mode") == "difference"
     assert root.get_attribute("data-at") == "3"
     page.keyboard.press("ArrowDown")
@@ -211,8 +214,8 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
 
 def test_a_control_that_has_the_focus_keeps_its_own_keys(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base")
-    painted(page, ".duel-root")
-    root = page.locator(".duel-root")
+    painted(page, ".compare-root")
+    root = page.locator(".compare-root")
     for key, name in (("Space", "Slider"), ("Enter", "Difference"), ("Space", "Side by side")):
         button = page.get_by_role("button", name=name, exact=True)
         button.focus()
@@ -224,7 +227,7 @@ def test_a_control_that_has_the_focus_keeps_its_own_keys(page: Page, server: Ser
     assert (root.get_attribute("data-at"), root.get_attribute("data-mode")) == ("1", "side")
     page.keyboard.press("l")
     assert root.get_attribute("data-mode") == "slider", "a button has no letters of its own"
-    page.locator(".duel").focus()
+    page.locator(".compare").focus()
     page.keyboard.press("Space")
     slider = page.get_by_role("slider", name="share of pocket-ninja")
     assert slider.get_attribute("aria-valuenow") == "100", "the frame has none at all"
@@ -232,8 +235,8 @@ def test_a_control_that_has_the_focus_keeps_its_own_keys(page: Page, server: Ser
 
 def test_the_mouse_leaves_the_keys_with_the_images(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base")
-    painted(page, ".duel-root")
-    root = page.locator(".duel-root")
+    painted(page, ".compare-root")
+    root = page.locator(".compare-root")
     page.get_by_role("button", name="Slider", exact=True).click()
     page.keyboard.press("Space")
     slider = page.get_by_role("slider", name="share of pocket-ninja")
@@ -246,7 +249,7 @@ def test_the_mouse_leaves_the_keys_with_the_images(page: Page, server: Server) -
 
 def test_the_slider_is_moved_by_its_keys_and_the_images_stay(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base&mode=slider")
-    painted(page, ".duel-root")
+    painted(page, ".compare-root")
     slider = page.get_by_role("slider", name="share of pocket-ninja")
     slider.focus()
     assert slider.get_attribute("aria-valuemin") == "0"
@@ -256,19 +259,19 @@ def test_the_slider_is_moved_by_its_keys_and_the_images_stay(page: Page, server:
         page.keyboard.press(key)
         values.append(slider.get_attribute("aria-valuenow"))
     assert values == ["55", "50", "45", "100", "0"]
-    assert page.locator(".duel-root").get_attribute("data-at") == "0"
-    page.locator(".duel").focus()
+    assert page.locator(".compare-root").get_attribute("data-at") == "0"
+    page.locator(".compare").focus()
     page.keyboard.press("ArrowDown")
-    assert page.locator(".duel-root").get_attribute("data-at") == "1"
+    assert page.locator(".compare-root").get_attribute("data-at") == "1"
 
 
 def test_images_go_only_forward_however_late_the_server_answers(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base")
-    painted(page, ".duel-root")
+    painted(page, ".compare-root")
     settled(page)
     page.evaluate("""() => {
       const shadows = [...document.querySelectorAll('*')].map((node) => node.shadowRoot);
-      const root = shadows.map((shadow) => shadow?.querySelector('.duel-root')).find(Boolean);
+      const root = shadows.map((shadow) => shadow?.querySelector('.compare-root')).find(Boolean);
       window.seen = [root.dataset.at];
       const see = () => { if (seen.at(-1) !== root.dataset.at) seen.push(root.dataset.at); };
       new MutationObserver(see).observe(root, { attributes: true, attributeFilter: ['data-at'] });
@@ -284,15 +287,15 @@ def test_more_than_two_stand_beside_each_other_and_one_is_chosen_for_the_slider(
     page: Page, server: Server
 ) -> None:
     page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base&b=pocket-ninja-short")
-    painted(page, ".duel-root")
-    shown = page.locator(".duel figcaption")
+    painted(page, ".compare-root")
+    shown = page.locator(".compare figcaption")
     assert shown.all_inner_texts() == ["pocket-ninja", "pocket-base", "pocket-ninja-short"]
     kept(page, "compare-three")
     page.get_by_test_id("stButtonGroup").get_by_text("pocket-ninja-short").click()
     page.wait_for_url("**against=pocket-ninja-short**")
     page.get_by_text("pocket-ninja is better than pocket-ninja-short").wait_for()
     page.keyboard.press("l")
-    tags = page.locator(".duel .tag")
+    tags = page.locator(".compare .tag")
     tags.first.wait_for()
     assert tags.all_inner_texts() == ["pocket-ninja", "pocket-ninja-short"]
 
@@ -391,7 +394,7 @@ def test_a_vote_is_blind_and_lands_in_the_file(page: Page, server: Server, house
 
 def test_a_baseline_is_accepted_in_the_browser(page: Page, server: Server, house: Path) -> None:
     page.goto(f"{server.url}/regressions?candidate=pocket-ninja-short")
-    painted(page, ".duel-root")
+    painted(page, ".compare-root")
     page.get_by_text("pocket-ninja-short fails").first.wait_for()
     page.get_by_label("Why").fill("seen in a browser")
     page.get_by_role("button", name="Accept").focus()
@@ -431,16 +434,16 @@ def test_the_static_site_is_walked_from_its_files(page: Page, house: Path, tmp_p
     page.get_by_label("select pocket-ninja", exact=True).check()
     page.get_by_label("select pocket-base", exact=True).check()
     page.get_by_role("button", name="Compare").last.click()
-    assert page.locator(".duel figcaption").all_inner_texts() == ["pocket-ninja", "pocket-base"]
+    assert page.locator(".compare figcaption").all_inner_texts() == ["pocket-ninja", "pocket-base"]
     page.get_by_label("Beside").select_option("pocket-ninja-short")
-    assert page.locator(".duel figcaption").all_inner_texts() == [
+    assert page.locator(".compare figcaption").all_inner_texts() == [
         "pocket-ninja",
         "pocket-base",
         "pocket-ninja-short",
     ]
     kept(page, "site-three")
     page.get_by_label("Beside").select_option("pocket-ninja-short")
-    assert page.locator(".duel figcaption").count() == 2
+    assert page.locator(".compare figcaption").count() == 2
     assert page.get_by_text("pocket-ninja is better than pocket-base").is_visible()
     page.keyboard.press("l")
     page.wait_for_url("**mode=slider**")
@@ -510,10 +513,10 @@ def test_a_site_says_which_results_come_without_pictures(page: Page, wide: str) 
     kept(page, "site-no-pictures")
     page.goto(f"{wide}#view=compare&a=pocket-ninja&b={last}")
     page.get_by_text(f"no pictures of {last} in this export").wait_for()
-    assert page.locator(".duel").count() == 0
+    assert page.locator(".compare").count() == 0
     assert chosen(page, "B").input_value() == last
     chosen(page, "B").select_option("pocket-base")
-    assert page.locator(".duel figcaption").all_inner_texts() == ["pocket-ninja", "pocket-base"]
+    assert page.locator(".compare figcaption").all_inner_texts() == ["pocket-ninja", "pocket-base"]
     page.goto(f"{wide}#view=board")
     page.get_by_label(f"select {last}", exact=True).check()
     page.get_by_label(f"select {other}", exact=True).check()
@@ -538,7 +541,7 @@ def test_a_site_says_which_results_come_without_pictures(page: Page, wide: str) 
 )
 def test_a_site_opens_by_a_link_that_means_nothing(page: Page, wide: str, link: str) -> None:
     page.goto(f"{wide}#{link}")
-    page.locator(".board tr, .duel img, .grid img").first.wait_for()
+    page.locator(".board tr, .compare img, .grid img").first.wait_for()
     assert chosen(page, "Board").input_value().startswith("pocket-v1 · ")
 
 
@@ -579,8 +582,8 @@ def test_an_echo_moves_no_image_but_a_link_does(page: Page, wide: str) -> None:
       const setStateValue = (name, value) => told.push([name, value]);
       const says = (at, mode = "side") => {
         const data = { pairs, labels: ["a", "b"], at, mode };
-        components.duel({ data, parentElement: host, setStateValue });
-        const { dataset } = host.querySelector(".duel-root");
+        components.compare({ data, parentElement: host, setStateValue });
+        const { dataset } = host.querySelector(".compare-root");
         seen.push(`${dataset.at} ${dataset.mode}`);
       };
       const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key }));

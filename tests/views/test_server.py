@@ -7,9 +7,8 @@ from pathlib import Path
 from harness.views import server
 
 
-def test_the_dashboard_is_found_with_its_components() -> None:
+def test_the_dashboard_is_found() -> None:
     assert (server.folder() / "pages/main.py").is_file()
-    assert (server.folder() / "components/board.js").is_file()
 
 
 def test_where_there_are_no_reports_the_demo_is_shown(tmp_path: Path) -> None:

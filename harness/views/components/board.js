@@ -8,14 +8,19 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   state.picked = new Set(data.picked || []);
   const rows = sorted(data.rows, state.sort);
   const body = make("tbody");
-  const table = make("table", { "aria-label": `Leaderboard of ${data.benchmark}` }, [heads(), body]);
+  const table = make("table", { "aria-label": `Leaderboard of ${data.benchmark}` }, [
+    heads(),
+    body,
+  ]);
   const frame = make("div", { class: "board", tabindex: "-1" }, [table]);
   const old = root.querySelector(".board");
   const top = old ? old.scrollTop : 0;
   fill(Math.max(STEP, state.shown));
   redraw(root, [frame, legend()]);
   frame.scrollTop = top;
-  body.addEventListener("focusin", (event) => { state.row = event.target.closest("tr").dataset.name; });
+  body.addEventListener("focusin", (event) => {
+    state.row = event.target.closest("tr").dataset.name;
+  });
   frame.addEventListener("scroll", () => {
     if (frame.scrollTop + frame.clientHeight < frame.scrollHeight - 400) return;
     if (state.shown < rows.length) fill(state.shown + STEP);
@@ -47,7 +52,14 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     line.append(head("rank", "rank", false), head("recipe", "recipe", false));
     for (const metric of data.metrics) {
       const label = `${metric.name} ${metric.up ? "↑" : "↓"}`;
-      line.append(head(metric.name, label, metric.up, `${metric.family}: ${metric.up ? "higher" : "lower"} is better`));
+      line.append(
+        head(
+          metric.name,
+          label,
+          metric.up,
+          `${metric.family}: ${metric.up ? "higher" : "lower"} is better`,
+        ),
+      );
     }
     for (const name of ["images", "trainings", "cost"]) line.append(make("th", { text: name }));
     return make("thead", {}, [line]);
@@ -60,8 +72,19 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       state.sort = { by, down: active ? !state.sort.down : firstDown };
       setStateValue("sort", state.sort);
     };
-    return make("th", { "aria-sort": active ? (state.sort.down ? "descending" : "ascending") : "none" },
-      [make("button", { text: label + mark, title, tabindex: "0", "data-key": `head ${by}`, onclick: click })]);
+    return make(
+      "th",
+      { "aria-sort": active ? (state.sort.down ? "descending" : "ascending") : "none" },
+      [
+        make("button", {
+          text: label + mark,
+          title,
+          tabindex: "0",
+          "data-key": `head ${by}`,
+          onclick: click,
+        }),
+      ],
+    );
   }
 
   function fill(count) {
@@ -70,39 +93,81 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   }
 
   function line(row) {
-    const box = make("input", { type: "checkbox", "aria-label": `select ${row.recipe}`, "data-key": `box ${row.name}`, onchange: () => pick(row) });
+    const box = make("input", {
+      type: "checkbox",
+      "aria-label": `select ${row.recipe}`,
+      "data-key": `box ${row.name}`,
+      onchange: () => pick(row),
+    });
     box.checked = state.picked.has(row.name);
     const who = make("div", { class: "who" }, [
       image(row.thumb, row.alt),
       make("div", {}, [
-        make("button", { class: "words", text: row.recipe, tabindex: "0", title: "open the run", "data-key": `row ${row.name}`,
-          onclick: () => setTriggerValue("open", row.name) }),
+        make("button", {
+          class: "words",
+          text: row.recipe,
+          tabindex: "0",
+          title: "open the run",
+          "data-key": `row ${row.name}`,
+          onclick: () => setTriggerValue("open", row.name),
+        }),
         make("div", { class: "quiet clip words", text: row.summary, title: row.summary }),
         ...row.flags.map((flag) => make("div", { class: "flag", text: `⚑ ${flag}` })),
       ]),
     ]);
-    const cells = data.metrics.map((metric) => make("td", { class: "cell" }, drawn(row.cells[metric.name], metric)));
-    return make("tr", { class: state.picked.has(row.name) ? "picked" : "", "data-name": row.name }, [
-      make("td", {}, [box]), make("td", { class: "rank", text: row.rank }), make("td", {}, [who]), ...cells,
-      make("td", { class: "few", text: row.images }), make("td", { class: "few", text: row.seeds }), make("td", { class: "quiet few" }, row.cost.split(" · ").map((text) => make("div", { text }))),
-    ]);
+    const cells = data.metrics.map((metric) =>
+      make("td", { class: "cell" }, drawn(row.cells[metric.name], metric)),
+    );
+    return make(
+      "tr",
+      { class: state.picked.has(row.name) ? "picked" : "", "data-name": row.name },
+      [
+        make("td", {}, [box]),
+        make("td", { class: "rank", text: row.rank }),
+        make("td", {}, [who]),
+        ...cells,
+        make("td", { class: "few", text: row.images }),
+        make("td", { class: "few", text: row.seeds }),
+        make(
+          "td",
+          { class: "quiet few" },
+          row.cost.split(" · ").map((text) => make("div", { text })),
+        ),
+      ],
+    );
   }
 
   function drawn(cell, metric) {
-    if (!cell || cell.v === undefined) return [make("span", { class: "quiet", text: "–", title: cell ? cell.why : "" })];
-    const percent = (value) => `${2 + 96 * (value - metric.from) / ((metric.to - metric.from) || 1)}%`;
-    const place = cell.at === null || cell.at === undefined ? null : `${Math.round(cell.at * 100)} %`;
+    if (!cell || cell.v === undefined)
+      return [make("span", { class: "quiet", text: "–", title: cell ? cell.why : "" })];
+    const percent = (value) =>
+      `${2 + (96 * (value - metric.from)) / (metric.to - metric.from || 1)}%`;
+    const place =
+      cell.at === null || cell.at === undefined ? null : `${Math.round(cell.at * 100)} %`;
     const notes = (cell.notes || []).join("; ");
-    const title = [`${metric.name} ${cell.text}`, cell.n ? `N = ${cell.n}` : "", notes].filter(Boolean).join(" · ");
-    const width = 96 * (cell.hi - cell.lo) / ((metric.to - metric.from) || 1);
+    const title = [`${metric.name} ${cell.text}`, cell.n ? `N = ${cell.n}` : "", notes]
+      .filter(Boolean)
+      .join(" · ");
+    const width = (96 * (cell.hi - cell.lo)) / (metric.to - metric.from || 1);
     return [
       make("div", { class: "value", title }, [
         make("span", { text: cell.text }),
-        place && make("span", { class: "quiet place", text: place, title: "from the bare base (0) to real pictures (100)" }),
+        place &&
+          make("span", {
+            class: "quiet place",
+            text: place,
+            title: "from the bare base (0) to real pictures (100)",
+          }),
       ]),
       make("div", { class: "track", role: "img", "aria-label": title }, [
-        metric.floor !== null && make("u", { title: "real pictures", style: { left: percent(metric.floor) } }),
-        metric.base !== null && make("u", { class: "base", title: "the bare base", style: { left: percent(metric.base) } }),
+        metric.floor !== null &&
+          make("u", { title: "real pictures", style: { left: percent(metric.floor) } }),
+        metric.base !== null &&
+          make("u", {
+            class: "base",
+            title: "the bare base",
+            style: { left: percent(metric.base) },
+          }),
         make("i", { style: { left: percent(cell.lo), width: `${width}%` } }),
         make("b", { style: { left: percent(cell.v) } }),
       ]),
@@ -117,12 +182,27 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   }
 
   function legend() {
-    const item = (kind, text) => make("span", { class: "quiet" }, [make("span", { class: `key ${kind}` }), document.createTextNode(text)]);
+    const item = (kind, text) =>
+      make("span", { class: "quiet" }, [
+        make("span", { class: `key ${kind}` }),
+        document.createTextNode(text),
+      ]);
     return make("div", { class: "legend" }, [
-      item("", "real pictures"), item("base", "the bare base"),
-      make("span", { class: "quiet", text: `ranked by ${data.ranked_by}; rows that cannot be told apart share a rank` }),
-      make("span", { class: "quiet" }, [make("kbd", { text: "↑" }), make("kbd", { text: "↓" }), document.createTextNode(" row "),
-        make("kbd", { text: "x" }), document.createTextNode(" select "), make("kbd", { text: "Enter" }), document.createTextNode(" open")]),
+      item("", "real pictures"),
+      item("base", "the bare base"),
+      make("span", {
+        class: "quiet",
+        text: `ranked by ${data.ranked_by}; rows that cannot be told apart share a rank`,
+      }),
+      make("span", { class: "quiet" }, [
+        make("kbd", { text: "↑" }),
+        make("kbd", { text: "↓" }),
+        document.createTextNode(" row "),
+        make("kbd", { text: "x" }),
+        document.createTextNode(" select "),
+        make("kbd", { text: "Enter" }),
+        document.createTextNode(" open"),
+      ]),
     ]);
   }
 
@@ -130,7 +210,8 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     const lines = [...body.children];
     const at = lines.findIndex((each) => each.dataset.name === state.row);
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      const next = lines[Math.max(0, Math.min(lines.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))];
+      const next =
+        lines[Math.max(0, Math.min(lines.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))];
       if (!next || !frame.matches(":hover, :focus-within")) return false;
       next.querySelector(".who button").focus({ preventScroll: true });
       next.scrollIntoView({ block: "nearest" });

@@ -15,24 +15,43 @@ function make(tag, properties = {}, children = []) {
 }
 
 function image(address, alt, properties = {}) {
-  if (!address || !ADDRESSES.test(address)) return make("span", { class: "none", text: "no image" });
-  const picture = make("img", { src: address, alt, loading: "lazy", decoding: "async", ...properties });
-  picture.addEventListener("error", () => picture.replaceWith(make("span", { class: "none", text: "no image" })));
+  if (!address || !ADDRESSES.test(address))
+    return make("span", { class: "none", text: "no image" });
+  const picture = make("img", {
+    src: address,
+    alt,
+    loading: "lazy",
+    decoding: "async",
+    ...properties,
+  });
+  picture.addEventListener("error", () =>
+    picture.replaceWith(make("span", { class: "none", text: "no image" })),
+  );
   return picture;
 }
 
 function typing(event) {
   const target = event.composedPath()[0];
-  return ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) && target.type !== "checkbox"
-    || target.isContentEditable || event.ctrlKey || event.metaKey || event.altKey;
+  return (
+    (["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) && target.type !== "checkbox") ||
+    target.isContentEditable ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey
+  );
 }
 
-// What is pressed with Space and Enter, and where arrows move: whatever has the focus keeps its own keys.
-const MOVED = "select, [role=radio], [role=tab], [role=option], [role=menuitem], [role=combobox], [role=slider], [role=spinbutton], [role=grid], [role=grid] *";
-const PRESSED = `a[href], button, input, summary, [role=button], [role=link], [role=checkbox], [role=switch], ${MOVED}`;
+// Controls that use the arrow keys, and controls that use Space and Enter. A control that has the
+// focus keeps its own keys.
+const ROLES = "radio tab option menuitem combobox slider spinbutton grid".split(" ");
+const MOVED = ["select", ...ROLES.map((role) => `[role=${role}]`), "[role=grid] *"].join(", ");
+const BUTTONS = ["button", "link", "checkbox", "switch"].map((role) => `[role=${role}]`).join(", ");
+const PRESSED = `a[href], button, input, summary, ${BUTTONS}, ${MOVED}`;
 
 function owned(event) {
-  const kept = [" ", "Enter"].includes(event.key) ? PRESSED : event.key.startsWith("Arrow") && MOVED;
+  const kept = [" ", "Enter"].includes(event.key)
+    ? PRESSED
+    : event.key.startsWith("Arrow") && MOVED;
   return kept && event.composedPath()[0].matches?.(kept);
 }
 
@@ -40,16 +59,20 @@ function owned(event) {
 function keys(root, handler) {
   const host = root.host || root;
   if (host.stopKeys) host.stopKeys();
-  const listen = (event) => { if (!typing(event) && !owned(event) && handler(event)) event.preventDefault(); };
+  const listen = (event) => {
+    if (!typing(event) && !owned(event) && handler(event)) event.preventDefault();
+  };
   document.addEventListener("keydown", listen);
   host.stopKeys = () => document.removeEventListener("keydown", listen);
   return host.stopKeys;
 }
 
-// Puts new children in place of the old, and the focus back on what has the same `data-key`, or else on their frame.
+// Replaces the children. The focus goes back to the child with the same `data-key`, or else to the
+// frame.
 function redraw(root, children) {
   const had = root.getRootNode().activeElement;
-  const held = had && root.contains(had), key = held && had.dataset.key;
+  const held = had && root.contains(had),
+    key = held && had.dataset.key;
   root.replaceChildren(...children);
   const next = [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
   if (held) (next || root.querySelector(":scope > [tabindex]"))?.focus({ preventScroll: true });
