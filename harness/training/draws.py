@@ -28,7 +28,7 @@ class Purpose(IntEnum):
 
 
 @dataclass(frozen=True)
-class Dice:
+class SampleRandom:
     """The random numbers of one sample of one step; class images have a side of their own."""
 
     seed: int
@@ -53,6 +53,6 @@ class Dice:
         return int(self._stream(Purpose.DROPOUT).integers(2**31))
 
 
-def dice_seed(seed: int) -> int:
+def random_key(seed: int) -> int:
     """Return the key of every stream of a run."""
     return number_of(seed, "dice")

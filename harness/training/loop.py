@@ -31,16 +31,16 @@ from harness.pages.stages import TrainSpec
 from harness.training.averages import Averages
 from harness.training.checkpoint import read_state, write_state
 from harness.training.journal import Clock, Log, Tracker, peak_memory_mb
-from harness.training.objective import Teacher
+from harness.training.objective import Objective
 from harness.training.optimizers import averaged, weight_decay_for
-from harness.training.passes import Curriculum, Sample, in_passes
+from harness.training.passes import Sample, SampleOrder, in_passes
 from harness.training.previews import draw_previews
 from harness.training.scale import Scale, scale_for
 from harness.training.schedules import multiplier_at
 from harness.training.sets import EncodedSet
 from harness.training.sharding import is_share, share_of, take_step, whole
 from harness.training.team import Team
-from harness.training.trained_models import Trainee, keep
+from harness.training.trained_models import TrainedModels, keep
 
 log = logging.getLogger(__name__)
 STATE = "scratch-state.safetensors"
@@ -53,13 +53,13 @@ SHARE_OF_STATES = 0.05
 
 
 @dataclass
-class Course:
+class TrainingRun:
     """One run on its way: what it trains, on what, and how far it has come."""
 
     spec: TrainSpec
-    trainee: Trainee
-    curriculum: Curriculum
-    teacher: Teacher
+    models: TrainedModels
+    sample_order: SampleOrder
+    objective: Objective
     optimizer: torch.optim.Optimizer
     averages: Averages | None
     scale: Scale
@@ -70,7 +70,7 @@ class Course:
 
     @cached_property
     def parameters(self) -> list[Tensor]:
-        return [one for part in self.trainee.parts.values() for one in part]
+        return [one for part in self.models.parts.values() for one in part]
 
     @cached_property
     def is_sharded(self) -> bool:
@@ -81,41 +81,41 @@ def run(
     spec: TrainSpec,
     sets: Sequence[EncodedSet],
     class_set: EncodedSet | None,
-    trainee: Trainee,
+    models: TrainedModels,
     team: Team,
     place: StageContext,
 ) -> None:
     """Train to the last step of the last phase, going on from the state in the folder if any."""
     train = spec.train
-    course = begin(spec, sets, class_set, trainee, team, place)
-    _restore(course)
-    journal = Log(place.folder / "log.jsonl", course.step) if team.leads else None
+    training = begin(spec, sets, class_set, models, team, place)
+    _restore(training)
+    journal = Log(place.folder / "log.jsonl", training.step) if team.leads else None
     tracker = Tracker(train, place.logs if team.leads else None, place.folder.name, place.device)
     saved, pause = time.monotonic(), SECONDS_BETWEEN_STATES
-    while course.step < train.steps:
+    while training.step < train.steps:
         began = time.perf_counter()
-        facts = _one_step(course)
-        course.step += 1
+        facts = _one_step(training)
+        training.step += 1
         if journal is not None:
             journal.add(facts)
-            _tell(course, journal, tracker, facts, time.perf_counter() - began)
-        due = train.checkpoint_every and course.step % train.checkpoint_every == 0
+            _tell(training, journal, tracker, facts, time.perf_counter() - began)
+        due = train.checkpoint_every and training.step % train.checkpoint_every == 0
         if due:
-            _keep_checkpoint(course)
+            _keep_checkpoint(training)
         late = time.monotonic() - saved > pause
         if due or team.gather(late)[0]:  # by the first one's watch
             if journal is not None:
                 journal.settle()
             saved = time.monotonic()
-            _write(course)
+            _write(training)
             took = time.monotonic() - saved
             saved, pause = saved + took, max(SECONDS_BETWEEN_STATES, took / SHARE_OF_STATES)
     if journal is not None:
         journal.close()
-    with _as_shown(course):
-        keep(trainee, spec, place.folder, team.leads)
+    with _as_shown(training):
+        keep(models, spec, place.folder, team.leads)
     tracker.close()
-    place.notes.update(_account(course))
+    place.notes.update(_account(training))
     team.wait()
 
 
@@ -123,19 +123,19 @@ def begin(
     spec: TrainSpec,
     sets: Sequence[EncodedSet],
     class_set: EncodedSet | None,
-    trainee: Trainee,
+    models: TrainedModels,
     team: Team,
     place: StageContext,
-) -> Course:
+) -> TrainingRun:
     """Return the run before its first step."""
     train = spec.train
-    return Course(
+    return TrainingRun(
         spec=spec,
-        trainee=trainee,
-        curriculum=Curriculum(spec, sets, class_set, team),
-        teacher=Teacher(spec, trainee, budget(place.device)),
-        optimizer=_optimizer(trainee),
-        averages=Averages(trainee.tensors, train.ema.decay) if train.ema else None,
+        models=models,
+        sample_order=SampleOrder(spec, sets, class_set, team),
+        objective=Objective(spec, models, budget(place.device)),
+        optimizer=_optimizer(models),
+        averages=Averages(models.tensors, train.ema.decay) if train.ema else None,
         scale=scale_for(dtype_for(train.precision, place.device)),
         team=team,
         clock=Clock(),
@@ -149,86 +149,88 @@ def budget(device: str) -> int:
     return int(CUDA_SHARE * torch.cuda.get_device_properties(device).total_memory)
 
 
-def _optimizer(trainee: Trainee) -> torch.optim.Optimizer:
-    spec = trainee.train.optimizer
+def _optimizer(models: TrainedModels) -> torch.optim.Optimizer:
+    spec = models.train.optimizer
     groups = [
         {
             "params": parameters,
-            "lr": trainee.train.phases[0].rate,
+            "lr": models.train.phases[0].rate,
             "weight_decay": weight_decay_for(spec, part),
         }
-        for part, parameters in trainee.parts.items()
+        for part, parameters in models.parts.items()
     ]
     optimizer: torch.optim.Optimizer = plugins.implementation(spec)(spec, groups)
     return optimizer
 
 
-def _restore(course: Course) -> None:
-    file = course.place.folder / STATE
+def _restore(training: TrainingRun) -> None:
+    file = training.place.folder / STATE
     if not file.exists():
         return
-    stored, facts = read_state(file, course.optimizer)
+    stored, facts = read_state(file, training.optimizer)
     with torch.no_grad():
-        for name, parameter in course.trainee.tensors.items():
+        for name, parameter in training.models.tensors.items():
             parameter.copy_(share_of(stored[name], parameter))
-    if course.averages is not None:
-        means = course.averages.means.items()
-        course.averages.restore(
+    if training.averages is not None:
+        means = training.averages.means.items()
+        training.averages.restore(
             {name: share_of(stored[f"mean/{name}"], mean) for name, mean in means}
         )
-    course.step = facts["step"]
-    course.scale = Scale(**facts["scale"])
-    log.info("training goes on at step %d of %d", course.step, course.spec.train.steps)
+    training.step = facts["step"]
+    training.scale = Scale(**facts["scale"])
+    log.info("training goes on at step %d of %d", training.step, training.spec.train.steps)
 
 
-def _write(course: Course) -> None:
-    tensors: dict[str, Tensor] = dict(course.trainee.tensors)
-    if course.averages is not None:
-        tensors |= {f"mean/{name}": mean for name, mean in course.averages.means.items()}
-    facts = {"step": course.step, "scale": vars(course.scale)}
-    write_state(course.place.folder / STATE, tensors, course.optimizer, facts, course.team.leads)
+def _write(training: TrainingRun) -> None:
+    tensors: dict[str, Tensor] = dict(training.models.tensors)
+    if training.averages is not None:
+        tensors |= {f"mean/{name}": mean for name, mean in training.averages.means.items()}
+    facts = {"step": training.step, "scale": vars(training.scale)}
+    write_state(
+        training.place.folder / STATE, tensors, training.optimizer, facts, training.team.leads
+    )
 
 
-def _one_step(course: Course) -> dict[str, Any]:
+def _one_step(training: TrainingRun) -> dict[str, Any]:
     """Take one optimizer step; return what the log says of it."""
-    train, trainee = course.spec.train, course.trainee
-    phase, factor = multiplier_at(train, course.step)
-    rates = _rates(course, phase)
-    for group, rate in zip(course.optimizer.param_groups, rates, strict=True):
+    train, models = training.spec.train, training.models
+    phase, factor = multiplier_at(train, training.step)
+    rates = _rates(training, phase)
+    for group, rate in zip(training.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate * factor
-    samples = course.curriculum.samples(phase, course.step)
+    samples = training.sample_order.samples(phase, training.step)
     while True:
-        loss = _gradients(course, samples)
-        with course.clock.on("optimizer"):
-            _rest(course, rates)
-            norm = whole(torch.nn.utils.clip_grad_norm_(course.parameters, train.max_grad_norm))
+        loss = _gradients(training, samples)
+        with training.clock.on("optimizer"):
+            _rest(training, rates)
+            norm = whole(torch.nn.utils.clip_grad_norm_(training.parameters, train.max_grad_norm))
         value, length = float(loss), float(norm)
         if math.isfinite(value) and math.isfinite(length) and value < LIMIT:
             break
-        if not (value < LIMIT and course.scale.burst()):
-            raise _divergence(course, samples, value)
-    with course.clock.on("optimizer"):
-        take_step(course.optimizer, train.optimizer.state_scope)
-        course.scale.held()
-        if course.averages is not None:
-            course.averages.add(trainee.tensors, course.step)
+        if not (value < LIMIT and training.scale.burst()):
+            raise _divergence(training, samples, value)
+    with training.clock.on("optimizer"):
+        take_step(training.optimizer, train.optimizer.state_scope)
+        training.scale.held()
+        if training.averages is not None:
+            training.averages.add(models.tensors, training.step)
     facts = {
-        "step": course.step + 1,
+        "step": training.step + 1,
         "loss": round(value, 6),
         "rate": rates[0] * factor,
         "grad_norm": round(length, 6),
     }
-    step_size = course.optimizer.param_groups[0].get("d")
+    step_size = training.optimizer.param_groups[0].get("d")
     if step_size is not None:
         facts["d"] = float(step_size)
-    if course.scale.moves:
-        facts["overflows"] = course.scale.overflows
+    if training.scale.moves:
+        facts["overflows"] = training.scale.overflows
     return facts
 
 
-def _rates(course: Course, phase: int) -> list[float]:
+def _rates(training: TrainingRun, phase: int) -> list[float]:
     """Return the rate of every part in this phase, unscheduled; a part without one rests."""
-    asked = course.spec.train.phases[phase]
+    asked = training.spec.train.phases[phase]
     first, second = asked.text_encoder_rates or (0.0, 0.0)
     by_part = {
         "unet": asked.rate,
@@ -236,130 +238,130 @@ def _rates(course: Course, phase: int) -> list[float]:
         "text_encoder_2": second,
         "tokens": asked.token_rate or 0.0,
     }
-    return [by_part[part] for part in course.trainee.parts]
+    return [by_part[part] for part in training.models.parts]
 
 
-def _rest(course: Course, rates: Sequence[float]) -> None:
+def _rest(training: TrainingRun, rates: Sequence[float]) -> None:
     """Take the gradients from parts that rest: else they would gather in the moments unseen."""
-    for rate, parameters in zip(rates, course.trainee.parts.values(), strict=True):
+    for rate, parameters in zip(rates, training.models.parts.values(), strict=True):
         if not rate:
             for parameter in parameters:
                 parameter.grad = None
 
 
-def _gradients(course: Course, samples: Sequence[Sample]) -> Tensor:
+def _gradients(training: TrainingRun, samples: Sequence[Sample]) -> Tensor:
     """Fill the gradients of one step from all of its samples; return the mean loss."""
-    train, teacher = course.spec.train, course.teacher
-    course.optimizer.zero_grad(set_to_none=True)
-    total = torch.zeros((), device=course.trainee.device)
-    for group, counts in _in_step(course, in_passes(samples, teacher.most)):
-        with course.clock.on("data"):
-            content = teacher.read(group)
-        with course.clock.on("unet"):
-            loss = counts * teacher.loss(content) / train.effective_batch
-            (loss * course.scale.value).backward()  # type: ignore[no-untyped-call]
+    train, objective = training.spec.train, training.objective
+    training.optimizer.zero_grad(set_to_none=True)
+    total = torch.zeros((), device=training.models.device)
+    for group, counts in _in_step(training, in_passes(samples, objective.most)):
+        with training.clock.on("data"):
+            content = objective.read(group)
+        with training.clock.on("unet"):
+            loss = counts * objective.loss(content) / train.effective_batch
+            (loss * training.scale.value).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-    total = course.team.add_up(course.parameters, total)  # type: ignore[arg-type]
-    if course.scale.moves:
-        for parameter in course.parameters:
+    total = training.team.add_up(training.parameters, total)  # type: ignore[arg-type]
+    if training.scale.moves:
+        for parameter in training.parameters:
             if parameter.grad is not None:
-                parameter.grad /= course.scale.value
+                parameter.grad /= training.scale.value
     return total
 
 
 def _in_step(
-    course: Course, groups: list[tuple[Sample, ...]]
+    training: TrainingRun, groups: list[tuple[Sample, ...]]
 ) -> list[tuple[tuple[Sample, ...], float]]:
     """Return the passes and what they count: as many as any process has, where all must compute."""
-    spare = max(course.team.gather(len(groups))) - len(groups) if course.is_sharded else 0
-    return [*((group, 1.0) for group in groups), *[((course.curriculum.idle,), 0.0)] * spare]
+    spare = max(training.team.gather(len(groups))) - len(groups) if training.is_sharded else 0
+    return [*((group, 1.0) for group in groups), *[((training.sample_order.idle,), 0.0)] * spare]
 
 
-def _one_by_one(course: Course, samples: Sequence[Sample]) -> list[tuple[Sample, float]]:
+def _one_by_one(training: TrainingRun, samples: Sequence[Sample]) -> list[tuple[Sample, float]]:
     """Return the samples and what they count: where gradients are sums, one in all processes."""
-    if not course.is_sharded:
+    if not training.is_sharded:
         return [(sample, 1.0) for sample in samples]
-    mine, idle = course.team.rank, course.curriculum.idle
+    mine, idle = training.team.rank, training.sample_order.idle
     turns = [
         (rank, number)
-        for rank, count in enumerate(course.team.gather(len(samples)))
+        for rank, count in enumerate(training.team.gather(len(samples)))
         for number in range(count)
     ]
     return [(samples[number], 1.0) if rank == mine else (idle, 0.0) for rank, number in turns]
 
 
-def _divergence(course: Course, samples: Sequence[Sample], value: float) -> TrainingError:
+def _divergence(training: TrainingRun, samples: Sequence[Sample], value: float) -> TrainingError:
     """Return the error that names the step and the samples whose loss or gradient is to blame."""
     blamed = []
-    for sample, counts in _one_by_one(course, samples):
-        course.optimizer.zero_grad(set_to_none=True)
-        loss = counts * course.teacher.loss(course.teacher.read([sample]))
+    for sample, counts in _one_by_one(training, samples):
+        training.optimizer.zero_grad(set_to_none=True)
+        loss = counts * training.objective.loss(training.objective.read([sample]))
         loss.backward()  # type: ignore[no-untyped-call]
-        gradients = [one.grad for one in course.parameters if one.grad is not None]
+        gradients = [one.grad for one in training.parameters if one.grad is not None]
         length = whole(torch.nn.utils.get_total_norm(gradients))
         if counts and not (float(loss.detach()) < LIMIT and math.isfinite(float(length))):
             blamed.append(sample.name)
-    blamed = [name for names in course.team.gather(blamed) for name in names]
+    blamed = [name for names in training.team.gather(blamed) for name in names]
     whose = f", from {', '.join(dict.fromkeys(blamed))[:200]}" if blamed else ""
     what = f"the loss is {value:.4g}" if not value < LIMIT else "the gradients are not finite"
-    checkpoints = sorted((course.place.folder / "checkpoints").glob("*"))
+    checkpoints = sorted((training.place.folder / "checkpoints").glob("*"))
     kept = f"; the last checkpoint is {checkpoints[-1]}" if checkpoints else ""
     return TrainingError(
-        f"{what} at step {course.step + 1}{whose}",
+        f"{what} at step {training.step + 1}{whose}",
         hint=f"lower the rate, or train in fp32{kept}",
     )
 
 
 @contextmanager
-def _as_shown(course: Course) -> Iterator[None]:
+def _as_shown(training: TrainingRun) -> Iterator[None]:
     """Let the weights be those that are exported while the block runs."""
-    means = course.averages
-    shown = nullcontext() if means is None else means.in_place(course.trainee.tensors)
-    with averaged(course.optimizer), shown:
+    means = training.averages
+    shown = nullcontext() if means is None else means.in_place(training.models.tensors)
+    with averaged(training.optimizer), shown:
         yield
 
 
-def _keep_checkpoint(course: Course) -> None:
-    folder = course.place.folder / "checkpoints" / f"{course.step:06d}"
-    with _as_shown(course):
-        keep(course.trainee, course.spec, folder, course.team.leads)
-        if course.spec.train.previews:
-            _draw(course, folder)
+def _keep_checkpoint(training: TrainingRun) -> None:
+    folder = training.place.folder / "checkpoints" / f"{training.step:06d}"
+    with _as_shown(training):
+        keep(training.models, training.spec, folder, training.team.leads)
+        if training.spec.train.previews:
+            _draw(training, folder)
 
 
-def _draw(course: Course, folder: Path) -> None:
+def _draw(training: TrainingRun, folder: Path) -> None:
     """Let the process that leads draw; where weights are sharded, all do, for one folder."""
-    if course.team.leads:
-        draw_previews(course.trainee, course.spec, folder)
-    elif course.is_sharded:
+    if training.team.leads:
+        draw_previews(training.models, training.spec, folder)
+    elif training.is_sharded:
         with TemporaryDirectory() as unseen:
-            draw_previews(course.trainee, course.spec, Path(unseen))
+            draw_previews(training.models, training.spec, Path(unseen))
 
 
 def _tell(
-    course: Course, journal: Log, tracker: Tracker, facts: Mapping[str, Any], seconds: float
+    training: TrainingRun, journal: Log, tracker: Tracker, facts: Mapping[str, Any], seconds: float
 ) -> None:
     timing = {
         "seconds": round(seconds, 4),
-        "images_per_second": round(course.spec.train.effective_batch / seconds, 2),
-        "memory_mb": peak_memory_mb(course.place.device),
+        "images_per_second": round(training.spec.train.effective_batch / seconds, 2),
+        "memory_mb": peak_memory_mb(training.place.device),
     }
     recent = float(np.mean(journal.losses[-25:]))
-    total = course.spec.train.steps
-    course.place.report(Progress(course.step, total, f"loss {recent:.4f}", {**facts, **timing}))
-    tracker.add({**facts, **timing}, course.step)
+    total = training.spec.train.steps
+    training.place.report(Progress(training.step, total, f"loss {recent:.4f}", {**facts, **timing}))
+    tracker.add({**facts, **timing}, training.step)
 
 
-def _account(course: Course) -> dict[str, Any]:
+def _account(training: TrainingRun) -> dict[str, Any]:
     """Return what the provenance says of the run."""
-    device = course.place.device
+    device = training.place.device
     return {
-        "world_size": course.team.size,
-        "sharded": course.is_sharded,
-        "effective_batch": course.spec.train.effective_batch,
-        "samples_per_pass": course.teacher.most,
+        "world_size": training.team.size,
+        "sharded": training.is_sharded,
+        "effective_batch": training.spec.train.effective_batch,
+        "samples_per_pass": training.objective.most,
         "determinism": "bitwise" if device == "cpu" else "best-effort",
         "peak_memory_mb": peak_memory_mb(device),
-        "overflows": course.scale.overflows,
-        "time_split": {name: round(value, 3) for name, value in course.clock.spent.items()},
+        "overflows": training.scale.overflows,
+        "time_split": {name: round(value, 3) for name, value in training.clock.spent.items()},
     }

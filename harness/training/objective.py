@@ -12,21 +12,21 @@ from harness.diffusion.memory import samples_per_pass
 from harness.pages.stages import TrainSpec
 from harness.training import losses
 from harness.training.passes import Pass, Sample, read_pass, salts_of
-from harness.training.trained_models import Trainee
+from harness.training.trained_models import TrainedModels
 
 
-class Teacher:
+class Objective:
     """From a pass to its loss: the noise schedule, the UNet and how its answer is judged."""
 
-    def __init__(self, spec: TrainSpec, trainee: Trainee, budget: int) -> None:
+    def __init__(self, spec: TrainSpec, models: TrainedModels, budget: int) -> None:
         scheduler = load_noise_schedule(spec.base)
-        self._spec, self._trainee = spec, trainee
+        self._spec, self._trainee = spec, models
         kept = scheduler.alphas_cumprod
         self._kept = losses.zero_terminal(kept) if spec.train.zero_terminal_snr else kept
         self._prediction = spec.train.prediction or str(scheduler.config.prediction_type)
         self.timesteps = len(self._kept)
         counted = spec.train
-        if trainee.device == "cpu":  # which computes in fp32 whatever the page says
+        if models.device == "cpu":  # which computes in fp32 whatever the page says
             counted = counted.model_copy(update={"precision": "fp32"})
         self.most = samples_per_pass(counted, spec.base.model, budget)
 
@@ -37,20 +37,20 @@ class Teacher:
 
     def read(self, samples: Sequence[Sample]) -> Pass:
         """Return the tensors of one pass; text encoders that learn read their texts here."""
-        trainee = self._trainee
-        trainee.salts[:] = [salts_of(samples).to(trainee.device)]
+        models = self._trainee
+        models.salts[:] = [salts_of(samples).to(models.device)]
         with self._precision():
-            return read_pass(samples, self._spec, self.timesteps, trainee.encoders)
+            return read_pass(samples, self._spec, self.timesteps, models.encoders)
 
     def loss(self, content: Pass) -> Tensor:
         """Return the sum of the samples' losses, each weighed as the recipe says."""
-        train, trainee, times = self._spec.train, self._trainee, content.times
-        device = trainee.device
+        train, models, times = self._spec.train, self._trainee, content.times
+        device = models.device
         noisy = losses.add_noise(content.latents, content.seen, self._kept, times)
         target = losses.target_of(
             content.latents, content.noise, self._kept, times, self._prediction
         )
-        unet = trainee.unet
+        unet = models.unet
         with self._precision():
             predicted = unet(
                 noisy.to(device, unet.dtype, memory_format=torch.channels_last),

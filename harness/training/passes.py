@@ -18,18 +18,18 @@ from harness.diffusion.load import TextEncoders
 from harness.diffusion.words import embed
 from harness.pages.stages import TrainSpec
 from harness.training import losses
-from harness.training.draws import Dice, Purpose, dice_seed
-from harness.training.sets import EncodedSet, Order, Shape, Shard
+from harness.training.draws import Purpose, SampleRandom, random_key
+from harness.training.sets import BatchOrder, EncodedSet, Shape, Shard
 from harness.training.team import Team
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture of one step, with the dice that all of its numbers come from."""
+    """One picture of one step, with the random numbers that it draws from."""
 
     data: EncodedSet
     number: int
-    dice: Dice
+    random: SampleRandom
     dropout: float
     """How often it is shown without its words."""
     is_class: bool = False
@@ -59,7 +59,7 @@ class Pass:
     pooled: Tensor
 
 
-class Curriculum:
+class SampleOrder:
     """Which samples each step shows; a function of the recipe and its seed alone."""
 
     def __init__(
@@ -67,19 +67,19 @@ class Curriculum:
     ) -> None:
         train = spec.train
         self._spec, self._sets, self._class_set, self._team = spec, sets, class_set, team
-        self._seed = dice_seed(train.seed)
+        self._seed = random_key(train.seed)
         self._micros = train.accumulation * train.processes
         self._orders = [
-            Order(each.by_shape(), train.batch, train.seed, f"set {number}")
+            BatchOrder(each.by_shape(), train.batch, train.seed, f"set {number}")
             for number, each in enumerate(sets)
         ]
         if class_set is not None:
-            self._class_order = Order(class_set.by_shape(), train.batch, train.seed, "class")
+            self._class_order = BatchOrder(class_set.by_shape(), train.batch, train.seed, "class")
 
     @property
     def idle(self) -> Sample:
         """Return a sample to compute with where others have more to do; it does not count."""
-        return Sample(self._sets[0], 0, Dice(self._seed, 0, 0), dropout=0.0)
+        return Sample(self._sets[0], 0, SampleRandom(self._seed, 0, 0), dropout=0.0)
 
     def samples(self, phase: int, step: int) -> list[Sample]:
         """Return this process's samples of an optimizer step, micro-batch by micro-batch."""
@@ -91,12 +91,12 @@ class Curriculum:
                 continue
             place, first = step * self._micros + micro, micro * self._spec.train.batch
             for offset, number in enumerate(self._orders[which][place]):
-                dice = Dice(self._seed, step, first + offset)
-                found.append(Sample(self._sets[which], number, dice, dropout))
+                random = SampleRandom(self._seed, step, first + offset)
+                found.append(Sample(self._sets[which], number, random, dropout))
             if self._class_set is not None:
                 for offset, number in enumerate(self._class_order[place]):
-                    dice = Dice(self._seed, step, first + offset, side=1)
-                    found.append(Sample(self._class_set, number, dice, 0.0, is_class=True))
+                    random = SampleRandom(self._seed, step, first + offset, side=1)
+                    found.append(Sample(self._class_set, number, random, 0.0, is_class=True))
         return found
 
 
@@ -114,13 +114,13 @@ def in_passes(samples: Sequence[Sample], most: int) -> list[tuple[Sample, ...]]:
 
 def salts_of(samples: Sequence[Sample]) -> Tensor:
     """Return what tells the samples' dropout apart."""
-    return torch.tensor([sample.dice.salt() for sample in samples], dtype=torch.int32)
+    return torch.tensor([sample.random.salt() for sample in samples], dtype=torch.int32)
 
 
 def read_pass(
     samples: Sequence[Sample], spec: TrainSpec, timesteps: int, encoders: TextEncoders | None
 ) -> Pass:
-    """Return the tensors of one pass, each sample's drawn from its own dice."""
+    """Return the tensors of one pass, each sample's with the random numbers of its own."""
     train, shape = spec.train, samples[0].shape
     looks = [_looked_at(sample, timesteps) for sample in samples]
     noise = _normal(samples, Purpose.NOISE, shape)
@@ -160,7 +160,7 @@ class _Look:
 def _looked_at(sample: Sample, timesteps: int) -> _Look:
     data = sample.data
     shard, place = data.where[sample.number]
-    view, reading, shown, time = sample.dice.uniform(4)
+    view, reading, shown, time = sample.random.uniform(4)
     rows = data.readings[sample.number]
     return _Look(
         shard=data.shards[shard],
@@ -171,7 +171,7 @@ def _looked_at(sample: Sample, timesteps: int) -> _Look:
 
 
 def _normal(samples: Sequence[Sample], purpose: Purpose, shape: Shape) -> Tensor:
-    return torch.stack([sample.dice.normal(purpose, shape) for sample in samples])
+    return torch.stack([sample.random.normal(purpose, shape) for sample in samples])
 
 
 def _stacked(looks: Sequence[_Look], name: str) -> Tensor:

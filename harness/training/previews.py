@@ -13,18 +13,18 @@ from harness.diffusion.load import load_noise_schedule, load_text_encoders, load
 from harness.diffusion.sampler import Artist, Request
 from harness.pages.benchmark import Sampler
 from harness.pages.stages import TrainSpec
-from harness.training.trained_models import Trainee
+from harness.training.trained_models import TrainedModels
 
 STEPS, GUIDANCE = 20, 5.0
 
 
-def draw_previews(trainee: Trainee, spec: TrainSpec, folder: Path) -> None:
+def draw_previews(models: TrainedModels, spec: TrainSpec, folder: Path) -> None:
     """Write one picture a prompt into `folder`; training's own randomness is not touched."""
-    train, device = spec.train, trainee.device
-    encoders = trainee.encoders or load_text_encoders(spec.base, device, trainee.unet.dtype)
+    train, device = spec.train, models.device
+    encoders = models.encoders or load_text_encoders(spec.base, device, models.unet.dtype)
     pipeline = StableDiffusionXLPipeline(
         vae=load_vae(spec.base, device),
-        unet=trainee.unet,
+        unet=models.unet,
         text_encoder=encoders.first,
         text_encoder_2=encoders.second,
         tokenizer=encoders.tokenizers[0],
@@ -33,9 +33,9 @@ def draw_previews(trainee: Trainee, spec: TrainSpec, folder: Path) -> None:
     )
     pipeline.set_progress_bar_config(disable=True)
     retell(pipeline, train.prediction, train.zero_terminal_snr)
-    models = [trainee.unet, encoders.first, encoders.second]
-    learning = [model.training for model in models]
-    for model in models:
+    networks = [models.unet, encoders.first, encoders.second]
+    learning = [model.training for model in networks]
+    for model in networks:
         model.eval()
     sampler = Sampler(
         steps=STEPS,
@@ -45,12 +45,12 @@ def draw_previews(trainee: Trainee, spec: TrainSpec, folder: Path) -> None:
         precision=train.precision,
     )
     artist = Artist(pipeline, sampler, device)
-    dtype = trainee.unet.dtype
+    dtype = models.unet.dtype
     with torch.autocast(device.split(":")[0], dtype=dtype, enabled=dtype != torch.float32):
         for number, prompt in enumerate(train.previews):
             name = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40]
             pixels = artist.draw([Request(f"preview-{number}", 0, prompt)])[0]
             if pixels is not None:
                 Image.fromarray(pixels).save(folder / f"{number:02d}-{name}.png")
-    for model, was in zip(models, learning, strict=True):
+    for model, was in zip(networks, learning, strict=True):
         model.train(was)

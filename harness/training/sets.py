@@ -124,7 +124,7 @@ def save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
     part.replace(file)
 
 
-class Order:
+class BatchOrder:
     """Which pictures a micro-batch shows: every batch of one shape, fresh shuffles every epoch.
 
     Each shape's pictures form an endless sequence of shuffles, cut into batches; an epoch takes

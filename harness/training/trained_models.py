@@ -29,7 +29,7 @@ from harness.training.sharding import gathered
 
 
 @dataclass
-class Trainee:
+class TrainedModels:
     """The models of one run."""
 
     unet: UNet2DConditionModel
@@ -37,7 +37,7 @@ class Trainee:
     """Both text encoders, where what they say changes as training goes on."""
     train: Train
     device: str
-    models: dict[str, nn.Module] = field(default_factory=dict)
+    by_part: dict[str, nn.Module] = field(default_factory=dict)
     """The models that are trained, by the part they are."""
     tokens: list[nn.Parameter] = field(default_factory=list)
     """The new rows of both vocabularies."""
@@ -53,7 +53,7 @@ class Trainee:
         new = {id(row) for row in self.tokens}
         found = {
             part: [one for one in model.parameters() if one.requires_grad and id(one) not in new]
-            for part, model in self.models.items()
+            for part, model in self.by_part.items()
         }
         return found | ({"tokens": list(self.tokens)} if self.tokens else {})
 
@@ -63,60 +63,60 @@ class Trainee:
         new = {id(row) for row in self.tokens}
         found = {
             f"{part}.{name}": parameter
-            for part, model in self.models.items()
+            for part, model in self.by_part.items()
             for name, parameter in model.named_parameters()
             if parameter.requires_grad and id(parameter) not in new
         }
         return found | {f"tokens.{number}": row for number, row in enumerate(self.tokens)}
 
 
-def prepare(spec: TrainSpec, device: str) -> Trainee:
+def prepare(spec: TrainSpec, device: str) -> TrainedModels:
     """Load what the recipe trains, with fresh adapters where it trains a LoRA."""
     train = spec.train
     dtype = dtype_for(train.precision, device)
     weights = torch.float32 if train.method == "full" else dtype
     unet = load_unet(spec.base, device, weights)
-    trainee = Trainee(unet, None, train, device, {"unet": unet})
+    models = TrainedModels(unet, None, train, device, {"unet": unet})
     if train.trains_text:
         encoders = load_text_encoders(spec.base, device, weights)
         if train.tokens:
-            trainee.tokens = add_tokens(encoders, train.tokens, None, train.seed)
-        trainee.encoders = TextEncoders(
+            models.tokens = add_tokens(encoders, train.tokens, None, train.seed)
+        models.encoders = TextEncoders(
             encoders.first, encoders.second, encoders.tokenizers, train.tokens
         )
-    if trainee.encoders is not None and any(phase.text_encoder_rates for phase in train.phases):
-        trainee.models |= {
-            "text_encoder": trainee.encoders.first,
-            "text_encoder_2": trainee.encoders.second,
+    if models.encoders is not None and any(phase.text_encoder_rates for phase in train.phases):
+        models.by_part |= {
+            "text_encoder": models.encoders.first,
+            "text_encoder_2": models.encoders.second,
         }
     torch.manual_seed(number_of(train.seed, "init"))
     kept = torch.bfloat16 if train.adapter_dtype == "bfloat16" else torch.float32
-    for part, model in trainee.models.items():
+    for part, model in models.by_part.items():
         if train.adapter is not None:
             add_adapter(model, train.adapter, part, kept)
-            hash_dropouts(model, part, trainee.salts)
+            hash_dropouts(model, part, models.salts)
             fuse(model)
         else:
             model.requires_grad_(True)
         model.train()
-    for row in trainee.tokens:
+    for row in models.tokens:
         row.requires_grad_(True)  # which an adapter beside them takes away
-    _save_memory(trainee)
-    return trainee
+    _save_memory(models)
+    return models
 
 
-def _save_memory(trainee: Trainee) -> None:
-    wanted = trainee.train.gradient_checkpointing
+def _save_memory(models: TrainedModels) -> None:
+    wanted = models.train.gradient_checkpointing
     if wanted:
-        trainee.unet.enable_gradient_checkpointing(_every(int(wanted)))
-        if trainee.encoders is not None:
-            for encoder in (trainee.encoders.first, trainee.encoders.second):
+        models.unet.enable_gradient_checkpointing(_every(int(wanted)))
+        if models.encoders is not None:
+            for encoder in (models.encoders.first, models.encoders.second):
                 encoder.train()  # recomputing is for models in training
                 old = encoder.gradient_checkpointing_enable  # transformers before 5.20 or so
                 enable = getattr(encoder, "activation_checkpointing_enable", old)
                 enable({"use_reentrant": False})
-    if trainee.train.attention_slicing:
-        trainee.unet.set_attn_processor(HeadByHead())
+    if models.train.attention_slicing:
+        models.unet.set_attn_processor(HeadByHead())
 
 
 def _every(count: int) -> Callable[..., Any]:
@@ -132,20 +132,20 @@ def _every(count: int) -> Callable[..., Any]:
     return call
 
 
-def keep(trainee: Trainee, spec: TrainSpec, folder: Path, leads: bool = True) -> None:
+def keep(models: TrainedModels, spec: TrainSpec, folder: Path, leads: bool = True) -> None:
     """Write what was learned: an adapter with its tokens, or whole models in fp16.
 
     Only the process that leads writes; the others give it their shares.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if trainee.train.method == "full":
-        for part, model in trainee.models.items():
+    if models.train.method == "full":
+        for part, model in models.by_part.items():
             _save_half(model, folder / part, leads)
     elif leads:
         facts = {"base": spec.base.model, "train": json.dumps(described(spec.train))}
-        save_adapter(trainee.models, folder, facts)
-        if trainee.tokens:
-            save_tokens(trainee.tokens, trainee.train.tokens, folder)
+        save_adapter(models.by_part, folder, facts)
+        if models.tokens:
+            save_tokens(models.tokens, models.train.tokens, folder)
 
 
 def _save_half(model: Any, folder: Path, leads: bool) -> None:

@@ -17,7 +17,7 @@ from harness.pipeline.stages.train import read_sets
 from harness.pipeline.store.local import Store
 from harness.records import Step
 from harness.training.sets import EncodedSet
-from harness.training.trained_models import Trainee, prepare
+from harness.training.trained_models import TrainedModels, prepare
 
 PAGE: dict[str, Any] = {
     "name": "school",
@@ -72,7 +72,7 @@ class School:
     def sets(self) -> tuple[list[EncodedSet], EncodedSet | None]:
         return read_sets(self.spec, self.workplace(self.store.root / "unused"))
 
-    def trainee(self) -> Trainee:
+    def models(self) -> TrainedModels:
         return prepare(self.spec, self.device)
 
     def train(

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.diffusion.dropout import SampleDropout
-from harness.training.draws import Dice, Purpose, dice_seed
+from harness.training.draws import Purpose, SampleRandom, random_key
 
-SEED = dice_seed(0)
+SEED = random_key(0)
 
 
 def test_a_sample_draws_the_same_numbers_whatever_was_drawn_before():
-    dice = Dice(SEED, step=3, sample=5)
-    first = dice.normal(Purpose.NOISE, (4, 8, 8))
-    Dice(SEED, step=9, sample=1).normal(Purpose.NOISE, (100,))
+    random = SampleRandom(SEED, step=3, sample=5)
+    first = random.normal(Purpose.NOISE, (4, 8, 8))
+    SampleRandom(SEED, step=9, sample=1).normal(Purpose.NOISE, (100,))
     torch.manual_seed(123)
-    assert torch.equal(dice.normal(Purpose.NOISE, (4, 8, 8)), first)
+    assert torch.equal(random.normal(Purpose.NOISE, (4, 8, 8)), first)
 
 
 @given(
@@ -37,20 +37,22 @@ def test_a_sample_draws_the_same_numbers_whatever_was_drawn_before():
 )
 def test_no_two_counters_share_numbers(places):
     drawn = [
-        Dice(SEED, step, sample, side).normal(purpose, (6,)).tolist()
+        SampleRandom(SEED, step, sample, side).normal(purpose, (6,)).tolist()
         for step, sample, side, purpose in places
     ]
     assert len({tuple(numbers) for numbers in drawn}) == len(places)
 
 
 def test_another_seed_gives_other_numbers():
-    assert Dice(dice_seed(0), 0, 0).uniform(4) != Dice(dice_seed(1), 0, 0).uniform(4)
+    assert SampleRandom(random_key(0), 0, 0).uniform(4) != SampleRandom(
+        random_key(1), 0, 0
+    ).uniform(4)
 
 
 def test_draws_are_normal_across_samples_and_steps():
     drawn = np.concatenate(
         [
-            Dice(SEED, step, s).normal(Purpose.NOISE, (64,)).numpy()
+            SampleRandom(SEED, step, s).normal(Purpose.NOISE, (64,)).numpy()
             for step in range(40)
             for s in range(8)
         ]
@@ -66,13 +68,13 @@ def dropout(share: float, salts: list[int], layer: int = 1) -> SampleDropout:
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
 def test_dropout_drops_its_share_and_keeps_the_mean(share):
     x = torch.ones(4, 64, 320)
-    dropped = dropout(share, [Dice(SEED, 0, s).salt() for s in range(4)])(x)
+    dropped = dropout(share, [SampleRandom(SEED, 0, s).salt() for s in range(4)])(x)
     assert abs(float((dropped == 0).float().mean()) - share) < 0.01
     assert abs(float(dropped.mean()) - 1) < 0.03
 
 
 def test_a_sample_is_dropped_alike_in_any_company():
-    salts = [Dice(SEED, 2, s).salt() for s in range(3)]
+    salts = [SampleRandom(SEED, 2, s).salt() for s in range(3)]
     x = torch.randn(3, 16, 32)
     together = dropout(0.4, salts)(x)
     alone = torch.cat([dropout(0.4, [salt])(x[i : i + 1]) for i, salt in enumerate(salts)])

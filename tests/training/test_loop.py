@@ -16,7 +16,7 @@ from harness.errors import TrainingError
 from harness.fingerprint import digest_file
 from harness.training import loop
 from harness.training.team import Team
-from harness.training.trained_models import Trainee
+from harness.training.trained_models import TrainedModels
 
 RICH = {
     "adapter": {"rank": 4, "alpha": 2.0, "dropout": 0.2},
@@ -37,23 +37,23 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> School:
 
 def first_gradients(own: School, most: int, team: Team | None = None) -> tuple[float, torch.Tensor]:
     """Return the loss and all gradients of step 0, in passes of at most `most` samples."""
-    course = course_of(own, team or Team())
-    course.teacher.most = most
-    samples = course.curriculum.samples(0, 0)
-    loss = loop._gradients(course, samples)
-    found = [one.grad for one in course.parameters if one.grad is not None]
+    training = training_of(own, team or Team())
+    training.objective.most = most
+    samples = training.sample_order.samples(0, 0)
+    loss = loop._gradients(training, samples)
+    found = [one.grad for one in training.parameters if one.grad is not None]
     return float(loss), torch.cat([gradient.flatten() for gradient in found])
 
 
-def course_of(own: School, team: Team, trainee: Trainee | None = None) -> loop.Course:
+def training_of(own: School, team: Team, models: TrainedModels | None = None) -> loop.TrainingRun:
     sets, class_set = own.sets()
     place = own.workplace(own.store.root / "unused")
-    course = loop.begin(own.spec, sets, class_set, trainee or own.trainee(), team, place)
-    for name, parameter in course.trainee.tensors.items():
+    training = loop.begin(own.spec, sets, class_set, models or own.models(), team, place)
+    for name, parameter in training.models.tensors.items():
         if "lora_B" in name:  # zero at first, which would hide half of every gradient
             generator = torch.Generator().manual_seed(len(name))
             parameter.data.copy_(0.02 * torch.randn(parameter.shape, generator=generator))
-    return course
+    return training
 
 
 @pytest.mark.parametrize("most", [1, 2, 3])
@@ -139,15 +139,15 @@ class Killed(BaseException):
 def killed_at(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Strike in the middle of the `count`-th backward pass from now on."""
     left = [count]
-    whole = loop.Teacher.loss
+    whole = loop.Objective.loss
 
-    def loss(teacher: loop.Teacher, content: object) -> torch.Tensor:
+    def loss(objective: loop.Objective, content: object) -> torch.Tensor:
         left[0] -= 1
         if left[0] == 0:
             raise Killed
-        return whole(teacher, content)
+        return whole(objective, content)
 
-    monkeypatch.setattr(loop.Teacher, "loss", loss)
+    monkeypatch.setattr(loop.Objective, "loss", loss)
 
 
 @pytest.mark.slow
@@ -190,17 +190,17 @@ def test_min_snr_weighs_instances_alone_for_every_batch_size(batch, tmp_path):
     prior = {"prompt": "a face", "images": 3, "sampler_steps": 2, "weight": 0.5}
     page = recipe(batch=batch, accumulation=1, snr_gamma=5.0, prior=prior)
     own = school(page, tmp_path)
-    course = course_of(own, Team())
-    samples = course.curriculum.samples(0, 0)
+    training = training_of(own, Team())
+    samples = training.sample_order.samples(0, 0)
     assert [sample.is_class for sample in samples].count(True) == batch
-    loss = float(loop._gradients(course, samples))
-    kept = course.teacher._kept
+    loss = float(loop._gradients(training, samples))
+    kept = training.objective._kept
     expected = 0.0
     for sample in samples:
-        content = course.teacher.read([sample])
+        content = training.objective.read([sample])
         plain = replace(content, samples=(replace(sample, is_class=True),))
         error = (
-            float(course.teacher.loss(plain).detach()) / 0.5
+            float(training.objective.loss(plain).detach()) / 0.5
         )  # a class image's loss, its weight undone
         ratio = float(kept[content.times[0]] / (1 - kept[content.times[0]]))
         weight = 0.5 if sample.is_class else min(ratio, 5.0) / ratio
@@ -210,11 +210,11 @@ def test_min_snr_weighs_instances_alone_for_every_batch_size(batch, tmp_path):
 
 def test_a_sample_weighs_what_its_row_says(tmp_path):
     own = school(recipe(batch=1, accumulation=1), tmp_path)
-    course = course_of(own, Team())
-    (sample,) = course.curriculum.samples(0, 0)
+    training = training_of(own, Team())
+    (sample,) = training.sample_order.samples(0, 0)
     heavy = replace(sample, data=replace(sample.data, weights=(3.0,) * len(sample.data)))
-    once = float(loop._gradients(course, [sample]))
-    assert float(loop._gradients(course, [heavy])) == pytest.approx(3 * once, rel=1e-6)
+    once = float(loop._gradients(training, [sample]))
+    assert float(loop._gradients(training, [heavy])) == pytest.approx(3 * once, rel=1e-6)
 
 
 def test_text_encoders_rest_in_a_phase_without_rates(tmp_path):
@@ -242,16 +242,16 @@ def test_new_tokens_learn_and_no_other_row_moves(beside, tmp_path):
         phases=[{"steps": 3, "rate": 1e-3, "token_rate": 1e-2, **beside}],
     )
     own = school(page, tmp_path / "store")
-    trainee = own.trainee()
-    before = [row.detach().clone() for row in trainee.tokens]
-    known = trainee.encoders.first.get_input_embeddings().known.weight.clone()
+    models = own.models()
+    before = [row.detach().clone() for row in models.tokens]
+    known = models.encoders.first.get_input_embeddings().known.weight.clone()
     sets, class_set = own.sets()
-    loop.run(own.spec, sets, class_set, trainee, Team(), own.workplace(tmp_path / "run"))
+    loop.run(own.spec, sets, class_set, models, Team(), own.workplace(tmp_path / "run"))
     stored = load_file(tmp_path / "run/embeddings.safetensors")
     for row, part in zip(before, ("clip_l", "clip_g"), strict=True):
         assert stored[part].shape == row.shape
         assert (stored[part] - row).abs().max() > 1e-3
-    assert torch.equal(trainee.encoders.first.get_input_embeddings().known.weight, known)
+    assert torch.equal(models.encoders.first.get_input_embeddings().known.weight, known)
 
 
 def test_the_exported_weights_are_the_mean_where_one_is_asked_for(tmp_path):
@@ -274,35 +274,35 @@ def test_the_exported_weights_are_the_mean_where_one_is_asked_for(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_names_its_pictures(rich, tmp_path, monkeypatch):
-    course = course_of(rich, Team())
-    culprit = course.curriculum.samples(0, 0)[2]
-    whole = loop.Teacher.loss
+    training = training_of(rich, Team())
+    culprit = training.sample_order.samples(0, 0)[2]
+    whole = loop.Objective.loss
 
-    def loss(teacher, content):
+    def loss(objective, content):
         poisoned = culprit.name in [sample.name for sample in content.samples]
-        return whole(teacher, content) * (float("nan") if poisoned else 1.0)
+        return whole(objective, content) * (float("nan") if poisoned else 1.0)
 
-    monkeypatch.setattr(loop.Teacher, "loss", loss)
+    monkeypatch.setattr(loop.Objective, "loss", loss)
     with pytest.raises(TrainingError) as error:
         rich.train(tmp_path)
     assert "at step 1" in error.value.what
     assert culprit.name in error.value.what
-    others = {sample.name for sample in course.curriculum.samples(0, 0)} - {culprit.name}
+    others = {sample.name for sample in training.sample_order.samples(0, 0)} - {culprit.name}
     assert not any(name in error.value.what for name in others)
 
 
 def test_a_gradient_that_is_not_finite_names_its_pictures(rich, tmp_path, monkeypatch):
-    course = course_of(rich, Team())
-    culprit = course.curriculum.samples(0, 0)[1]
-    whole = loop.Teacher.loss
+    training = training_of(rich, Team())
+    culprit = training.sample_order.samples(0, 0)[1]
+    whole = loop.Objective.loss
 
-    def loss(teacher, content):
-        found = whole(teacher, content)
+    def loss(objective, content):
+        found = whole(objective, content)
         if culprit.name in [sample.name for sample in content.samples]:
             found = found + 0 * (found - found.detach()).sqrt()  # finite, its slope is not
         return found
 
-    monkeypatch.setattr(loop.Teacher, "loss", loss)
+    monkeypatch.setattr(loop.Objective, "loss", loss)
     with pytest.raises(TrainingError, match="the gradients are not finite at step 1") as error:
         rich.train(tmp_path)
     assert culprit.name in error.value.what
@@ -325,13 +325,13 @@ def test_dropout_in_text_encoders_belongs_to_samples_too(most: int, tmp_path: Pa
 
 def test_divergence_keeps_the_last_checkpoint_and_names_it(tmp_path, monkeypatch):
     own = school(recipe(phases=[{"steps": 4, "rate": 1e-3}], checkpoint_every=2), tmp_path / "s")
-    whole, calls = loop.Teacher.loss, []
+    whole, calls = loop.Objective.loss, []
 
-    def loss(teacher, content):
+    def loss(objective, content):
         calls.append(1)
-        return whole(teacher, content) * (1e9 if len(calls) > 3 else 1.0)
+        return whole(objective, content) * (1e9 if len(calls) > 3 else 1.0)
 
-    monkeypatch.setattr(loop.Teacher, "loss", loss)
+    monkeypatch.setattr(loop.Objective, "loss", loss)
     with pytest.raises(TrainingError, match="at step 4") as error:
         own.train(tmp_path / "run")
     kept = tmp_path / "run/checkpoints/000002"
@@ -344,10 +344,10 @@ def test_an_overflow_is_done_again_and_costs_no_step(rich, tmp_path, monkeypatch
     monkeypatch.setattr(loop, "scale_for", lambda dtype: loop.Scale(moves=True, value=2.0**16))
     whole = loop._gradients
 
-    def gradients(course, samples):
-        loss = whole(course, samples)
-        if course.scale.value > 2.0**14:
-            course.parameters[0].grad[0] = float("inf")
+    def gradients(training, samples):
+        loss = whole(training, samples)
+        if training.scale.value > 2.0**14:
+            training.parameters[0].grad[0] = float("inf")
         return loss
 
     monkeypatch.setattr(loop, "_gradients", gradients)

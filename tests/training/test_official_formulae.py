@@ -26,29 +26,31 @@ def kept_signal() -> Tensor:
     return torch.cumprod(1 - betas, 0)
 
 
-def begun(own: School) -> loop.Course:
+def begun(own: School) -> loop.TrainingRun:
     sets, class_set = own.sets()
     place = own.workplace(own.store.root / "unused")
-    course = loop.begin(own.spec, sets, class_set, own.trainee(), Team(), place)
+    training = loop.begin(own.spec, sets, class_set, own.models(), Team(), place)
     generator = torch.Generator().manual_seed(1)
-    for name, parameter in course.trainee.tensors.items():
+    for name, parameter in training.models.tensors.items():
         if "lora_B" in name:
             parameter.data.copy_(0.02 * torch.randn(parameter.shape, generator=generator))
-    return course
+    return training
 
 
-def ours(course: loop.Course, samples: Sequence[Sample]) -> tuple[float, list[Tensor | None]]:
-    loss = float(loop._gradients(course, samples))
-    found = [parameter.grad for parameter in course.parameters]
+def ours(
+    training: loop.TrainingRun, samples: Sequence[Sample]
+) -> tuple[float, list[Tensor | None]]:
+    loss = float(loop._gradients(training, samples))
+    found = [parameter.grad for parameter in training.parameters]
     return loss, [None if each is None else each.clone() for each in found]
 
 
-def errors(course: loop.Course, content: Pass, words: tuple[Tensor, Tensor]) -> Tensor:
+def errors(training: loop.TrainingRun, content: Pass, words: tuple[Tensor, Tensor]) -> Tensor:
     """The squared errors of the UNet's guess at the noise, one number a sample and place."""
     signal = kept_signal()[content.times].view(-1, 1, 1, 1)
     noisy = signal**0.5 * content.latents + (1 - signal) ** 0.5 * content.noise
     conditions = {"text_embeds": words[1], "time_ids": content.ids}
-    guess = course.trainee.unet(
+    guess = training.models.unet(
         noisy, content.times, words[0], added_cond_kwargs=conditions, return_dict=False
     )[0]
     return nn.functional.mse_loss(guess.float(), content.noise.float(), reduction="none")
@@ -60,8 +62,8 @@ def snr_weights(times: Tensor) -> Tensor:
     return torch.stack([ratio, torch.full_like(ratio, GAMMA)], dim=1).min(dim=1).values / ratio
 
 
-def plain_gradients(course: loop.Course, loss: Tensor) -> list[Tensor | None]:
-    return list(torch.autograd.grad(loss, course.parameters, allow_unused=True))
+def plain_gradients(training: loop.TrainingRun, loss: Tensor) -> list[Tensor | None]:
+    return list(torch.autograd.grad(loss, training.parameters, allow_unused=True))
 
 
 def alike(found: list[Tensor | None], stated: list[Tensor | None]) -> None:
@@ -84,23 +86,23 @@ def text_to_image(tmp_path_factory: pytest.TempPathFactory) -> School:
 
 def test_text_to_image_lora_takes_the_official_step(text_to_image: School):
     """(A): the mean over a micro-batch of weighted errors, divided by the accumulation."""
-    course = begun(text_to_image)
-    samples = course.curriculum.samples(0, 0)
-    loss, gradients = ours(course, samples)
+    training = begun(text_to_image)
+    samples = training.sample_order.samples(0, 0)
+    loss, gradients = ours(training, samples)
     total = torch.zeros(())
     for micro in (samples[:2], samples[2:]):
         content = read_pass(micro, text_to_image.spec, 1000, None)
-        each = errors(course, content, (content.sequences, content.pooled))
+        each = errors(training, content, (content.sequences, content.pooled))
         weighed = each.mean(dim=(1, 2, 3)) * snr_weights(content.times)
         total = total + weighed.mean() / 2
     assert loss == pytest.approx(float(total.detach()), rel=1e-6)
-    alike(gradients, plain_gradients(course, total))
+    alike(gradients, plain_gradients(training, total))
 
 
 def test_noise_has_one_shift_a_channel(text_to_image: School):
     """Without its offset a sample's noise is white; with it each channel's mean is moved."""
-    course = begun(text_to_image)
-    (sample, *_) = course.curriculum.samples(0, 0)
+    training = begun(text_to_image)
+    (sample, *_) = training.sample_order.samples(0, 0)
     with_offset = read_pass([sample], text_to_image.spec, 1000, None).noise
     train = text_to_image.spec.train.model_copy(update={"noise_offset": 0.0})
     plain_spec = text_to_image.spec.model_copy(update={"train": train})
@@ -110,9 +112,9 @@ def test_noise_has_one_shift_a_channel(text_to_image: School):
     assert 0.005 < float(shifts.std()) < 0.1
 
 
-def words_of(course: loop.Course, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+def words_of(training: loop.TrainingRun, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """The last layer but one of both encoders, side by side; the second's projection."""
-    encoders = course.trainee.encoders
+    encoders = training.models.encoders
     hidden, pooled = [], torch.empty(0)
     for model, tokenizer in zip(
         (encoders.first, encoders.second), encoders.tokenizers, strict=True
@@ -140,22 +142,22 @@ def test_advanced_dreambooth_takes_the_official_step(batch: int, tmp_path: Path)
         prior={"prompt": "a face", "images": 3, "sampler_steps": 2, "weight": 0.7},
     )
     own = school(page, tmp_path)
-    course = begun(own)
-    samples = course.curriculum.samples(0, 0)
-    loss, gradients = ours(course, samples)
+    training = begun(own)
+    samples = training.sample_order.samples(0, 0)
+    loss, gradients = ours(training, samples)
     halves = []
     for side in (False, True):
         half = [sample for sample in samples if sample.is_class is side]
         assert len(half) == batch
-        content = read_pass(half, own.spec, 1000, course.trainee.encoders)
+        content = read_pass(half, own.spec, 1000, training.models.encoders)
         texts = [sample.data.texts[sample.data.readings[sample.number][0]] for sample in half]
         assert all(text.startswith("a face" if side else "a naruto") for text in texts)
-        each = errors(course, content, words_of(course, texts))
+        each = errors(training, content, words_of(training, texts))
         halves.append((each, content.times))
     (instance, times), (classes, _) = halves
     total = (instance.mean(dim=(1, 2, 3)) * snr_weights(times)).mean() + 0.7 * classes.mean()
     assert loss == pytest.approx(float(total.detach()), rel=1e-6)
-    alike(gradients, plain_gradients(course, total))
-    parts = course.trainee.parts
+    alike(gradients, plain_gradients(training, total))
+    parts = training.models.parts
     assert set(parts) == {"unet", "text_encoder", "text_encoder_2"}
     assert all(float(part[0].grad.norm()) > 0 for part in parts.values())

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.training.sets import Order, mapped, save_tensors
+from harness.training.sets import BatchOrder, mapped, save_tensors
 
 
-def order(sizes: list[int], batch: int, seed: int = 0) -> Order:
+def order(sizes: list[int], batch: int, seed: int = 0) -> BatchOrder:
     ends = np.cumsum(sizes)
     groups = [np.arange(end - size, end) for size, end in zip(sizes, ends, strict=True)]
-    return Order(groups, batch, seed, "set")
+    return BatchOrder(groups, batch, seed, "set")
 
 
 @settings(max_examples=60, deadline=None)

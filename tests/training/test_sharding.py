@@ -15,7 +15,7 @@ from harness.errors import TrainingError
 from harness.fingerprint import digest_file
 from harness.interfaces import Progress
 from harness.training import specs
-from harness.training.passes import Curriculum
+from harness.training.passes import SampleOrder
 from harness.training.sharding import may_shard
 from harness.training.team import Team
 
@@ -122,7 +122,7 @@ def test_shares_killed_between_two_states_end_as_if_they_had_not_been(
 def test_all_shares_stop_at_a_picture_that_is_not_finite_and_name_it_alone(tmp_path: Path):
     own = school(recipe(**FULL), tmp_path / "store")
     (data,), _ = own.sets()
-    culprit = Curriculum(own.spec, [data], None, Team(1, 2)).samples(0, 0)[0]
+    culprit = SampleOrder(own.spec, [data], None, Team(1, 2)).samples(0, 0)[0]
     assert culprit.number > 0, "the first picture is what a process looks at while others work"
     (file,) = own.inputs["latents-0"].glob("latents-*.safetensors")
     tensors = load_file(file)

@@ -30,10 +30,10 @@ def train(spec: TrainSpec, place: StageContext) -> None:
             )
     forget_peak(place.device)
     team = join(place.rank, place.device)
-    trainee = prepare(spec, place.device)
+    models = prepare(spec, place.device)
     if may_shard(spec.train, team):
-        shard(trainee.models.values(), place.device)
-    loop.run(spec, sets, class_set, trainee, team, place)
+        shard(models.by_part.values(), place.device)
+    loop.run(spec, sets, class_set, models, team, place)
 
 
 def read_sets(spec: TrainSpec, place: StageContext) -> tuple[list[EncodedSet], EncodedSet | None]:
