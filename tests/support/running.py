@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,38 @@ Command = Callable[..., Ran]
 
 
 def harness(*words: object, cwd: Path = FIXTURES, env: dict[str, str] | None = None) -> Ran:
-    """Run `harness …` in a process of its own."""
+    """Run `harness …` in this process, where the networks' libraries are imported once."""
+    from harness.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with chdir(cwd), environment(env or {}), redirect_stdout(out), redirect_stderr(err):
+        code = ended(lambda: main([str(word) for word in words]))
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+def ended(work: Callable[[], object]) -> int:
+    """Return the exit code with which a command ends."""
+    try:
+        work()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+    return 0
+
+
+@contextmanager
+def environment(changes: dict[str, str]) -> Iterator[None]:
+    """Change variables of the environment while the block runs."""
+    before = dict(os.environ)
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def harness_process(*words: object, cwd: Path = FIXTURES, env: dict[str, str] | None = None) -> Ran:
+    """Run `harness …` in a process of its own: for kills, signals and what must not be loaded."""
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", *map(str, words)],
         cwd=cwd,
