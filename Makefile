@@ -23,7 +23,7 @@ test: $(READY)  ## every test
 	$(BIN)/pytest $(TOGETHER)
 
 fast: $(READY)  ## the tests that take milliseconds
-	$(BIN)/pytest -m 'not slow and not gpu'
+	$(BIN)/pytest $(TOGETHER) -m 'not slow and not gpu'
 
 check: $(READY)  ## format, lint, types, arrows, pages, tests
 	$(BIN)/ruff format --check .

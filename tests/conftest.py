@@ -9,14 +9,34 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+from pathlib import Path
+
 import pytest
 import pytest_socket
-from running import Command, House, harness
+from once import Once
+from running import Command, House, Ran, harness
+
+FIRST = (
+    "tests/test_demo.py",
+    "tests/decisions/test_sanity.py",
+    "tests/pipeline/test_rehearsal.py",
+    "tests/test_scratch_repository.py",
+    "tests/test_full_size.py",
+    "tests/pipeline/executors/test_cluster.py",
+    "tests/dashboard/test_browser.py",
+)
+"""The modules that take longest, longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, bool]:
+    module = item.nodeid.split("::")[0]
+    turn = FIRST.index(module) if module in FIRST else len(FIRST)
+    return turn, item.get_closest_marker("slow") is None
 
 
 @pytest.hookimpl(trylast=True)
@@ -33,21 +53,23 @@ def command() -> Command:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Make a folder once for all processes that share these tests."""
+    root = tmp_path_factory.getbasetemp()
+    return Once(root.parent if "PYTEST_XDIST_WORKER" in os.environ else root)
+
+
+@pytest.fixture(scope="session")
+def house(once: Once) -> House:
     """The tiny recipe and the bare base, run once for all tests that only look."""
-    root = tmp_path_factory.mktemp("house")
-    store, reports = root / "store", root / "reports"
+    root = once("house", _run_tiny)
+    return House(root / "store", root / "reports", Ran(0, (root / "out.json").read_text(), ""))
+
+
+def _run_tiny(root: Path) -> None:
     ran = harness(
-        "run",
-        "tiny",
-        "pocket-base",
-        "--benchmark",
-        "tiny-v1",
-        "--store",
-        store,
-        "--reports",
-        reports,
-        "--json",
+        *("run", "tiny", "pocket-base", "--benchmark", "tiny-v1"),
+        *("--store", root / "store", "--reports", root / "reports", "--json"),
     )
     assert ran.code == 0, ran.err
-    return House(store, reports, ran)
+    (root / "out.json").write_text(ran.out)

@@ -1,12 +1,30 @@
-"""The house stands as it is drawn: arrows point down, and one file is one page."""
+"""The house stands as it is drawn: arrows point down, and what is read at once stays short."""
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from running import ROOT
+
+OURS = ("harness", "dashboard", "performance", "tools")
+
+
+def sources(*folders: str) -> list[Path]:
+    found = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    assert len(found) > 60
+    return found
+
+
+def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for file in sources(*OURS):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield file, node
 
 
 def test_imports_point_down() -> None:
@@ -18,21 +36,64 @@ def test_imports_point_down() -> None:
     assert "3 kept, 0 broken" in done.stdout
 
 
+def test_the_house_has_at_most_26_rooms_on_14_floors() -> None:
+    """A room is a package or a module at the top of harness/, a floor a layer of the contract."""
+    top = (ROOT / "harness").iterdir()
+    rooms = {file.stem for file in top if file.suffix == ".py" or (file / "__init__.py").is_file()}
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = contracts["contracts"][0]
+    assert layers["exhaustive"] is True
+    assert len(layers["layers"]) <= 14
+    named = {room for layer in layers["layers"] for room in layer.replace("|", ":").split(":")}
+    assert {room.strip() for room in named} == rooms - {"__init__"}
+    assert len(rooms - {"__init__"}) <= 26
+
+
 def test_no_file_grows_past_a_page() -> None:
-    files = [*ROOT.glob("harness/**/*.py"), *ROOT.glob("dashboard/**/*.py")]
-    assert len(files) > 60
     long = {
         file.name: lines
-        for file in files
+        for file in sources("harness", "dashboard")
         if (lines := len(file.read_text(encoding="utf-8").splitlines())) > 500
     }
     assert long == {}
 
 
+def test_no_function_is_longer_than_fifty_lines() -> None:
+    long = {
+        f"{file.relative_to(ROOT)}:{node.lineno} {node.name}": lines
+        for file, node in functions()
+        if (lines := (node.end_lineno or 0) - node.lineno + 1) > 50
+        and "cli" not in file.relative_to(ROOT).parts
+    }
+    assert long == {}
+
+
+def test_no_function_takes_more_than_eight_parameters() -> None:
+    """A command takes as many as it has options."""
+    many = {
+        f"{file.relative_to(ROOT)}:{node.lineno} {node.name}": count
+        for file, node in functions()
+        if (count := len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)) > 8
+        and "cli" not in file.relative_to(ROOT).parts
+    }
+    assert many == {}
+
+
+def test_the_formatter_is_overruled_at_most_a_few_times() -> None:
+    mark = "fmt: " + "skip"
+    lines = [
+        f"{file}:{number}"
+        for file in sources(*OURS, "tests")
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if mark in line
+    ]
+    assert len(lines) <= 5, lines
+
+
 def test_no_page_names_a_machine_or_a_pickle() -> None:
     files = [
         file
-        for folder in ("harness", "recipes", "prompts", "dashboard", "reports")
+        for folder in ("harness", "recipes", "prompts", "dashboard", "reports", "docs")
         for file in (ROOT / folder).rglob("*")
         if file.suffix in (".py", ".yaml", ".json", ".md", ".j2", ".txt")
     ]
