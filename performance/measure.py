@@ -28,9 +28,9 @@ from torch_fidelity.metric_fid import fid_statistics_to_metric
 from torchmetrics.image.fid import _compute_fid
 
 from harness import plugins
-from harness.data.reading import read
+from harness.data.decoding import read
+from harness.data.sources.tables import tables
 from harness.data.specs import Folder, Parquet
-from harness.data.tables import tables
 from harness.decisions.gate import gate
 from harness.decisions.paired import sign_flip
 from harness.diffusion.load import load_pipeline

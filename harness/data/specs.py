@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.data import shards
-from harness.data.patterns import IMAGES, content_of, files_of
-from harness.data.rows import id_of, require_utf8
+from harness.data.sources import tar_shards
+from harness.data.sources.file_patterns import IMAGES, content_of, files_of
+from harness.data.sources.rows import id_of, require_utf8
 from harness.fingerprint import digest, digest_input
 from harness.interfaces import SourceSpec
 from harness.pocket import world
@@ -173,20 +173,20 @@ class Parquet(Columns):
     """The column with each row's id; without it rows are numbered."""
 
     def fingerprint(self) -> dict[str, Any]:
-        from harness.data.rowgroups import pointed_at
+        from harness.data.sources.parquet_files import pointed_at
 
         found = {name: part for name, part in super().fingerprint().items() if name != "files"}
         files = files_of(self.files)
         return {**found, "content": content_of([*files, *pointed_at(files, self.image)])}
 
     def size(self) -> int | None:
-        from harness.data.rowgroups import count
+        from harness.data.sources.parquet_files import count
 
         files = files_of(self.files)
         return count(files) if files else None
 
     def ids(self) -> Iterator[str]:
-        from harness.data.rowgroups import ids
+        from harness.data.sources.parquet_files import ids
 
         return ids(files_of(self.files), self.id)
 
@@ -211,7 +211,7 @@ class Webdataset(SourceSpec):
         return sum(1 for _ in self.ids()) if files_of(self.files) else None
 
     def ids(self) -> Iterator[str]:
-        return shards.ids(files_of(self.files))
+        return tar_shards.ids(files_of(self.files))
 
     def card(self) -> Path | None:
         return next((file.parent / CARD for file in files_of(self.files)), None)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.data.neighbours import Neighbours
-from harness.data.reading import DROPPED, RULES
+from harness.data.decoding import DROPPED, RULES
+from harness.data.near_duplicates import Neighbours
 from harness.pages.decoding import Reading
 
 NAMED = 5

@@ -163,7 +163,7 @@ class Caption(Page):
 class Recaption(Spec):
     """Captions from elsewhere, by the ids of the rows."""
 
-    implementation: ClassVar[str] = "harness.data.recaption:read"
+    implementation: ClassVar[str] = "harness.data.curation.recaption:read"
     use: Literal["parquet"] = "parquet"
     file: str
     id: str = "id"

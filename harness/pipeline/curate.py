@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from harness.data.columnar import Limits
-    from harness.data.pictures import Form
+    from harness.data.curation.by_column import Limits
+    from harness.data.curation.exports import Form
 
 VERSION = 1
 """Raised whenever the same page would give another set; part of every fingerprint."""
@@ -140,7 +140,7 @@ def _there(folder: Path) -> dict[str, Any] | None:
 
 def _parts(form: str | None) -> tuple[str, ...]:
     """Return what a set of this form holds beside its report and page."""
-    from harness.data.curated import ROWS
+    from harness.data.curation.curated_set import ROWS
 
     return (ROWS, *PARTS[form])
 
@@ -186,31 +186,31 @@ def _make(
     limits: Limits | None,
     heard: Callable[[int, int], None] | None,
 ) -> Curated:
-    from harness.data import curated, pictures
-    from harness.data.columnar import Limits
-    from harness.data.summary import summarize
+    from harness.data.curation import curated_set, exports
+    from harness.data.curation.by_column import Limits
+    from harness.data.curation.summary import summarize
 
     limits = limits or Limits(scratch=work)
-    sources = curated.sources_of(page.data)
-    visible = all(pictures.at_hand(source) for source in sources)
+    sources = curated_set.sources_of(page.data)
+    visible = all(exports.at_hand(source) for source in sources)
     if form is not None and not visible:
         raise UsageError(
             "there are no pictures to write, only what is known of them",
             hint="leave --to out, or name a source with pictures",
         )
-    written = curated.write(page.data, page.resolution, page.buckets, work, limits, heard)
-    file, kept = work / curated.ROWS, sum(written.kept)
+    written = curated_set.write(page.data, page.resolution, page.buckets, work, limits, heard)
+    file, kept = work / curated_set.ROWS, sum(written.kept)
     unreadable: Counter[str] = Counter()
     exported = None
     if form is not None:
-        rows = pictures.examples(pictures.rows_of(file), sources, page.data.reading, unreadable)
-        many = pictures.write(form, rows, work)
+        rows = exports.examples(exports.rows_of(file), sources, page.data.reading, unreadable)
+        many = exports.write(form, rows, work)
         exported = {"to": form, "pictures": many, "unreadable": dict(unreadable)}
-    sheet: list[pictures.Example] = []
+    sheet: list[exports.Example] = []
     if visible:
-        some = list(islice(pictures.rows_of(file), NEAR))
+        some = list(islice(exports.rows_of(file), NEAR))
         some = some[:: max(1, len(some) // SHEET)][:SHEET]
-        sheet = list(pictures.examples(some, sources, page.data.reading, Counter()))
+        sheet = list(exports.examples(some, sources, page.data.reading, Counter()))
     document = {
         "kind": KIND,
         "schema_version": 1,

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import plugins
-from harness.data.curated import ROWS
-from harness.data.editions import changes
+from harness.data.curation.curated_set import ROWS
+from harness.data.curation.differences import changes
+from harness.data.decoding import Unfit, decode
 from harness.data.hashes import pixels_of
-from harness.data.provenance import origin
-from harness.data.reading import Unfit, decode
+from harness.data.sources.provenance import origin
 from harness.data.specs import Folder
 from harness.errors import StoreError, UsageError
 from harness.fingerprint import digest_input

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.data.provenance import edition, sources_in
+from harness.data.sources.provenance import edition, sources_in
 from harness.errors import UsageError
 from harness.fingerprint import digest
 from harness.interfaces import ExtractorSpec, Page, Side

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.data.curate import failed_rule
+from harness.data.curation.by_row import failed_rule
 from harness.data.sources.pocket import pocket
 from harness.data.specs import Pocket
 from harness.pages.benchmark import Judgement, PromptSuite

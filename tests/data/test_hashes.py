@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.data.hashes import dhash, pixels_of
-from harness.data.neighbours import Neighbours
+from harness.data.near_duplicates import Neighbours
 
 Codes = st.integers(0, 2**64 - 1)
 

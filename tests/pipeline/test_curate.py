@@ -16,10 +16,10 @@ from running import Command
 
 from harness import plugins
 from harness.data.buckets import nearest, shapes
-from harness.data.captions import write_caption
-from harness.data.curated import nearest_of
-from harness.data.mixing import drawn
-from harness.data.selection import select
+from harness.data.curation.boosters import drawn
+from harness.data.curation.captions import write_caption
+from harness.data.curation.curated_set import nearest_of
+from harness.data.curation.selection import select
 from harness.data.specs import Parquet, Webdataset
 from harness.errors import PageError, UsageError
 from harness.interfaces import SourceSpec

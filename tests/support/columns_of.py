@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.captions import write_caption
-from harness.data.cells import tags_of
-from harness.data.columnar import select
-from harness.data.columns import Meaning, parquet
-from harness.data.curate import curate
-from harness.data.recaption import recaptioned
-from harness.data.rules import Rules
+from harness.data.curation.by_column import select
+from harness.data.curation.by_row import curate
+from harness.data.curation.captions import write_caption
+from harness.data.curation.query import Rules
+from harness.data.curation.recaption import recaptioned
+from harness.data.curation.table import Meaning, parquet
+from harness.data.sources.cells import tags_of
 from harness.interfaces import Picture
 from harness.pages.split import belongs
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from PIL import Image
 
-from harness.data.cells import tags_of, weight_of
-from harness.data.patterns import IMAGES
-from harness.data.sources.metadata import metadata_of, read_text
+from harness.data.sources.cells import tags_of, weight_of
+from harness.data.sources.file_patterns import IMAGES
+from harness.data.sources.folder_metadata import metadata_of, read_text
 from harness.data.specs import Folder
 from harness.errors import UsageError
 from harness.interfaces import Picture

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from harness.data.cells import batch_of, bytes_of, picture
-from harness.data.rows import file_of, id_of, require
+from harness.data.sources.cells import batch_of, bytes_of, picture
+from harness.data.sources.rows import file_of, id_of, require
 from harness.data.specs import Hub
 from harness.errors import MissingPrerequisite
 from harness.interfaces import Picture

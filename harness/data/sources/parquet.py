@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from harness.data.cells import batch_of, bytes_of, picture
-from harness.data.patterns import required
-from harness.data.rowgroups import WORDS, is_binary, opened
-from harness.data.rows import file_of, id_of, require
+from harness.data.sources.cells import batch_of, bytes_of, picture
+from harness.data.sources.file_patterns import required
+from harness.data.sources.parquet_files import WORDS, is_binary, opened
+from harness.data.sources.rows import file_of, id_of, require
 from harness.data.specs import Parquet
 from harness.interfaces import Picture
 

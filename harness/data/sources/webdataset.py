@@ -15,9 +15,9 @@ from typing import Any
 
 from PIL import Image
 
-from harness.data.cells import tags_of
-from harness.data.patterns import required
-from harness.data.shards import Members, id_of, image_of, rows
+from harness.data.sources.cells import tags_of
+from harness.data.sources.file_patterns import required
+from harness.data.sources.tar_shards import Members, id_of, image_of, rows
 from harness.data.specs import Webdataset
 from harness.errors import UsageError
 from harness.interfaces import Picture

@@ -7,8 +7,8 @@ import logging
 from collections import Counter
 from typing import Any
 
-from harness.data.provenance import origin, sources_in
-from harness.data.selection import select
+from harness.data.curation.selection import select
+from harness.data.sources.provenance import origin, sources_in
 from harness.data.tally import Tally
 from harness.errors import UsageError
 from harness.interfaces import Picture, Progress, StageContext

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from harness.data.decoding import Unfit, read
 from harness.data.hashes import dhash, pixels_of
-from harness.data.lookahead import in_order
-from harness.data.reading import Unfit, read
+from harness.data.prefetch import in_order
 from harness.data.tally import Seen, Tally
 from harness.files import lines_of
 from harness.interfaces import Picture

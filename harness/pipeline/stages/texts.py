@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from harness.data.captions import readings
+from harness.data.curation.captions import readings
 from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders
 from harness.diffusion.words import embed
 from harness.interfaces import Progress, StageContext

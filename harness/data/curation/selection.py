@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from harness import plugins
-from harness.data.curate import curate
+from harness.data.curation.boosters import drawn, portion
+from harness.data.curation.by_row import curate
+from harness.data.curation.recaption import recaptioned
+from harness.data.decoding import Unfit, read
 from harness.data.hashes import dhash
-from harness.data.mixing import drawn, portion
-from harness.data.reading import Unfit, read
-from harness.data.recaption import recaptioned
 from harness.interfaces import Picture, SourceSpec
 from harness.pages.split import belongs
 from harness.pages.stages import DataSpec

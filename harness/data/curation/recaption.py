@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.data.columns import kind_of, told_apart
-from harness.data.rows import require
+from harness.data.curation.table import kind_of, told_apart
+from harness.data.sources.rows import require
 from harness.errors import UsageError
 from harness.interfaces import Picture
 from harness.pages.data import Recaption

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from harness.data import columns
-from harness.data.captions import varies
-from harness.data.cleaning import SIGNATURES, patterns
-from harness.data.columns import Metadata, literal
-from harness.data.curate import SUBSET
+from harness.data.curation import table as columns
+from harness.data.curation.by_row import SUBSET
+from harness.data.curation.captions import varies
+from harness.data.curation.cleaning import SIGNATURES, patterns
+from harness.data.curation.table import Metadata, literal
 from harness.data.facts import below
 from harness.pages.data import Bound, Caption, Curate, Recaption, Span, TagRules, spoken
 from harness.pages.split import BELOW, RULE, Part

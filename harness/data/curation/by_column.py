@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data import columns
-from harness.data.captions import varies, write_caption
-from harness.data.columns import ROW, Metadata
-from harness.data.neighbours import firsts
-from harness.data.recaption import check
-from harness.data.rules import Rules, conditions, hashes, query
+from harness.data.curation import table as columns
+from harness.data.curation.captions import varies, write_caption
+from harness.data.curation.query import Rules, conditions, hashes, query
+from harness.data.curation.recaption import check
+from harness.data.curation.table import ROW, Metadata
+from harness.data.near_duplicates import firsts
 from harness.errors import MissingPrerequisite, UsageError
 
 if TYPE_CHECKING:

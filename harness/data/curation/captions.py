@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from harness.data.cleaning import clean_tags, clean_text
+from harness.data.curation.cleaning import clean_tags, clean_text
 from harness.data.facts import value_of, word_of, year_of
 from harness.fingerprint import number_of
 from harness.pages.data import Bound, Caption, spoken

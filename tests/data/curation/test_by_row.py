@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.data.curate import curate, failed_rule
+from harness.data.curation.by_row import curate, failed_rule
 from harness.interfaces import Picture
 from harness.pages import recipe
 from harness.pages.data import Curate

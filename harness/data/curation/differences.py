@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harness.data.columnar import Limits, engine, run
-from harness.data.columns import literal, quoted
+from harness.data.curation.by_column import Limits, engine, run
+from harness.data.curation.table import literal, quoted
 
 WORDS = ("text", "prompt", "tags")
 _KEYS = ("source", "row", "id")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from harness.data import tables as rooms
+from harness.data.sources import tables as rooms
+from harness.data.sources.tables import tables, told
 from harness.data.specs import Folder, Pocket
-from harness.data.tables import tables, told
 from harness.interfaces import Picture
 
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from harness.data.columnar import Limits, engine
-from harness.data.columns import literal
+from harness.data.curation.by_column import Limits, engine
+from harness.data.curation.table import literal
 
 TAGS, PROMPTS = 40, 24
 """How many tags are counted, and how many prompts shown."""

@@ -18,11 +18,11 @@ from columns_of import MEANING, by_columns, by_rows, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.columnar import Limits, select
-from harness.data.columns import metadata_of, parquet
-from harness.data.curate import curate
-from harness.data.neighbours import firsts, masks
-from harness.data.rules import Rules
+from harness.data.curation.by_column import Limits, select
+from harness.data.curation.by_row import curate
+from harness.data.curation.query import Rules
+from harness.data.curation.table import metadata_of, parquet
+from harness.data.near_duplicates import firsts, masks
 from harness.data.sources.pocket import pocket
 from harness.data.specs import Folder, Pocket
 from harness.errors import UsageError

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.buckets import Shape, shapes
-from harness.data.columnar import Heard, Limits, select
-from harness.data.columns import Metadata, metadata_of
+from harness.data.curation.boosters import drawn, portion
+from harness.data.curation.by_column import Heard, Limits, select
+from harness.data.curation.query import Rules
+from harness.data.curation.table import Metadata, metadata_of
 from harness.data.facts import NUMBER
-from harness.data.mixing import drawn, portion
-from harness.data.rules import Rules
-from harness.data.tables import wider
+from harness.data.sources.tables import wider
 from harness.errors import UsageError
 from harness.interfaces import Array, SourceSpec
 from harness.pages.data import Data

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.data.captions import keep_important, scale_words, write_caption
+from harness.data.curation.captions import keep_important, scale_words, write_caption
 from harness.interfaces import Picture
 from harness.pages import recipe
 from harness.pages.data import Caption

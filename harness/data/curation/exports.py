@@ -15,8 +15,8 @@ from typing import Any, Literal
 from PIL import Image
 
 from harness import plugins
-from harness.data.patterns import required
-from harness.data.reading import Unfit, read
+from harness.data.decoding import Unfit, read
+from harness.data.sources.file_patterns import required
 from harness.data.specs import Parquet
 from harness.errors import UsageError
 from harness.interfaces import Picture, SourceSpec

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from harness.data.patterns import IMAGES
-from harness.data.rows import require_utf8
+from harness.data.sources.file_patterns import IMAGES
+from harness.data.sources.rows import require_utf8
 from harness.errors import UsageError
 
 _NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]*)")

@@ -11,10 +11,10 @@ from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.data.cleaning import SPACES
+from harness.data.curation.cleaning import SPACES
 from harness.data.facts import HASH, NUMBER
-from harness.data.patterns import required
-from harness.data.rows import require
+from harness.data.sources.file_patterns import required
+from harness.data.sources.rows import require
 from harness.data.specs import Parquet
 from harness.errors import UsageError
 from harness.interfaces import SourceSpec
@@ -68,7 +68,7 @@ class Metadata:
 
 def metadata_of(source: SourceSpec) -> Metadata:
     """Return what is known of a source's rows: files of Parquet are read as they are."""
-    from harness.data import tables
+    from harness.data.sources import tables
 
     if isinstance(source, Parquet):
         meaning = Meaning(source.id, source.text, source.tags, source.facts)
@@ -100,7 +100,7 @@ def _shared(files: Sequence[Path], used: Sequence[str]) -> pa.Schema:
     """Return the used columns with types that every file's values fit, or refuse the files."""
     import pyarrow as pa
 
-    from harness.data.rowgroups import opened
+    from harness.data.sources.parquet_files import opened
 
     types: dict[str, pa.DataType] = {}
     for file in files:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from harness.data.cleaning import SPACES
-from harness.data.rows import beside, file_of
+from harness.data.curation.cleaning import SPACES
+from harness.data.sources.rows import beside, file_of
 from harness.data.specs import Columns
 from harness.errors import UsageError
 from harness.interfaces import Picture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.rows import beside, file_of, id_of, require
+from harness.data.sources.rows import beside, file_of, id_of, require
 from harness.errors import UsageError
 
 WORDS = 4096

@@ -26,8 +26,8 @@ from damage import (
 )
 from PIL import Image
 
-from harness.data.lookahead import in_order
-from harness.data.reading import DROPPED, RULES, Unfit, decode
+from harness.data.decoding import DROPPED, RULES, Unfit, decode
+from harness.data.prefetch import in_order
 from harness.interfaces import Picture, Progress, StageContext
 from harness.pages.decoding import Reading
 from harness.pages.stages import DataSpec

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.data.facts import below, hash_of, lot, value_of, word_of
-from harness.data.neighbours import Neighbours
+from harness.data.near_duplicates import Neighbours
 from harness.interfaces import Picture
 from harness.pages.data import Curate, TagRules, spoken
 
