@@ -287,7 +287,7 @@ def serve(
     from harness import api
     from harness.delivery.service.app import Limits
     from harness.delivery.service.model import model_of
-    from harness.delivery.service.run import Post
+    from harness.delivery.service.run import ServiceOptions
     from harness.delivery.service.run import serve as run
     from harness.pages import benchmark as benchmarks
     from harness.pipeline.store.local import Store
@@ -296,4 +296,4 @@ def serve(
     judgement = None if source.suffix == ".json" else benchmarks.load(benchmark or default)
     model = model_of(source, base, judgement, Store(workspace_of(store).store))
     limits = Limits(side=max_side, steps=max_steps)
-    run(model, api.resolve_device(device.value), Post(host, port, queue, batch), limits)
+    run(model, api.resolve_device(device.value), ServiceOptions(host, port, queue, batch), limits)

@@ -1,4 +1,4 @@
-"""HTTP before the queue: what may be asked, and how it is answered."""
+"""The HTTP side of the service: what a request may ask, and how it is answered."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from PIL.PngImagePlugin import PngInfo
 from pydantic import Field, ValidationError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from harness.delivery.service.line import Closed, Full, Line
 from harness.delivery.service.meters import Meters
-from harness.delivery.service.model import Model, Order
+from harness.delivery.service.model import Job, Model
+from harness.delivery.service.queue import Closed, Full, Queue
 from harness.errors import HarnessError
 from harness.interfaces import Page
 from harness.pages.benchmark import Sampler
 
 BODY = 64 * 1024
-"""Bytes that a request may have."""
+"""Bytes that the body of a request may have."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -39,11 +39,11 @@ class Limits:
     steps: int = 60
     letters: int = 2000
     seconds: float = 10.0
-    """Until its body must be there."""
+    """How long its body may take to arrive."""
 
 
-class Wish(Page):
-    """One image, as a client asks for it; what is left out is as the model is judged."""
+class ImageRequest(Page):
+    """One image, as a client asks for it; what is left out is as in the benchmark."""
 
     prompt: str = Field(min_length=1)
     seed: Seed | None = None
@@ -55,7 +55,7 @@ class Wish(Page):
 
 
 class Refused(HarnessError):
-    """A request that cannot be answered, and the code that says so."""
+    """A request that cannot be answered, and its HTTP code."""
 
     def __init__(self, code: int, what: str, wait: int | None = None) -> None:
         super().__init__(what)
@@ -63,37 +63,37 @@ class Refused(HarnessError):
 
 
 @dataclass(frozen=True)
-class Desk:
+class State:
     """Everything that an answer needs."""
 
     model: Model
-    line: Line
+    queue: Queue
     meters: Meters
     limits: Limits
     is_ready: Callable[[], bool]
 
 
-def app_of(desk: Desk, hosts: list[str]) -> FastAPI:
-    """Return the service: images, how it is, and a page to try it on."""
+def app_of(state: State, hosts: list[str]) -> FastAPI:
+    """Return the service: images, health, metrics, and a page to try it."""
     app = FastAPI(title="harness", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
 
     @app.post("/images")
     async def images(request: Request) -> Response:
-        return await _timed(desk, request, _image)
+        return await _timed(state, request, _image)
 
     @app.get("/health")
     async def health() -> Response:
-        return _said(200, {"status": "up"})
+        return _json(200, {"status": "up"})
 
     @app.get("/ready")
-    async def ready() -> Response:
-        there = desk.is_ready() and not desk.line.is_closed
-        return _said(200 if there else 503, {"ready": there, "model": desk.model.name})
+    async def readiness() -> Response:
+        ready = state.is_ready() and not state.queue.is_closed
+        return _json(200 if ready else 503, {"ready": ready, "model": state.model.name})
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        text = desk.meters.text(len(desk.line))
+        text = state.meters.text(len(state.queue))
         return Response(text, media_type="text/plain; version=0.0.4")
 
     @app.get("/")
@@ -110,51 +110,51 @@ def app_of(desk: Desk, hosts: list[str]) -> FastAPI:
     return app
 
 
-def _said(code: int, document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+def _json(code: int, document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
     return Response(json.dumps(document), code, headers, "application/json")
 
 
-Answer = Callable[[Desk, Request], Awaitable[Response]]
+Answer = Callable[[State, Request], Awaitable[Response]]
 
 
-async def _timed(desk: Desk, request: Request, answer: Answer) -> Response:
+async def _timed(state: State, request: Request, answer: Answer) -> Response:
     """Answer, turn refusals into codes, and count both."""
     began = time.monotonic()
     try:
-        response = await answer(desk, request)
+        response = await answer(state, request)
     except Refused as error:
         headers = {} if error.wait is None else {"Retry-After": str(error.wait)}
         if error.code == 408:
-            headers["Connection"] = "close"  # what comes after this belongs to the same body
-        response = _said(error.code, {"error": error.what}, headers)
+            headers["Connection"] = "close"  # the rest of this body may still arrive
+        response = _json(error.code, {"error": error.what}, headers)
     except Exception as error:
         what = error.what if isinstance(error, HarnessError) else "the image could not be drawn"
-        response = _said(500, {"error": what})
-    desk.meters.answered(response.status_code, time.monotonic() - began)
+        response = _json(500, {"error": what})
+    state.meters.answered(response.status_code, time.monotonic() - began)
     return response
 
 
-async def _image(desk: Desk, request: Request) -> Response:
-    wish = await _wish(request, desk.limits.seconds)
-    _limited(wish, desk.limits)
-    sampler = _sampler(desk.model.spec.sampler, wish)
-    seed = secrets.randbelow(2**31) if wish.seed is None else wish.seed
-    order = Order(desk.model.prompt_id(wish.prompt), seed, wish.prompt, sampler)
+async def _image(state: State, request: Request) -> Response:
+    asked = await _image_request(request, state.limits.seconds)
+    _check_limits(asked, state.limits)
+    sampler = _sampler(state.model.spec.sampler, asked)
+    seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
+    job = Job(state.model.prompt_id(asked.prompt), seed, asked.prompt, sampler)
     try:
-        pixels = await asyncio.wrap_future(desk.line.join(order))
+        pixels = await asyncio.wrap_future(state.queue.join(job))
     except Full as error:
         raise Refused(429, str(error), error.seconds) from error
     except Closed as error:
         raise Refused(503, str(error), 5) from error
-    png = _png(pixels, order, desk.model)
+    png = _png(pixels, job, state.model)
     if "application/json" in request.headers.get("accept", ""):
-        document = {"image": base64.b64encode(png).decode(), "seed": seed, **_told(order)}
-        return _said(200, document)
+        document = {"image": base64.b64encode(png).decode(), "seed": seed, **_settings(job)}
+        return _json(200, document)
     return Response(png, media_type="image/png", headers={"X-Seed": str(seed)})
 
 
-async def _wish(request: Request, seconds: float) -> Wish:
-    """Return what a request's body asks for, if it comes in time."""
+async def _image_request(request: Request, seconds: float) -> ImageRequest:
+    """Return what the body of a request asks for, if it arrives in time."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Refused(415, "the body must be application/json")
@@ -164,13 +164,13 @@ async def _wish(request: Request, seconds: float) -> Wish:
     except TimeoutError as error:
         raise Refused(408, f"the body did not come within {seconds:g} s") from error
     try:
-        return Wish.model_validate_json(body)
+        return ImageRequest.model_validate_json(body)
     except ValidationError as error:
-        said = [
+        problems = [
             f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}"
             for each in error.errors(include_url=False, include_input=False)
         ]
-        raise Refused(422, "; ".join(said)) from error
+        raise Refused(422, "; ".join(problems)) from error
 
 
 async def _body(request: Request) -> bytes:
@@ -182,26 +182,27 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-def _limited(wish: Wish, limits: Limits) -> None:
-    """Refuse what is too large for this service."""
-    if max(len(wish.prompt), len(wish.negative or "")) > limits.letters:
+def _check_limits(asked: ImageRequest, limits: Limits) -> None:
+    """Refuse a request that is too large for this service."""
+    if max(len(asked.prompt), len(asked.negative or "")) > limits.letters:
         raise Refused(422, f"prompt: longer than {limits.letters} letters")
-    if max(wish.width or 0, wish.height or 0) > limits.side:
+    if max(asked.width or 0, asked.height or 0) > limits.side:
         raise Refused(422, f"width, height: no side over {limits.side}")
-    if (wish.steps or 0) > limits.steps:
+    if (asked.steps or 0) > limits.steps:
         raise Refused(422, f"steps: no more than {limits.steps}")
 
 
-def _sampler(sampler: Sampler, wish: Wish) -> Sampler:
+def _sampler(sampler: Sampler, asked: ImageRequest) -> Sampler:
     fields = ("negative", "steps", "guidance", "width", "height")
-    asked = {name: value for name in fields if (value := getattr(wish, name)) is not None}
-    return sampler.model_copy(update=asked)
+    values = {name: getattr(asked, name) for name in fields}
+    given = {name: value for name, value in values.items() if value is not None}
+    return sampler.model_copy(update=given)
 
 
-def _told(order: Order) -> dict[str, Any]:
-    sampler = order.sampler
+def _settings(job: Job) -> dict[str, Any]:
+    sampler = job.sampler
     return {
-        "prompt": order.text,
+        "prompt": job.text,
         "negative": sampler.negative,
         "steps": sampler.steps,
         "guidance": sampler.guidance,
@@ -211,14 +212,14 @@ def _told(order: Order) -> dict[str, Any]:
     }
 
 
-def _png(pixels: Any, order: Order, model: Model) -> bytes:
-    """Return the PNG, with what made it in the words that other tools read."""
-    sampler, facts = order.sampler, PngInfo()
+def _png(pixels: Any, job: Job, model: Model) -> bytes:
+    """Return the PNG, with its settings in the text format that other tools read."""
+    sampler, facts = job.sampler, PngInfo()
     negative = f"\nNegative prompt: {sampler.negative}" if sampler.negative else ""
     facts.add_text(
         "parameters",
-        f"{order.text}{negative}\nSteps: {sampler.steps}, Sampler: {sampler.scheduler}, "
-        f"CFG scale: {sampler.guidance:g}, Seed: {order.seed}, "
+        f"{job.text}{negative}\nSteps: {sampler.steps}, Sampler: {sampler.scheduler}, "
+        f"CFG scale: {sampler.guidance:g}, Seed: {job.seed}, "
         f"Size: {sampler.width}x{sampler.height}, Model: {model.name}",
     )
     buffer = io.BytesIO()

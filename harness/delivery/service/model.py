@@ -1,4 +1,4 @@
-"""What a service draws with: a result's weights, or an adapter on its base."""
+"""The model of a service: the weights of a result, or an adapter on its base."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from harness.pipeline.results.read import read_result
 from harness.pipeline.store.local import Store, read_artifact
 
 KEPT = 16
-"""Settings of the sampler whose words are kept."""
+"""Samplers that are kept with the embeddings of their prompts."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What draws, and with which settings where a request gives none."""
+    """The weights to draw with, and the settings for what a request leaves out."""
 
     name: str
     spec: SampleSpec
     inputs: Mapping[str, Path]
 
     def prompt_id(self, text: str) -> str:
-        """Return the id that noise is drawn for: the benchmark's own, for a prompt of it."""
+        """Return the id that the noise depends on; a prompt of the benchmark has its own."""
         known = {prompt.text: prompt.id for prompt in self.spec.prompts}
         return known.get(text) or digest(text)[:16]
 
 
 @dataclass(frozen=True)
-class Order:
-    """One image: of what, from which noise, and how."""
+class Job:
+    """One image to draw: its prompt, its noise and its sampler."""
 
     prompt_id: str
     seed: int
@@ -48,12 +48,12 @@ class Order:
     sampler: Sampler
 
 
-Draw = Callable[[Sequence[Order]], list[Any]]
-"""Orders of one sampler to pictures; None where the numbers were not finite."""
+Draw = Callable[[Sequence[Job]], list[Any]]
+"""From jobs with one sampler to pictures; None for an image whose numbers are not finite."""
 
 
 def model_of(source: Path, base: str | None, judgement: Judgement | None, store: Store) -> Model:
-    """Return what a result file, or an adapter file with its base, draws with."""
+    """Return the model of a result file, or of an adapter file with its base."""
     if source.suffix == ".json":
         return _of_result(source, store)
     if base is None:
@@ -78,26 +78,26 @@ def _of_result(file: Path, store: Store) -> Model:
     folder = store.find(key) if key else None
     if folder is None:
         raise StoreError(
-            f"what {file} was drawn with is not in {store.root}",
+            f"the model that drew {file} is not in {store.root}",
             hint="give its --store, or `harness store pull`",
         )
     manifest = read_artifact(folder).manifest
     inputs = {part: store.find(each) for part, each in manifest["inputs"].items()}
-    for part, place in inputs.items():
-        if place is None:
+    for part, folder in inputs.items():
+        if folder is None:
             raise StoreError(
                 f"the {part} of {file} is not in {store.root}",
                 hint="`harness store pull`, or run the recipe again",
             )
-    there = {part: place for part, place in inputs.items() if place is not None}
+    present = {part: folder for part, folder in inputs.items() if folder is not None}
     spec = _spec(manifest["spec"], result.recipe, result.benchmark, key)
-    return Model(result.recipe, spec, there)
+    return Model(result.recipe, spec, present)
 
 
 def _spec(described: Mapping[str, Any], recipe: str, benchmark: str, key: str) -> SampleSpec:
-    """Return what was asked of the sampler; where an adapter was loaded, its page says from where.
+    """Return the spec of the sample step; for a loaded adapter, its recipe says where the file is.
 
-    A place is no part of a manifest.
+    A manifest does not hold paths.
     """
     if "load" not in described or described["load"].get("model"):
         return SampleSpec.model_validate_json(json.dumps(described))
@@ -114,7 +114,7 @@ def _spec(described: Mapping[str, Any], recipe: str, benchmark: str, key: str) -
 
 
 def load(model: Model, device: str) -> Draw:
-    """Load the weights and return what draws with them."""
+    """Load the weights and return the function that draws with them."""
     from harness.diffusion.sampler import Artist, Request
     from harness.pipeline.stages.sample import pipeline_of
 
@@ -122,15 +122,15 @@ def load(model: Model, device: str) -> Draw:
     pipeline = pipeline_of(model.spec, place)
     artists: dict[Sampler, Artist] = {}
 
-    def draw(orders: Sequence[Order]) -> list[Any]:
-        sampler = orders[0].sampler
+    def draw(jobs: Sequence[Job]) -> list[Any]:
+        sampler = jobs[0].sampler
         if sampler not in artists:
             if len(artists) >= KEPT:
                 artists.pop(next(iter(artists)))
             artists[sampler] = Artist(pipeline, sampler, device)
         prompting = model.spec.prompting
         return artists[sampler].draw(
-            [Request(each.prompt_id, each.seed, prompting.apply(each.text)) for each in orders]
+            [Request(each.prompt_id, each.seed, prompting.apply(each.text)) for each in jobs]
         )
 
     return draw

@@ -1,4 +1,4 @@
-"""The service: what it draws, whom it turns away, and how it ends."""
+"""The service: what it draws, which requests it refuses, and how it ends."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from PIL import Image
 from running import House
 
 from harness.data.generation_metadata import decipher
-from harness.delivery.service.app import BODY, Desk, Limits, app_of
-from harness.delivery.service.line import Closed, Line
+from harness.delivery.service.app import BODY, Limits, State, app_of
 from harness.delivery.service.meters import Meters
-from harness.delivery.service.model import Model, Order, load, model_of
+from harness.delivery.service.model import Job, Model, load, model_of
+from harness.delivery.service.queue import Closed, Queue
 from harness.errors import UsageError
 from harness.pages.benchmark import Prompt, Sampler
 from harness.pages.recipe import Base
@@ -44,21 +44,21 @@ class Painter:
     """Draws grey for any order, when it may, and remembers what came together."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Order]] = []
+        self.batches: list[list[Job]] = []
         self.may = threading.Event()
         self.may.set()
 
-    def draw(self, orders: Sequence[Order]) -> list[Any]:
-        self.batches.append(list(orders))
+    def draw(self, jobs: Sequence[Job]) -> list[Any]:
+        self.batches.append(list(jobs))
         self.may.wait(20)
-        if any(order.text == "broken" for order in orders):
+        if any(job.text == "broken" for job in jobs):
             raise RuntimeError("somewhere inside")
-        return [None if order.text == "nan" else _grey(order) for order in orders]
+        return [None if job.text == "nan" else _grey(job) for job in jobs]
 
 
-def _grey(order: Order) -> Any:
-    shape = (order.sampler.height, order.sampler.width, 3)
-    return np.full(shape, order.seed % 256, np.uint8)
+def _grey(job: Job) -> Any:
+    shape = (job.sampler.height, job.sampler.width, 3)
+    return np.full(shape, job.seed % 256, np.uint8)
 
 
 @pytest.fixture
@@ -67,36 +67,36 @@ def painter() -> Painter:
 
 
 @pytest.fixture
-def desk(painter: Painter) -> Desk:
-    line = Line(limit=4, batch=3)
-    line.serve(painter.draw)
-    return Desk(Model("ink", SPEC, {}), line, Meters(), Limits(side=128, steps=9), lambda: True)
+def state(painter: Painter) -> State:
+    queue = Queue(limit=4, batch=3)
+    queue.serve(painter.draw)
+    return State(Model("ink", SPEC, {}), queue, Meters(), Limits(side=128, steps=9), lambda: True)
 
 
 Ask = Callable[..., Any]
 
 
-def together(desk: Desk, *wishes: Any, **headers: str) -> list[httpx.Response]:
-    """Return the answers to wishes that are posted at once; a string is a path to get."""
+def together(state: State, *requests: Any, **headers: str) -> list[httpx.Response]:
+    """Return the answers to requests that are posted at once; a string is a path to get."""
 
     async def post() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(app_of(desk, ["localhost"]))
+        transport = httpx.ASGITransport(app_of(state, ["localhost"]))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await asyncio.gather(*(_asked(client, wish, headers) for wish in wishes))
+            return await asyncio.gather(*(_asked(client, asked, headers) for asked in requests))
 
     return asyncio.run(post())
 
 
-async def _asked(client: httpx.AsyncClient, wish: Any, headers: dict[str, str]) -> httpx.Response:
-    if isinstance(wish, str):
-        return await client.get(wish, headers=headers)
-    if isinstance(wish, bytes):
-        return await client.post("/images", content=wish, headers=JSON | headers)
-    return await client.post("/images", json=wish, headers=headers)
+async def _asked(client: httpx.AsyncClient, asked: Any, headers: dict[str, str]) -> httpx.Response:
+    if isinstance(asked, str):
+        return await client.get(asked, headers=headers)
+    if isinstance(asked, bytes):
+        return await client.post("/images", content=asked, headers=JSON | headers)
+    return await client.post("/images", json=asked, headers=headers)
 
 
-def test_an_image_says_what_it_was_asked_for(desk: Desk) -> None:
-    (answer,) = together(desk, {"prompt": "a dog, running", "seed": 7, "steps": 3})
+def test_an_image_says_what_it_was_asked_for(state: State) -> None:
+    (answer,) = together(state, {"prompt": "a dog, running", "seed": 7, "steps": 3})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/png"
     image = Image.open(io.BytesIO(answer.content))
@@ -108,30 +108,30 @@ def test_an_image_says_what_it_was_asked_for(desk: Desk) -> None:
     assert "Negative prompt: blurry" in image.info["parameters"]
 
 
-def test_json_is_given_to_who_accepts_it(desk: Desk) -> None:
-    (answer,) = together(desk, {"prompt": "a dog", "seed": 3}, accept="application/json")
+def test_json_is_given_to_a_client_that_accepts_it(state: State) -> None:
+    (answer,) = together(state, {"prompt": "a dog", "seed": 3}, accept="application/json")
     document = answer.json()
     assert document["seed"] == 3
     assert document["steps"] == 2
     assert Image.open(io.BytesIO(base64.b64decode(document["image"]))).size == (64, 64)
 
 
-def test_a_seed_that_was_not_given_is_told(desk: Desk) -> None:
-    answers = together(desk, {"prompt": "a dog"}, {"prompt": "a dog"})
+def test_a_seed_that_was_not_given_is_returned(state: State) -> None:
+    answers = together(state, {"prompt": "a dog"}, {"prompt": "a dog"})
     assert len({answer.headers["x-seed"] for answer in answers}) == 2
 
 
 def test_a_prompt_of_the_benchmark_is_drawn_from_its_own_noise(
-    desk: Desk, painter: Painter
+    state: State, painter: Painter
 ) -> None:
-    together(desk, {"prompt": "a cat", "seed": 1}, {"prompt": "another", "seed": 1})
-    ids = {order.text: order.prompt_id for batch in painter.batches for order in batch}
+    together(state, {"prompt": "a cat", "seed": 1}, {"prompt": "another", "seed": 1})
+    ids = {job.text: job.prompt_id for batch in painter.batches for job in batch}
     assert ids["a cat"] == "a"
     assert len(ids["another"]) == 16
 
 
 @pytest.mark.parametrize(
-    ("wish", "code", "says"),
+    ("asked", "code", "says"),
     [
         ({"prompt": "x", "width": 256}, 422, "no side over 128"),
         ({"prompt": "x", "height": 60}, 422, "height: Input should be a multiple of 8"),
@@ -152,10 +152,10 @@ def test_a_prompt_of_the_benchmark_is_drawn_from_its_own_noise(
         ({"prompt": "broken"}, 500, "the image could not be drawn"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_in_words(
-    wish: Any, code: int, says: str, desk: Desk
+def test_what_cannot_be_drawn_is_refused_with_a_message(
+    asked: Any, code: int, says: str, state: State
 ) -> None:
-    (answer,) = together(desk, wish)
+    (answer,) = together(state, asked)
     assert answer.status_code == code
     assert says in answer.json()["error"]
     assert "somewhere inside" not in answer.text
@@ -163,14 +163,14 @@ def test_what_cannot_be_drawn_is_refused_in_words(
 
 def test_a_body_that_does_not_come_is_waited_for_no_longer() -> None:
     limits = Limits(seconds=0.1)
-    desk = Desk(Model("ink", SPEC, {}), Line(2, 1), Meters(), limits, lambda: True)
+    state = State(Model("ink", SPEC, {}), Queue(2, 1), Meters(), limits, lambda: True)
 
     async def half() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.sleep(20)
 
     async def post() -> httpx.Response:
-        transport = httpx.ASGITransport(app_of(desk, ["localhost"]))
+        transport = httpx.ASGITransport(app_of(state, ["localhost"]))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.post("/images", content=half(), headers=JSON)
 
@@ -180,31 +180,31 @@ def test_a_body_that_does_not_come_is_waited_for_no_longer() -> None:
     assert answer.headers["connection"] == "close"
 
 
-def test_another_content_type_is_refused_so_that_no_foreign_page_can_post(desk: Desk) -> None:
-    (answer,) = together(desk, b'{"prompt": "x"}', **{"content-type": "text/plain"})
+def test_another_content_type_is_refused_so_that_no_foreign_page_can_post(state: State) -> None:
+    (answer,) = together(state, b'{"prompt": "x"}', **{"content-type": "text/plain"})
     assert answer.status_code == 415
 
 
-def test_a_foreign_host_name_is_refused(desk: Desk) -> None:
-    (answer,) = together(desk, "/health", host="evil.example")
+def test_a_foreign_host_name_is_refused(state: State) -> None:
+    (answer,) = together(state, "/health", host="evil.example")
     assert answer.status_code == 400
 
 
-def test_what_is_alike_is_drawn_together(desk: Desk, painter: Painter) -> None:
+def test_jobs_with_the_same_sampler_are_drawn_together(state: State, painter: Painter) -> None:
     painter.may.clear()
     threading.Timer(0.3, painter.may.set).start()
-    wishes = [{"prompt": "x", "seed": seed, "steps": 2 + seed % 2} for seed in range(4)]
-    assert {each.status_code for each in together(desk, *wishes)} == {200}
+    requests = [{"prompt": "x", "seed": seed, "steps": 2 + seed % 2} for seed in range(4)]
+    assert {each.status_code for each in together(state, *requests)} == {200}
     for batch in painter.batches:
-        assert len({order.sampler for order in batch}) == 1
+        assert len({job.sampler for job in batch}) == 1
         assert len(batch) <= 3
     assert len(painter.batches) < 4
 
 
-def test_past_the_queue_comes_429_with_a_time_to_come_again(desk: Desk, painter: Painter) -> None:
+def test_past_the_queue_comes_429_with_a_time_to_come_again(state: State, painter: Painter) -> None:
     painter.may.clear()
     threading.Timer(0.5, painter.may.set).start()
-    answers = together(desk, *({"prompt": "x", "seed": seed} for seed in range(12)))
+    answers = together(state, *({"prompt": "x", "seed": seed} for seed in range(12)))
     codes = [answer.status_code for answer in answers]
     assert set(codes) == {200, 429}
     assert codes.count(200) >= 4
@@ -213,33 +213,33 @@ def test_past_the_queue_comes_429_with_a_time_to_come_again(desk: Desk, painter:
     assert "the queue is full" in refused.json()["error"]
 
 
-def test_a_closed_line_serves_out_and_takes_nobody_in(desk: Desk, painter: Painter) -> None:
+def test_a_closed_queue_draws_its_jobs_and_takes_no_more(state: State, painter: Painter) -> None:
     painter.may.clear()
-    kept = [desk.line.join(Order("a", seed, "x", SPEC.sampler)) for seed in range(3)]
-    desk.line.close()
-    refused, ready = together(desk, {"prompt": "late"}, "/ready")
+    kept = [state.queue.join(Job("a", seed, "x", SPEC.sampler)) for seed in range(3)]
+    state.queue.close()
+    refused, ready = together(state, {"prompt": "late"}, "/ready")
     assert refused.status_code == ready.status_code == 503
-    assert not desk.line.drain(0.05)
+    assert not state.queue.drain(0.05)
     painter.may.set()
-    assert desk.line.drain(5)
+    assert state.queue.drain(5)
     assert all(each.done() for each in kept)
 
 
-def test_an_abandoned_line_tells_why() -> None:
-    line = Line(2, 1)
-    waiting = line.join(Order("a", 1, "x", SPEC.sampler))
-    line.abandon("there are no weights")
-    for late in (waiting.result, lambda: line.join(Order("a", 2, "x", SPEC.sampler))):
+def test_an_abandoned_queue_says_why() -> None:
+    queue = Queue(2, 1)
+    waiting = queue.join(Job("a", 1, "x", SPEC.sampler))
+    queue.abandon("there are no weights")
+    for late in (waiting.result, lambda: queue.join(Job("a", 2, "x", SPEC.sampler))):
         with pytest.raises(Closed, match="there are no weights"):
             late()
-    assert line.drain(0)
+    assert queue.drain(0)
 
 
 def test_health_readiness_and_numbers_are_told(painter: Painter) -> None:
-    waiting = Desk(Model("ink", SPEC, {}), Line(2, 1), Meters(), Limits(), lambda: False)
+    waiting = State(Model("ink", SPEC, {}), Queue(2, 1), Meters(), Limits(), lambda: False)
     health, ready = together(waiting, "/health", "/ready")
     assert (health.status_code, ready.status_code) == (200, 503)
-    waiting.line.serve(painter.draw)
+    waiting.queue.serve(painter.draw)
     together(waiting, {"prompt": "x"}, {"prompt": ""})
     (metrics,) = together(waiting, "/metrics")
     assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -264,19 +264,19 @@ def test_the_histogram_adds_up_from_bound_to_bound() -> None:
     assert "harness_image_seconds_sum 700.450000" in lines
 
 
-def test_the_page_comes_and_the_paths_are_not_published(desk: Desk) -> None:
-    page, *hidden = together(desk, "/", "/docs", "/redoc", "/openapi.json")
+def test_the_page_comes_and_the_paths_are_not_published(state: State) -> None:
+    page, *hidden = together(state, "/", "/docs", "/redoc", "/openapi.json")
     assert page.status_code == 200
     assert "One prompt, one image" in page.text
     assert [each.status_code for each in hidden] == [404, 404, 404]
 
 
-def test_a_service_that_never_got_its_weights_keeps_its_line(painter: Painter) -> None:
-    line = Line(2, 1)
-    waiting = line.join(Order("a", 1, "x", SPEC.sampler))
+def test_a_service_that_never_got_its_weights_keeps_its_queue(painter: Painter) -> None:
+    queue = Queue(2, 1)
+    waiting = queue.join(Job("a", 1, "x", SPEC.sampler))
     time.sleep(0.02)
     assert not waiting.done()
-    line.serve(painter.draw)
+    queue.serve(painter.draw)
     assert waiting.result(5).shape == (64, 64, 3)
 
 
@@ -285,8 +285,8 @@ def test_a_result_is_served_as_it_was_judged(house: House) -> None:
     result, store = house.reports / "tiny-v1" / "tiny.json", Store(house.store)
     model = model_of(result, None, None, store)
     sampler, seeds = model.spec.sampler, model.spec.seeds
-    orders = [
-        Order(model.prompt_id(prompt.text), seed, prompt.text, sampler)
+    jobs = [
+        Job(model.prompt_id(prompt.text), seed, prompt.text, sampler)
         for prompt in model.spec.prompts
         for seed in seeds
     ][:16]
@@ -294,11 +294,11 @@ def test_a_result_is_served_as_it_was_judged(house: House) -> None:
     assert images is not None
     judged = [
         np.asarray(Image.open(images / "images" / f"{each.prompt_id}_{each.seed}.png"))
-        for each in orders
+        for each in jobs
     ]
     draw = load(model, "cpu")
-    assert np.array_equal(np.stack(draw(orders)), np.stack(judged))
-    alone = np.stack([draw([order])[0] for order in orders[:4]]).astype(int)
+    assert np.array_equal(np.stack(draw(jobs)), np.stack(judged))
+    alone = np.stack([draw([job])[0] for job in jobs[:4]]).astype(int)
     assert np.abs(alone - np.stack(judged[:4])).max() <= 1  # other company, other rounding
 
 

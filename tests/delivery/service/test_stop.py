@@ -44,7 +44,7 @@ from test_stop import MODEL
 from harness.delivery.service import run
 from harness.delivery.service.app import Limits
 run.load = lambda model, device: lambda orders: [None for _ in orders]
-run.serve(MODEL, "cpu", run.Post("127.0.0.1", int(sys.argv[1]), 4, 2), Limits(seconds=1))
+run.serve(MODEL, "cpu", run.ServiceOptions("127.0.0.1", int(sys.argv[1]), 4, 2), Limits(seconds=1))
 """
 HEAD = (
     "POST /images HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -107,7 +107,7 @@ def test_a_stop_waits_for_longer_than_a_body_may_take_and_not_for_ever() -> None
         (RuntimeError("/inner/place"), "could not be loaded: RuntimeError"),
     ],
 )
-def test_who_waits_for_weights_that_cannot_be_loaded_is_told_why(
+def test_waiting_requests_are_told_why_the_weights_cannot_be_loaded(
     error: Exception, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may, port = threading.Event(), free_port()
@@ -120,7 +120,7 @@ def test_who_waits_for_weights_that_cannot_be_loaded_is_told_why(
 
     def serve() -> None:
         try:
-            run.serve(MODEL, "cpu", run.Post("127.0.0.1", port, 4, 2), Limits())
+            run.serve(MODEL, "cpu", run.ServiceOptions("127.0.0.1", port, 4, 2), Limits())
         except Exception as error:
             ended.append(error)
 
