@@ -44,7 +44,7 @@ from harness.pipeline.check import cautions as cautions
 from harness.pipeline.check import check as check
 from harness.pipeline.doctor import Finding, examine
 from harness.pipeline.forecast import Forecast, Planned, forecast
-from harness.pipeline.forecast.cards import Card, card_named
+from harness.pipeline.forecast.gpus import Gpu, gpu_named
 from harness.pipeline.forecast.scale import scale
 from harness.pipeline.plan import RunPlan, plan, plan_reference, plan_supplied
 from harness.pipeline.rehearsal import rehearsal
@@ -62,7 +62,7 @@ from harness.pipeline.run import (
 from harness.pipeline.store.local import Store
 from harness.pipeline.store.maintenance import Garbage, collect_garbage
 from harness.pipeline.store.maintenance import verify as verify
-from harness.pipeline.workspace import Workspace, card_here, resolve_device
+from harness.pipeline.workspace import Workspace, gpu_here, resolve_device
 from harness.records import Result, Step
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def plan_all(
     pictures: int | None = None,
 ) -> list[Planned]:
     """Return every plan beside the store, with what it takes on the card named, or on several."""
-    house, chosen = Store(store), None if card is None else card_named(card)
+    house, chosen = Store(store), None if card is None else gpu_named(card)
     found = []
     for recipe, each in _wanted(names, benchmark):
         to_do, cost = _ahead(recipe, each, house, chosen)
@@ -173,7 +173,7 @@ def _wanted(
 
 
 def _ahead(
-    recipe: Recipe, whole: RunPlan, house: Store, card: Card | None
+    recipe: Recipe, whole: RunPlan, house: Store, card: Gpu | None
 ) -> tuple[tuple[Step, ...], Forecast]:
     to_do = tuple(missing(whole, house))
     return to_do, forecast(recipe, whole.steps, to_do, card)
@@ -299,7 +299,7 @@ def fits(wanted: Sequence[tuple[Recipe, RunPlan]], workspace: Workspace) -> list
             found += [f"{recipe.name}: {lack}" for lack in _lacks(recipe.train, device)]
     if device == "cpu":
         return found
-    card = card_here()
+    card = gpu_here()
     for recipe, each in busy:
         _, cost = _ahead(recipe, each, house, card)
         found += [f"{each.recipe}: {complaint}" for complaint in cost.complaints]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import MissingPrerequisite, UsageError
 from harness.pipeline.executors.choice import executor, executor_named
-from harness.pipeline.forecast.cards import Card, card_at_hand
+from harness.pipeline.forecast.gpus import Gpu, gpu_like
 from harness.pipeline.run import Settings
 from harness.pipeline.store.local import Store
 from harness.pipeline.watch.bars import watcher
@@ -26,7 +26,7 @@ class Workspace:
     executor: str = "local"
     quiet: bool = False
     processes: int | None = None
-    """How many processes share training; None: one a card, or one on a CPU."""
+    """How many processes share training; None: one for each GPU, or one on a CPU."""
 
     def settings(self) -> Settings:
         if self.processes is not None and self.processes < 1:
@@ -61,26 +61,26 @@ def resolve_device(device: str) -> str:
 
 
 def count_processes(asked: int | None, device: str) -> int:
-    """Return how many processes share a step: those asked for, else one a card."""
+    """Return how many processes share a step: those asked for, else one for each GPU."""
     if device == "cpu":
         return asked or 1
     import torch
 
-    cards = torch.cuda.device_count()
-    if asked is not None and asked > cards:
+    gpus = torch.cuda.device_count()
+    if asked is not None and asked > gpus:
         raise UsageError(
-            f"--processes {asked} is more than the {cards} GPUs here",
-            hint="one process a card at most",
+            f"--processes {asked} is more than the {gpus} GPUs here",
+            hint="at most one process for each GPU",
         )
-    return asked or cards
+    return asked or gpus
 
 
-def card_here() -> Card:
+def gpu_here() -> Gpu:
     """Return the first GPU of this machine, with the memory it really has."""
     import torch
 
     memory = torch.cuda.get_device_properties(0).total_memory
-    known = card_at_hand(torch.cuda.get_device_name(0), memory)
+    known = gpu_like(torch.cuda.get_device_name(0), memory)
     return replace(known, has_bf16=torch.cuda.is_bf16_supported(including_emulation=False))
 
 

@@ -1,7 +1,7 @@
-"""What a plan will take on a named card, and whether it fits there; pure.
+"""Forecast the time, memory and disk of a plan on a GPU, and whether it fits there; pure.
 
-Every step that is to do adds its seconds and its disk; of memory the worst moment counts, since
-models are loaded one stage at a time.
+Every missing step adds its seconds and its disk. Of memory the largest step counts, since the
+stages load their models one after another.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.pages.recipe import Recipe
-from harness.pipeline.forecast.cards import GB, Card, card_for
 from harness.pipeline.forecast.costs import Cost, cost_of, pictures_of
+from harness.pipeline.forecast.gpus import GB, Gpu, gpu_for
 from harness.pipeline.forecast.scale import Scale
 from harness.pipeline.plan import RunPlan
 from harness.pocket import is_pocket
@@ -20,26 +20,26 @@ from harness.records import Step
 from harness.training.schedules import rates
 
 STARTS = {True: 8, False: 60}
-"""Seconds that loading takes, for the pocket and for real models."""
+"""Seconds to load the models: of the pocket world, and real ones."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the steps that are still to do add up to."""
+    """The sum over the missing steps."""
 
     card: str
     optimizer_steps: int
     images: int
     seconds: int
     step_seconds: float | None
-    """Seconds an optimizer step; None where nothing is to be trained."""
+    """Seconds of an optimizer step; None if no training is missing."""
     samples_per_pass: int | None
     memory_gb: float
     card_gb: float
     disk_gb: float
     fits: bool
     complaints: tuple[str, ...]
-    """Why it does not run there, and what to do."""
+    """Why the plan does not run there, and what to do."""
     basis: str
 
     def as_json(self) -> dict[str, object]:
@@ -47,41 +47,42 @@ class Forecast:
 
 
 def forecast(
-    recipe: Recipe, steps: Sequence[Step], to_do: Sequence[Step], card: Card | None = None
+    recipe: Recipe, steps: Sequence[Step], to_do: Sequence[Step], gpu: Gpu | None = None
 ) -> Forecast:
-    """Return what the `to_do` of all `steps` take on `card`, or on the one the recipe names."""
-    card = card or card_for(recipe)
+    """Forecast `to_do`, the missing ones of `steps`, on `gpu` or else the recipe's own."""
+    gpu = gpu or gpu_for(recipe)
     sizes = {step.key: size for step in steps if (size := pictures_of(step)) is not None}
-    costs = [cost_of(step, recipe, sizes, card) for step in to_do]
+    costs = [cost_of(step, recipe, sizes, gpu) for step in to_do]
     trained = next((cost for cost in costs if cost.step_seconds is not None), Cost())
     complaints = tuple(dict.fromkeys(each for cost in costs for each in cost.complaints))
     start = STARTS[is_pocket(recipe.base.model)] if to_do else 0
     return Forecast(
-        card=card.name,
+        card=gpu.name,
         optimizer_steps=sum(cost.optimizer_steps for cost in costs),
         images=sum(cost.images for cost in costs),
         seconds=round(start + sum(cost.seconds for cost in costs)),
         step_seconds=None if trained.step_seconds is None else round(trained.step_seconds, 3),
         samples_per_pass=trained.samples_per_pass,
         memory_gb=round(max((cost.memory for cost in costs), default=0) / GB, 1),
-        card_gb=round(card.memory / GB, 1),
+        card_gb=round(gpu.memory / GB, 1),
         disk_gb=round(sum(cost.disk for cost in costs) / GB, 3),
         fits=not complaints,
         complaints=complaints,
-        basis=_basis(card, costs),
+        basis=_basis(gpu, costs),
     )
 
 
-def _basis(card: Card, costs: Sequence[Cost]) -> str:
+def _basis(gpu: Gpu, costs: Sequence[Cost]) -> str:
     measured = "speed measured on the pocket, memory and disk counted"
-    estimated = f"speed estimated at {card.training / 1e12:g} TFLOP/s, the rest counted"
-    said = [f"one {card.title}: {measured if card.is_cpu else estimated}"]
-    return "; ".join(dict.fromkeys([*said, *(cost.uncounted for cost in costs if cost.uncounted)]))
+    estimated = f"speed estimated at {gpu.training / 1e12:g} TFLOP/s, the rest counted"
+    speed = f"one {gpu.title}: {measured if gpu.is_cpu else estimated}"
+    uncounted = [cost.uncounted for cost in costs if cost.uncounted]
+    return "; ".join(dict.fromkeys([speed, *uncounted]))
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan beside the store: what stands, what is to do, what it will cost."""
+    """A plan beside the store: the finished steps, the missing ones, and their forecast."""
 
     plan: RunPlan
     recipe: Recipe
@@ -89,7 +90,7 @@ class Planned:
     forecast: Forecast
     done: frozenset[str]
     scales: tuple[Scale, ...] = ()
-    """The whole plan on several cards, where that was asked."""
+    """The whole plan on several numbers of GPUs, if the caller asked for that."""
 
     def as_json(self) -> dict[str, Any]:
         steps = [
@@ -116,5 +117,5 @@ class Planned:
 
     def _rates(self) -> list[dict[str, object]]:
         """Return the UNet's rate at 0, 25, 50, 75 and 100 % of training."""
-        found = rates(self.recipe.train) if self.recipe.train else []
-        return [{"at": mark, "step": step, "rate": rate} for mark, step, rate in found]
+        marks = rates(self.recipe.train) if self.recipe.train else []
+        return [{"at": mark, "step": step, "rate": rate} for mark, step, rate in marks]

@@ -1,7 +1,7 @@
-"""What a plan takes on many cards, stage by stage, and what holds it up first; pure, on paper.
+"""Forecast the hours of a plan on many GPUs, stage by stage, and its bottleneck; pure.
 
-Every stage has hours for each thing it uses. A process decodes and computes in turn, so these add
-up; disk and network work beside them, so the slowest of the three is what a stage takes.
+Every stage has hours for each resource it uses. A process decodes and computes in turn, so these
+two add up; disk and network work beside them. The slowest of the three is the time of the stage.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ from harness.errors import UsageError
 from harness.interfaces import Page
 from harness.pages.recipe import Recipe
 from harness.pages.stages import DataSpec, LatentsSpec, SampleSpec, TextsSpec, TrainSpec
-from harness.pipeline.forecast.cards import GB, Card, card_for
 from harness.pipeline.forecast.costs import PNG, Cost, cost_of, pictures_of
+from harness.pipeline.forecast.gpus import GB, Gpu, gpu_for
 from harness.records import Step
 
 DECODE, RESIZE = 0.0042, 0.0169
-"""CPU seconds a megapixel of a JPEG: to pixels, and by Lanczos to another size. Measured on
-one core of a virtual machine, as are the others here."""
+"""CPU seconds to decode a megapixel of JPEG, and to resize it by Lanczos. Measured, as the other
+CPU figures here, on one core of a virtual machine."""
 WRITE_PNG, READ_PNG = 0.195, 0.018
-"""CPU seconds a megapixel of a PNG at the level that pictures are kept at."""
-LOOK = 0.015
-"""CPU seconds a megapixel from a picture to a VAE's tensor."""
+"""CPU seconds of a megapixel of PNG, at the compression that we write."""
+TO_TENSOR = 0.015
+"""CPU seconds to turn a megapixel into the tensor that the VAE reads."""
 HASH = 0.55 / GB
-"""CPU seconds a byte of SHA-256."""
+"""CPU seconds of SHA-256 over a byte."""
 RAW = 0.21
-"""Bytes a pixel of a source's JPEG at quality 90, of a drawn picture with grain."""
+"""Bytes of a pixel in a source's JPEG at quality 90, measured on a drawn picture with grain."""
 SOURCE = 1.9
-"""Pixels of a source's picture for each that is kept: 1,400 a side for 1,024. An assumption."""
+"""Source pixels for each pixel that is kept: 1,400 a side for 1,024. An assumption."""
 DISK = 1.0 * GB
-"""Bytes a second of the file system that all share. An assumption."""
+"""Bytes a second of the shared file system. An assumption."""
 NETWORK = 1.25 * GB
-"""Bytes a second that pictures come in by: ten gigabits, for one collector. An assumption."""
+"""Bytes a second that one collecting process downloads: ten gigabits. An assumption."""
 COLLECTORS = 1
-"""Processes that collect: one, whatever the cards, for the rows come in one order."""
+"""Processes that collect: always one, because rows come in one order."""
 HOUR = 3600.0
 USES = ("gpu", "decode", "disk", "network")
 
 
 @dataclass(frozen=True)
 class StageHours:
-    """What one stage takes, by what it uses."""
+    """The hours of one stage, by resource."""
 
     stage: str
     cards: int
-    """How many it can use of those there are."""
+    """How many of the GPUs the stage can use."""
     gpu: float = 0.0
     decode: float = 0.0
     disk: float = 0.0
@@ -59,17 +59,17 @@ class StageHours:
         return max(self.gpu + self.decode, self.disk, self.network)
 
     @property
-    def held_up_by(self) -> str:
+    def slowest_use(self) -> str:
         shares = {use: getattr(self, use) for use in USES}
         return max(shares, key=lambda use: shares[use])
 
 
 @dataclass(frozen=True)
 class Bytes:
-    """What is read and kept."""
+    """What is read and kept on disk."""
 
     raw: float = 0.0
-    """The source's own files, as they come in."""
+    """The files of the source."""
     pictures: float = 0.0
     latents: float = 0.0
     embeddings: float = 0.0
@@ -77,7 +77,7 @@ class Bytes:
 
 @dataclass(frozen=True)
 class Scale:
-    """A plan on so many cards."""
+    """A plan on a number of GPUs."""
 
     cards: int
     card: str
@@ -103,7 +103,7 @@ class Scale:
             "hours": round(self.hours, 2),
             "stages": [_shown(stage) for stage in self.stages],
             "gigabytes": {name: round(size / GB, 1) for name, size in asdict(self.bytes).items()},
-            "bottleneck": {"stage": slowest.stage, "use": slowest.held_up_by},
+            "bottleneck": {"stage": slowest.stage, "use": slowest.slowest_use},
             "basis": self.basis,
         }
 
@@ -118,27 +118,27 @@ def scale(
     steps: Sequence[Step],
     cards: int,
     pictures: int | None = None,
-    card: Card | None = None,
+    gpu: Gpu | None = None,
 ) -> Scale:
-    """Return what all of `steps` take on so many cards; `pictures` says how many there are."""
+    """Forecast all of `steps` on `cards` GPUs; `pictures` is the size of the set, if given."""
     if cards < 1:
-        raise UsageError(f"--nodes {cards} is no number of cards", hint="such as --nodes 1,8,64")
-    card = card or card_for(recipe)
-    own = [step for step in steps if isinstance(step.spec, _OWN) and _is_training(step)]
+        raise UsageError(f"--nodes {cards} is no number of GPUs", hint="such as --nodes 1,8,64")
+    gpu = gpu or gpu_for(recipe)
+    own = [step for step in steps if isinstance(step.spec, _COUNTED) and _is_of_recipe(step)]
     sizes = _sizes(own, pictures)
     count = sum(sizes[step.key] for step in own if isinstance(step.spec, DataSpec))
-    costs = {step.key: cost_of(step, recipe, sizes, card) for step in own}
+    costs = {step.key: cost_of(step, recipe, sizes, gpu) for step in own}
     stages = [_stage(step, recipe, costs[step.key], sizes, cards) for step in own]
     return Scale(
-        cards, card.name, count, _joined(stages), _bytes(own, recipe, costs, sizes), _basis(card)
+        cards, gpu.name, count, _joined(stages), _bytes(own, recipe, costs, sizes), _basis(gpu)
     )
 
 
-_OWN: tuple[type[Page], ...] = (DataSpec, TextsSpec, LatentsSpec, TrainSpec, SampleSpec)
+_COUNTED: tuple[type[Page], ...] = (DataSpec, TextsSpec, LatentsSpec, TrainSpec, SampleSpec)
 
 
-def _is_training(step: Step) -> bool:
-    """Return whether a step is the recipe's own, and not a benchmark's real pictures."""
+def _is_of_recipe(step: Step) -> bool:
+    """Return whether a step belongs to the recipe, not to the real pictures of the benchmark."""
     return step.name.partition("-")[0] in ("data", "texts", "latents", "train", "sample", "base")
 
 
@@ -176,13 +176,13 @@ def _stage(
     decode = 0.0
     if isinstance(spec, LatentsSpec):
         count = sizes.get(step.inputs.get("data", ""), 0)
-        decode = count * (READ_PNG + LOOK) * mega / used / HOUR
+        decode = count * (READ_PNG + TO_TENSOR) * mega / used / HOUR
         disk += count * PNG * mega * 1e6 / DISK / HOUR
     return StageHours(name, used, gpu=cost.seconds / used / HOUR, decode=decode, disk=disk)
 
 
 def _collecting(count: int, mega: float, cost: Cost) -> StageHours:
-    """Return what a picture takes from the network to the store."""
+    """Return the hours to bring all pictures from the network into the store."""
     raw = RAW * SOURCE * mega * 1e6
     each = (DECODE + RESIZE) * SOURCE * mega + WRITE_PNG * mega
     each += (cost.disk / max(1, count)) * HASH
@@ -195,15 +195,15 @@ def _collecting(count: int, mega: float, cost: Cost) -> StageHours:
 
 
 def _joined(stages: Sequence[StageHours]) -> tuple[StageHours, ...]:
-    """Return one entry a stage, where a plan has several steps of it."""
-    found: dict[str, StageHours] = {}
+    """Return one entry a stage: the sum of its steps."""
+    by_stage: dict[str, StageHours] = {}
     for stage in stages:
-        before = found.get(stage.stage)
+        before = by_stage.get(stage.stage)
         if before is not None:
             sums = {use: getattr(before, use) + getattr(stage, use) for use in USES}
             stage = replace(stage, cards=max(before.cards, stage.cards), **sums)
-        found[stage.stage] = stage
-    return tuple(found.values())
+        by_stage[stage.stage] = stage
+    return tuple(by_stage.values())
 
 
 def _bytes(
@@ -221,10 +221,10 @@ def _bytes(
     )
 
 
-def _basis(card: Card) -> str:
+def _basis(gpu: Gpu) -> str:
     return (
-        f"a forecast: {card.title} at {card.training / 1e12:g} TFLOP/s "
-        f"({'measured on the pocket' if card.is_cpu else 'estimated'}); decode, resize, hash and "
+        f"a forecast: {gpu.title} at {gpu.training / 1e12:g} TFLOP/s "
+        f"({'measured on the pocket' if gpu.is_cpu else 'estimated'}); decode, resize, hash and "
         "PNG measured on one CPU core; 1 GB/s shared disk, 10 Gb/s network and 1.9 source pixels "
         "a pixel kept are assumed; rows are collected by one process; features and scoring are "
         "not counted"
@@ -232,7 +232,7 @@ def _basis(card: Card) -> str:
 
 
 def table(scales: Sequence[Scale]) -> Iterator[str]:
-    """Yield the lines of a table: stages down, numbers of cards across."""
+    """Yield the lines of a table: one row a stage, one column a number of GPUs."""
     first = scales[0]
     size = first.bytes
     yield f"  {first.pictures:,} pictures: " + ", ".join(
@@ -243,13 +243,13 @@ def table(scales: Sequence[Scale]) -> Iterator[str]:
     for at, stage in enumerate(first.stages):
         yield f"  {stage.stage:<9}" + "".join(f"{each.stages[at].hours:>16,.1f}" for each in scales)
     yield "  together " + "".join(f"{each.hours:>16,.1f}" for each in scales)
-    held = [f"{each.bottleneck.stage}: {each.bottleneck.held_up_by}" for each in scales]
-    yield "  held up  " + "".join(f"{words:>16}" for words in held)
+    slowest = [f"{each.bottleneck.stage}: {each.bottleneck.slowest_use}" for each in scales]
+    yield "  slowest  " + "".join(f"{words:>16}" for words in slowest)
     yield f"           ({first.basis})"
 
 
 def scales_of(words: str) -> tuple[int, ...]:
-    """Return the numbers of cards that `1,8,64` names."""
+    """Return the numbers in `1,8,64`."""
     try:
         return tuple(int(word) for word in words.split(","))
     except ValueError:

@@ -27,8 +27,8 @@ from harness.errors import MissingPrerequisite
 from harness.fingerprint import digest
 from harness.interfaces import ExtractorSpec, Network, Progress, StageContext
 from harness.pages.stages import FeaturesSpec
+from harness.pipeline.stages.feature_cache import FeatureCache, Kept
 from harness.pipeline.stages.files import Entry, digests, open_picture, read_index
-from harness.pipeline.stages.rows import Kept, Shelf
 from harness.pipeline.stages.sharing import Piece, Work, is_shared, share
 from harness.records import described
 
@@ -50,11 +50,11 @@ class Look:
 
 
 class Reader:
-    """One extractor with its shelf; the network is loaded when there is something new."""
+    """One extractor with its cache; the network is loaded when there is something new."""
 
     def __init__(self, spec: ExtractorSpec, place: StageContext) -> None:
         self.spec = spec
-        self.shelf = Shelf(place.rows, digest(described(spec)))
+        self.cache = FeatureCache(place.rows, digest(described(spec)))
         self._device = place.device
         self._network: Network | None = None
 
@@ -68,26 +68,26 @@ class Reader:
         return digest([look.content, look.text]) if self.spec.reads_prompt else look.content
 
     def see(self, looks: Sequence[Look], pictures: Sequence[Image.Image]) -> None:
-        """Put the rows of these pictures on the shelf."""
+        """Put the rows of these pictures on the cache."""
         rows = self.network.see(pictures, [look.text for look in looks])
-        self.shelf.add(_by_content([self.content(look) for look in looks], rows))
+        self.cache.add(_by_content([self.content(look) for look in looks], rows))
 
     def read(self, looks: Sequence[Look]) -> None:
-        """Put the rows of every prompt on the shelf that is not there."""
+        """Put the rows of every prompt on the cache that is not there."""
         texts = {text_content(look.text): look.text for look in looks}
-        known = self.shelf.holds(texts)
+        known = self.cache.holds(texts)
         new = [text for content, text in texts.items() if content not in known]
         for at in range(0, len(new), TEXTS):
             batch = new[at : at + TEXTS]
             assert self.network.read is not None
             rows = self.network.read(batch)
-            self.shelf.add(_by_content([text_content(text) for text in batch], rows))
+            self.cache.add(_by_content([text_content(text) for text in batch], rows))
 
     def gathered(self, looks: Sequence[Look]) -> dict[str, NDArray[np.float32]]:
         """Return all rows of these pictures, one array a name."""
         contents = [self.content(look) for look in looks]
         texts = [text_content(look.text) for look in looks]
-        found = self.shelf.get({*contents, *texts})
+        found = self.cache.get({*contents, *texts})
         rows = [found[one] | found.get(two, {}) for one, two in zip(contents, texts, strict=True)]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
@@ -118,7 +118,7 @@ def extract(spec: FeaturesSpec, place: StageContext) -> None:
     read_all(looks, [reader, *beside], place)
     save_file(reader.gathered(looks), place.folder / "features.safetensors")
     for each in (reader, *beside):
-        each.shelf.close()
+        each.cache.close()
 
 
 def _looks(folder: Path, entries: Sequence[Entry]) -> list[Look]:
@@ -155,7 +155,7 @@ def _unknown(looks: Sequence[Look], readers: Sequence[Reader]) -> Unknown:
     found = {}
     for reader in readers:
         contents = {reader.content(look) for look in looks}
-        new = contents - reader.shelf.holds(contents)
+        new = contents - reader.cache.holds(contents)
         if reader is readers[0] or not new or _loads(reader):
             found[reader] = new
     return found
@@ -183,7 +183,7 @@ def _read_together(
 ) -> None:
     """Let others fill the shelves as far as they can; what they leave is for this process."""
     contents = {reader: {reader.content(look) for look in looks} for reader in readers}
-    unknown = {reader: new - reader.shelf.holds(new) for reader, new in contents.items()}
+    unknown = {reader: new - reader.cache.holds(new) for reader, new in contents.items()}
     wanted = _wanted(looks, unknown)
     size = place.batch * PIECE
     cuts = [wanted[at : at + size] for at in range(0, len(wanted), size)]
@@ -212,7 +212,7 @@ def _take(readers: Sequence[Reader], piece: Piece, place: StageContext) -> None:
             names = [name for name in stored.keys() if name.startswith(f"{number}/")]  # noqa: SIM118
             rows = {name.partition("/")[2]: stored.get_tensor(name) for name in names}
             if rows:
-                reader.shelf.add(_by_content(contents[number], rows))
+                reader.cache.add(_by_content(contents[number], rows))
     file.unlink()
 
 
@@ -249,10 +249,10 @@ def _hand_over(file: Path, readers: Sequence[Reader], new: Sequence[Sequence[Loo
     for number, (reader, looks) in enumerate(zip(readers, new, strict=True)):
         own = [reader.content(look) for look in looks]
         contents.append(own)
-        found = reader.shelf.get(own)
+        found = reader.cache.get(own)
         for name in found[own[0]] if found else ():
             tensors[f"{number}/{name}"] = np.stack([found[content][name] for content in own])
-        reader.shelf.clear()
+        reader.cache.clear()
     part = file.with_suffix(f".{secrets.token_hex(4)}.part")
     save_file(tensors, part, metadata={"contents": json.dumps(contents)})
     part.replace(file)

@@ -24,8 +24,8 @@ from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
 from harness.pages.recipe import Recipe
 from harness.pipeline.forecast import Forecast, forecast
-from harness.pipeline.forecast.cards import CARDS, card_at_hand, card_for, card_named
 from harness.pipeline.forecast.costs import RANDOM_CROPS
+from harness.pipeline.forecast.gpus import GPUS, gpu_for, gpu_like, gpu_named
 from harness.pipeline.plan import plan
 from harness.report.numbers import duration
 from harness.report.text import plan_text
@@ -44,7 +44,7 @@ def asked(recipe: Recipe, card: str | None = None, stages: Sequence[str] = ()) -
     """Return the forecast of a recipe from nothing, or of some of its stages."""
     steps = plan(recipe, benchmarks.load(api.default_benchmark(recipe))).steps
     to_do = [step for step in steps if not stages or step.stage in stages]
-    return forecast(recipe, steps, to_do, card_named(card) if card else None)
+    return forecast(recipe, steps, to_do, gpu_named(card) if card else None)
 
 
 def changed(name: str, **changes: Any) -> Recipe:
@@ -94,23 +94,23 @@ def test_advice_names_a_change_only_where_it_is_enough() -> None:
 
 
 def test_the_card_is_the_one_the_recipe_names_else_a_t4() -> None:
-    named = {name: card_for(recipes.load(name)).name for name in (*TRAINED, "sdxl-base")}
+    named = {name: gpu_for(recipes.load(name)).name for name in (*TRAINED, "sdxl-base")}
     assert named["danbooru-1024"] == named["animeboys-xl"] == "a100"
     assert named["naruto-256"] == named["sdxl-base"] == "t4"
-    assert card_for(recipes.load("pocket-ninja")).name == "cpu"
+    assert gpu_for(recipes.load("pocket-ninja")).name == "cpu"
 
 
 def test_an_unknown_card_is_answered_with_those_that_are_known() -> None:
     with pytest.raises(UsageError, match=r"t4, l4, .*a100, .*h200"):
-        card_named("a101")
+        gpu_named("a101")
 
 
 def test_a_device_is_known_by_the_word_in_its_name_and_has_its_own_memory() -> None:
-    assert card_at_hand("Tesla T4", 15 * 10**9).training == CARDS["t4"].training
-    assert not card_at_hand("Tesla T4", 15 * 10**9).has_bf16
-    part = card_at_hand("NVIDIA A100-SXM4-80GB MIG 3g.20gb", 20 * 10**9)
+    assert gpu_like("Tesla T4", 15 * 10**9).training == GPUS["t4"].training
+    assert not gpu_like("Tesla T4", 15 * 10**9).has_bf16
+    part = gpu_like("NVIDIA A100-SXM4-80GB MIG 3g.20gb", 20 * 10**9)
     assert (part.name, part.memory) == ("a100", 20 * 10**9)
-    assert card_at_hand("NVIDIA L40S", 48 * 10**9).name == "cuda"
+    assert gpu_like("NVIDIA L40S", 48 * 10**9).name == "cuda"
 
 
 def test_accumulation_takes_no_more_time_than_the_batch_it_stands_for() -> None:

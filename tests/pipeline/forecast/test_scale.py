@@ -1,4 +1,4 @@
-"""A plan on many cards: what divides, what does not, and what holds everything up."""
+"""A plan on many GPUs: what divides, what does not, and the bottleneck."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness import api
 from harness.errors import UsageError
 from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
-from harness.pipeline.forecast.cards import GB, card_named
+from harness.pipeline.forecast.gpus import GB, gpu_named
 from harness.pipeline.forecast.scale import (
     DECODE,
     HASH,
@@ -32,7 +32,7 @@ MEGA = 1024**2 / 1e6
 def asked(cards: int, name: str = "danbooru-1024", pictures: int | None = MILLIONS) -> Scale:
     recipe = recipes.load(name)
     steps = plan(recipe, benchmarks.load(api.default_benchmark(recipe))).steps
-    return scale(recipe, steps, cards, pictures, card_named("a100"))
+    return scale(recipe, steps, cards, pictures, gpu_named("a100"))
 
 
 def stage(found: Scale, name: str) -> StageHours:
@@ -71,9 +71,9 @@ def test_training_uses_no_more_cards_than_a_step_has_samples() -> None:
 
 def test_what_takes_longest_is_named_with_what_it_waits_for() -> None:
     assert asked(64).bottleneck.stage == "data"
-    assert asked(64).bottleneck.held_up_by == "decode"
+    assert asked(64).bottleneck.slowest_use == "decode"
     slow = StageHours("latents", 1, gpu=3, decode=2, disk=4)
-    assert (slow.hours, slow.held_up_by) == (5, "disk")
+    assert (slow.hours, slow.slowest_use) == (5, "disk")
 
 
 def test_a_set_whose_size_is_not_known_asks_for_it() -> None:
@@ -88,7 +88,7 @@ def test_a_set_whose_size_is_not_known_asks_for_it() -> None:
 def test_numbers_of_cards_are_numbers(words: str) -> None:
     with pytest.raises(UsageError, match="are no numbers"):
         scales_of(words)
-    with pytest.raises(UsageError, match="no number of cards"):
+    with pytest.raises(UsageError, match="no number of GPUs"):
         asked(0)
 
 
@@ -104,7 +104,7 @@ def test_the_table_has_a_column_a_number_of_cards_and_says_that_it_is_a_forecast
         "train",
         "sample",
         "together",
-        "held",
+        "slowest",
         "(a",
     ]
     assert all(len(line.split()) == 4 for line in lines[2:7])

@@ -13,8 +13,8 @@ from PIL import Image
 
 from harness.errors import MissingPrerequisite
 from harness.interfaces import ExtractorSpec, Network, Rows, StageContext
+from harness.pipeline.stages.feature_cache import FeatureCache
 from harness.pipeline.stages.features import Look, Reader, read_all
-from harness.pipeline.stages.rows import Shelf
 
 SHOWN: list[tuple[str, int]] = []
 """Which network was shown a picture, and how bright it was."""
@@ -148,10 +148,10 @@ def test_a_network_that_rides_along_may_be_missing(looks: list[Look]) -> None:
 
 def test_a_shelf_keeps_numbers_to_the_bit(tmp_path: Path) -> None:
     row = np.random.default_rng(0).normal(size=7).astype(np.float32)
-    shelf = Shelf(tmp_path, "some extractor")
-    shelf.add({"a": {"images": row, "cut": np.ones(1, np.float32)}})
-    shelf.close()
-    again = Shelf(tmp_path, "some extractor")
+    cache = FeatureCache(tmp_path, "some extractor")
+    cache.add({"a": {"images": row, "cut": np.ones(1, np.float32)}})
+    cache.close()
+    again = FeatureCache(tmp_path, "some extractor")
     assert again.holds(["a", "b"]) == {"a"}
     assert again.get(["a"])["a"]["images"].tobytes() == row.tobytes()
     assert json.dumps(again.get(["b"])) == "{}"

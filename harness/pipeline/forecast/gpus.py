@@ -1,7 +1,7 @@
-"""The machines that a forecast can be made for, by name.
+"""The GPUs that a forecast knows, by name, and one CPU.
 
-Memory is what a program can have of it. Speeds are sustained over the UNet's own work and lie
-far under what a data sheet says; all but the CPU's are estimates until someone measures them.
+Memory is what a program can use. Speeds are sustained speeds of the UNet and lie far below the
+data sheet; the CPU's are measured, all others are estimates.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ GB = 10**9
 
 
 @dataclass(frozen=True)
-class Card:
-    """One device: what it holds and how fast it counts."""
+class Gpu:
+    """One GPU, or a CPU: its memory and its speed."""
 
     name: str
     title: str
@@ -30,9 +30,9 @@ class Card:
     sampling: float
     """The same over forward passes alone."""
     single: float
-    """The share of it that is left in fp32."""
+    """The fraction of that speed that fp32 reaches."""
     launch: float
-    """Seconds that one forward pass of SDXL's UNet takes even where there is nothing to count."""
+    """Seconds to start the kernels of one forward pass of SDXL's UNet, however small the batch."""
     has_bf16: bool = True
 
     @property
@@ -41,7 +41,7 @@ class Card:
 
     @property
     def budget(self) -> int:
-        """Return the bytes that the training loop makes its passes fit into."""
+        """Return the bytes that a pass of the training loop may use."""
         return CPU_BUDGET if self.is_cpu else int(CUDA_SHARE * self.memory)
 
 
@@ -53,14 +53,14 @@ def _gpu(
     single: float,
     launch: float = 0.06,
     has_bf16: bool = True,
-) -> Card:
+) -> Gpu:
     speed = teraflops * 1e12
-    return Card(name, title, int(gigabytes * GB), speed, speed, single, launch, has_bf16)
+    return Gpu(name, title, int(gigabytes * GB), speed, speed, single, launch, has_bf16)
 
 
-CARDS = {
-    card.name: card
-    for card in (
+GPUS = {
+    gpu.name: gpu
+    for gpu in (
         _gpu("t4", "T4", 15.0, 20, 0.2, launch=0.1, has_bf16=False),
         _gpu("l4", "L4", 22.5, 35, 0.4),
         _gpu("4090", "RTX 4090", 24.0, 55, 0.45),
@@ -69,36 +69,36 @@ CARDS = {
         _gpu("a100-20", "A100 20 GB (three sevenths of one)", 20.0, 45, 0.45),
         _gpu("h200", "H200", 141.0, 190, 0.45, launch=0.045),
         # Two cores, measured on pocket/sdxl: 0.012 s a training sample, 0.008 s a sampler step.
-        Card("cpu", "CPU with two cores", 8 * GB, 6.8e10, 1.02e11, 1.0, 0.0, has_bf16=False),
+        Gpu("cpu", "CPU with two cores", 8 * GB, 6.8e10, 1.02e11, 1.0, 0.0, has_bf16=False),
     )
 }
 
 
-def card_named(name: str) -> Card:
-    """Return the card of that name."""
-    if name not in CARDS:
-        raise UsageError(f"there is no card {name!r} here", hint=f"known: {', '.join(CARDS)}")
-    return CARDS[name]
+def gpu_named(name: str) -> Gpu:
+    """Return the GPU of that name."""
+    if name not in GPUS:
+        raise UsageError(f"there is no card {name!r} here", hint=f"known: {', '.join(GPUS)}")
+    return GPUS[name]
 
 
-def card_for(recipe: Recipe) -> Card:
-    """Return the card a recipe names in its `hardware`; the CPU for the pocket, else a T4."""
+def gpu_for(recipe: Recipe) -> Gpu:
+    """Return the GPU that a recipe names in `hardware`; the CPU for the pocket, else a T4."""
     if is_pocket(recipe.base.model):
-        return CARDS["cpu"]
-    return _mentioned(recipe.hardware or "") or CARDS["t4"]
+        return GPUS["cpu"]
+    return _mentioned(recipe.hardware or "") or GPUS["t4"]
 
 
-def card_at_hand(name: str, memory: int) -> Card:
-    """Return the card that calls itself `name`, with the memory it has; an A100's speed if unknown.
+def gpu_like(name: str, memory: int) -> Gpu:
+    """Return the GPU that reports `name` and `memory`, at an A100's speed if the name is unknown.
 
-    The memory is the device's own, so that shares of a card count as what they are.
+    The memory is the reported one, so that a slice of a GPU counts as a slice.
     """
     known = _mentioned(name)
     if known is not None:
         return replace(known, title=name, memory=memory)
-    return replace(CARDS["a100"], name="cuda", title=name, memory=memory)
+    return replace(GPUS["a100"], name="cuda", title=name, memory=memory)
 
 
-def _mentioned(text: str) -> Card | None:
+def _mentioned(text: str) -> Gpu | None:
     words = re.split(r"[^a-z0-9]+", text.lower())
-    return next((CARDS[word] for word in words if word in CARDS), None)
+    return next((GPUS[word] for word in words if word in GPUS), None)

@@ -18,7 +18,7 @@ Kept = dict[str, NDArray[np.float32]]
 """Named rows of one image or text."""
 
 
-class Shelf:
+class FeatureCache:
     """The rows of one extractor, in one file."""
 
     def __init__(self, folder: Path | None, extractor: str) -> None:
