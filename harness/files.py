@@ -1,30 +1,83 @@
-"""Lines of JSON: each is ended by a newline, and by no other letter that ends one somewhere."""
+"""Files that are written whole or not at all, and the lines of a text."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
 
+PART = ".part"
+"""How the temporary names end, by which a store knows what to remove from a finished folder."""
 
-def lines_of(text: str) -> list[str]:
-    """Return the lines that are not empty; `splitlines` would cut a word at U+2028 or U+0085."""
-    return [line for line in text.split("\n") if line.strip()]
+
+@contextmanager
+def whole(path: Path, flush: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which becomes `path` when the block ends without error.
+
+    After an error, nothing is left and `path` is as it was. Several processes may write the same
+    path at once: each has a temporary path of its own, and the last one to end wins.
+
+    Without `flush` it does not wait for the disk: right for pictures, of which there are many.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+    try:
+        yield part
+        if flush:
+            _flush(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`, which takes the place of `path` when the block ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+    part.mkdir()
+    try:
+        yield part
+        if path.exists():
+            old = path.with_name(f".{path.name}.{secrets.token_hex(4)}.old")
+            path.replace(old)
+            part.replace(path)
+            shutil.rmtree(old)
+        else:
+            part.replace(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the temporary files that a killed process left below a folder."""
+    for part in [*folder.rglob(f"*{PART}")]:
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+
+def _flush(path: Path) -> None:
+    """Wait until the disk has a file, so that a crash leaves no empty file under its last name."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    with whole(path) as part:
+        part.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -34,13 +87,17 @@ def write_json(path: Path, value: Any) -> None:
 def copy_whole(source: Path, target: Path) -> None:
     """Copy a file whole or not at all, where it is there."""
     if source.is_file():
-        part = target.with_name(f".{target.name}.part")
-        shutil.copyfile(source, part)
-        part.replace(target)
+        with whole(target) as part:
+            shutil.copyfile(source, part)
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines that are not empty; `splitlines` would cut a word at U+2028 or U+0085."""
+    return [line for line in text.split("\n") if line.strip()]
 
 
 def below(folder: Path, *names: str) -> Path:
-    """Return a place in a folder; a name that another's file gives must not lead out of it."""
+    """Return a path in a folder; a name that another's file gives must not lead out of it."""
     for name in names:
         if name in ("", ".", "..") or set(name) & set("/\\\0"):
             raise UsageError(f"{name!r} cannot be the name of a file", hint="rename the result")

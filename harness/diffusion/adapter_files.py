@@ -33,6 +33,7 @@ from harness.diffusion.layer_names import (
     spellings,
 )
 from harness.errors import HarnessError, MissingPrerequisite, TrainingError
+from harness.files import write_bytes
 
 FILE = "adapter.safetensors"
 SETTINGS = "lora_adapter_metadata"
@@ -217,9 +218,7 @@ def write_tensors(tensors: Mapping[str, Tensor], file: Path, metadata: Mapping[s
     header, data = _packed(tensors)
     text = json.dumps({**header, "__metadata__": dict(metadata)}, sort_keys=True).encode()
     text += b" " * (-len(text) % 8)
-    part = file.with_name(f"{file.name}.part")
-    part.write_bytes(len(text).to_bytes(8, "little") + text + data)
-    part.replace(file)
+    write_bytes(file, len(text).to_bytes(8, "little") + text + data)
 
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from harness.diffusion.load import TextEncoders
 from harness.errors import MissingPrerequisite, TrainingError
+from harness.files import whole
 from harness.fingerprint import number_of
 from harness.pages.train import Token
 
@@ -102,9 +103,8 @@ def save_tokens(rows: Sequence[Tensor], tokens: Sequence[Token], folder: Path) -
         part: row.detach().float().cpu().contiguous() for part, row in zip(PARTS, rows, strict=True)
     }
     names = json.dumps([token.model_dump(mode="json") for token in tokens])
-    part = folder / f"{FILE}.part"
-    save_file(content, part, metadata={"tokens": names})
-    part.replace(folder / FILE)
+    with whole(folder / FILE) as part:
+        save_file(content, part, metadata={"tokens": names})
 
 
 def read_tokens(file: Path) -> tuple[list[Token], list[Tensor]]:

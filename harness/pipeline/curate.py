@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.files import write_json, write_text
+from harness.files import whole_folder, write_json, write_text
 from harness.fingerprint import digest
 from harness.pages import yaml as pages
 from harness.pages.curation import Curation, is_curation
@@ -21,8 +19,6 @@ from harness.pages.recipe import Recipe
 from harness.records import described
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from PIL import Image
 
     from harness.data.curation.by_column import Limits
@@ -107,7 +103,7 @@ def curate(
     if there is not None and whole and there["fingerprint"] == fingerprint and not order.again:
         return Curated(folder, there, True, chosen)
     _require_ours(folder)
-    with _whole(folder) as work:
+    with whole_folder(folder) as work:
         made = _make(page, order.form, work, fingerprint, chosen, limits, heard)
         write_text(work / PAGE, draw(made))
         write_json(work / REPORT, made.document)
@@ -155,26 +151,6 @@ def _require_ours(folder: Path) -> None:
             f"{folder} also holds {foreign[0]}, which would be lost",
             hint="move it elsewhere, or give another --out",
         )
-
-
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """Give a folder to work in that takes the place of `folder` when all is done."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    try:
-        yield work
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-            folder.replace(old)
-            work.replace(folder)
-            shutil.rmtree(old)
-        else:
-            work.replace(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _make(

@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from harness.files import whole
 from harness.training.sharding import gathered, share_of
 
 Tensors = dict[str, Tensor]
@@ -42,10 +43,8 @@ def write_state(
     full = gathered(flat.items(), leads)
     if not leads:
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    save_file(_apart(full), part, metadata={"state": json.dumps(state, allow_nan=False)})
-    part.replace(file)
+    with whole(file) as part:
+        save_file(_apart(full), part, metadata={"state": json.dumps(state, allow_nan=False)})
 
 
 def read_state(file: Path, optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
+from harness.files import whole
 from harness.fingerprint import number_of
 
 TEXTS, READINGS = "texts.json", "readings.json"
@@ -119,9 +119,8 @@ def mapped(file: Path) -> dict[str, NDArray[Any]]:
 
 def save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file whole or not at all."""
-    part = file.with_suffix(f".{secrets.token_hex(4)}.part")  # two may write the same at once
-    save_file(dict(tensors), part, metadata={"format": "pt"})
-    part.replace(file)
+    with whole(file) as part:
+        save_file(dict(tensors), part, metadata={"format": "pt"})
 
 
 class BatchOrder:

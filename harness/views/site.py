@@ -19,7 +19,7 @@ from typing import Any
 from harness.api import Workspace
 from harness.decisions.leaderboard import Board
 from harness.errors import HarnessError, UsageError
-from harness.files import write_text
+from harness.files import whole, write_text
 from harness.report.environment import environment
 from harness.report.leaderboard import as_csv
 from harness.views import components, duels, pictures, standings
@@ -136,9 +136,8 @@ def _copy(shelf: Shelf, held: Held, out: Path) -> None:
             continue
         served = pictures.behind(shelf, pictures.small(held, shot) or "")
         if served is not None and served.data is not None:
-            part = file.with_suffix(".part")
-            part.write_bytes(served.data)
-            part.replace(file)
+            with whole(file, flush=False) as part:
+                part.write_bytes(served.data)
 
 
 def _shots(shelf: Shelf, held: Held) -> list[dict[str, Any]]:

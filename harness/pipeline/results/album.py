@@ -18,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from harness.files import lines_of
+from harness.files import lines_of, whole
 from harness.pipeline.stages.files import UNREADABLE, digests, read_index
 
 SUFFIX = ".album.zip"
@@ -71,12 +71,10 @@ def write(
         for folder, shot in shots
         if shot.picture is not None and shot.file is not None
     }
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as album:
+    with whole(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as album:
         for name, data in _drawn(files):
             album.writestr(zipfile.ZipInfo(name, _EPOCH), data)
         album.writestr(zipfile.ZipInfo(INDEX, _EPOCH), index)
-    part.replace(target)
 
 
 def read(file: Path) -> list[Shot]:

@@ -8,7 +8,6 @@ shelves for the steps to come.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from safetensors.numpy import save_file
 
 from harness import plugins
 from harness.errors import MissingPrerequisite
+from harness.files import whole
 from harness.fingerprint import digest
 from harness.interfaces import ExtractorSpec, Network, Progress, StageContext
 from harness.pages.stages import FeaturesSpec
@@ -253,9 +253,8 @@ def _hand_over(file: Path, readers: Sequence[Reader], new: Sequence[Sequence[Loo
         for name in found[own[0]] if found else ():
             tensors[f"{number}/{name}"] = np.stack([found[content][name] for content in own])
         reader.cache.clear()
-    part = file.with_suffix(f".{secrets.token_hex(4)}.part")
-    save_file(tensors, part, metadata={"contents": json.dumps(contents)})
-    part.replace(file)
+    with whole(file) as part:
+        save_file(tensors, part, metadata={"contents": json.dumps(contents)})
 
 
 def _fresh(reader: Reader, batch: Sequence[Look], unknown: set[str]) -> list[int]:

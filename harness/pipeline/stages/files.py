@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from harness.files import lines_of
+from harness.files import lines_of, whole
 
 INDEX = "index.jsonl"
 _OPTIONAL = ("tags", "facts", "captions", "weight")
@@ -71,12 +69,8 @@ def _entry(values: dict[str, Any]) -> Entry:
 
 def save_png(image: Image.Image, file: Path) -> None:
     """Write a PNG whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=4)
-    part = file.with_suffix(f".{secrets.token_hex(4)}.part")  # two may write the same at once
-    part.write_bytes(buffer.getvalue())
-    part.replace(file)
+    with whole(file, flush=False) as part:
+        image.save(part, "PNG", compress_level=4)
 
 
 def open_picture(file: Path) -> Image.Image:

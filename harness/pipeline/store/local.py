@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from harness import __version__
 from harness.errors import StoreError
-from harness.files import write_json
+from harness.files import remove_parts, write_json
 from harness.fingerprint import digest_file
 from harness.records import Artifact, Step, described
 
@@ -94,8 +94,9 @@ class Store:
         return self.get(step)
 
     def _finish(self, step: Step, folder: Path, facts: Mapping[str, Any]) -> None:
-        for scratch in [*folder.glob("scratch*"), *folder.rglob("*.part")]:
+        for scratch in folder.glob("scratch*"):
             shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
+        remove_parts(folder)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         manifest = {
             "schema_version": 1,

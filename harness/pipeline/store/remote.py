@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.errors import MissingPrerequisite, StoreError, UsageError
-from harness.files import write_text
+from harness.files import remove_parts, whole, write_text
 from harness.fingerprint import digest, digest_file
 from harness.interfaces import Progress, Report, silent
 from harness.pipeline.results.read import read_result
@@ -97,10 +97,8 @@ class Remote:
         return file.stat().st_size
 
     def fetch(self, path: str, file: Path) -> int:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.name}.part")
-        self.files.get_file(path, str(part))
-        part.replace(file)
+        with whole(file, flush=False) as part:
+            self.files.get_file(path, str(part))
         return file.stat().st_size
 
     def list(self, pattern: str) -> list[str]:
@@ -277,6 +275,7 @@ def _fetch(remote: Remote, house: Store, stage: str, key: str) -> list[int]:
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         sizes = list(pool.map(fetch, manifest["files"]))
+    remove_parts(folder)
     write_text(folder / MANIFEST, text)
     place = house.root / stage / key[:2] / key
     place.parent.mkdir(parents=True, exist_ok=True)
