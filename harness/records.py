@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -122,6 +122,20 @@ class Score(Page):
     """Each training run's value, where there are several."""
     between: float | None = None
     """The standard deviation between them."""
+
+
+@dataclass(frozen=True)
+class PseudoValues:
+    """A result's jackknife pseudo-values and the bare base's, by metric's column and prompt."""
+
+    own: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    base: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of metrics that the benchmark asks of the base too."""
+
+
+def column_of(metric: str) -> str:
+    """Return a metric's column, which its label carries before N."""
+    return metric.split("@")[0]
 
 
 class Accounting(Page):

@@ -8,8 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, components, house, media
-from harness.decisions.compare import column_of
 from harness.decisions.leaderboard import Board
+from harness.records import column_of
 from harness.views import votes
 from harness.views.grids import shots_by_place
 from harness.views.pictures import small, whole

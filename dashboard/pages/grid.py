@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import components, house, running
-from harness.decisions.compare import column_of
+from harness.records import column_of
 from harness.views import curves, grids
 from harness.views.grids import AXES, Layout
 from harness.views.shelf import Held

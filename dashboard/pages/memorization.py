@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import charts, components, house
-from harness.decisions.compare import column_of
+from harness.records import column_of
 from harness.views import copies
 from harness.views.copies import Nearness
 from harness.views.shelf import Held

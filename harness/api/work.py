@@ -6,7 +6,7 @@ Nothing here prints; nothing here loads a network library before there is work f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -63,7 +63,7 @@ from harness.pipeline.store.local import Store
 from harness.pipeline.store.maintenance import Garbage, collect_garbage
 from harness.pipeline.store.maintenance import verify as verify
 from harness.pipeline.workspace import Workspace, gpu_here, resolve_device
-from harness.records import Result, Step
+from harness.records import PseudoValues, Result, Step
 
 if TYPE_CHECKING:
     from harness.delivery.export.hub import Hub
@@ -271,7 +271,7 @@ def sweep_over(
     strengths: Sequence[float] | None = None,
 ) -> tuple[list[Point], Advice]:
     """Judge a recipe at many strengths or checkpoints; return the points and which to take."""
-    from harness.decisions.replicates import pseudo_values_beside
+    from harness.pipeline.results.tables import read_pseudo_values
 
     recipe = recipes.load(name)
     judgement = benchmarks.load(benchmark or default_benchmark(recipe))
@@ -283,7 +283,7 @@ def sweep_over(
     settings, points = workspace.settings(), []
     for at, each in plans:
         outcome = execute(each, settings, f"sweeps/{recipe.name}")
-        points.append(Point(at, outcome.result, pseudo_values_beside(outcome.path)[0]))
+        points.append(Point(at, outcome.result, read_pseudo_values(outcome.path).own))
     return points, advise(points)
 
 
@@ -398,17 +398,17 @@ def export(
 
 def leaderboard(reports: Path, benchmark: str | None) -> list[board.Board]:
     real = [read_result(file) for file in sorted(reports.glob(f"*/{card.SHELF}/{card.REAL}.json"))]
-    return board.boards(read_results(reports, benchmark), real, partial(_beside, reports))
+    return board.boards(read_results(reports, benchmark), real, partial(_pseudo_values, reports))
 
 
-def _beside(reports: Path, result: Result, metric: str) -> Mapping[str, float]:
+def _pseudo_values(reports: Path, result: Result) -> PseudoValues:
     """Return the pseudo-values that stand beside a result file, where they do."""
-    from harness.decisions.replicates import pseudo_values_beside
+    from harness.pipeline.results.tables import read_pseudo_values
 
     file = reports / result.benchmark / f"{result.recipe}.json"
     if not file.with_suffix(".prompts.parquet").is_file():
-        return {}
-    return pseudo_values_beside(file)[0].get(metric.split("@")[0], {})
+        return PseudoValues()
+    return read_pseudo_values(file)
 
 
 def parts_of(file: Path) -> list[Part]:

@@ -16,13 +16,12 @@ import numpy as np
 
 from harness.decisions import paired
 from harness.decisions.paired import ALPHA, Part, Tally
-from harness.decisions.replicates import pseudo_values_beside
 from harness.errors import UsageError
 from harness.interfaces import Array, FeatureSet
 from harness.metrics.intervals import clusters
 from harness.pipeline.results.read import headline, read_result
-from harness.pipeline.results.tables import read_table
-from harness.records import Result, Score
+from harness.pipeline.results.tables import read_pseudo_values, read_table
+from harness.records import Result, Score, column_of
 
 View = Callable[[], tuple[FeatureSet, Callable[[FeatureSet], float]]]
 """Loads a result's features for one metric, and what the metric says of such features."""
@@ -149,15 +148,10 @@ class Pairing:
     kind: Kind
 
 
-def column_of(metric: str) -> str:
-    """Return a metric's column, which its label carries before N."""
-    return metric.split("@")[0]
-
-
 def read(file: Path) -> Contender:
     """Return a result file with the tables beside it; samples of several trainings are averaged."""
     result = read_result(file)
-    pseudo, _ = pseudo_values_beside(file)
+    pseudo = read_pseudo_values(file).own
     keys = ["metric", "prompt_id", "seed"]
     table = read_table(file, "samples").group_by(keys, use_threads=False)
     samples: dict[str, dict[tuple[str, int], float]] = {}

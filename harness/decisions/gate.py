@@ -25,7 +25,6 @@ from harness.decisions.compare import (
     Contender,
     Finding,
     Rules,
-    column_of,
     compare,
 )
 from harness.decisions.noise import REACH, Noise
@@ -33,6 +32,7 @@ from harness.decisions.paired import ALPHA
 from harness.errors import UsageError
 from harness.pages.policy import DEFAULT, Limits, Policy
 from harness.pipeline.results.read import headline
+from harness.records import column_of
 
 PAIRS = 8
 """Null pairs of every gated metric from which on a gate is more than advisory."""

@@ -20,7 +20,7 @@ from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem, UsageError
 from harness.files import below, lines_of
 from harness.interfaces import Array, Page
-from harness.records import Result
+from harness.records import Result, column_of
 
 Known = Literal["accepted", "kept", "pass", "fail", "under-powered"]
 LEAST = 4
@@ -104,7 +104,7 @@ def steps(events: Sequence[Event], noise: Mapping[str, float] | None = None) -> 
     for metric in metrics:
         values = np.array([event.values[metric] for event in like])
         errors = np.maximum((values[:, 2] - values[:, 1]) / (2 * 1.96), 1e-12)
-        known = (noise or {}).get(metric.split("@")[0])
+        known = (noise or {}).get(column_of(metric))
         place, p = surest(values[:, 0], errors if known is None else np.full(len(values), known))
         if place is not None and p * looked < ALPHA:
             before, after = values[:place, 0].mean(), values[place:, 0].mean()

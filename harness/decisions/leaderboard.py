@@ -1,4 +1,8 @@
-"""Results → boards: rows that may be ranked together, with ranks no sharper than the numbers."""
+"""Results → boards: rows that may be ranked together, with ranks no sharper than the numbers.
+
+The bare base is no entry of a board but its reference line: it is drawn at the same prompts and
+seeds as every row, stands where its value puts it, and has no rank.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.metrics.intervals import reach_of
+from harness.metrics.intervals import ends_of, reach_of
 from harness.pipeline.results.read import headline, score_of
-from harness.records import Result
+from harness.records import PseudoValues, Result, Score, column_of
 
 ASIDE = ("copying", "probe")
-Beside = Callable[[Result, str], Mapping[str, float]]
-"""A result's pseudo-values of one metric, by prompt."""
+BASE = "bare base"
+"""What the base is called among rows that are named by their recipes."""
+FindPseudoValues = Callable[[Result], PseudoValues]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,18 @@ class Row:
 
 
 @dataclass(frozen=True)
+class BaseRow:
+    """The bare base beside the rows of a board: a reference line without a rank."""
+
+    model: str
+    scores: Mapping[str, Score]
+    """By metric. An interval is that of the base's own pseudo-values; None where no result has
+    them beside it."""
+    above: int
+    """How many rows of the board stand above it: those that are better by its main metric."""
+
+
+@dataclass(frozen=True)
 class Board:
     """Results of one benchmark that share a signature, best first."""
 
@@ -47,6 +64,8 @@ class Board:
     floors: Mapping[str, float] = field(default_factory=dict)
     """What real pictures get, by metric: one end of a scale whose other end is the base."""
     families: Mapping[str, str] = field(default_factory=dict)
+    base_row: BaseRow | None = None
+    """None where the benchmark does not draw the base, or where the base's own result is a row."""
 
     @property
     def headlines(self) -> tuple[str, ...]:
@@ -67,61 +86,95 @@ class Board:
                 return score.base.value
         return None
 
-    def position(self, row: Row, metric: str) -> float | None:
+    def position(self, row: Row | BaseRow, metric: str) -> float | None:
         """Return where a row lies between the base (0) and real pictures (1)."""
-        score, floor, base = (
-            score_of(row.result, metric),
-            self.floors.get(metric),
-            self.base(metric),
-        )
+        score, floor, base = score_in(row, metric), self.floors.get(metric), self.base(metric)
         if score is None or score.value is None or floor is None or base is None or floor == base:
             return None
         return (score.value - base) / (floor - base)
 
 
+def in_order(board: Board) -> list[Row | BaseRow]:
+    """Return the rows of a board, best first, the base among them where its value puts it."""
+    if board.base_row is None:
+        return [*board.rows]
+    above = board.base_row.above
+    return [*board.rows[:above], board.base_row, *board.rows[above:]]
+
+
+def score_in(row: Row | BaseRow, metric: str) -> Score | None:
+    if isinstance(row, BaseRow):
+        return row.scores.get(metric)
+    return score_of(row.result, metric)
+
+
 def boards(
-    results: Sequence[Result], real: Sequence[Result] = (), beside: Beside = lambda *_: {}
+    results: Sequence[Result],
+    real: Sequence[Result] = (),
+    pseudo_values: FindPseudoValues = lambda _: PseudoValues(),
 ) -> list[Board]:
     """Return one board a benchmark and signature, the fullest of a benchmark first.
 
     `real` are the results of real pictures, for the floors of boards with the same yardstick;
-    `beside` gives a result's pseudo-values, for rows that share prompts to be told apart by them.
+    `pseudo_values` finds those of a result, so that rows are told apart prompt by prompt and the
+    base has an interval.
     """
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.benchmark, result.signature), []).append(result)
-    found = [_board(*named, group, real, beside) for named, group in groups.items()]
+    found = [_board(*named, group, real, pseudo_values) for named, group in groups.items()]
     return sorted(found, key=lambda board: (board.benchmark, -len(board.rows), board.signature))
 
 
 def _board(
-    benchmark: str, signature: str, results: list[Result], real: Sequence[Result], beside: Beside
+    benchmark: str,
+    signature: str,
+    results: list[Result],
+    real: Sequence[Result],
+    pseudo_values: FindPseudoValues,
 ) -> Board:
     scores = {score.metric: score for each in results for score in each.scores}
     ranked_by = min(scores, key=headline)
     ranked = sorted(
         results, key=lambda each: (_flagged(each), _worth(each, ranked_by), each.recipe)
     )
-    rows = _ranked(ranked, ranked_by, beside)
-    floors = {
+    return Board(
+        benchmark,
+        signature,
+        metrics=tuple(scores),
+        ranked_by=ranked_by,
+        rows=tuple(_ranked(ranked, ranked_by, pseudo_values)),
+        floors=_floors(real, ranked[0].protocol),
+        families={name: score.family for name, score in scores.items()},
+        base_row=_base_row(ranked, ranked_by, pseudo_values),
+    )
+
+
+def _floors(real: Sequence[Result], protocol: Mapping[str, object]) -> dict[str, float]:
+    """Return what real pictures get where they were measured alike."""
+    return {
         score.metric: score.value
         for each in real
-        if same_yardstick(each.protocol, ranked[0].protocol)
+        if same_yardstick(each.protocol, protocol)
         for score in each.scores
         if score.value is not None
     }
-    families = {name: score.family for name, score in scores.items()}
-    return Board(benchmark, signature, tuple(scores), ranked_by, tuple(rows), floors, families)
 
 
-def _ranked(ranked: Sequence[Result], metric: str, beside: Beside) -> list[Row]:
+def same_yardstick(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
+    """Return whether two protocols measure alike, whatever images they measure."""
+    parts = ("benchmark", "metrics", "reference", "originals", "extractors")
+    return all(a.get(name) == b.get(name) for name in parts)
+
+
+def _ranked(ranked: Sequence[Result], metric: str, pseudo_values: FindPseudoValues) -> list[Row]:
     """Return rows whose ranks are shared by all that cannot be told from the best of them.
 
     Groups are formed once, from the top, over the whole table: no choice of rows moves any.
     """
     groups: list[list[Result]] = []
     for result in ranked:
-        if not groups or _surely_better(groups[-1][0], result, metric, beside):
+        if not groups or _surely_better(groups[-1][0], result, metric, pseudo_values):
             groups.append([])
         groups[-1].append(result)
     rows, above = [], 0
@@ -131,15 +184,59 @@ def _ranked(ranked: Sequence[Result], metric: str, beside: Beside) -> list[Row]:
     return rows
 
 
-def same_yardstick(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
-    """Return whether two protocols measure alike, whatever images they measure."""
-    parts = ("benchmark", "metrics", "reference", "originals", "extractors")
-    return all(a.get(name) == b.get(name) for name in parts)
+def _base_row(
+    ranked: Sequence[Result], ranked_by: str, pseudo_values: FindPseudoValues
+) -> BaseRow | None:
+    """Return the base's row from what every row says of it, the fullest row first."""
+    drawn = {result.keys["base"] for result in ranked if "base" in result.keys}
+    if any(result.keys.get("sample") in drawn for result in ranked):
+        return None
+    scores: dict[str, Score] = {}
+    for result in sorted(ranked, key=lambda each: -each.images.scored):
+        new = [score for score in result.scores if score.base and score.metric not in scores]
+        own = pseudo_values(result).base if new else {}
+        for score in new:
+            prompts = own.get(column_of(score.metric), {})
+            scores[score.metric] = _of_base(score, [*prompts.values()])
+    if not scores:
+        return None
+    end = scores.get(ranked_by)
+    above = [
+        result
+        for result in ranked
+        if not _flagged(result) and (end is None or _worth(result, ranked_by) <= _worth_of(end))
+    ]
+    base = ranked[0].protocol.get("base")
+    model = str(base[0]) if isinstance(base, list | tuple) and base else BASE
+    return BaseRow(model, scores, len(above))
+
+
+def _of_base(score: Score, pseudo: Sequence[float]) -> Score:
+    """Return the base's own score from one that was paired with it."""
+    assert score.base is not None
+    value, low, high = score.base.value, None, None
+    if len(pseudo) > 1:
+        down, up = ends_of(np.array(pseudo))
+        low, high = value - down, value + up
+    return Score(
+        metric=score.metric,
+        value=value,
+        low=low,
+        high=high,
+        n=score.n,
+        higher_is_better=score.higher_is_better,
+        family=score.family,
+    )
 
 
 def _worth(result: Result, metric: str) -> float:
+    """Return a number by which results are in order, best first."""
     score = score_of(result, metric)
-    if score is None or score.value is None:
+    return float("inf") if score is None else _worth_of(score)
+
+
+def _worth_of(score: Score) -> float:
+    if score.value is None:
         return float("inf")
     return -score.value if score.higher_is_better else score.value
 
@@ -148,7 +245,9 @@ def _flagged(result: Result) -> bool:
     return any(score.flag is not None for score in result.scores)
 
 
-def _surely_better(one: Result, other: Result, metric: str, beside: Beside) -> bool:
+def _surely_better(
+    one: Result, other: Result, metric: str, pseudo_values: FindPseudoValues
+) -> bool:
     """Return whether a value is surely better: paired by prompt where both are of one file each,
     else where one's interval lies wholly on the better side of the other's.
 
@@ -163,7 +262,8 @@ def _surely_better(one: Result, other: Result, metric: str, beside: Beside) -> b
         return True
     sign = 1 if a.higher_is_better else -1
     if one.interval == other.interval == "file":
-        mine, theirs = beside(one, metric), beside(other, metric)
+        column = column_of(metric)
+        mine, theirs = (pseudo_values(each).own.get(column, {}) for each in (one, other))
         common = [prompt for prompt in mine if prompt in theirs]
         if len(common) > 1:
             gaps = np.array([mine[prompt] - theirs[prompt] for prompt in common])

@@ -29,14 +29,13 @@ from harness.decisions.compare import (
     Contender,
     Finding,
     Rules,
-    column_of,
     compare,
 )
 from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem
 from harness.files import write_text
 from harness.interfaces import Array, Page
-from harness.records import Result
+from harness.records import Result, column_of
 
 REACH = 1.96
 """Standard deviations that a normal number stays within 19 times in 20."""

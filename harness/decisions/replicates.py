@@ -19,37 +19,22 @@ from scipy import stats
 
 from harness.interfaces import Array
 from harness.metrics.intervals import LEVEL
-from harness.pipeline.results.tables import read_table, table_beside
-from harness.records import Accounting, Result, Score, Versus
-
-Pseudo = Mapping[str, Mapping[str, float]]
+from harness.pipeline.results.tables import read_pseudo_values, read_table, table_beside
+from harness.records import Accounting, PseudoValues, Result, Score, Versus, column_of
 
 
 def read_run(result: Result, file: Path) -> Run:
     """Return a run with the table of pseudo-values that stands beside its result file."""
-    return Run(result.training_seeds[0], result, *pseudo_values_beside(file))
-
-
-def pseudo_values_beside(file: Path) -> tuple[Pseudo, Pseudo]:
-    """Return a result file's pseudo-values by metric and prompt, and the base's."""
-    own: dict[str, dict[str, float]] = {}
-    bases: dict[str, dict[str, float]] = {}
-    for row in read_table(file, "prompts").to_pylist():
-        own.setdefault(row["metric"], {})[row["prompt_id"]] = row["value"]
-        if row["base"] is not None:
-            bases.setdefault(row["metric"], {})[row["prompt_id"]] = row["base"]
-    return own, bases
+    return Run(result.training_seeds[0], result, read_pseudo_values(file))
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run's result, with its pseudo-values by metric and prompt."""
+    """One training run's result, with its pseudo-values."""
 
     seed: int
     result: Result
-    prompts: Pseudo
-    bases: Pseudo
-    """The base's, for metrics that have them."""
+    pseudo: PseudoValues
 
 
 def combine(recipe: str, runs: Sequence[Run]) -> Result:
@@ -100,9 +85,9 @@ def _score(at: int, runs: Sequence[Run]) -> Score:
             return first.model_copy(
                 update={"value": None, "low": None, "high": None, "reason": reason, "base": None}
             )
-    column = first.metric.split("@")[0]
+    column = column_of(first.metric)
     values = [score.value for score in scores if score.value is not None]
-    prompts = _aligned([run.prompts[column] for run in runs])
+    prompts = _aligned([run.pseudo.own[column] for run in runs])
     value, reach = spread(np.array(values), prompts.mean(0))
     flags = [score.flag for score in scores if score.flag is not None]
     flag = f"{flags[0]} in {len(flags)} of {len(runs)} runs" if flags else None
@@ -142,11 +127,11 @@ def _aligned(runs: Sequence[Mapping[str, float]]) -> Array:
 
 def _versus(column: str, scores: Sequence[Score], runs: Sequence[Run]) -> Versus | None:
     """Return the mean difference to the base, which is one and the same for all runs."""
-    if any(score.base is None for score in scores) or column not in runs[0].bases:
+    if any(score.base is None for score in scores) or column not in runs[0].pseudo.base:
         return None
     deltas = [score.base.delta for score in scores if score.base is not None]
-    own = _aligned([run.prompts[column] for run in runs])
-    paired = own - _aligned([run.bases[column] for run in runs])
+    own = _aligned([run.pseudo.own[column] for run in runs])
+    paired = own - _aligned([run.pseudo.base[column] for run in runs])
     delta, reach = spread(np.array(deltas), paired.mean(0))
     base = scores[0].base
     assert base is not None

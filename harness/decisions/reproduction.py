@@ -15,7 +15,7 @@ from harness.decisions import noise
 from harness.decisions.compare import Contender
 from harness.decisions.gate import gate
 from harness.decisions.noise import Noise
-from harness.records import Result, Score
+from harness.records import Result, Score, column_of
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Reproduction:
 
 def again(published: Score, found: Score | None, measured: Noise | None) -> Again:
     """Return a metric of both, with the window that the second value may lie in."""
-    window = measured.margin(published.metric.split("@")[0]) if measured else None
+    window = measured.margin(column_of(published.metric)) if measured else None
     if window is None and published.low is not None and published.high is not None:
         window = (published.high - published.low) / 2
     return Again(published.metric, published.value, found.value if found else None, window)

@@ -18,7 +18,7 @@ from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Base, Recipe
 from harness.pages.stages import Treatment, TreatSpec
 from harness.pipeline.plan import RunPlan, judging, pictures_of, plan, protocol_of, step_of
-from harness.records import Result, Score, Step
+from harness.records import Result, Score, Step, column_of
 
 REAL = "real"
 SHELF = "card"
@@ -197,6 +197,6 @@ def silent(found: Card, metrics: Sequence[MetricSpec]) -> list[tuple[str, str]]:
     return [
         (score.metric, name)
         for score in found.metrics
-        for name in by_column[score.metric.split("@")[0]].must_detect
+        for name in by_column[column_of(score.metric)].must_detect
         if name in found.treatments and found.cells[score.metric, name].response != "worse"
     ]

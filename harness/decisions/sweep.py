@@ -19,7 +19,7 @@ from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Recipe
 from harness.pipeline.plan import RunPlan, plan
 from harness.pipeline.results.read import headline, score_of
-from harness.records import Result
+from harness.records import Result, column_of
 
 Kind = Literal["strength", "checkpoint"]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
@@ -112,7 +112,7 @@ def flags(result: Result) -> list[str]:
 
 def difference(a: Point, b: Point, metric: str) -> tuple[float, float]:
     """Return a − b in a metric's value, and half the width of its interval."""
-    one, two = (point.prompts.get(metric.split("@")[0], {}) for point in (a, b))
+    one, two = (point.prompts.get(column_of(metric), {}) for point in (a, b))
     common = [prompt for prompt in one if prompt in two]
     gaps: NDArray[np.float64] = np.array([one[prompt] - two[prompt] for prompt in common])
     mine, other = score_of(a.result, metric), score_of(b.result, metric)

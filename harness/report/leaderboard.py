@@ -9,60 +9,78 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from harness.decisions.leaderboard import Board
-from harness.pipeline.results.read import score_of
+from harness.decisions.leaderboard import BASE, BaseRow, Board, Row, in_order, score_in
 from harness.records import Score
 from harness.report.numbers import arrow, cell, inert, placed, seeds
 
 
 def board_document(board: Board) -> dict[str, object]:
-    """Return a board as one JSON document."""
+    """Return a board as one JSON document; the bare base stands beside `rows`, not among them."""
     return {
         "benchmark": board.benchmark,
         "signature": board.signature,
         "ranked_by": board.ranked_by,
         "floors": dict(board.floors),
-        "rows": [
-            {
-                "recipe": row.result.recipe,
-                "rank_low": row.rank_low,
-                "rank_high": row.rank_high,
-                "origin": row.result.origin,
-                "training_seeds": len(row.result.training_seeds),
-                "interval": row.result.interval,
-                "flags": row.flags,
-                "images": row.result.images.model_dump(mode="json"),
-                "scores": {
-                    score.metric: {
-                        **score.model_dump(mode="json", exclude={"metric"}),
-                        "position": board.position(row, score.metric),
-                    }
-                    for score in row.result.scores
-                },
+        "rows": [_row_document(board, row) for row in board.rows],
+        "base": None if board.base_row is None else _base_document(board.base_row),
+    }
+
+
+def _row_document(board: Board, row: Row) -> dict[str, object]:
+    return {
+        "recipe": row.result.recipe,
+        "rank_low": row.rank_low,
+        "rank_high": row.rank_high,
+        "origin": row.result.origin,
+        "training_seeds": len(row.result.training_seeds),
+        "interval": row.result.interval,
+        "flags": row.flags,
+        "images": row.result.images.model_dump(mode="json"),
+        "scores": {
+            score.metric: {
+                **score.model_dump(mode="json", exclude={"metric"}),
+                "position": board.position(row, score.metric),
             }
-            for row in board.rows
-        ],
+            for score in row.result.scores
+        },
+    }
+
+
+def _base_document(base: BaseRow) -> dict[str, object]:
+    parts = ("value", "low", "high", "n", "higher_is_better", "family")
+    return {
+        "model": base.model,
+        "rows_above": base.above,
+        "scores": {
+            metric: {part: getattr(score, part) for part in parts}
+            for metric, score in base.scores.items()
+        },
     }
 
 
 def as_csv(found: Sequence[Board]) -> str:
-    """Return all boards as one table, a line a recipe; no cell can be read as a formula."""
+    """Return all boards as one table, a line a recipe; no cell can be read as a formula.
+
+    The bare base is a line without ranks, where its value puts it.
+    """
     metrics = list(dict.fromkeys(metric for board in found for metric in board.metrics))
     columns = [f"{metric}{part}" for metric in metrics for part in ("", " low", " high")]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["benchmark", "signature", "rank_low", "rank_high", "recipe", *columns])
     for board in found:
-        for row in board.rows:
-            cells: list[object] = []
-            for metric in metrics:
-                score = score_of(row.result, metric)
-                cells += [score.value, score.low, score.high] if score else ["", "", ""]
-            name = inert(row.result.recipe)
-            writer.writerow(
-                [board.benchmark, board.signature, row.rank_low, row.rank_high, name, *cells]
-            )
+        for row in in_order(board):
+            if isinstance(row, BaseRow):
+                ranks, name = ["", ""], BASE
+            else:
+                ranks, name = [str(row.rank_low), str(row.rank_high)], row.result.recipe
+            numbers = [part for metric in metrics for part in _numbers(score_in(row, metric))]
+            writer.writerow([board.benchmark, board.signature, *ranks, inert(name), *numbers])
     return stream.getvalue()
+
+
+def _numbers(score: Score | None) -> list[object]:
+    return [score.value, score.low, score.high] if score else ["", "", ""]
 
 
 def as_markdown(found: Sequence[Board], everything: bool = False) -> str:
@@ -78,16 +96,26 @@ def as_markdown(found: Sequence[Board], everything: bool = False) -> str:
             f"| rank | recipe | {' | '.join(marked)} | images | training seeds |",
             f"|---|---|{'---|' * (len(marked) + 2)}",
         ]
-        for row in board.rows:
+        for row in in_order(board):
             cells = [placed(board, row, metric) for metric in metrics]
-            images = row.result.images
-            name = " ⚑ ".join([row.result.recipe, *row.flags])
-            lines.append(
-                f"| {row.rank} | {name} | {' | '.join(cells)} | "
-                f"{images.scored} of {images.expected} | {seeds(row.result)} |"
-            )
+            lines.append(f"| {' | '.join([*_name(row, ' ⚑ '), *cells, *_counts(row)])} |")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def _name(row: Row | BaseRow, between: str) -> tuple[str, str]:
+    """Return a row's rank, and its name with its flags."""
+    if isinstance(row, BaseRow):
+        return "–", BASE
+    return row.rank, between.join([row.result.recipe, *row.flags])
+
+
+def _counts(row: Row | BaseRow) -> tuple[str, str]:
+    """Return of how many images a row is, and for how many trainings it speaks."""
+    if isinstance(row, BaseRow):
+        return "–", "–"
+    images = row.result.images
+    return f"{images.scored} of {images.expected}", seeds(row.result)
 
 
 def _scale(board: Board) -> str:
@@ -96,8 +124,6 @@ def _scale(board: Board) -> str:
 
 BESIDE = 56
 """Letters that a board takes beside its metrics."""
-
-
 COLUMN = 17
 """Letters that a board takes for each metric."""
 
@@ -105,31 +131,38 @@ COLUMN = 17
 def print_boards(boards: Sequence[Board], console: Console, everything: bool = False) -> None:
     """Write the boards as tables for a terminal: one metric a family, or every one."""
     for board in boards:
-        table = Table(
-            title=f"{board.benchmark} · signature {board.signature}",
-            title_justify="left",
-            caption=f"ranked by {board.ranked_by}; rows that cannot be told apart share a rank; "
-            "seeds: how many trainings a row speaks for",
-            caption_justify="left",
-        )
-        table.add_column("rank", justify="right", min_width=4)
-        table.add_column("recipe", style="bold", no_wrap=True)
         room = max(2, (console.width - BESIDE) // COLUMN)
         metrics = board.metrics if everything else board.headlines[:room]
-        for metric in metrics:
-            table.add_column(f"{metric} {arrow(board, metric)}", justify="right", no_wrap=True)
-        table.add_column("images", justify="right", min_width=6)
-        table.add_column("seeds", justify="right", min_width=5)
-        for row in board.rows:
-            images = row.result.images
+        table = _table(board, metrics)
+        for row in in_order(board):
+            images, trainings = _counts(row)
             table.add_row(
-                row.rank,
-                "\n⚑ ".join([row.result.recipe, *row.flags]),
-                *[_stacked(score_of(row.result, metric)) for metric in metrics],
-                f"{images.scored}/{images.expected}",
-                seeds(row.result).split(" ")[0],
+                *_name(row, "\n⚑ "),
+                *[_stacked(score_in(row, metric)) for metric in metrics],
+                images.replace(" of ", "/"),
+                trainings.split(" ")[0],
+                style="dim" if isinstance(row, BaseRow) else None,
             )
         console.print(table)
+
+
+def _table(board: Board, metrics: Sequence[str]) -> Table:
+    """Return a board's table without rows."""
+    base = f"; {BASE}: drawn at the same prompts and seeds, unranked" if board.base_row else ""
+    table = Table(
+        title=f"{board.benchmark} · signature {board.signature}",
+        title_justify="left",
+        caption=f"ranked by {board.ranked_by}; rows that cannot be told apart share a rank; "
+        f"seeds: how many trainings a row speaks for{base}",
+        caption_justify="left",
+    )
+    table.add_column("rank", justify="right", min_width=4)
+    table.add_column("recipe", style="bold", no_wrap=True)
+    for metric in metrics:
+        table.add_column(f"{metric} {arrow(board, metric)}", justify="right", no_wrap=True)
+    table.add_column("images", justify="right", min_width=6)
+    table.add_column("seeds", justify="right", min_width=5)
+    return table
 
 
 def _stacked(score: Score | None) -> str:

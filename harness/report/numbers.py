@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.decisions.leaderboard import Board, Row
+from harness.decisions.leaderboard import BaseRow, Board, Row, score_in
 from harness.pipeline.results.read import score_of
 from harness.records import Result, Score
 
@@ -12,11 +12,11 @@ def inert(text: str) -> str:
     return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") else text
 
 
-def placed(board: Board, row: Row, metric: str) -> str:
+def placed(board: Board, row: Row | BaseRow, metric: str) -> str:
     """Return a value with its interval, and where it lies between the base and real pictures."""
     position = board.position(row, metric)
     where = "" if position is None else f" · {round(position, 2) + 0.0:.0%}"
-    return cell(score_of(row.result, metric)) + where
+    return cell(score_in(row, metric)) + where
 
 
 def arrow(board: Board, metric: str) -> str:
@@ -28,8 +28,10 @@ def cell(score: Score | None) -> str:
     """Return a value with its interval, as sharp as the interval allows."""
     if score is None:
         return "–"
-    if score.value is None or score.low is None or score.high is None:
+    if score.value is None:
         return f"unavailable ({score.reason})"
+    if score.low is None or score.high is None:
+        return f"{score.value:.4g}"
     return ranged(score.value, score.low, score.high)
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.decisions.breakdown import Part
-from harness.decisions.leaderboard import Board, Row
+from harness.decisions.leaderboard import BASE, Board, Row, in_order, score_in
 from harness.decisions.sanity import Card
-from harness.pipeline.results.read import score_of
 from harness.pipeline.stages.files import Entry, read_index
-from harness.records import Result
+from harness.records import Result, Score
 from harness.report.breakdown import by_group
 from harness.report.environment import environment
 from harness.report.numbers import arrow, cell, placed, seeds
@@ -26,15 +25,32 @@ FindFolder = Callable[[Result, str], Path | None]
 
 @dataclass(frozen=True)
 class Mark:
-    """One value on a metric's own axis, all in percent of its width."""
+    """One value with its interval on a metric's axis, in percent of the axis."""
 
     low: float
     high: float
     value: float
-    floor: float | None = None
-    """Real pictures."""
-    base: float | None = None
-    """The bare base."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One metric's axis, which holds every row of a board, the base and real pictures."""
+
+    left: float
+    right: float
+    floor: float | None
+    """Where real pictures are, in percent of the axis."""
+    base: float | None
+    """Where the bare base is."""
+
+    def mark(self, score: Score | None) -> Mark | None:
+        """Return where a score lies; None where it has no interval."""
+        if score is None or score.value is None or score.low is None or score.high is None:
+            return None
+        low, high, value = (
+            percent(end, self.left, self.right) for end in (score.low, score.high, score.value)
+        )
+        return Mark(low, high, value)
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,8 @@ def html(
             boards=[
                 {
                     "board": board,
-                    "marks": {metric: _marks(board, metric) for metric in board.metrics},
+                    "axes": {metric: axis(board, metric) for metric in board.metrics},
+                    "lines": in_order(board),
                     "arrows": {metric: arrow(board, metric) for metric in board.metrics},
                     "grid": grid(board.rows, lambda result: find(result, "sample"), seed_limit),
                     "pairs": _pairs(board, find),
@@ -84,41 +101,39 @@ def html(
             groups=by_group(parts),
             cell=cell,
             placed=placed,
-            score_of=score_of,
+            score_in=score_in,
+            BASE=BASE,
             seeds=seeds,
         )
     )
 
 
-def _marks(board: Board, metric: str) -> dict[str, Mark]:
-    """Return where each row's interval lies on one axis that holds them all, and both ends."""
-    whole = {
-        row.result.recipe: (score.low, score.value, score.high)
-        for row in board.rows
-        if (score := score_of(row.result, metric)) is not None
-        and score.low is not None
-        and score.value is not None
-        and score.high is not None
-    }
-    if not whole:
-        return {}
+def axis(board: Board, metric: str) -> Axis | None:
+    """Return the axis of a metric; None where no row has a value with an interval."""
+    scores = [score_in(row, metric) for row in in_order(board)]
+    ends = [
+        end
+        for score in scores
+        if score is not None and score.value is not None
+        for end in (score.low, score.high)
+        if end is not None
+    ]
+    if not ends:
+        return None
     floor, base = board.floors.get(metric), board.base(metric)
-    ends = [end for end in (floor, base) if end is not None]
-    left = min([low for low, _, _ in whole.values()] + ends)
-    right = max([high for _, _, high in whole.values()] + ends)
-    width = (right - left) or 1.0
+    ends += [end for end in (floor, base) if end is not None]
+    left, right = min(ends), max(ends)
+    return Axis(
+        left,
+        right,
+        None if floor is None else percent(floor, left, right),
+        None if base is None else percent(base, left, right),
+    )
 
-    def percent(value: float) -> float:
-        return round(2 + 96 * (value - left) / width, 2)
 
-    ticks = {
-        end: None if value is None else percent(value)
-        for end, value in (("floor", floor), ("base", base))
-    }
-    return {
-        name: Mark(percent(low), percent(high), percent(value), **ticks)
-        for name, (low, value, high) in whole.items()
-    }
+def percent(value: float, left: float, right: float) -> float:
+    """Return where a value lies on an axis, 2 percent from either edge at most."""
+    return round(2 + 96 * (value - left) / ((right - left) or 1.0), 2)
 
 
 def _pairs(board: Board, find: FindFolder) -> list[tuple[str, list[str]]]:

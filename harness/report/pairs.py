@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.decisions.compare import Contender, column_of
+from harness.decisions.compare import Contender
 from harness.decisions.gate import Gate
 from harness.pipeline.stages.files import UNREADABLE
+from harness.records import column_of
 from harness.report.pictures import thumbnail
 
 MOST = 12

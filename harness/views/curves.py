@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.decisions.replicates import pseudo_values_beside
 from harness.decisions.sweep import Advice, Point, advise, flags
 from harness.errors import HarnessError
 from harness.pipeline.results.read import headline
+from harness.pipeline.results.tables import read_pseudo_values
 from harness.views.shelf import Held, Shelf
 
 KINDS = {"strength": "strength-", "checkpoint": "step-"}
@@ -59,7 +59,7 @@ def _advice(at: Sequence[float], held: Sequence[Held]) -> Advice | None:
     try:
         return advise(
             [
-                Point(value, each.result, pseudo_values_beside(each.file)[0])
+                Point(value, each.result, read_pseudo_values(each.file).own)
                 for value, each in zip(at, held, strict=True)
                 if each.result is not None
             ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from harness.decisions import leaderboard as board
 from harness.decisions import sanity
@@ -25,9 +23,9 @@ from harness.decisions.leaderboard import Board
 from harness.errors import HarnessError, UsageError
 from harness.pipeline.results import album
 from harness.pipeline.results.read import NOISE, read_result
-from harness.pipeline.results.tables import Kind, read_table, table_beside
+from harness.pipeline.results.tables import Kind, read_pseudo_values, read_table, table_beside
 from harness.pipeline.store.local import Store
-from harness.records import Result
+from harness.records import PseudoValues, Result
 from harness.views.table import Samples, samples_of
 
 T = TypeVar("T")
@@ -106,7 +104,7 @@ class Shelf:
             if self._boards is None or self._boards[0] != state:
                 whole = [each.result for each in held if each.result]
                 floors = [each.result for each in real if each.result]
-                self._boards = state, board.boards(whole, floors, self._beside)
+                self._boards = state, board.boards(whole, floors, self._pseudo_values)
             return self._boards[1]
 
     def board(self, benchmark: str, signature: str = "") -> Board | None:
@@ -173,12 +171,10 @@ class Shelf:
             self.samples(each)
             time.sleep(PAUSE)
 
-    def _beside(self, result: Result, metric: str) -> Mapping[str, float]:
+    def _pseudo_values(self, result: Result) -> PseudoValues:
         file = self.reports / result.benchmark / f"{result.recipe}.json"
-        column = metric.split("@")[0]
-        return self._known(
-            f"pseudo-values {column}", table_beside(file, "prompts"), partial(_pseudo, column), {}
-        )
+        read = partial(_pseudo_values, file)
+        return self._known("pseudo-values", table_beside(file, "prompts"), read, PseudoValues())
 
     def _read(self, pattern: str, aside: tuple[str, ...]) -> list[Held]:
         looked, known = self._listed.get(pattern, (0.0, []))
@@ -243,11 +239,9 @@ def _table(result: Path, kind: Kind, _: Path) -> pa.Table | None:
         return None
 
 
-def _pseudo(column: str, file: Path) -> dict[str, float]:
-    """Return a metric's pseudo-values by prompt; none where the table cannot be read."""
+def _pseudo_values(result: Path, _: Path) -> PseudoValues:
+    """Return a result's pseudo-values; none where their table cannot be read."""
     try:
-        table = pq.read_table(file, columns=["metric", "prompt_id", "value"])
-        own = table.filter(pc.equal(table["metric"], column))
-    except (OSError, pa.ArrowException, KeyError):
-        return {}
-    return dict(zip(own["prompt_id"].to_pylist(), own["value"].to_pylist(), strict=True))
+        return read_pseudo_values(result)
+    except HarnessError:
+        return PseudoValues()

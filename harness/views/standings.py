@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from harness.decisions.breakdown import groups_of
-from harness.decisions.compare import column_of
 from harness.decisions.leaderboard import Board, Row
 from harness.errors import HarnessError
 from harness.interfaces import Array
@@ -19,7 +18,7 @@ from harness.metrics.intervals import means_of
 from harness.pages import benchmark as benchmarks
 from harness.pages import yaml as pages
 from harness.pipeline.results.read import score_of
-from harness.records import Result, Score
+from harness.records import Result, Score, column_of
 from harness.report.numbers import arrow, cell, duration, ranged, seeds
 from harness.views.pictures import cover
 from harness.views.shelf import Held, Shelf

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from harness.decisions.leaderboard import Board, boards
-from harness.records import Accounting, Result, Score
+from harness.decisions.leaderboard import BaseRow, Board, boards, in_order, score_in
+from harness.pipeline.results.read import read_results, score_of
+from harness.pipeline.results.tables import read_pseudo_values
+from harness.records import Accounting, PseudoValues, Result, Score, Versus
 
+REPORTS = Path(__file__).parents[2] / "reports"
 IMAGES = Accounting(expected=9, generated=9, failed=0, scored=9)
 
 
@@ -48,13 +51,12 @@ def test_rows_that_cannot_be_told_from_the_best_of_them_share_its_rank() -> None
 def test_prompts_that_are_shared_tell_rows_apart_whose_intervals_overlap() -> None:
     prompts = {"a": {"p": 1.0, "q": 9.0, "r": 5.0}, "b": {"p": 1.5, "q": 9.6, "r": 5.4}}
 
-    def beside(one: Result, metric: str) -> Mapping[str, float]:
-        assert metric == "kid"
-        return prompts[one.recipe]
+    def pseudo_values(one: Result) -> PseudoValues:
+        return PseudoValues({"kid": prompts[one.recipe]})
 
     rows = [result("a", 5.0), result("b", 5.5)]
     assert ranks(boards(rows)[0]) == {"a": "1–2", "b": "1–2"}
-    assert ranks(boards(rows, (), beside)[0]) == {"a": "1", "b": "2"}
+    assert ranks(boards(rows, (), pseudo_values)[0]) == {"a": "1", "b": "2"}
 
 
 def test_copies_are_behind_everything_else() -> None:
@@ -70,3 +72,64 @@ def test_a_row_below_moves_no_row_above(left_out: str) -> None:
     fewer = ranks(boards([row for row in rows if row.recipe != left_out])[0])
     above = [name for name in whole if name < left_out and len(whole[name]) == 1]
     assert {name: fewer[name] for name in above} == {name: whole[name] for name in above}
+
+
+def beside_base(name: str, value: float, base: float, flag: str | None = None) -> Result:
+    """Return a result whose benchmark drew the base beside it."""
+    one = result(name, value, flag=flag)
+    versus = Versus(value=base, delta=value - base, low=value - base, high=value - base)
+    score = one.scores[0].model_copy(update={"base": versus})
+    protocol = {"base": ["toy/sdxl", None]}
+    keys = {"sample": name[0] * 64, "base": "f" * 64}
+    return one.model_copy(update={"scores": (score,), "protocol": protocol, "keys": keys})
+
+
+def names(board: Board) -> list[str]:
+    return ["base" if isinstance(row, BaseRow) else row.result.recipe for row in in_order(board)]
+
+
+def test_the_bare_base_stands_where_its_value_puts_it_and_holds_no_rank() -> None:
+    rows = [beside_base("a", 1, 20), beside_base("b", 90, 20)]
+    copies = beside_base("copy", 0, 20, flag="copies training pictures")
+    found = boards([*rows, copies])[0]
+    assert names(found) == ["a", "base", "b", "copy"]
+    assert ranks(found) == {"a": "1", "b": "2", "copy": "3"}
+    assert found.base_row is not None
+    assert found.base_row.model == "toy/sdxl"
+    assert found.base_row.scores["kid"].value == 20
+    assert found.base_row.scores["kid"].low is None, "no result has the base's pseudo-values"
+
+
+def test_the_bare_base_takes_no_second_row_where_its_own_result_is_on_the_board() -> None:
+    base = result("toy-base", 20).model_copy(update={"keys": {"sample": "f" * 64}})
+    found = boards([beside_base("a", 1, 20), base])[0]
+    assert found.base_row is None
+    assert names(found) == ["a", "toy-base"]
+
+
+def test_a_board_whose_benchmark_draws_no_base_has_no_base_row() -> None:
+    assert boards([result("a", 1)])[0].base_row is None
+
+
+def test_the_row_of_the_base_says_what_the_published_result_of_the_base_says() -> None:
+    results = read_results(REPORTS, "pocket-v1")
+    (base,) = (each for each in results if each.recipe == "pocket-base")
+    others = [each for each in results if each is not base]
+
+    def pseudo_values(one: Result) -> PseudoValues:
+        return read_pseudo_values(REPORTS / one.benchmark / f"{one.recipe}.json")
+
+    (board,) = boards(others, (), pseudo_values)
+    (whole,) = boards(results, (), pseudo_values)
+    assert whole.base_row is None
+    assert board.base_row is not None
+    assert names(board).index("base") == [row.result.recipe for row in whole.rows].index(
+        "pocket-base"
+    )
+    kid = score_in(board.base_row, "kid")
+    assert kid is not None
+    published = score_of(base, "kid")
+    assert published is not None
+    assert [kid.value, kid.low, kid.high, kid.n] == pytest.approx(
+        [published.value, published.low, published.high, published.n]
+    )

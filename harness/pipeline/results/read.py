@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.errors import PageError, Problem, UsageError
-from harness.records import Result, Score
+from harness.records import Result, Score, column_of
 
 HEADLINE = ("kid", "cmmd", "fid", "clip-score", "tag-recall", "aesthetic")
 """Metrics in the order in which they rank, where a benchmark has them."""
@@ -46,7 +46,7 @@ def read_result(file: Path) -> Result:
 
 def headline(metric: str) -> int:
     """Return a metric's place among those that boards are ranked by."""
-    word = metric.split("@")[0]
+    word = column_of(metric)
     return HEADLINE.index(word) if word in HEADLINE else len(HEADLINE)
 
 

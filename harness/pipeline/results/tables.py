@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import UsageError
+from harness.records import PseudoValues
 
 Kind = Literal["samples", "prompts", "likeness"]
 _WORD, _NUMBER = pa.string(), pa.float64()
@@ -51,3 +52,16 @@ def read_table(result: Path, kind: Kind) -> pa.Table:
         what = str(error).splitlines()[0][:200]
         raise UsageError(f"cannot be read: {what}", where=str(file), hint=hint) from None
     return found
+
+
+def read_pseudo_values(result: Path) -> PseudoValues:
+    """Return the pseudo-values in the table of prompts that stands beside a result file."""
+    table = read_table(result, "prompts")
+    own: dict[str, dict[str, float]] = {}
+    base: dict[str, dict[str, float]] = {}
+    columns = [table[name].to_pylist() for name in ("metric", "prompt_id", "value", "base")]
+    for metric, prompt, value, of_base in zip(*columns, strict=True):
+        own.setdefault(metric, {})[prompt] = value
+        if of_base is not None:
+            base.setdefault(metric, {})[prompt] = of_base
+    return PseudoValues(own, base)
