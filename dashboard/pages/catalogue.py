@@ -90,8 +90,8 @@ def metrics(entries: list[dict[str, str]]) -> None:
     """Show every metric with what it reads and what it cannot tell."""
     specs = plugins.specs("metrics")
     for entry in entries:
-        spec = specs[entry["name"]]
-        if not issubclass(spec, MetricSpec):
+        spec = specs.get(entry["name"])
+        if spec is None or not issubclass(spec, MetricSpec):
             continue
         arrow = "↑" if spec.higher_is_better else "↓"
         with st.expander(f"{entry['name']} {arrow} · {spec.family}"):

@@ -67,7 +67,7 @@ class Sampler(Page):
 class Reference(Page):
     """Real pictures; those that no recipe trains on, where `part` is held-out."""
 
-    source: plugins.union("sources")  # type: ignore[valid-type]
+    source: plugins.Source
     part: Part = "all"
     resolution: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
 
@@ -97,7 +97,7 @@ class Benchmark(Page):
     """Prompts drawn without a recipe's own words, to see what the adapter does unasked."""
     extraction: Asked | None = None
     """Captions of originals, to see whether they bring their pictures back."""
-    metrics: tuple[plugins.union("metrics"), ...] = Field(min_length=1)  # type: ignore[valid-type]
+    metrics: tuple[plugins.Metric, ...] = Field(min_length=1)
 
     @field_validator("seeds")
     @classmethod

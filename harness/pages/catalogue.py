@@ -16,7 +16,10 @@ def catalogue(kinds: Iterable[str]) -> dict[str, list[dict[str, str]]]:
 
 
 def _plugins(group: str) -> list[dict[str, str]]:
-    return [{"name": name, "summary": spec.summary} for name, spec in plugins.specs(group).items()]
+    summaries = {word: spec.summary for word, spec in plugins.specs(group).items()}
+    for each in plugins.broken(group):
+        summaries[each.word] = f"{each.message} ({each.hint})"
+    return [{"name": word, "summary": summaries[word]} for word in plugins.words(group)]
 
 
 def _pages(kind: str) -> list[dict[str, str]]:

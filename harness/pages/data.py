@@ -183,7 +183,7 @@ class Recaption(Spec):
 class Booster(Page):
     """Another set, of which so much is mixed in that it makes up a share of the whole."""
 
-    source: plugins.union("sources")  # type: ignore[valid-type]
+    source: plugins.Source
     weight: Annotated[float, Field(gt=0, lt=1)]
     """Its share of the result."""
 
@@ -191,8 +191,8 @@ class Booster(Page):
 class Data(Page):
     """Pictures and their words."""
 
-    source: plugins.union("sources")  # type: ignore[valid-type]
-    booster: plugins.union("sources") | None = None  # type: ignore[valid-type]
+    source: plugins.Source
+    booster: plugins.Source | None = None
     """A second set, mixed in whole."""
     part: Part = "all"
     """train leaves out the fifth of all rows that a held-out reference shows."""

@@ -7,19 +7,22 @@ import json
 import math
 import types
 import typing
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ValidationError
 
+from harness import plugins
 from harness.conflicts import KIND
 from harness.pages import other_trainers
+from harness.plugins import Named
 
 Place = tuple[str | int, ...]
 """Where in a page: keys and places in lists."""
 Complaint = tuple[Place, str, str | None]
 """Where, what is wrong, and what to do."""
 Models = list[type[BaseModel]]
+Choice = type[BaseModel] | Named
 _MAPPING = "must be a mapping of fields"
 _WORDS = {
     "float_type": "must be a number",
@@ -50,7 +53,7 @@ _SILENT = ("missing", "too_short", "too_long", "string_too_long")
 def complaints(model: type[BaseModel], data: Any, error: ValidationError) -> list[Complaint]:
     """Return each problem that `model` has with `data`, once."""
     details = error.errors(include_url=False)
-    paths = [_real_path(model, data, detail["loc"]) for detail in details]
+    paths = [_real_path(data, detail["loc"]) for detail in details]
     return [
         complaint
         for path, detail in zip(paths, details, strict=True)
@@ -75,16 +78,14 @@ def _any_below(path: Place, paths: list[Place]) -> bool:
     return any(len(other) > len(path) and other[: len(path)] == path for other in paths)
 
 
-def _real_path(model: type[BaseModel], data: Any, loc: tuple[str | int, ...]) -> Place:
-    """Return `loc` without the plugin words that pydantic puts between its parts."""
+def _real_path(data: Any, loc: tuple[str | int, ...]) -> Place:
+    """Return `loc` without the names of types that pydantic adds for a value of several types."""
     path: list[str | int] = []
-    kinds: Models = [model]
     for part in loc:
-        if len(kinds) > 1 and isinstance(data, dict) and data.get("use") == part:
-            kinds = _named(kinds, data)
-        elif isinstance(data, dict | list):
-            path.append(part)
-            kinds, data = _below(kinds, part), _part(data, part)
+        if not isinstance(data, dict | list):
+            break
+        path.append(part)
+        data = _part(data, part)
     return tuple(path)
 
 
@@ -92,16 +93,17 @@ def _explain(model: type[BaseModel], data: Any, path: Place, detail: Any) -> tup
     kind, given, context = detail["type"], detail.get("input"), detail.get("ctx", {})
     if kind == "extra_forbidden":
         parent = dotted(path[:-1])
-        known = {name for each in kinds_at(model, data, path[:-1]) for name in each.model_fields}
+        known = {name for each in models_at(model, data, path[:-1]) for name in each.model_fields}
         names = _guess(path[-1], known, f"{parent}." if parent else "")
         elsewhere = other_trainers.hint(str(path[-1])) if "train" in model.model_fields else None
         return "is not a field", elsewhere or names
-    if kind == "union_tag_invalid":
-        word = given.get("use")
-        return f"names no plugin: {short(word)}", _guess(word, _words(model, data, path))
-    if kind == "union_tag_not_found":
-        known = _words(model, data, path)
-        return "needs `use:` to say which one it means", f"known: {', '.join(sorted(known))}"
+    if kind == plugins.UNKNOWN:
+        word, known = context["word"], set(context["known"])
+        return f"names no plugin: {short(word)}", _guess(word, known)
+    if kind == plugins.UNNAMED:
+        return "needs `use:` to say which one it means", f"known: {', '.join(context['known'])}"
+    if kind == plugins.BROKEN:
+        return context["text"], context["hint"]
     if kind == "literal_error":
         return f"must be {context['expected']}, not {short(given)}", None
     if kind in _WORDS:
@@ -126,24 +128,39 @@ def _value_hint(kind: str, given: Any) -> str | None:
     return None if kind in _SILENT else f"it is {short(given)}"
 
 
-def kinds_at(model: type[BaseModel], data: Any, path: Place) -> Models:
-    """Return the models that may stand at `path` of `data`; its plugin words decide."""
-    kinds: Models = [model]
+def models_at(model: type[BaseModel], data: Any, path: Place) -> Models:
+    """Return the models that may stand at `path` of `data`; the words of plugins decide."""
+    choices: list[Choice] = [model]
     for part in path:
-        kinds, data = _below(_named(kinds, data), part), _part(data, part)
-    return _named(kinds, data)
+        if isinstance(part, str):
+            models = _models(choices, data)
+            fields = [each.model_fields[part] for each in models if part in each.model_fields]
+            choices = [
+                each for field in fields for each in _choices(field.annotation, field.metadata)
+            ]
+        data = _part(data, part)
+    return _models(choices, data)
 
 
-def _below(kinds: Models, part: str | int) -> Models:
-    if isinstance(part, int):
-        return kinds
-    fields = [kind.model_fields[part] for kind in kinds if part in kind.model_fields]
-    return [inner for field in fields for inner in _parts(field.annotation)]
+def _models(choices: list[Choice], data: Any) -> Models:
+    lists = [each.specs(data) if isinstance(each, Named) else [each] for each in choices]
+    return [model for models in lists for model in models]
 
 
-def _named(kinds: Models, data: Any) -> Models:
-    word = data.get("use") if isinstance(data, dict) else None
-    return [kind for kind in kinds if _word(kind) == word] or kinds
+def _choices(annotation: Any, notes: Sequence[Any] = ()) -> Iterator[Choice]:
+    """Yield every model and plugin inside an annotation, through lists, unions and options."""
+    named = [note for note in notes if isinstance(note, Named)]
+    if named:
+        yield from named
+    elif typing.get_origin(annotation) is Annotated:
+        inner, *inner_notes = typing.get_args(annotation)
+        yield from _choices(inner, inner_notes)
+    elif isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+    else:
+        for inner in typing.get_args(annotation):
+            yield from _choices(inner)
 
 
 def _part(data: Any, part: str | int) -> Any:
@@ -151,26 +168,6 @@ def _part(data: Any, part: str | int) -> Any:
         return data.get(str(part))
     known = isinstance(data, list) and isinstance(part, int) and part < len(data)
     return data[part] if known else None
-
-
-def _words(model: type[BaseModel], data: Any, path: Place) -> set[str]:
-    return {str(_word(kind)) for kind in kinds_at(model, data, path)}
-
-
-def _word(kind: type[BaseModel]) -> Any:
-    field = kind.model_fields.get("use")
-    words = typing.get_args(field.annotation) if field else ()
-    return words[0] if words else None
-
-
-def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield every model inside an annotation, through lists, unions and options."""
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        if issubclass(annotation, BaseModel):
-            yield annotation
-        return
-    for inner in typing.get_args(annotation):
-        yield from _parts(inner)
 
 
 def dotted(path: Place) -> str:

@@ -20,8 +20,8 @@ Pins = dict[str, dict[str, str]]
 class DataSpec(Page):
     """Collect pictures and what is known of them; captions are written later, by `texts`."""
 
-    source: plugins.union("sources")  # type: ignore[valid-type]
-    booster: plugins.union("sources") | None = None  # type: ignore[valid-type]
+    source: plugins.Source
+    booster: plugins.Source | None = None
     part: Part = "all"
     curate: Curate = Curate()
     square: int | None = None
@@ -126,13 +126,13 @@ class TreatSpec(Page):
 class FeaturesSpec(Page):
     """Run one extractor over the images of one folder."""
 
-    extractor: plugins.union("extractors")  # type: ignore[valid-type]
+    extractor: plugins.Extractor
 
 
 class ScoreSpec(Page):
     """Compute every metric of a benchmark from features that are already there."""
 
     outside_key: ClassVar[frozenset[str]] = frozenset({"unavailable"})
-    metrics: tuple[plugins.union("metrics"), ...]  # type: ignore[valid-type]
+    metrics: tuple[plugins.Metric, ...]
     unavailable: dict[str, str] = {}
     """Why an extractor's features are not to be had; that they are not is in the inputs."""

@@ -83,7 +83,7 @@ class Phase(Page):
     """Another choice of rows for this phase alone."""
     part: Part | None = None
     """Another part of the rows for this phase alone."""
-    source: plugins.union("sources") | None = None  # type: ignore[valid-type]
+    source: plugins.Source | None = None
     """Another set of pictures for this phase alone, captioned by the same rules."""
 
     @model_validator(mode="after")
@@ -188,7 +188,7 @@ class Train(Page):
     accumulation: Count = 1
     processes: Count = 1
     """What the source had; with batch and accumulation it makes the effective batch."""
-    optimizer: plugins.union("optimizers")  # type: ignore[valid-type]
+    optimizer: plugins.Optimizer
     phases: tuple[Phase, ...] = Field(min_length=1)
     lr_schedule_unit: Literal["optimizer-step", "diffusers-legacy"] = "optimizer-step"
     """diffusers-legacy stretches schedule and warm-up by the accumulation, as its script does."""

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from harness import plugins
 from harness.errors import HarnessError
-from harness.plugins import GROUPS, specs
 from harness.pocket import WEIGHTS
 
 _NEEDED = (
@@ -42,7 +42,7 @@ def examine(store: Path) -> list[Finding]:
     """Look at Python, packages, plugins, pocket weights, disk, device and optional parts."""
     findings = [Finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "use 3.11+")]
     findings += [_package(name) for name in _NEEDED]
-    findings += [_plugins(), _weights(), _disk(store), _device()]
+    findings += [*_plugins(), _weights(), _disk(store), _device()]
     findings += [
         _option("bitsandbytes", "optimizer adamw-8bit"),
         _option("prodigyopt", "optimizer prodigy"),
@@ -62,12 +62,18 @@ def _package(name: str) -> Finding:
         return Finding(name, False, "not installed", "pip install -e .")
 
 
-def _plugins() -> Finding:
+def _plugins() -> list[Finding]:
+    """Return how many plugins there are, and one finding for each that is broken."""
     try:
-        count = sum(len(specs(group)) for group in GROUPS)
-        return Finding("plugins", True, f"{count} registered")
+        broken = [each for group in plugins.GROUPS for each in plugins.broken(group)]
+        count = sum(len(plugins.words(group)) for group in plugins.GROUPS)
     except HarnessError as error:
-        return Finding("plugins", False, error.what, error.hint)
+        return [Finding("plugins", False, error.what, error.hint)]
+    counted = f"{count} registered" + (f", {len(broken)} broken" if broken else "")
+    return [
+        Finding("plugins", True, counted),
+        *(Finding(each.word, False, each.message, each.hint, needed=False) for each in broken),
+    ]
 
 
 def _weights() -> Finding:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import PageError
 from harness.pages import other_trainers, recipe
-from harness.pages.messages import kinds_at
+from harness.pages.messages import models_at
 from harness.pages.recipe import Recipe
 
 PAGE = """\
@@ -103,7 +103,7 @@ def test_a_page_is_told_what_the_word_is_here(word: str, expected: str, tmp_path
 def fields_at(place: str) -> set[str]:
     """Return the fields beside the last word of `place`, whatever plugin stands there."""
     parts = [part for word in place.split(".")[:-1] for part in _steps(word)]
-    return {name for kind in kinds_at(Recipe, {}, tuple(parts)) for name in kind.model_fields}
+    return {name for kind in models_at(Recipe, {}, tuple(parts)) for name in kind.model_fields}
 
 
 def _steps(word: str) -> list[str | int]:

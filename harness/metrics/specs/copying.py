@@ -25,7 +25,7 @@ class Memorization(MetricSpec):
     reads: ClassVar[tuple[Side, ...]] = ("originals", "reference")
     must_detect: ClassVar[tuple[str, ...]] = ("copies",)
     use: Literal["memorization"]
-    features: plugins.union("extractors")  # type: ignore[valid-type]
+    features: plugins.Extractor
     percentile: Annotated[float, Field(ge=50, lt=100)] = 99.0
     tolerated: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """The copy rate that is no finding; chance alone gives 1 − percentile / 100."""
@@ -60,4 +60,4 @@ class Authenticity(MetricSpec):
     reads: ClassVar[tuple[Side, ...]] = ("originals",)
     must_detect: ClassVar[tuple[str, ...]] = ("copies",)
     use: Literal["authenticity"]
-    features: plugins.union("extractors")  # type: ignore[valid-type]
+    features: plugins.Extractor

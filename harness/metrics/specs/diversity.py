@@ -25,7 +25,7 @@ class Vendi(_Diversity):
     must_detect: ClassVar[tuple[str, ...]] = ("collapsed",)
     biased_by_n: ClassVar[bool] = True
     use: Literal["vendi"]
-    features: plugins.union("extractors")  # type: ignore[valid-type]
+    features: plugins.Extractor
 
 
 class VendiWithin(_Diversity):
@@ -35,7 +35,7 @@ class VendiWithin(_Diversity):
     summary: ClassVar[str] = "images of one prompt that differ, in effect (higher is better)"
     must_detect: ClassVar[tuple[str, ...]] = ("collapsed",)
     use: Literal["vendi-within"]
-    features: plugins.union("extractors")  # type: ignore[valid-type]
+    features: plugins.Extractor
 
 
 class WithinPrompt(_Diversity):
@@ -45,7 +45,7 @@ class WithinPrompt(_Diversity):
     summary: ClassVar[str] = "1 − cosine among images of one prompt (higher is better)"
     must_detect: ClassVar[tuple[str, ...]] = ("collapsed",)
     use: Literal["within-prompt"]
-    features: plugins.union("extractors")  # type: ignore[valid-type]
+    features: plugins.Extractor
 
 
 class LpipsWithin(_Diversity):

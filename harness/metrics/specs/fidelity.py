@@ -21,7 +21,7 @@ class _Distance(MetricSpec):
     family: ClassVar[Family] = "fidelity"
     reads: ClassVar[tuple[Side, ...]] = ("reference",)
     must_detect: ClassVar[tuple[str, ...]] = SEEN
-    features: plugins.union("extractors") = Inception(use="inception")  # type: ignore[valid-type]
+    features: plugins.Extractor = Inception(use="inception")
 
 
 class Kid(_Distance):
@@ -43,7 +43,7 @@ class Cmmd(_Distance):
     use: Literal["cmmd"]
     pairs: Pairs = "unlike-prompts"
     """Which pairs of images count, as for KID."""
-    features: plugins.union("extractors")  # type: ignore[valid-type]
+    features: plugins.Extractor
 
 
 class Fid(_Distance):
@@ -132,7 +132,7 @@ class _Share(MetricSpec):
     reads: ClassVar[tuple[Side, ...]] = ("reference",)
     by_exchange: ClassVar[bool] = True
     biased_by_n: ClassVar[bool] = True
-    features: plugins.union("extractors") = Inception(use="inception")  # type: ignore[valid-type]
+    features: plugins.Extractor = Inception(use="inception")
     k: Annotated[int, Field(ge=1, le=100)] = 5
     """Which neighbour a row's neighbourhood reaches to."""
 

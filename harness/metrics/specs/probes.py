@@ -21,7 +21,7 @@ class BaseShift(MetricSpec):
     family: ClassVar[Family] = "probe"
     reads: ClassVar[tuple[Side, ...]] = ("base",)
     use: Literal["base-shift"]
-    features: plugins.union("extractors")  # type: ignore[valid-type]
+    features: plugins.Extractor
 
 
 class Leakage(MetricSpec):
@@ -35,4 +35,4 @@ class Leakage(MetricSpec):
     judges: ClassVar[Drawn] = "bare"
     reads: ClassVar[tuple[Side, ...]] = ("bare-base",)
     use: Literal["leakage"]
-    features: plugins.union("extractors")  # type: ignore[valid-type]
+    features: plugins.Extractor

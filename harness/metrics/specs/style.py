@@ -34,7 +34,7 @@ class DinoI(_Likeness):
     summary: ClassVar[str] = "mean DINO cosine to the reference pictures (higher is better)"
     must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["dino-i"]
-    features: plugins.union("extractors") = Dino(use="dino")  # type: ignore[valid-type]
+    features: plugins.Extractor = Dino(use="dino")
 
 
 class Style(_Likeness):
@@ -45,4 +45,4 @@ class Style(_Likeness):
     higher_is_better: ClassVar[bool] = False
     must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["style"]
-    features: plugins.union("extractors") = Csd(use="csd")  # type: ignore[valid-type]
+    features: plugins.Extractor = Csd(use="csd")

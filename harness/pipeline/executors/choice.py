@@ -13,12 +13,12 @@ from harness.pipeline.executors.specs import Local
 
 def executor_named(word: str, workers: int | None) -> ExecutorSpec:
     """Return the executor called `word`, with as many workers as it may use."""
-    known = plugins.specs("executors")
+    known = plugins.words("executors")
     if word not in known:
         raise UsageError(
             f"there is no executor {word!r} here", hint=f"installed: {', '.join(known)}"
         )
-    spec = known[word](use=word, workers=workers)  # type: ignore[call-arg]
+    spec = plugins.spec("executors", word)(use=word, workers=workers)  # type: ignore[call-arg]
     assert isinstance(spec, ExecutorSpec)
     return spec
 
