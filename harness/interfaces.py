@@ -11,15 +11,17 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.conflicts import Conflict
 
-Array = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Array: TypeAlias = "NDArray[np.float64]"
 
 
 _OLD_NAMES = {
@@ -199,7 +201,7 @@ class Table(Protocol):
     def __call__(self, spec: Any) -> Iterator[Any]: ...
 
 
-Rows = Mapping[str, NDArray[np.float32]]
+Rows = Mapping[str, "NDArray[np.float32]"]
 """Named features, one row an image (or a text) each."""
 
 

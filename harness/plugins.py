@@ -101,7 +101,7 @@ def _all_points() -> dict[str, list[EntryPoint]]:
     return {
         f"harness.{group}": sorted(
             everything.select(group=f"harness.{group}"),
-            key=lambda point: (point.name, _package(point).startswith("harness "), point.value),
+            key=lambda point: (point.name, point.module.startswith("harness."), point.value),
         )
         for group in GROUPS
     }

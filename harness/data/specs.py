@@ -14,7 +14,7 @@ from harness.data.sources.file_patterns import IMAGES, content_of, files_of
 from harness.data.sources.rows import id_of, require_utf8
 from harness.fingerprint import digest, digest_input
 from harness.interfaces import SourceSpec
-from harness.pocket import world
+from harness.pocket import sets
 
 METADATA = ("metadata.jsonl", "metadata.csv")
 """Files with a line a picture, by `file_name`, as imagefolder has them."""
@@ -32,13 +32,13 @@ class Pocket(SourceSpec):
     count: Annotated[int, Field(ge=1)]
 
     def fingerprint(self) -> dict[str, Any]:
-        return {**super().fingerprint(), "world": world.VERSION}
+        return {**super().fingerprint(), "world": sets.VERSION}
 
     def size(self) -> int:
         return self.count
 
     def ids(self) -> Iterator[str]:
-        return (world.id_of(self.set, self.first + at) for at in range(self.count))
+        return (sets.id_of(self.set, self.first + at) for at in range(self.count))
 
 
 class Folder(SourceSpec):

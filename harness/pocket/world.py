@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from harness.pocket.draw import Face, caption, draw, sample_face, sample_ninja, tags
+from harness.pocket.sets import VERSION, SetName, id_of
 
-SetName = Literal["faces", "ninja"]
 NINJA_TRAIN = 1221
 """As many as lambdalabs/naruto-blip-captions; rows from HELD_OUT on are never trained on."""
 HELD_OUT = 100_000
-VERSION = 1
-"""Raise it whenever any row changes: it is part of every key that stands on this data."""
 
 _SIZES = ((1024, 1024), (832, 1216), (1216, 832), (768, 1344), (640, 640), (2048, 512))
 _SIZE_ODDS = (0.42, 0.2, 0.15, 0.08, 0.1, 0.05)
@@ -50,11 +47,6 @@ class Row:
 
     def image(self, size: int = 64) -> Image.Image:
         return draw(self.face, size)
-
-
-def id_of(name: SetName, index: int) -> str:
-    """Return the id of row `index` of the set `name`."""
-    return f"{name}-{index:06d}"
 
 
 def row(name: SetName, index: int) -> Row:
