@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.pages import yaml as pages
+from harness.pages.folders import FOLDERS
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_every_page_and_every_weight(unpacked: Path) -> None:
-    for kind, folder in pages.FOLDERS.items():
+    for kind, folder in FOLDERS.items():
         here = {file.name for file in (ROOT / folder).glob("*.yaml")}
         there = {file.name for file in (unpacked / "harness/shipped" / folder).glob("*.yaml")}
         assert here == there, kind

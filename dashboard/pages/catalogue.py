@@ -9,9 +9,10 @@ from dashboard import house
 from harness import plugins
 from harness.errors import HarnessError
 from harness.interfaces import MetricSpec
-from harness.pages import yaml as pages
 from harness.pages.benchmark import PromptSuite
 from harness.pages.catalogue import catalogue
+from harness.pages.folders import available, find
+from harness.pages.yaml import load_page
 from harness.views.datasets import datasets
 
 KINDS = (
@@ -64,13 +65,13 @@ def page(kind: str, names: list[str]) -> None:
         )
     if kind == "suites":
         prompts(name)
-    file = pages.available(kind.removesuffix("s"))[name]
+    file = available(kind.removesuffix("s"))[name]
     st.code(file.read_text(encoding="utf-8", errors="replace"), language="yaml")
 
 
 def prompts(name: str) -> None:
     try:
-        suite = pages.load(PromptSuite, pages.find("suite", name))
+        suite = load_page(PromptSuite, find("suite", name))
     except HarnessError as error:
         st.warning(house.words(str(error)))
         return

@@ -25,8 +25,8 @@ from harness.files import below, copy_whole
 from harness.pages import benchmark as benchmarks
 from harness.pages import policy
 from harness.pages import recipe as recipes
-from harness.pages import yaml as pages
 from harness.pages.benchmark import Judgement
+from harness.pages.folders import available
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.results import album
 from harness.pipeline.results.read import read_result
@@ -86,7 +86,7 @@ def find_result(name: str, benchmark: str | None, reports: Path) -> Path:
 
 def _judgement(name: str) -> Judgement | None:
     """Return the benchmark of a result, where its page is known here."""
-    return benchmarks.load(name) if name in pages.available("benchmark") else None
+    return benchmarks.load(name) if name in available("benchmark") else None
 
 
 @dataclass(frozen=True)

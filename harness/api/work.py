@@ -34,9 +34,9 @@ from harness.files import copy_whole
 from harness.interfaces import Page
 from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
-from harness.pages import yaml as pages
 from harness.pages.benchmark import Benchmark, Judgement, PromptSuite
 from harness.pages.curation import Curation
+from harness.pages.folders import available
 from harness.pages.policy import Policy
 from harness.pages.recipe import Base, Load, Recipe
 from harness.pages.train import Train
@@ -414,7 +414,7 @@ def _pseudo_values(reports: Path, result: Result) -> PseudoValues:
 def parts_of(file: Path) -> list[Part]:
     """Return a result file's scores by suite and tag, where its benchmark is known here."""
     result = read_result(file)
-    if result.benchmark not in pages.available("benchmark"):
+    if result.benchmark not in available("benchmark"):
         return []
     return parts(read_samples(file), groups_of(benchmarks.load(result.benchmark)))
 

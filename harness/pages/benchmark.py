@@ -13,10 +13,11 @@ from harness import plugins
 from harness.errors import PageError, Problem
 from harness.fingerprint import digest
 from harness.interfaces import Drawn, ExtractorSpec, MetricSpec, Page, Side
-from harness.pages import yaml as pages
 from harness.pages.data import Count
+from harness.pages.folders import available, find
 from harness.pages.recipe import Name
 from harness.pages.split import Part
+from harness.pages.yaml import Located, load_page, read_page
 
 
 class Prompt(Page):
@@ -179,9 +180,9 @@ class Judgement:
 
 def load(name: str | Path) -> Judgement:
     """Return the benchmark called `name` with its suites."""
-    file = pages.find("benchmark", str(name))
-    benchmark = pages.load(Benchmark, file)
-    located = pages.read(file)
+    file = find("benchmark", str(name))
+    benchmark = load_page(Benchmark, file)
+    located = read_page(file)
     problems: list[Problem] = []
     suites = _suites(benchmark.suites, located, ("suites",), problems)
     asked = {
@@ -194,14 +195,14 @@ def load(name: str | Path) -> Judgement:
 
 
 def _suites(
-    names: tuple[str, ...], located: pages.Located, at: tuple[str, ...], problems: list[Problem]
+    names: tuple[str, ...], located: Located, at: tuple[str, ...], problems: list[Problem]
 ) -> tuple[PromptSuite, ...]:
     """Return the suites of these names; what is wrong with them goes to `problems`."""
-    known, suites = pages.available("suite"), []
+    known, suites = available("suite"), []
     field = ".".join(at)
     for index, suite in enumerate(names):
         if suite in known:
-            suites.append(pages.load(PromptSuite, known[suite]))
+            suites.append(load_page(PromptSuite, known[suite]))
         else:
             message, hint = f"names no suite: {suite!r}", f"known: {', '.join(known)}"
             line = located.line((*at, index))

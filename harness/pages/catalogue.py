@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness import plugins
 from harness.errors import HarnessError
-from harness.pages import yaml as pages
+from harness.pages.folders import available
 
 
 def catalogue(kinds: Iterable[str]) -> dict[str, list[dict[str, str]]]:
@@ -24,13 +24,19 @@ def _plugins(group: str) -> list[dict[str, str]]:
 
 def _pages(kind: str) -> list[dict[str, str]]:
     entries = []
-    for name, file in pages.available(kind.removesuffix("s")).items():
+    for name, file in available(kind.removesuffix("s")).items():
         try:
-            summary = _one_line_summary(file) or str(pages.read(file).data.get("summary", ""))
+            summary = _one_line_summary(file) or _summary(file)
         except HarnessError as error:
             summary = f"does not hold: {str(error).splitlines()[0]}"
         entries.append({"name": name, "summary": summary})
     return entries
+
+
+def _summary(file: Path) -> str:
+    from harness.pages.yaml import read_page  # slow to import, and rarely needed
+
+    return str(read_page(file).data.get("summary", ""))
 
 
 def _one_line_summary(file: Path) -> str | None:

@@ -23,8 +23,8 @@ from pydantic import Field, field_validator, model_validator
 
 from harness.errors import UsageError
 from harness.interfaces import Page
-from harness.pages import yaml as pages
 from harness.pages.recipe import Name
+from harness.pages.yaml import load_page
 
 
 class Limits(Page):
@@ -81,4 +81,4 @@ def load(file: Path) -> Policy:
     """Return the policy in a file."""
     if not file.is_file():
         raise UsageError(f"there is no policy {file}", hint="a policy is given by its file")
-    return pages.load(Policy, file)
+    return load_page(Policy, file)

@@ -10,9 +10,10 @@ from pydantic import Field, model_validator
 from harness.conflicts import refuse
 from harness.fingerprint import digest, digest_file
 from harness.interfaces import Page
-from harness.pages import yaml as pages
 from harness.pages.data import Data
+from harness.pages.folders import find
 from harness.pages.train import Train, conflicts
+from harness.pages.yaml import load_page
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
@@ -119,5 +120,5 @@ class Recipe(Page):
 
 def load(name: str | Path) -> Recipe:
     """Return the recipe called `name`, or the one in the file `name`."""
-    file = pages.find("recipe", str(name))
-    return pages.load(Recipe, file)
+    file = find("recipe", str(name))
+    return load_page(Recipe, file)

@@ -1,16 +1,14 @@
 """Read a YAML page into a frozen model, and name every problem by file, line and field.
 
 YAML is read safely and plainly: version 1.2, no tags, no aliases, no repeated keys, no deep
-nesting, at most 1 MB. Where pages are looked for is here too; what they mean is in recipe.py
-and benchmark.py.
+nesting, at most 1 MB. folders.py says where pages are; recipe.py and benchmark.py say what they
+mean.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-import os
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +19,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from harness.errors import PageError, Problem, UsageError
+from harness.errors import PageError, Problem
 from harness.interfaces import Page
 from harness.pages.messages import Place, complaints, dotted, short
 
@@ -29,11 +27,6 @@ LIMIT = 1_000_000
 """Bytes a page may have."""
 DEPTH = 32
 """Levels a page may have."""
-FOLDERS = {
-    "recipe": "recipes",
-    "benchmark": "prompts/benchmarks",
-    "suite": "prompts/suites",
-}
 P = TypeVar("P", bound=Page)
 
 
@@ -56,9 +49,9 @@ class Located:
         self.problems.append(Problem(self.file, line, dotted(path), message, hint))
 
 
-def load(model: type[P], file: Path) -> P:
+def load_page(model: type[P], file: Path) -> P:
     """Return the page in `file`, or raise a PageError that lists all its problems."""
-    located = read(file)
+    located = read_page(file)
     try:
         page = model.model_validate_json(json.dumps(located.data))
     except ValidationError as error:
@@ -71,7 +64,7 @@ def load(model: type[P], file: Path) -> P:
     return page
 
 
-def read(file: Path) -> Located:
+def read_page(file: Path) -> Located:
     """Return the plain data of a YAML file with its lines; repeated keys are noted, not raised."""
     located = Located(_shown(file))
     yaml = YAML(typ="safe", pure=True)
@@ -203,33 +196,3 @@ def _shown(file: Path) -> str:
         return file.resolve().relative_to(Path.cwd()).as_posix()
     except ValueError:
         return str(file)
-
-
-def roots() -> list[Path]:
-    """Return the folders that may hold pages: here, the checkout, the installed package."""
-    package = Path(__file__).parents[1]
-    places = [Path.cwd(), package.parent, package / "shipped"]
-    return list(dict.fromkeys(place for place in places if (place / "recipes").is_dir()))
-
-
-def available(kind: str) -> dict[str, Path]:
-    """Return every page of a kind by name; a page nearer to the user hides one further away."""
-    found: dict[str, Path] = {}
-    for root in [Path.cwd(), *roots()]:
-        for file in sorted((root / FOLDERS[kind]).glob("*.yaml")):
-            found.setdefault(file.stem, file)
-    return found
-
-
-def find(kind: str, name: str) -> Path:
-    """Return the file of the page `name`, which may also be a path."""
-    if name.endswith((".yaml", ".yml")):
-        if not os.path.isfile(name):  # unlike Path.is_file, it bears names of any length
-            raise UsageError(f"there is no file {name}", hint=f"`harness list {kind}s` lists them")
-        return Path(name)
-    known = available(kind)
-    if name in known:
-        return known[name]
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"`harness list {kind}s` lists them"
-    raise UsageError(f"there is no {kind} called {name!r}", hint=hint)

@@ -11,12 +11,13 @@ from harness.diffusion.anatomy import unet_layers, unet_of
 from harness.errors import HarnessError, PageError, Problem, UsageError
 from harness.pages import benchmark as benchmarks
 from harness.pages import policy
-from harness.pages import yaml as pages
 from harness.pages.benchmark import PromptSuite
 from harness.pages.curation import Curation, is_curation
+from harness.pages.folders import FOLDERS, available
 from harness.pages.messages import Place, dotted
 from harness.pages.recipe import Recipe
 from harness.pages.train import TARGETS
+from harness.pages.yaml import load_page, read_page
 from harness.pocket import pinned
 
 _MOVES = "is not given: the set may change under its name"
@@ -25,9 +26,7 @@ _PIN = "name a commit of the set"
 
 def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
     """Return how many pages were read and every problem; without files, of all pages."""
-    chosen = list(files) or [
-        file for kind in pages.FOLDERS for file in pages.available(kind).values()
-    ]
+    chosen = list(files) or [file for kind in FOLDERS for file in available(kind).values()]
     problems: list[Problem] = []
     for file in chosen:
         try:
@@ -42,11 +41,9 @@ def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
 def cautions(files: Sequence[Path]) -> list[Problem]:
     """Return what holds today and may not tomorrow: sets of the hub at no fixed revision."""
     found = []
-    for file in list(files) or [
-        file for kind in pages.FOLDERS for file in pages.available(kind).values()
-    ]:
+    for file in list(files) or [file for kind in FOLDERS for file in available(kind).values()]:
         try:
-            located = pages.read(file)
+            located = read_page(file)
         except HarnessError:
             continue  # check says what is wrong with it
         for place in _unpinned(located.data, ()):
@@ -68,22 +65,22 @@ def _unpinned(data: Any, place: Place) -> Iterator[Place]:
 
 
 def _check_one(file: Path) -> None:
-    fields = set(pages.read(file).data)
+    fields = set(read_page(file).data)
     if "prompts" in fields:
-        pages.load(PromptSuite, file)
+        load_page(PromptSuite, file)
     elif {"claim", "images"} & fields or ("metrics" in fields and not {"suites", "seeds"} & fields):
         policy.load(file)
     elif {"suites", "metrics", "sampler"} & fields:
         benchmarks.load(str(file) if file.suffix in (".yaml", ".yml") else file.stem)
     elif is_curation(fields):
-        pages.load(Curation, file)
+        load_page(Curation, file)
     else:
         _check_recipe(file)
 
 
 def _check_recipe(file: Path) -> None:
     """Look for what a recipe names, too: a page that holds can still name what is not there."""
-    recipe, located = pages.load(Recipe, file), pages.read(file)
+    recipe, located = load_page(Recipe, file), read_page(file)
     problems = []
     for field, name in (("model", recipe.base.model), ("vae", recipe.base.vae)):
         try:

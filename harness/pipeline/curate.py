@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.files import whole_folder, write_json, write_text
 from harness.fingerprint import digest
-from harness.pages import yaml as pages
 from harness.pages.curation import Curation, is_curation
+from harness.pages.folders import find
 from harness.pages.recipe import Recipe
+from harness.pages.yaml import load_page, read_page
 from harness.records import described
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ Draw = Callable[[Curated], str]
 
 def load(config: str) -> tuple[Curation, str]:
     """Return the page `config`, a recipe's name or a file, and what of it was taken."""
-    file = pages.find("recipe", config)
-    if is_curation(set(pages.read(file).data)):
-        return pages.load(Curation, file), f"the page {file.name}"
-    recipe = pages.load(Recipe, file)
+    file = find("recipe", config)
+    if is_curation(set(read_page(file).data)):
+        return load_page(Curation, file), f"the page {file.name}"
+    recipe = load_page(Recipe, file)
     if recipe.data is None:
         raise UsageError(f"the recipe {recipe.name} has no data", hint="name a page with data:")
     train = recipe.train

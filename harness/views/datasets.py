@@ -7,13 +7,13 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.interfaces import SourceSpec
 from harness.pages import recipe as recipes
-from harness.pages import yaml as pages
+from harness.pages.folders import available
 
 
 def datasets() -> list[dict[str, Any]]:
     """Return a line a set: what it is, at which revision, how large, and who learns from it."""
     lines: dict[str, dict[str, Any]] = {}
-    for name in pages.available("recipe"):
+    for name in available("recipe"):
         try:
             data = recipes.load(name).data
         except HarnessError:

@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 from harness.interfaces import Array
 from harness.metrics.intervals import means_of
 from harness.pages import benchmark as benchmarks
-from harness.pages import yaml as pages
+from harness.pages.folders import available
 from harness.pipeline.results.read import score_of
 from harness.records import Result, Score, column_of
 from harness.report.numbers import arrow, cell, duration, ranged, seeds
@@ -47,13 +47,13 @@ class Choice:
 
 def groups_on(board: Board) -> dict[str, tuple[str, ...]]:
     """Return the suite and tags of every prompt of a board's benchmark, where its page is here."""
-    files = [*pages.available("benchmark").values(), *pages.available("suite").values()]
+    files = [*available("benchmark").values(), *available("suite").values()]
     return _groups(board.benchmark, tuple((file, file.stat().st_mtime_ns) for file in files))
 
 
 @lru_cache(maxsize=32)
 def _groups(benchmark: str, written: tuple[tuple[Path, int], ...]) -> dict[str, tuple[str, ...]]:
-    if benchmark not in pages.available("benchmark"):
+    if benchmark not in available("benchmark"):
         return {}
     try:
         return groups_of(benchmarks.load(benchmark))

@@ -12,8 +12,9 @@ from running import ROOT, Command, House
 
 from harness import api
 from harness.interfaces import Page
-from harness.pages import yaml as pages
 from harness.pages.catalogue import catalogue
+from harness.pages.folders import available
+from harness.pages.yaml import read_page
 
 BROKEN = """\
 schema_version: 1
@@ -115,9 +116,9 @@ def test_the_list_shows_the_summary_that_each_page_holds() -> None:
     listed = catalogue(("recipes", "benchmarks", "suites"))
     assert sum(len(entries) for entries in listed.values()) >= 28
     for kind, entries in listed.items():
-        files = pages.available(kind.removesuffix("s"))
+        files = available(kind.removesuffix("s"))
         for entry in entries:
-            assert entry["summary"] == pages.read(files[entry["name"]]).data["summary"]
+            assert entry["summary"] == read_page(files[entry["name"]]).data["summary"]
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest(command: Command) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from harness.errors import PageError
 from harness.pages import benchmark, recipe
-from harness.pages import yaml as pages
 from harness.pages.benchmark import PromptSuite
+from harness.pages.yaml import load_page
 
 RECIPE = """\
 schema_version: 1
@@ -299,5 +299,5 @@ def test_a_prompt_id_that_two_suites_share_is_refused() -> None:
 def test_what_is_wrong_with_a_suite_is_said(old: str, new: str, expected: str) -> None:
     Path("page.yaml").write_text(changed(SUITE, {old: new}))
     with pytest.raises(PageError) as caught:
-        pages.load(PromptSuite, Path("page.yaml"))
+        load_page(PromptSuite, Path("page.yaml"))
     assert lines(caught.value)[0].startswith(expected)

@@ -9,10 +9,10 @@ import pytest
 
 from harness.data.prompt_weights import plain
 from harness.pages import benchmark, recipe
-from harness.pages import yaml as pages
 from harness.pages.benchmark import Benchmark, PromptSuite
 from harness.pages.recipe import Recipe
 from harness.pages.train import Train
+from harness.pages.yaml import load_page
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -188,7 +188,7 @@ def test_a_shipped_recipe_is_valid_and_named_after_its_file(file: Path) -> None:
 
 @pytest.mark.parametrize("file", SUITES, ids=lambda file: file.stem)
 def test_a_shipped_suite_is_valid_and_named_after_its_file(file: Path) -> None:
-    assert pages.load(PromptSuite, file).name == file.stem
+    assert load_page(PromptSuite, file).name == file.stem
 
 
 @pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
@@ -384,7 +384,7 @@ def test_only_prompts_that_say_so_have_weights(file: Path) -> None:
 
 
 def test_the_ablation_shows_each_prompt_at_every_level() -> None:
-    suite = pages.load(PromptSuite, ROOT / "prompts/suites/quality-ablation.yaml")
+    suite = load_page(PromptSuite, ROOT / "prompts/suites/quality-ablation.yaml")
     by_id = {prompt.id: prompt for prompt in suite.prompts}
     full = page_of("animagine-v1").sampler.negative
     few = "worst quality, low quality, normal quality"

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from harness.fingerprint import digest
-from harness.pages import yaml as pages
 from harness.pages.benchmark import Prompt, PromptSuite
+from harness.pages.yaml import load_page
 from harness.pocket.world import row
 from harness.records import described
 
@@ -29,7 +29,7 @@ Known = dict[str, dict[str, str]]
 
 def shipped() -> dict[str, PromptSuite]:
     files = sorted((ROOT / "prompts/suites").glob("*.yaml"))
-    return {file.stem: pages.load(PromptSuite, file) for file in files}
+    return {file.stem: load_page(PromptSuite, file) for file in files}
 
 
 def known() -> dict[str, Known]:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from harness.errors import PageError, Problem, UsageError
 from harness.pages import recipe
-from harness.pages import yaml as pages
 from harness.pages.recipe import Recipe
+from harness.pages.yaml import DEPTH, load_page
 
 PAGE = """\
 schema_version: 1
@@ -45,7 +45,7 @@ def problems(content: str | bytes, where: Path | None = None) -> list[str]:
     file = (where or Path.cwd()) / "ink.yaml"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(PageError) as caught:
-        pages.load(Recipe, file)
+        load_page(Recipe, file)
     shown = str(file) if where else "ink.yaml"
     lines = [str(problem) for problem in caught.value.problems]
     assert str(caught.value).splitlines() == lines
@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "300 brackets": ("a: " + "[" * 300 + "]" * 300, [f"1: {DEEP}"]),
     "600 levels of indentation": (
         "".join(" " * level + "a:\n" for level in range(600)),
-        [f"{pages.DEPTH + 1}: {DEEP}"],
+        [f"{DEPTH + 1}: {DEEP}"],
     ),
     "a list as a key": (
         changed("name: ink", "name: ink\n? [a, b]\n: 3"),
@@ -192,7 +192,7 @@ def test_repeated_keys_and_unfit_values_are_reported_together() -> None:
 
 def test_a_folder_cannot_be_read_as_a_page(folder: Path) -> None:
     with pytest.raises(PageError, match="cannot be read"):
-        pages.load(Recipe, folder)
+        load_page(Recipe, folder)
 
 
 def test_an_anchor_without_an_alias_does_no_harm() -> None:
@@ -239,7 +239,7 @@ def assert_read_or_refused_line_by_line(content: bytes, shelf: Path) -> None:
     file.write_bytes(content)
     found: tuple[Problem, ...] = ()
     try:
-        pages.load(Recipe, file)
+        load_page(Recipe, file)
     except PageError as error:
         found = error.problems
         assert found, "a refusal names no problem"

@@ -9,10 +9,10 @@ import pytest
 from harness import api
 from harness.diffusion.adapter_files import FILE
 from harness.pages import recipe
-from harness.pages import yaml as pages
+from harness.pages.folders import available
 from harness.pipeline.store.local import read_artifact
 
-RECIPES = sorted(pages.available("recipe"))
+RECIPES = sorted(available("recipe"))
 
 
 @pytest.fixture(scope="module")
