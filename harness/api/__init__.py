@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from harness.api.work import (
-    DEFAULT_BENCHMARK,
     DEMO,
     SCHEMAS,
     asked_for,
     cautions,
     check,
-    default_benchmark,
     doctor,
     export,
     fits,
@@ -33,6 +31,7 @@ from harness.api.work import (
     verify,
     write_reference,
 )
+from harness.pages.defaults import DEFAULT_BENCHMARK, default_benchmark
 from harness.pipeline.plan import plan
 from harness.pipeline.workspace import Workspace, default_store, resolve_device
 

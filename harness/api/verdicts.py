@@ -26,6 +26,7 @@ from harness.pages import benchmark as benchmarks
 from harness.pages import policy
 from harness.pages import recipe as recipes
 from harness.pages.benchmark import Judgement
+from harness.pages.defaults import default_benchmark
 from harness.pages.folders import available
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.results import album
@@ -237,7 +238,7 @@ def _run_all(plans: Sequence[RunPlan], settings: Settings, name: str) -> list[Co
 
 def recall(name: str, benchmark: str | None, reports: Path) -> tuple[list[Event], list[Step]]:
     """Return a recipe's history, and where its values stepped."""
-    chosen = benchmark or work.default_benchmark(recipes.load(name))
+    chosen = benchmark or default_benchmark(recipes.load(name))
     events = history.read(history.place_of(reports, chosen, name))
     measured = noise.read(reports / BASELINES / chosen / f"{name}.json")
     sizes = {

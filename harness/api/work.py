@@ -36,6 +36,7 @@ from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
 from harness.pages.benchmark import Benchmark, Judgement, PromptSuite
 from harness.pages.curation import Curation
+from harness.pages.defaults import DEFAULT_BENCHMARK, default_benchmark
 from harness.pages.folders import available
 from harness.pages.policy import Policy
 from harness.pages.recipe import Base, Load, Recipe
@@ -77,8 +78,6 @@ DEMO = (
     "pocket-ninja-overfit",
     "pocket-ninja-broken",
 )
-DEFAULT_BENCHMARK = "pocket-v1"
-NARUTO = "lambdalabs/naruto-blip-captions"
 SCHEMAS: dict[str, type[Page]] = {
     "recipe.v1": Recipe,
     "benchmark.v1": Benchmark,
@@ -87,19 +86,6 @@ SCHEMAS: dict[str, type[Page]] = {
     "policy.v1": Policy,
     "curation.v1": Curation,
 }
-
-
-def default_benchmark(recipe: Recipe) -> str:
-    """Return the benchmark that suits a recipe where none is named.
-
-    A recipe that learns from pictures of naruto-v1's set is judged by it, and so is the plain base
-    beside it; everything else that draws anime by anime-v1.
-    """
-    if recipe.base.model.startswith("pocket/"):
-        return "pocket-v1"
-    if recipe.data is None:
-        return "anime-v1" if recipe.load else "naruto-v1"
-    return "naruto-v1" if getattr(recipe.data.source, "id", None) == NARUTO else "anime-v1"
 
 
 def plans(names: Sequence[str], benchmark: str | None, replicates: int = 1) -> list[RunPlan]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 import typer
 
 from harness.errors import HarnessError
+from harness.pages.defaults import IN_WORDS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,9 +44,7 @@ StoreDir = Annotated[
 ReportsDir = Annotated[Path, typer.Option("--reports", help="Result files.")]
 BenchmarkName = Annotated[
     str | None,
-    typer.Option(
-        "--benchmark", "-b", help="How to judge [pocket-v1 on a pocket base, else naruto-v1]."
-    ),
+    typer.Option("--benchmark", "-b", help=f"How to judge [{IN_WORDS}]."),
 ]
 
 

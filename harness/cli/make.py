@@ -97,7 +97,7 @@ def check(
     if problems:
         raise SystemExit(2)
     if not as_json:
-        print(f"{count} pages hold")
+        print("1 page holds" if count == 1 else f"{count} pages hold")
 
 
 @app.command()
@@ -290,10 +290,11 @@ def serve(
     from harness.delivery.service.run import ServiceOptions
     from harness.delivery.service.run import serve as run
     from harness.pages import benchmark as benchmarks
+    from harness.pages.defaults import default_for_adapter
     from harness.pipeline.store.local import Store
 
-    default = "pocket-v1" if (base or "").startswith("pocket/") else "naruto-v1"
-    judgement = None if source.suffix == ".json" else benchmarks.load(benchmark or default)
+    chosen = benchmark or default_for_adapter(base or "")
+    judgement = None if source.suffix == ".json" else benchmarks.load(chosen)
     model = model_of(source, base, judgement, Store(workspace_of(store).store))
     limits = Limits(side=max_side, steps=max_steps)
     run(model, api.resolve_device(device.value), ServiceOptions(host, port, queue, batch), limits)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
 from harness.errors import UsageError
 from harness.pages import benchmark, recipe
 from harness.pages.benchmark import Judgement
@@ -27,24 +26,6 @@ def planned(name: str = "pocket-ninja", **changes: object) -> RunPlan:
 def test_rows_of_one_benchmark_and_base_share_a_signature() -> None:
     signatures = {planned(name).signature for name in ("pocket-base", "pocket-ninja")}
     assert len(signatures) == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("pocket-ninja", "pocket-v1"),
-        ("naruto-1024", "naruto-v1"),
-        ("naruto-dreambooth-prodigy", "naruto-v1"),
-        ("sdxl-base", "naruto-v1"),
-        ("danbooru-1024", "anime-v1"),
-        ("animagine-xl-2", "anime-v1"),
-        ("animeboys-xl-released", "anime-v1"),
-    ],
-)
-def test_a_recipe_is_judged_by_what_suits_it_where_no_benchmark_is_named(
-    name: str, expected: str
-) -> None:
-    assert api.default_benchmark(recipe.load(name)) == expected
 
 
 def with_other_captions() -> RunPlan:
