@@ -16,7 +16,7 @@ from harness.interfaces import Drawn, ExtractorSpec, MetricSpec, Page, Side
 from harness.pages.data import Count
 from harness.pages.folders import available, find
 from harness.pages.recipe import Name
-from harness.pages.split import Part
+from harness.pages.split import Split
 from harness.pages.yaml import Located, load_page, read_page
 
 
@@ -69,7 +69,7 @@ class Reference(Page):
     """Real pictures; those that no recipe trains on, where `part` is held-out."""
 
     source: plugins.Source
-    part: Part = "all"
+    part: Split = "all"
     resolution: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
 
 

@@ -13,7 +13,7 @@ from harness.conflicts import Conflict, refuse
 from harness.fingerprint import digest_input
 from harness.interfaces import Page, SourceSpec, Spec
 from harness.pages.decoding import Reading
-from harness.pages.split import Part, size_of
+from harness.pages.split import Split, size_of
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -194,7 +194,7 @@ class Data(Page):
     source: plugins.Source
     booster: plugins.Source | None = None
     """A second set, mixed in whole."""
-    part: Part = "all"
+    part: Split = "all"
     """train leaves out the fifth of all rows that a held-out reference shows."""
     curate: Curate = Curate()
     caption: Caption = Caption()
@@ -219,12 +219,12 @@ class Data(Page):
 def most(
     source: SourceSpec,
     booster: SourceSpec | None,
-    part: Part,
+    split: Split,
     curate: Curate,
     boosters: tuple[Booster, ...] = (),
 ) -> int | None:
     """Return how many pictures are left at most, where that is known without looking."""
-    sizes = [size_of(each, part) for each in (source, booster) if each is not None]
+    sizes = [size_of(each, split) for each in (source, booster) if each is not None]
     known = None if None in sizes else sum(size for size in sizes if size is not None)
     limits = [size for size in (known, curate.limit) if size is not None]
     fewest = min(limits, default=None)

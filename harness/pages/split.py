@@ -1,7 +1,7 @@
-"""Which rows of a set are held out: a rule that every page and machine shares.
+"""Which rows of a set are held out: one rule for every page and every machine.
 
 A row is held out when the first 8 bytes of sha256("harness held-out v1\\n" + its id), read as a
-big-endian integer, lie in the lowest fifth of their range. The rule looks at nothing but the id.
+big-endian integer, lie in the lowest fifth of their range. The rule reads only the id.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Literal, Protocol, runtime_checkable
 
 from harness.interfaces import SourceSpec
 
-Part = Literal["all", "train", "held-out"]
+Split = Literal["all", "train", "held-out"]
 RULE = "harness held-out v1\n"
 BELOW = f"{-(-(2**64) // 5):016x}"
-"""What the first 16 hex digits of a held-out row's digest lie below."""
-_SHARES: dict[Part, tuple[int, int]] = {"all": (1, 1), "train": (4, 5), "held-out": (1, 5)}
+"""The first 16 hex digits of a held-out row's digest lie below this."""
+_SHARES: dict[Split, tuple[int, int]] = {"all": (1, 1), "train": (4, 5), "held-out": (1, 5)}
 
 
 @runtime_checkable
@@ -33,17 +33,17 @@ def is_held_out(name: str) -> bool:
     return int.from_bytes(first, "big") * 5 < 2**64
 
 
-def belongs(name: str, part: Part) -> bool:
-    """Return whether the row with the id `name` is in `part`."""
-    return part == "all" or is_held_out(name) == (part == "held-out")
+def belongs(name: str, split: Split) -> bool:
+    """Return whether the row with the id `name` is in `split`."""
+    return split == "all" or is_held_out(name) == (split == "held-out")
 
 
-def size_of(source: SourceSpec, part: Part) -> int | None:
-    """Return how many pictures of `source` are in `part`: its share where ids are not known."""
+def size_of(source: SourceSpec, split: Split) -> int | None:
+    """Return how many pictures of `source` are in `split`: its share if ids are not known."""
     size = source.size()
-    if size is None or part == "all":
+    if size is None or split == "all":
         return size
     if isinstance(source, Named):
-        return sum(belongs(name, part) for name in source.ids())
-    share, of = _SHARES[part]
+        return sum(belongs(name, split) for name in source.ids())
+    share, of = _SHARES[split]
     return math.ceil(size * share / of)

@@ -10,7 +10,7 @@ from harness.pages.benchmark import Prompt, Sampler
 from harness.pages.data import Booster, Caption, Curate, Recaption
 from harness.pages.decoding import Reading
 from harness.pages.recipe import Base, Load, Prompting
-from harness.pages.split import Part
+from harness.pages.split import Split
 from harness.pages.train import Buckets, Train
 
 Pins = dict[str, dict[str, str]]
@@ -22,7 +22,7 @@ class DataSpec(Page):
 
     source: plugins.Source
     booster: plugins.Source | None = None
-    part: Part = "all"
+    part: Split = "all"
     curate: Curate = Curate()
     square: int | None = None
     """Crop to the middle square and resize to this, for pictures that are only looked at."""

@@ -12,7 +12,7 @@ from harness import plugins
 from harness.conflicts import Conflict, refuse
 from harness.interfaces import Page
 from harness.pages.data import Count, Curate, Data, Share
-from harness.pages.split import Part
+from harness.pages.split import Split
 
 Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -81,7 +81,7 @@ class Phase(Page):
     """The rate of new tokens; where not given, they rest in this phase."""
     curate: Curate | None = None
     """Another choice of rows for this phase alone."""
-    part: Part | None = None
+    part: Split | None = None
     """Another part of the rows for this phase alone."""
     source: plugins.Source | None = None
     """Another set of pictures for this phase alone, captioned by the same rules."""

@@ -17,14 +17,14 @@ from harness.data.curation.cleaning import SIGNATURES, patterns
 from harness.data.curation.table import Metadata, literal
 from harness.data.facts import below
 from harness.pages.data import Bound, Caption, Curate, Recaption, Span, TagRules, spoken
-from harness.pages.split import BELOW, RULE, Part
+from harness.pages.split import BELOW, RULE, Split
 
 
 @dataclass(frozen=True)
 class Rules:
     """What a page asks of a set's rows."""
 
-    part: Part = "all"
+    part: Split = "all"
     curate: Curate = field(default_factory=Curate)
     caption: Caption = field(default_factory=Caption)
     recaption: Recaption | None = None
@@ -89,7 +89,7 @@ def _judged(table: Metadata, rules: Rules, source: str) -> str:
     return f"SELECT *, {_kept(table.tags())} AS tags FROM ({ruled})"
 
 
-def _part(part: Part) -> Iterator[Condition]:
+def _part(part: Split) -> Iterator[Condition]:
     held_out = f"{_lot(RULE)} < '{BELOW}'"
     if part == "train":
         yield "held-out", f"NOT {held_out}"
