@@ -24,8 +24,8 @@ from typing import Any
 import posts
 import pyarrow.parquet as pq
 
-from harness.data.curation.by_column import Limits
 from harness.data.curation.curated_set import ROWS, write
+from harness.data.curation.engine import Limits
 from harness.data.specs import Parquet
 from harness.pages import recipe
 from harness.pages.data import Data

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.interfaces import Array
 from harness.pages.train import Buckets
 
 Shape = tuple[int, int]
@@ -30,3 +34,12 @@ def nearest(ratio: float, allowed: list[Shape]) -> Shape:
         allowed,
         key=lambda shape: (abs(math.log(shape[0] / shape[1] / ratio)), -shape[0] * shape[1]),
     )
+
+
+def nearest_each(ratios: Array, allowed: list[Shape]) -> NDArray[np.int64]:
+    """Return for each height / width the index in `allowed` of its nearest shape."""
+    order = sorted(range(len(allowed)), key=lambda at: -allowed[at][0] * allowed[at][1])
+    shares = np.array([allowed[at][0] / allowed[at][1] for at in order])
+    distances = np.abs(np.log(shares[None, :] / ratios[:, None]))
+    nearest: NDArray[np.int64] = np.array(order)[distances.argmin(axis=1)]
+    return nearest

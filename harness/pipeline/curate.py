@@ -22,7 +22,7 @@ from harness.records import described
 if TYPE_CHECKING:
     from PIL import Image
 
-    from harness.data.curation.by_column import Limits
+    from harness.data.curation.engine import Limits
     from harness.data.curation.exports import Form
 
 VERSION = 1
@@ -164,7 +164,7 @@ def _make(
     heard: Callable[[int, int], None] | None,
 ) -> Curated:
     from harness.data.curation import curated_set, exports
-    from harness.data.curation.by_column import Limits
+    from harness.data.curation.engine import Limits
     from harness.data.curation.summary import summarize
 
     limits = limits or Limits(scratch=work)
@@ -210,31 +210,11 @@ def _make(
 
 def _funnel(kept: int, dropped: Counter[str]) -> list[dict[str, Any]]:
     """Return how many rows are left after each rule, in the order in which they are asked."""
+    from harness.data.curation.rules import NAMES
+
     left = kept + dropped.total()
     found = [{"rule": "all rows", "left": left, "dropped": 0}]
-    for name in sorted(dropped, key=_turn):
+    for name in sorted(dropped, key=NAMES.index):
         left -= dropped[name]
         found.append({"rule": name, "left": left, "dropped": dropped[name]})
     return found
-
-
-def _turn(rule: str) -> int:
-    order = (
-        "held-out",
-        "train",
-        "min_side",
-        "max_side",
-        "min_pixels",
-        "aspect",
-        "ratings",
-        "score",
-        "aesthetic",
-        "year",
-        "tags.all_of",
-        "tags.any_of",
-        "tags.none_of",
-        "subset",
-        "near_duplicates",
-        "weight",
-    )
-    return order.index(rule)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.data.curation.by_row import failed_rule
+from harness.data.curation.rules import NEAR_DUPLICATES, CurationSettings, asked, failed_rule
 from harness.data.sources.pocket import pocket
 from harness.data.specs import Pocket
 from harness.pages.benchmark import Judgement, PromptSuite
@@ -74,13 +74,14 @@ def _data(data: Data, notes: list[str]) -> Data:
 def _reachable(rules: Curate, source: Pocket, notes: list[str]) -> Curate:
     """Return the rules with a limit; without those that no pocket row can meet."""
     rows = list(pocket(source))
-    dropped = [
-        name
-        for name in Curate.model_fields
-        if name != "limit" and (rule := getattr(rules, name)) is not None
-        if name == "near_duplicates"  # drawn faces resemble each other
-        or all(failed_rule(row, Curate(**{name: rule})) for row in rows)
-    ]
+    dropped = []
+    for name in Curate.model_fields:
+        if name == "limit" or getattr(rules, name) is None:
+            continue
+        alone = asked(CurationSettings(curate=Curate(**{name: getattr(rules, name)})))
+        resembling = name == NEAR_DUPLICATES  # as drawn faces are
+        if resembling or all(failed_rule(row, alone) for row in rows):
+            dropped.append(name)
     if dropped:
         notes.append(f"curate rules no pocket row can meet, left out: {', '.join(dropped)}")
     return rules.model_copy(update={"limit": ROWS, **dict.fromkeys(dropped)})

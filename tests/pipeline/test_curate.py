@@ -15,11 +15,10 @@ from PIL import Image
 from running import Command
 
 from harness import plugins
-from harness.data.buckets import nearest, shapes
+from harness.data.buckets import nearest, nearest_each, shapes
 from harness.data.curation.boosters import drawn
+from harness.data.curation.by_row import select
 from harness.data.curation.captions import write_caption
-from harness.data.curation.curated_set import nearest_of
-from harness.data.curation.selection import select
 from harness.data.specs import Parquet, Webdataset
 from harness.errors import PageError, UsageError
 from harness.interfaces import SourceSpec
@@ -271,7 +270,7 @@ def test_a_bucket_is_the_one_that_training_would_choose() -> None:
     fits = shapes(Buckets(longest=2048, shortest=512), 1024)
     sides = np.random.default_rng(0).integers(200, 3000, (2, 3000))
     ratios = sides[0] / sides[1]
-    places = nearest_of(ratios, fits)
+    places = nearest_each(ratios, fits)
     assert [fits[place] for place in places] == [nearest(float(each), fits) for each in ratios]
 
 

@@ -13,15 +13,14 @@ import pyarrow.parquet as pq
 from harness.data.curation.by_column import select
 from harness.data.curation.by_row import curate
 from harness.data.curation.captions import write_caption
-from harness.data.curation.query import Rules
 from harness.data.curation.recaption import recaptioned
-from harness.data.curation.table import Meaning, parquet
-from harness.data.sources.cells import tags_of
+from harness.data.curation.rules import CurationSettings
+from harness.data.curation.table import ColumnNames, parquet
+from harness.data.tags import tags_of
 from harness.interfaces import Picture
-from harness.pages.split import belongs
 
 FACTS = ("rating", "score", "aesthetic", "year", "width", "height", "phash")
-MEANING = Meaning("id", "caption", "danbooru_tags", {name: name for name in FACTS})
+MEANING = ColumnNames("id", "caption", "danbooru_tags", {name: name for name in FACTS})
 Told = list[tuple[str, str, tuple[str, ...]]]
 """Id, prompt and tags of each kept row."""
 
@@ -34,7 +33,7 @@ def write(file: Path, rows: Sequence[dict[str, Any]], **types: pa.DataType) -> P
     return file
 
 
-def by_columns(files: Sequence[Path], rules: Rules) -> tuple[Told, Counter[str]]:
+def by_columns(files: Sequence[Path], rules: CurationSettings) -> tuple[Told, Counter[str]]:
     dropped: Counter[str] = Counter()
     found = [
         (row["id"], row["prompt"], tuple(row["tags"]))
@@ -44,14 +43,10 @@ def by_columns(files: Sequence[Path], rules: Rules) -> tuple[Told, Counter[str]]
     return found, dropped
 
 
-def by_rows(files: Sequence[Path], rules: Rules) -> tuple[Told, Counter[str]]:
+def by_rows(files: Sequence[Path], rules: CurationSettings) -> tuple[Told, Counter[str]]:
     dropped: Counter[str] = Counter()
     rows = [row for file in files for row in pq.read_table(file).to_pylist()]
-    parted = []
-    for picture in recaptioned(map(_picture, rows), rules.recaption):
-        if belongs(picture.id, rules.part):
-            parted.append(picture)
-    kept = curate(parted, rules.curate, dropped)
+    kept = curate(recaptioned(map(_picture, rows), rules.recaption), rules, dropped)
     return [(row.id, write_caption(row, rules.caption), row.tags) for row in kept], dropped
 
 

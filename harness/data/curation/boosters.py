@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.data.facts import lot
+from harness.data.facts import draw
 from harness.errors import UsageError
 from harness.pages.data import Booster, portions
 
@@ -12,9 +12,9 @@ BOOSTER = "harness booster v1"
 
 
 def drawn(ids: Sequence[str], number: int, count: int) -> list[int]:
-    """Return the places of the `count` rows whose lots are lowest, in the order of the rows."""
-    lots = [lot(BOOSTER, str(number), name) for name in ids]
-    return sorted(sorted(range(len(ids)), key=lambda place: (lots[place], place))[:count])
+    """Return the places of the `count` rows that draw lowest, in the order of the rows."""
+    draws = [draw(f"{BOOSTER}\n{number}\n", name) for name in ids]
+    return sorted(sorted(range(len(ids)), key=lambda place: (draws[place], place))[:count])
 
 
 def portion(rows: int, boosters: tuple[Booster, ...], number: int, there: int) -> int:

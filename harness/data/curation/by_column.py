@@ -1,51 +1,39 @@
-"""Run a page's rules over a table of metadata, in order and in bounded memory."""
+"""Curate a table of metadata column by column: in order, in bounded memory, no picture opened.
+
+query.py writes the rules as SQL for the engine. Two things are done here: near duplicates, which
+look at other rows, and captions whose words vary.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.curation import table as columns
+from harness.data.curation import recaption
 from harness.data.curation.captions import varies, write_caption
-from harness.data.curation.query import Rules, conditions, hashes, query
-from harness.data.curation.recaption import check
-from harness.data.curation.table import ROW, Metadata
+from harness.data.curation.engine import Limits, batches, opened
+from harness.data.curation.query import hashes, query
+from harness.data.curation.rules import NEAR_DUPLICATES, CurationSettings, asked
+from harness.data.curation.table import ROW, MetadataTable, files_sql
 from harness.data.near_duplicates import firsts
-from harness.errors import MissingPrerequisite, UsageError
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
-    Engine = duckdb.DuckDBPyConnection
+    from harness.data.curation.engine import Engine
 Numbers = NDArray[np.int64]
-BATCH = 65_536
-"""Rows judged between two looks at them."""
-Heard = Callable[[int, int], None]
-"""Told how many rows were judged, and how many are kept."""
+OnProgress = Callable[[int, int], None]
+"""Called with how many rows were judged, and how many of them are kept."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What the engine may use; none of it changes what comes out."""
-
-    threads: int = 2
-    memory: str = "1500MB"
-    scratch: Path | None = None
-    """Where a sort or a join that is too large for memory goes."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One kept row, as captions.py reads it."""
+class Words:
+    """What captions.py reads of one kept row."""
 
     id: str
     text: str
@@ -63,110 +51,109 @@ class Count:
 
 
 def select(
-    tables: Sequence[Metadata],
-    rules: Rules,
+    tables: Sequence[MetadataTable],
+    page: CurationSettings,
     dropped: Counter[str],
     limits: Limits | None = None,
-    heard: Heard | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield the rows that pass, with their prompts, each batch with the number of its table.
 
     Tables count as one that follows the other; `dropped` counts the rows that do not pass by rule.
     """
-    if rules.recaption is not None:
-        check(rules.recaption)
-    count, limit = Count(), rules.curate.limit
-    with engine(limits or Limits()) as running:
-        repeats = _repeats(running, tables, rules)
-        for number, table in enumerate(tables):
-            names = ["", *(name for name, _ in conditions(table, rules)), "near_duplicates"]
-            stream = run(running, query(table, rules, _source(running, table)))
-            for rows, rule in _judged(stream, repeats[number], len(names) - 1):
-                passing = np.flatnonzero(rule == 0)
-                if limit is not None and count.kept + len(passing) >= limit:
-                    passing = passing[: limit - count.kept]
-                    rule = rule[: passing[-1] + 1]  # rows behind the last one do not count
-                _tally(names, rule, dropped)
-                count.seen, count.kept = count.seen + len(rule), count.kept + len(passing)
-                if len(passing):
-                    yield number, _worded(rows.take(passing).drop_columns(["rule"]), rules)
-                if heard is not None:
-                    heard(count.seen, count.kept)
-                if count.kept == limit:
-                    return
+    if page.recaption is not None:
+        recaption.check(page.recaption)
+    names = ["", *(rule.name for rule, _ in asked(page)), NEAR_DUPLICATES]
+    count, limit = Count(), page.curate.limit
+    for number, rows, rule in _judged(tables, page, limits):
+        passing = np.flatnonzero(rule == 0)
+        if limit is not None and count.kept + len(passing) >= limit:
+            passing = passing[: limit - count.kept]
+            rule = rule[: passing[-1] + 1]  # rows behind the last one do not count
+        _count_dropped(names, rule, dropped)
+        count.seen, count.kept = count.seen + len(rule), count.kept + len(passing)
+        if len(passing):
+            yield number, _with_prompts(rows.take(passing).drop_columns(["rule"]), page)
+        if on_progress is not None:
+            on_progress(count.seen, count.kept)
+        if count.kept == limit:
+            return
 
 
 def _judged(
-    stream: Iterator[pa.RecordBatch], repeats: Numbers | None, name: int
-) -> Iterator[tuple[pa.RecordBatch, NDArray[np.uint8]]]:
-    """Yield each batch with the rule that each of its rows breaks; `repeats` break `name`."""
-    seen = 0
-    for batch in stream:
-        rows = batch.column("row").to_numpy()
-        if not np.array_equal(rows, np.arange(seen, seen + len(rows))):
-            raise AssertionError("the engine has lost the order of the rows")
-        seen += len(rows)
-        rule = batch.column("rule").to_numpy().copy()
-        if repeats is not None:
-            rule[(rule == 0) & np.isin(rows, repeats)] = name
-        yield batch, rule
+    tables: Sequence[MetadataTable], page: CurationSettings, limits: Limits | None
+) -> Iterator[tuple[int, pa.RecordBatch, NDArray[np.uint8]]]:
+    """Yield each batch with its table and the number of the rule that each of its rows breaks."""
+    last = len(asked(page)) + 1
+    with opened(limits) as engine:
+        repeats = _repeats(engine, tables, page)
+        for number, table in enumerate(tables):
+            seen = 0
+            for batch in batches(engine, query(table, page, _source(engine, table))):
+                rows = batch.column("row").to_numpy()
+                if not np.array_equal(rows, np.arange(seen, seen + len(rows))):
+                    raise AssertionError("the engine has lost the order of the rows")
+                seen += len(rows)
+                rule = batch.column("rule").to_numpy().copy()
+                rule[(rule == 0) & np.isin(rows, repeats[number])] = last
+                yield number, batch, rule
 
 
-def _tally(names: list[str], rule: NDArray[np.uint8], dropped: Counter[str]) -> None:
+def _count_dropped(names: list[str], rule: NDArray[np.uint8], dropped: Counter[str]) -> None:
     counts = np.bincount(rule, minlength=len(names)).tolist()
     dropped.update({name: many for name, many in zip(names, counts, strict=True) if name and many})
 
 
-def _worded(batch: pa.RecordBatch, rules: Rules) -> pa.RecordBatch:
+def _with_prompts(batch: pa.RecordBatch, page: CurationSettings) -> pa.RecordBatch:
     """Return the rows with prompts, where the engine has left these to captions.py."""
     import pyarrow as pa
 
-    if not varies(rules.caption):
+    if not varies(page.caption):
         return batch
     known = {"row", "id", "text", "prompt", "tags"}
     prompts = [
         write_caption(
-            Line(
+            Words(
                 each["id"],
                 each["text"],
                 tuple(each["tags"]),
                 {name: fact for name, fact in each.items() if name not in known},
             ),
-            rules.caption,
+            page.caption,
         )
         for each in batch.to_pylist()
     ]
-    place = batch.schema.get_field_index("prompt")
-    return batch.set_column(place, "prompt", pa.array(prompts, pa.string()))
+    column = batch.schema.get_field_index("prompt")
+    return batch.set_column(column, "prompt", pa.array(prompts, pa.string()))
 
 
 def _repeats(
-    running: Engine, tables: Sequence[Metadata], rules: Rules
-) -> list[Numbers] | list[None]:
-    """Return the rows of each table that break near_duplicates, or None where nobody asks."""
-    distance = rules.curate.near_duplicates
+    engine: Engine, tables: Sequence[MetadataTable], page: CurationSettings
+) -> list[Numbers]:
+    """Return the rows of each table that break near_duplicates."""
+    distance = page.curate.near_duplicates
     if distance is None:
-        return [None] * len(tables)
-    passing = [_hashes(running, table, rules) for table in tables]
+        return [np.empty(0, np.int64)] * len(tables)
+    passing = [_hashes(engine, table, page) for table in tables]
     hashed = np.concatenate([values[known] for _, known, values in passing])
     stays = np.split(firsts(hashed, distance), np.cumsum([known.sum() for _, known, _ in passing]))
-    found = []
+    repeats = []
     for (rows, known, _), own in zip(passing, stays, strict=False):
         kept = np.zeros(len(rows), bool)
         kept[known] = own
-        found.append(rows[~kept])
-    return found
+        repeats.append(rows[~kept])
+    return repeats
 
 
 def _hashes(
-    running: Engine, table: Metadata, rules: Rules
+    engine: Engine, table: MetadataTable, page: CurationSettings
 ) -> tuple[Numbers, NDArray[np.bool_], NDArray[np.uint64]]:
     """Return number, whether the hash is known, and the hash of each row that breaks no rule."""
-    sql = hashes(table, rules, _source(running, table))
-    found = [batch.columns for batch in run(running, sql)]
-    rows = [each[0].to_numpy() for each in found]
-    known = [each[1].is_valid().to_numpy(zero_copy_only=False) for each in found]
-    values = [each[1].fill_null(0).to_numpy() for each in found]
+    sql = hashes(table, page, _source(engine, table))
+    columns = [batch.columns for batch in batches(engine, sql)]
+    rows = [each[0].to_numpy() for each in columns]
+    known = [each[1].is_valid().to_numpy(zero_copy_only=False) for each in columns]
+    values = [each[1].fill_null(0).to_numpy() for each in columns]
     return (
         np.concatenate([np.empty(0, np.int64), *rows]),
         np.concatenate([np.empty(0, bool), *known]),
@@ -174,21 +161,21 @@ def _hashes(
     )
 
 
-def _source(running: Engine, table: Metadata) -> str:
+def _source(engine: Engine, table: MetadataTable) -> str:
     """Return the table as SQL, its rows numbered in order."""
     import pyarrow.parquet as pq
 
     if table.files:
         counts = [pq.ParquetFile(file).metadata.num_rows for file in table.files]
-        return columns.files_sql(table.files, counts)
-    running.register("harness_rows", _numbered(table))
+        return files_sql(table.files, counts)
+    engine.register("harness_rows", _numbered(table))
     return "harness_rows"
 
 
-def _numbered(table: Metadata) -> pa.RecordBatchReader:
+def _numbered(table: MetadataTable) -> pa.RecordBatchReader:
     import pyarrow as pa
 
-    def batches() -> Iterator[pa.RecordBatch]:
+    def numbered() -> Iterator[pa.RecordBatch]:
         seen = 0
         assert table.batches is not None
         for batch in table.batches():
@@ -197,39 +184,4 @@ def _numbered(table: Metadata) -> pa.RecordBatchReader:
             yield pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=schema)
 
     schema = table.schema.append(pa.field(ROW, pa.int64()))
-    return pa.RecordBatchReader.from_batches(schema, batches())
-
-
-def run(running: Engine, sql: str) -> Iterator[pa.RecordBatch]:
-    """Yield what a query finds, batch by batch, in its order."""
-    import duckdb
-
-    try:
-        yield from running.sql(sql).to_arrow_reader(BATCH)
-    except (duckdb.Error, OSError) as error:  # the latter, where rows have begun to come
-        what = str(error).splitlines()[0][:300]
-        raise UsageError(
-            f"the metadata cannot be read: {what}", hint="check the files that data.source names"
-        ) from error
-
-
-@contextmanager
-def engine(limits: Limits) -> Iterator[Engine]:
-    """Open an engine that keeps order, reaches out to nothing, and stays within its limits."""
-    try:
-        import duckdb
-    except ImportError:
-        raise MissingPrerequisite(
-            "curating columns needs duckdb", hint="pip install 'harness[curate]'"
-        ) from None
-    with TemporaryDirectory(prefix="harness-", dir=limits.scratch) as scratch:
-        settings: dict[str, Any] = {
-            "threads": limits.threads,
-            "memory_limit": limits.memory,
-            "temp_directory": scratch,
-            "preserve_insertion_order": True,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-        with duckdb.connect(config=settings) as running:
-            yield running
+    return pa.RecordBatchReader.from_batches(schema, numbered())

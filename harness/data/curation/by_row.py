@@ -1,110 +1,92 @@
-"""Which rows are kept, and which rule dropped the others.
-
-Row by row, and the definition of every rule: rules.py does the same to columns.
-"""
+"""Curate a data section row by row, with the pictures of the rows that are kept."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
-from harness.data.facts import below, hash_of, lot, value_of, word_of
+from harness import plugins
+from harness.data.curation.boosters import drawn, portion
+from harness.data.curation.recaption import recaptioned
+from harness.data.curation.rules import (
+    NEAR_DUPLICATES,
+    WEIGHT,
+    CurationSettings,
+    asked,
+    failed_rule,
+)
+from harness.data.decoding import Unfit, read
+from harness.data.facts import picture_hash
+from harness.data.hashes import dhash
 from harness.data.near_duplicates import Neighbours
-from harness.interfaces import Picture
-from harness.pages.data import Curate, TagRules, spoken
+from harness.interfaces import Picture, SourceSpec
+from harness.pages.stages import DataSpec
 
-SUBSET = "harness subset v1"
-"""What a row's lot is drawn with, beside the salt and its id."""
-Look = Callable[[Picture], int | None]
-"""The perceptual hash of a picture whose metadata has none; None where there is none."""
+Hashing = Callable[[Picture], int | None]
+"""A picture → its perceptual hash, None where it has none."""
+
+
+def select(spec: DataSpec, dropped: Counter[str]) -> Iterator[Picture]:
+    """Yield the pictures to be kept; `dropped` counts the others by rule."""
+
+    def hashing(picture: Picture) -> int | None:
+        try:
+            return dhash(read(picture, spec.reading)[0])
+        except Unfit:
+            return None
+
+    page = CurationSettings(spec.part, spec.curate, recaption=spec.recaption)
+    sources = [source for source in (spec.source, spec.booster) if source is not None]
+    kept = 0
+    for picture in curate(_rows(sources, page), page, dropped, hashing):
+        yield picture
+        kept += 1
+    page = replace(page, curate=spec.curate.model_copy(update={"limit": None}))
+    for number, booster in enumerate(spec.boosters):
+        passing = list(curate(_rows([booster.source], page), page, dropped, hashing))
+        wanted = portion(kept, spec.boosters, number, len(passing))
+        if wanted < len(passing):
+            dropped[WEIGHT] += len(passing) - wanted
+        for at in drawn([each.id for each in passing], number, wanted):
+            yield passing[at]
+
+
+def _rows(sources: Iterable[SourceSpec], page: CurationSettings) -> Iterator[Picture]:
+    for source in sources:
+        yield from recaptioned(plugins.implementation(source)(source), page.recaption)
 
 
 def curate(
-    pictures: Iterable[Picture], rules: Curate, dropped: Counter[str], look: Look | None = None
+    pictures: Iterable[Picture],
+    page: CurationSettings,
+    dropped: Counter[str],
+    hashing: Hashing | None = None,
 ) -> Iterator[Picture]:
-    """Yield the pictures that pass every rule; `dropped` counts the others by rule."""
-    kept = 0
-    seen = None if rules.near_duplicates is None else Neighbours(rules.near_duplicates)
+    """Yield the pictures that pass every rule; `dropped` counts the others by rule.
+
+    `hashing` is asked for the pictures whose metadata has no perceptual hash.
+    """
+    rules, distance, kept = asked(page), page.curate.near_duplicates, 0
+    seen = None if distance is None else Neighbours(distance)
     for picture in pictures:
         rule = failed_rule(picture, rules)
-        if rule is None and seen is not None and not _is_new(picture, seen, look):
-            rule = "near_duplicates"
+        if rule is None and seen is not None and not _is_new(picture, seen, hashing):
+            rule = NEAR_DUPLICATES
         if rule is not None:
             dropped[rule] += 1
             continue
         yield picture
         kept += 1
-        if kept == rules.limit:
+        if kept == page.curate.limit:
             return
 
 
-def failed_rule(picture: Picture, rules: Curate) -> str | None:
-    """Return the first rule that `picture` breaks; a fact that is unknown breaks its rule.
-
-    near_duplicates, which speaks of other rows, is not among them.
-    """
-    checks = (_sides, _facts, _tags, _lots)
-    return next(
-        (name for check in checks for name, holds in check(picture, rules) if not holds), None
-    )
-
-
-Checks = Iterator[tuple[str, bool]]
-
-
-def _sides(picture: Picture, rules: Curate) -> Checks:
-    facts = picture.facts or {}
-    width, height = value_of(facts.get("width")), value_of(facts.get("height"))
-    known = width is not None and height is not None
-    width, height = width or 0.0, height or 0.0
-    if rules.min_side is not None:
-        yield "min_side", known and min(width, height) >= rules.min_side
-    if rules.max_side is not None:
-        yield "max_side", known and max(width, height) <= rules.max_side
-    if rules.min_pixels is not None:
-        yield "min_pixels", known and width * height >= rules.min_pixels
-    if rules.aspect is not None:
-        low, high = rules.aspect
-        yield "aspect", bool(width and height) and low <= width / height <= high
-
-
-def _facts(picture: Picture, rules: Curate) -> Checks:
-    facts: Mapping[str, Any] = picture.facts or {}
-    if rules.ratings is not None:
-        yield "ratings", word_of(facts.get("rating")) in rules.ratings
-    for name in ("score", "aesthetic", "year"):
-        if (span := getattr(rules, name)) is not None:
-            value = value_of(facts.get(name))
-            yield name, value is not None and span.holds(value)
-
-
-def _tags(picture: Picture, rules: Curate) -> Checks:
-    """Yield the rules about tags; a row without any is one whose tags are unknown."""
-    wanted = rules.tags or TagRules()
-    there = {spoken(tag) for tag in picture.tags if tag}
-    if wanted.all_of:
-        yield "tags.all_of", there.issuperset(spoken(tag) for tag in wanted.all_of)
-    if wanted.any_of:
-        yield "tags.any_of", not there.isdisjoint(spoken(tag) for tag in wanted.any_of)
-    if wanted.none_of:
-        yield (
-            "tags.none_of",
-            bool(there) and there.isdisjoint(spoken(tag) for tag in wanted.none_of),
-        )
-
-
-def _lots(picture: Picture, rules: Curate) -> Checks:
-    if rules.subset is not None:
-        bound = below(rules.subset.share)
-        drawn = lot(SUBSET, rules.subset.salt, picture.id)
-        yield "subset", bound is None or drawn < bound
-
-
-def _is_new(picture: Picture, seen: Neighbours, look: Look | None) -> bool:
-    hashed = hash_of((picture.facts or {}).get("phash"))
-    if hashed is None and look is not None:
-        hashed = look(picture)
+def _is_new(picture: Picture, seen: Neighbours, hashing: Hashing | None) -> bool:
+    """Return whether a picture differs from all before it, and remember it if so."""
+    hashed = picture_hash((picture.facts or {}).get("phash"))
+    if hashed is None and hashing is not None:
+        hashed = hashing(picture)
         if hashed is None:
             return True  # a plain sheet; or reading will name what is wrong with it
     if hashed is None or seen.near(hashed) is not None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.data.buckets import Shape, shapes
+from harness.data.buckets import Shape, nearest_each, shapes
 from harness.data.curation.boosters import drawn, portion
-from harness.data.curation.by_column import Heard, Limits, select
-from harness.data.curation.query import Rules
-from harness.data.curation.table import Metadata, metadata_of
-from harness.data.facts import NUMBER
+from harness.data.curation.by_column import OnProgress, select
+from harness.data.curation.engine import Limits
+from harness.data.curation.rules import NEAR_DUPLICATES, WEIGHT, CurationSettings
+from harness.data.curation.table import MetadataTable, metadata_of
+from harness.data.facts import number_column
 from harness.data.sources.tables import wider
 from harness.errors import UsageError
 from harness.interfaces import Array, SourceSpec
@@ -40,10 +42,44 @@ class Written:
     dropped: Counter[str]
 
 
+@dataclass(frozen=True)
+class PartFile:
+    """The kept rows of one source; there is no file where no row is kept."""
+
+    file: Path
+    count: int
+
+
+@dataclass(frozen=True)
+class PartWriter:
+    """Writes the kept rows of each source to a file of its own."""
+
+    folder: Path
+    shapes: list[Shape]
+    limits: Limits
+    on_progress: OnProgress | None
+    dropped: Counter[str]
+
+    def write(
+        self, tables: Sequence[MetadataTable], page: CurationSettings, first: int
+    ) -> list[PartFile]:
+        """Write the rows that a page keeps of tables, of which the first is source `first`."""
+        files = [self.folder / f"{first + number}.parquet" for number in range(len(tables))]
+        counts = [0] * len(tables)
+        selected = select(tables, page, self.dropped, self.limits, self.on_progress)
+        for number, pairs in groupby(selected, key=lambda pair: pair[0]):
+            rows = (_with_bucket(batch, self.shapes, first + number) for _, batch in pairs)
+            counts[number] = _write_rows(rows, files[number])
+        return [PartFile(file, count) for file, count in zip(files, counts, strict=True)]
+
+
 def sources_of(data: Data) -> list[SourceSpec]:
     """Return the sources in the order in which their rows stand in the file."""
-    whole = [each for each in (data.source, data.booster) if each is not None]
-    return [*whole, *(booster.source for booster in data.boosters)]
+    return [*_taken_whole(data), *(booster.source for booster in data.boosters)]
+
+
+def _taken_whole(data: Data) -> list[SourceSpec]:
+    return [each for each in (data.source, data.booster) if each is not None]
 
 
 def write(
@@ -52,93 +88,94 @@ def write(
     buckets: Buckets | None,
     folder: Path,
     limits: Limits,
-    heard: Heard | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Written:
     """Write the rows that a data section keeps, in order, as `curated.parquet`."""
-    rules = Rules(data.part, data.curate, data.caption, data.recaption)
-    fits = shapes(buckets, resolution) if buckets else [(resolution, resolution)]
+    page = CurationSettings(data.part, data.curate, data.caption, data.recaption)
+    sizes = shapes(buckets, resolution) if buckets else [(resolution, resolution)]
+    tables = [metadata_of(source) for source in _taken_whole(data)]
+    _require_hashes(tables, data)
     dropped: Counter[str] = Counter()
-    main = [metadata_of(each) for each in (data.source, data.booster) if each is not None]
-    files = [folder / f".{number}.parquet.part" for number in range(len(main))]
-    _require_hashes(main, data)
-    counts = _written(main, rules, files, fits, dropped, limits, heard, 0)
-    kept = sum(counts)
-    if not kept:
-        raise UsageError(
-            f"no row is left of {dropped.total()}: {dict(dropped)}",
-            hint="loosen data.curate, or check the facts that data.source names",
-        )
-    free = Rules(
-        data.part, data.curate.model_copy(update={"limit": None}), data.caption, data.recaption
-    )
-    for number, booster in enumerate(data.boosters):
-        file = folder / f".{len(files)}.parquet.part"
-        tables = [metadata_of(booster.source)]
-        (there,) = _written(tables, free, [file], fits, dropped, limits, heard, len(files))
-        wanted = portion(kept, data.boosters, number, there)
-        if wanted < there:
-            dropped["weight"] += there - wanted
-            _thin(file, number, wanted)
-        files.append(file)
-        counts.append(wanted)
-    _join([file for file, count in zip(files, counts, strict=True) if count], folder / ROWS)
-    for file in files:
-        file.unlink(missing_ok=True)
-    return Written(tuple(counts), dropped)
+    with TemporaryDirectory(prefix=".parts-", dir=folder) as parts_folder:
+        writer = PartWriter(Path(parts_folder), sizes, limits, on_progress, dropped)
+        parts = writer.write(tables, page, first=0)
+        kept = sum(part.count for part in parts)
+        if not kept:
+            raise UsageError(
+                f"no row is left of {dropped.total()}: {dict(dropped)}",
+                hint="loosen data.curate, or check the facts that data.source names",
+            )
+        parts += [
+            _write_booster(writer, data, page, number, kept) for number in range(len(data.boosters))
+        ]
+        _join([part.file for part in parts if part.count], folder / ROWS)
+    return Written(tuple(part.count for part in parts), dropped)
 
 
-def _require_hashes(tables: Sequence[Metadata], data: Data) -> None:
+def _require_hashes(tables: Sequence[MetadataTable], data: Data) -> None:
     """Refuse near_duplicates where every row would break it, for none has a hash."""
     if data.curate.near_duplicates is None:
         return
-    for table, source in zip(tables, sources_of(data), strict=False):
-        if "phash" not in table.meaning.facts:
+    for table, source in zip(tables, _taken_whole(data), strict=True):
+        if "phash" not in table.names.facts:
             raise UsageError(
                 f"near_duplicates compares the fact phash, which the source {source.use} has not",
-                where="data.curate.near_duplicates",
+                where=f"data.curate.{NEAR_DUPLICATES}",
                 hint="name its column in source.facts; data.reading.near_duplicates looks at "
                 "the pictures themselves when they are collected",
             )
 
 
-def _written(
-    tables: Sequence[Metadata],
-    rules: Rules,
-    files: Sequence[Path],
-    fits: list[Shape],
-    dropped: Counter[str],
-    limits: Limits,
-    heard: Heard | None,
-    first: int,
-) -> list[int]:
-    """Write the kept rows of each table, numbered from `first`, to its file; count them."""
-    import pyarrow as pa
+def _write_booster(
+    writer: PartWriter, data: Data, page: CurationSettings, number: int, kept: int
+) -> PartFile:
+    """Write so many rows of a booster that they make up its share beside `kept` others."""
+    page = replace(page, curate=page.curate.model_copy(update={"limit": None}))
+    table = metadata_of(data.boosters[number].source)
+    (part,) = writer.write([table], page, first=len(_taken_whole(data)) + number)
+    wanted = portion(kept, data.boosters, number, part.count)
+    if wanted < part.count:
+        writer.dropped[WEIGHT] += part.count - wanted
+        _keep_drawn(part.file, number, wanted)
+    return replace(part, count=wanted)
+
+
+def _keep_drawn(file: Path, number: int, wanted: int) -> None:
+    """Leave of a booster's rows only those that are drawn."""
     import pyarrow.parquet as pq
 
-    counts = [0] * len(tables)
-    writers: dict[int, pq.ParquetWriter] = {}
-    waiting: dict[int, list[pa.RecordBatch]] = {}
+    rows = pq.read_table(file)
+    kept = rows.take(drawn(rows["id"].to_pylist(), number, wanted))
+    pq.write_table(kept, file, compression="zstd")
 
-    def flush(number: int) -> None:
-        whole = pa.Table.from_batches(waiting.pop(number))
-        if number not in writers:
-            writers[number] = pq.ParquetWriter(
-                files[number], whole.schema, compression="zstd", use_dictionary=_repeated(whole)
-            )
-        writers[number].write_table(whole)
 
-    try:
-        for number, batch in select(tables, rules, dropped, limits, heard):
-            counts[number] += batch.num_rows
-            waiting.setdefault(number, []).append(_bucketed(batch, fits, first + number))
-            if sum(each.num_rows for each in waiting[number]) >= GROUP:
-                flush(number)
-        for number in list(waiting):
-            flush(number)
-    finally:
-        for writer in writers.values():
-            writer.close()
-    return counts
+def _write_rows(batches: Iterable[pa.RecordBatch], file: Path) -> int:
+    """Write batches, at least one, as row groups of a file; return how many rows they are."""
+    import pyarrow.parquet as pq
+
+    groups = _gathered(batches)
+    first, count = next(groups), 0
+    with pq.ParquetWriter(
+        file, first.schema, compression="zstd", use_dictionary=_repeated(first)
+    ) as writer:
+        for group in chain([first], groups):
+            writer.write_table(group)
+            count += group.num_rows
+    return count
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield batches together, as soon as they hold the rows of a row group."""
+    import pyarrow as pa
+
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(each.num_rows for each in waiting) >= GROUP:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _repeated(rows: pa.Table) -> list[str]:
@@ -151,55 +188,25 @@ def _repeated(rows: pa.Table) -> list[str]:
     ]
 
 
-def _bucketed(batch: pa.RecordBatch, fits: list[Shape], source: int) -> pa.RecordBatch:
+def _with_bucket(batch: pa.RecordBatch, sizes: list[Shape], source: int) -> pa.RecordBatch:
     """Return the rows with their source, and the bucket that each falls into as `width×height`."""
     import pyarrow as pa
 
-    names = np.array([f"{width}×{height}" for height, width in fits])
-    sides = [_side(batch, name) for name in ("width", "height")]
-    known = np.isfinite(sides[0]) & np.isfinite(sides[1]) & (sides[0] > 0) & (sides[1] > 0)
-    places = nearest_of(sides[1][known] / sides[0][known], fits)
-    found = np.full(batch.num_rows, names[0], names.dtype)
-    found[known] = names[places]
-    buckets = pa.array(found, pa.string(), mask=~known)
+    names = np.array([f"{width}×{height}" for height, width in sizes])
+    width, height = (_side(batch, name) for name in ("width", "height"))
+    known = np.isfinite(width) & np.isfinite(height) & (width > 0) & (height > 0)
+    fits = np.full(batch.num_rows, names[0], names.dtype)
+    fits[known] = names[nearest_each(height[known] / width[known], sizes)]
+    buckets = pa.array(fits, pa.string(), mask=~known)
     sources = pa.array(np.full(batch.num_rows, source, np.int8))
     return batch.append_column("bucket", buckets).add_column(0, "source", sources)
 
 
-def nearest_of(ratios: Array, fits: list[Shape]) -> NDArray[np.int64]:
-    """Return for each height / width what `buckets.nearest` would, as a place in `fits`."""
-    order = sorted(range(len(fits)), key=lambda place: -fits[place][0] * fits[place][1])
-    shares = np.array([fits[place][0] / fits[place][1] for place in order])
-    away = np.abs(np.log(shares[None, :] / ratios[:, None]))
-    places: NDArray[np.int64] = np.array(order)[away.argmin(axis=1)]
-    return places
-
-
 def _side(batch: pa.RecordBatch, name: str) -> Array:
     """Return a side in pixels, NaN where it is unknown."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if name not in batch.schema.names:
         return np.full(batch.num_rows, np.nan)
-    column = batch.column(name)
-    if pa.types.is_string(column.type):
-        column = pc.if_else(pc.match_substring_regex(column, f"^({NUMBER})$"), column, None)
-    elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        return np.full(batch.num_rows, np.nan)
-    numbers = pc.cast(column, pa.float64(), safe=False)
-    side: Array = pc.fill_null(numbers, np.nan).to_numpy(zero_copy_only=False)
-    return side
-
-
-def _thin(file: Path, number: int, wanted: int) -> None:
-    """Leave of a booster's rows only those that are drawn."""
-    import pyarrow.parquet as pq
-
-    rows = pq.read_table(file)
-    pq.write_table(
-        rows.take(drawn(rows["id"].to_pylist(), number, wanted)), file, compression="zstd"
-    )
+    return number_column(batch.column(name))
 
 
 def _join(files: list[Path], out: Path) -> None:
@@ -215,7 +222,7 @@ def _join(files: list[Path], out: Path) -> None:
         types[field.name] = wider(types.get(field.name, field.type), field.type)
     schema = pa.schema(list(types.items()))
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
-        for table in (table for file in files for table in _groups(file)):
+        for table in (table for file in files for table in _row_groups(file)):
             columns = [
                 table[field.name].cast(field.type)
                 if field.name in table.column_names
@@ -225,9 +232,9 @@ def _join(files: list[Path], out: Path) -> None:
             writer.write_table(pa.table(columns, schema=schema))
 
 
-def _groups(file: Path) -> Iterator[pa.Table]:
+def _row_groups(file: Path) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
-    whole = pq.ParquetFile(file)
-    for group in range(whole.num_row_groups):
-        yield whole.read_row_group(group)
+    parquet = pq.ParquetFile(file)
+    for group in range(parquet.num_row_groups):
+        yield parquet.read_row_group(group)

@@ -1,16 +1,18 @@
-"""Two curated sets row by row: the rows that one of them lacks, and what the others say."""
+"""Two curated sets row by row: the rows that only one of them has, and the rows that differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from harness.data.curation.by_column import Limits, engine, run
-from harness.data.curation.table import literal, quoted
+from harness.data.curation.engine import Limits, batches, opened
+from harness.data.sql import literal, quoted
 
 WORDS = ("text", "prompt", "tags")
 _KEYS = ("source", "row", "id")
-_PLACE, _AGAIN = quoted("harness place"), quoted("harness again")
+_NUMBER, _TIMES = quoted("harness number"), quoted("harness times")
+"""A row's number in its file, and how many rows of its id there are up to it."""
 
 
 def changes(one: Path, other: Path, limits: Limits | None = None) -> Iterator[tuple[str, str]]:
@@ -18,48 +20,63 @@ def changes(one: Path, other: Path, limits: Limits | None = None) -> Iterator[tu
 
     A row whose words and facts both differ comes twice. An id that returns is numbered.
     """
+    with opened(limits) as engine:
+        for batch in batches(engine, _query(one, other)):
+            for row in batch.to_pylist():
+                for kind in _kinds(row):
+                    yield row["id"], kind
+
+
+def _kinds(row: dict[str, Any]) -> list[str]:
+    """Return how a row differs; of one that only one set has, nothing else is told."""
+    for kind in ("added", "removed"):
+        if row[kind]:
+            return [kind]
+    return [kind for kind in ("words", "facts") if row[kind]]
+
+
+def _query(one: Path, other: Path) -> str:
     import pyarrow.parquet as pq
 
-    schemas = [pq.read_schema(file) for file in (one, other)]
-    shared = [name for name in schemas[0].names if name in schemas[1].names]
-    alike = {name for name in shared if schemas[0].field(name).type == schemas[1].field(name).type}
-    words = _unlike([name for name in shared if name in WORDS], alike)
-    facts = _unlike([name for name in shared if name not in (*WORDS, *_KEYS)], alike)
-    sql = (
-        f"WITH a AS ({_rows(one)}), b AS ({_rows(other)}), found AS ("
-        f"SELECT coalesce(a.id, b.id) AS id, coalesce(a.{_AGAIN}, b.{_AGAIN}) AS again, "
-        f"coalesce(a.{_PLACE}, b.{_PLACE}) AS place, "
-        "a.id IS NULL AS added, b.id IS NULL AS removed, "
-        f"{words} AS words, {facts} AS facts FROM a FULL JOIN b "
-        f"ON a.source = b.source AND a.id = b.id AND a.{_AGAIN} = b.{_AGAIN}) "
-        "SELECT id || CASE WHEN again > 1 THEN '#' || again ELSE '' END AS id, "
-        "added, removed, words, facts FROM found WHERE added OR removed OR words OR facts "
-        "ORDER BY place, added"
-    )
-    with engine(limits or Limits()) as running:
-        for batch in run(running, sql):
-            for row in batch.to_pylist():
-                whole = next((how for how in ("added", "removed") if row[how]), None)
-                for how in [whole] if whole else ("words", "facts"):
-                    if row[how]:
-                        yield row["id"], how
+    a, b = (pq.read_schema(file) for file in (one, other))
+    shared = [name for name in a.names if name in b.names]
+    same_type = {name for name in shared if a.field(name).type == b.field(name).type}
+    words = _differ([name for name in shared if name in WORDS], same_type)
+    facts = _differ([name for name in shared if name not in (*WORDS, *_KEYS)], same_type)
+    return f"""
+        WITH a AS ({_rows(one)}), b AS ({_rows(other)}), pairs AS (
+            SELECT
+                coalesce(a.id, b.id) AS id,
+                coalesce(a.{_TIMES}, b.{_TIMES}) AS times,
+                coalesce(a.{_NUMBER}, b.{_NUMBER}) AS number,
+                a.id IS NULL AS added,
+                b.id IS NULL AS removed,
+                {words} AS words,
+                {facts} AS facts
+            FROM a FULL JOIN b
+                ON a.source = b.source AND a.id = b.id AND a.{_TIMES} = b.{_TIMES}
+        )
+        SELECT
+            id || CASE WHEN times > 1 THEN '#' || times ELSE '' END AS id,
+            added, removed, words, facts
+        FROM pairs
+        WHERE added OR removed OR words OR facts
+        ORDER BY number, added
+    """
 
 
 def _rows(file: Path) -> str:
-    again = "row_number() OVER (PARTITION BY source, id ORDER BY file_row_number)"
-    return (
-        f"SELECT *, file_row_number AS {_PLACE}, {again} AS {_AGAIN} "
-        f"FROM read_parquet({literal(str(file))}, file_row_number = true)"
-    )
+    return f"""
+        SELECT
+            *,
+            file_row_number AS {_NUMBER},
+            row_number() OVER (PARTITION BY source, id ORDER BY file_row_number) AS {_TIMES}
+        FROM read_parquet({literal(str(file))}, file_row_number = true)
+    """
 
 
-def _unlike(names: Iterable[str], alike: set[str]) -> str:
-    """Return as SQL whether a row's columns differ; of two kinds they are held as text."""
-    kinds = {name: "" if name in alike else "::VARCHAR" for name in names}
-    return " OR ".join(
-        ["false"]
-        + [
-            f"a.{quoted(name)}{kind} IS DISTINCT FROM b.{quoted(name)}{kind}"
-            for name, kind in kinds.items()
-        ]
-    )
+def _differ(names: Iterable[str], same_type: set[str]) -> str:
+    """Return whether a row's columns differ; columns of two types are compared as text."""
+    kinds = {quoted(name): "" if name in same_type else "::VARCHAR" for name in names}
+    columns = [f"a.{name}{kind} IS DISTINCT FROM b.{name}{kind}" for name, kind in kinds.items()]
+    return " OR ".join(columns) or "false"

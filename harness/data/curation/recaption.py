@@ -1,16 +1,43 @@
-"""Captions from elsewhere in place of, behind or before a row's own."""
+"""Captions from another file, in place of a row's own or behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.data.curation.table import kind_of, told_apart
+from harness.data.curation.table import require_distinct
+from harness.data.facts import kind_of
 from harness.data.sources.rows import require
+from harness.data.sql import literal, quoted
 from harness.errors import UsageError
 from harness.interfaces import Picture
 from harness.pages.data import Recaption
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One way to bring two captions together."""
+
+    text: Callable[[str, str], str]
+    """The row's own caption, and the other, empty where there is none → the new one."""
+    sql: str
+    """The same of the columns `text` and `other`."""
+
+
+_OTHER = "coalesce(other, '')"
+MERGES: dict[str, Merge] = {
+    "replace": Merge(lambda own, other: other, _OTHER),
+    "prefer": Merge(
+        lambda own, other: other or own,
+        f"CASE WHEN {_OTHER} <> '' THEN {_OTHER} ELSE text END",
+    ),
+    "append": Merge(
+        lambda own, other: ", ".join(part for part in (own, other) if part),
+        f"concat_ws(', ', nullif(text, ''), nullif({_OTHER}, ''))",
+    ),
+}
+"""By their word in data.recaption.merge."""
 
 
 def check(spec: Recaption) -> None:
@@ -27,7 +54,7 @@ def check(spec: Recaption) -> None:
     except pa.ArrowInvalid:
         raise UsageError("is no Parquet file", where=spec.file) from None
     require((spec.id, spec.text), schema.names, spec.file)
-    told_apart((spec.id, spec.text), schema.names, spec.file)
+    require_distinct((spec.id, spec.text), schema.names, spec.file)
     kind = schema.field(spec.text).type
     if kind_of(kind) != "text" and not pa.types.is_null(kind):
         raise UsageError(
@@ -42,28 +69,41 @@ def read(spec: Recaption) -> dict[str, str]:
     import pyarrow.parquet as pq
 
     check(spec)
-    found: dict[str, str] = {}
+    captions: dict[str, str] = {}
     table = pq.read_table(spec.file, columns=[spec.id, spec.text])
     pairs = zip(table[spec.id].to_pylist(), table[spec.text].to_pylist(), strict=True)
     for name, text in pairs:
         if text is not None:
-            found.setdefault(str(name), str(text))
-    return found
+            captions.setdefault(str(name), str(text))
+    return captions
 
 
 def recaptioned(pictures: Iterable[Picture], spec: Recaption | None) -> Iterator[Picture]:
     """Yield the pictures with their new captions."""
-    others: Mapping[str, str] = {} if spec is None else read(spec)
+    if spec is None:
+        yield from pictures
+        return
+    others = read(spec)
     for picture in pictures:
-        yield picture if spec is None else _merged(picture, others.get(picture.id, ""), spec)
+        yield _merged(picture, others.get(picture.id, ""), MERGES[spec.merge])
 
 
-def _merged(picture: Picture, other: str, spec: Recaption) -> Picture:
+def _merged(picture: Picture, other: str, merge: Merge) -> Picture:
     own = picture.captions or (picture.text,)
-    if spec.merge == "append":
-        said = tuple(", ".join(part for part in (each, other) if part) for each in own)
-    elif spec.merge == "replace" or other:
-        said = (other,)
-    else:
-        said = own
-    return replace(picture, text=said[0], captions=said)
+    merged = tuple(merge.text(each, other) for each in own)
+    if all(text == other for text in merged):
+        merged = (other,)
+    return replace(picture, text=merged[0], captions=merged)
+
+
+def recaptioned_sql(rows: str, spec: Recaption | None) -> str:
+    """Return the rows of a table in SQL with their new captions in `text`; a join loses order."""
+    if spec is None:
+        return f"SELECT * FROM {rows}"
+    name, text = quoted(spec.id), quoted(spec.text)
+    others = (
+        f"SELECT {name}::VARCHAR AS known, arg_min({text}, file_row_number) AS other "
+        f"FROM read_parquet({literal(spec.file)}, file_row_number = true) GROUP BY known"
+    )
+    merged = MERGES[spec.merge].sql
+    return f"SELECT * REPLACE ({merged} AS text) FROM {rows} LEFT JOIN ({others}) ON id = known"

@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from harness.data.curation.by_column import Limits, engine
-from harness.data.curation.table import literal
+from harness.data.curation.engine import Limits, opened
+from harness.data.sql import literal
 
 TAGS, PROMPTS = 40, 24
 """How many tags are counted, and how many prompts shown."""
@@ -28,10 +28,10 @@ Bars = list[tuple[str, int]]
 def summarize(file: Path, limits: Limits) -> dict[str, Any]:
     """Return histograms of a curated set, and rows evenly spaced over it as examples."""
     rows = f"read_parquet({literal(str(file))}, file_row_number = true, can_have_nan = true)"
-    with engine(limits) as running:
+    with opened(limits) as engine:
 
         def ask(sql: str) -> list[tuple[Any, ...]]:
-            return running.sql(sql).fetchall()
+            return engine.sql(sql).fetchall()
 
         names = {each[0] for each in ask(f"DESCRIBE SELECT * FROM {rows}")}
         sided = {"width", "height"} <= names

@@ -1,7 +1,4 @@
-"""Columns of metadata as SQL: which column means what, and what a fact says.
-
-The expressions here say of a column what facts.py says of a value.
-"""
+"""A table of metadata: which column means what, and what its rows say, as SQL."""
 
 from __future__ import annotations
 
@@ -9,30 +6,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from harness.data.curation.cleaning import SPACES
-from harness.data.facts import HASH, NUMBER
+from harness.data import facts
+from harness.data.facts import Kind, kind_of
 from harness.data.sources.file_patterns import required
 from harness.data.sources.rows import require
 from harness.data.specs import Parquet
+from harness.data.sql import literal, quoted
+from harness.data.tags import tags_sql
 from harness.errors import UsageError
 from harness.interfaces import SourceSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = Literal["whole", "float", "decimal", "text", "list", "other"]
 ROW = "harness row"
 """The column with a row's number in the whole table."""
 OWN = ("row", "source", "id", "text", "prompt", "tags", "bucket")
 """Columns of what is written, beside one for each fact."""
-TAKEN = (*OWN, "rule", "image", "file_index", "file_row_number")
-"""Names that a fact's column cannot have, for the engine or an export calls something else so."""
+RESERVED = (*OWN, "rule", "image", "file_index", "file_row_number")
+"""Names that a fact's column cannot have, for the engine or an export uses them."""
 
 
 @dataclass(frozen=True)
-class Meaning:
+class ColumnNames:
     """Which column is what; a row without an id is called by its number, as on the hub."""
 
     id: str | None = "id"
@@ -42,11 +40,11 @@ class Meaning:
 
 
 @dataclass(frozen=True)
-class Metadata:
+class MetadataTable:
     """A table of rows: files of Parquet, or batches that are made anew each time."""
 
     schema: pa.Schema
-    meaning: Meaning
+    names: ColumnNames
     files: tuple[Path, ...] = ()
     batches: Callable[[], Iterator[pa.RecordBatch]] | None = None
 
@@ -58,42 +56,58 @@ class Metadata:
 
     def tags(self) -> str:
         """Return a row's tags as SQL, a list."""
-        return tag_list("worn", self.kind(self.meaning.tags))
+        return tags_sql("tag_cell", self.kind(self.names.tags))
 
     def fact(self, name: str) -> tuple[str, Kind]:
         """Return a fact's column as SQL, and what it holds; an unknown one holds nothing."""
-        kind = self.kind(self.meaning.facts.get(name))
-        return (quoted(f"fact {name}"), kind) if name in self.meaning.facts else ("NULL", "other")
+        kind = self.kind(self.names.facts.get(name))
+        return (quoted(f"fact {name}"), kind) if name in self.names.facts else ("NULL", "other")
+
+    def number(self, fact: str) -> str:
+        """Return a fact as a number, in SQL."""
+        return facts.number_sql(*self.fact(fact))
+
+    def word(self, fact: str) -> str:
+        """Return a fact as a word, in SQL."""
+        return facts.word_sql(*self.fact(fact))
+
+    def year(self, fact: str) -> str:
+        """Return a fact as a year, in SQL."""
+        return facts.year_sql(*self.fact(fact))
+
+    def picture_hash(self, fact: str) -> str:
+        """Return a fact as a perceptual hash, in SQL."""
+        return facts.picture_hash_sql(*self.fact(fact))
 
 
-def metadata_of(source: SourceSpec) -> Metadata:
+def metadata_of(source: SourceSpec) -> MetadataTable:
     """Return what is known of a source's rows: files of Parquet are read as they are."""
     from harness.data.sources import tables
 
     if isinstance(source, Parquet):
-        meaning = Meaning(source.id, source.text, source.tags, source.facts)
-        return parquet(tuple(required(source.files, "data.source.files")), meaning)
+        names = ColumnNames(source.id, source.text, source.tags, source.facts)
+        return parquet(tuple(required(source.files, "data.source.files")), names)
     rows = tables.tables(source)
     first = next(rows, None)
     if first is None:
         raise UsageError(f"the source {source.use} has no rows", hint="correct data.source")
-    facts = {name: name for name in first.schema.names if name not in tables.OWN}
-    told_apart(first.schema.names, first.schema.names, f"the source {source.use}")
+    columns = {name: name for name in first.schema.names if name not in tables.OWN}
+    require_distinct(first.schema.names, first.schema.names, f"the source {source.use}")
     begun = [chain([first], rows)]
-    return Metadata(
+    return MetadataTable(
         first.schema,
-        Meaning(facts=facts),
+        ColumnNames(facts=columns),
         batches=lambda: begun.pop() if begun else tables.tables(source),
     )
 
 
-def parquet(files: tuple[Path, ...], meaning: Meaning) -> Metadata:
+def parquet(files: tuple[Path, ...], names: ColumnNames) -> MetadataTable:
     """Return the metadata in Parquet files, whose columns must be there."""
     if odd := [str(file) for file in files if set("*?[") & set(str(file))]:
         raise UsageError(f"{odd[0]} has *, ? or [ in its name", hint="rename the file")
-    named = [meaning.id, meaning.text, meaning.tags, *meaning.facts.values()]
+    named = [names.id, names.text, names.tags, *names.facts.values()]
     used = list(dict.fromkeys(name for name in named if name is not None))
-    return Metadata(_shared(files, used), meaning, files)
+    return MetadataTable(_shared(files, used), names, files)
 
 
 def _shared(files: Sequence[Path], used: Sequence[str]) -> pa.Schema:
@@ -113,7 +127,7 @@ def _shared(files: Sequence[Path], used: Sequence[str]) -> pa.Schema:
                     hint="rename the column",
                 )
         require(used, schema.names, str(file))
-        told_apart(used, schema.names, str(file))
+        require_distinct(used, schema.names, str(file))
         for name in used:
             types[name] = _fitting(name, types.get(name), schema.field(name).type, file)
     return pa.schema(list(types.items()))
@@ -135,7 +149,7 @@ def _fitting(name: str, one: pa.DataType | None, other: pa.DataType, file: Path)
         ) from None
 
 
-def told_apart(used: Sequence[str], there: Sequence[str], where: str) -> None:
+def require_distinct(used: Sequence[str], there: Sequence[str], where: str) -> None:
     """Refuse columns whose names differ in case alone, which the engine takes for one."""
     for name in used:
         other = next(
@@ -149,106 +163,25 @@ def told_apart(used: Sequence[str], there: Sequence[str], where: str) -> None:
             )
 
 
-def kind_of(kind: pa.DataType) -> Kind:
-    import pyarrow.types as types
-
-    if types.is_dictionary(kind):
-        return kind_of(kind.value_type)
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        return "list" if kind_of(kind.value_type) == "text" else "other"
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return "text"
-    if types.is_integer(kind):
-        return "whole"
-    if types.is_floating(kind):
-        return "float"
-    return "decimal" if types.is_decimal(kind) else "other"
-
-
-def quoted(name: str) -> str:
-    """Return a column's name as SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return a text as SQL."""
-    if "\x00" in text:
-        raise UsageError("a rule holds the character NUL", hint="remove it")
-    return "'" + text.replace("'", "''") + "'"
-
-
-def written(fact: str) -> str:
+def column_of(fact: str) -> str:
     """Return what the column of a fact is called in what is written."""
-    return f"fact_{fact}" if fact.lower() in TAKEN else fact
+    return f"fact_{fact}" if fact.lower() in RESERVED else fact
 
 
-def value(column: str, kind: Kind) -> str:
-    """Return a fact as a number: see facts.value_of."""
-    if kind == "text":
-        return f"CASE WHEN regexp_full_match({column}, '{NUMBER}') THEN {column}::DOUBLE END"
-    if kind == "float":
-        return f"CASE WHEN NOT isnan({column}) THEN {column}::DOUBLE END"
-    return f"{column}::DOUBLE" if kind in ("whole", "decimal") else "NULL::DOUBLE"
-
-
-def word(column: str, kind: Kind) -> str:
-    """Return a fact as a word: see facts.word_of."""
-    return f"{column}::VARCHAR" if kind in ("text", "whole") else "NULL::VARCHAR"
-
-
-def year(column: str, kind: Kind) -> str:
-    """Return a fact as a year in figures: see facts.year_of."""
-    if kind == "float":
-        whole = f"isfinite({column}) AND {column} = trunc({column}) AND abs({column}) < 1e15"
-        return f"CASE WHEN {whole} AND {column} <> 0 THEN {column}::BIGINT::VARCHAR END"
-    if kind == "whole":
-        return f"CASE WHEN {column} <> 0 THEN {column}::VARCHAR END"
-    return f"nullif({word(column, kind)}, '')"
-
-
-def hashed(column: str, kind: Kind) -> str:
-    """Return a fact as a hash of 64 bits: see facts.hash_of."""
-    if kind == "text":
-        return (
-            f"CASE WHEN regexp_full_match({column}, '{HASH}') THEN ('0x' || {column})::UBIGINT END"
-        )
-    if kind != "whole":
-        return "NULL::UBIGINT"
-    wide = f"{column}::HUGEINT"
-    return f"(CASE WHEN {column} < 0 THEN {wide} + 18446744073709551616 ELSE {wide} END)::UBIGINT"
-
-
-def tag_list(column: str, kind: Kind) -> str:
-    """Return a row's tags as a list without empty ones: see cells.tags_of."""
-    if kind == "list":
-        return f"coalesce(list_filter({column}, lambda t: t <> ''), [])"
-    if kind != "text":
-        return "[]::VARCHAR[]"
-    text = f"coalesce({column}::VARCHAR, '')"
-    odd = literal(f"[,{SPACES.replace(' ', '')}]|^ | $|  |^$")
-    commas = f"list_transform(string_split({text}, ','), lambda t: trim(t, {literal(SPACES)}))"
-    spaces = f"regexp_split_to_array({text}, {literal(f'[{SPACES}]+')})"
-    split = f"CASE WHEN contains({text}, ',') THEN {commas} ELSE {spaces} END"
-    return (  # nearly every text has one space between two tags, and needs no more than a split
-        f"CASE WHEN regexp_matches({text}, {odd}) THEN list_filter({split}, lambda t: t <> '') "
-        f"ELSE string_split({text}, ' ') END"
-    )
-
-
-def rows(table: Metadata, source: str) -> str:
-    """Return the table in `source` under our names: row, id, text, facts, and tags as `worn`."""
-    meaning = table.meaning
+def rows(table: MetadataTable, source: str) -> str:
+    """Return the table in `source` under our names: row, id, text, tag_cell, and the facts."""
+    names = table.names
     number = quoted(ROW)
-    name = f"{quoted(meaning.id)}::VARCHAR" if meaning.id else f"printf('%08d', {number})"
-    text = quoted(meaning.text) if meaning.text else "NULL"
-    text = f"{text}[1]" if table.kind(meaning.text) == "list" else f"{text}::VARCHAR"
-    tags = quoted(meaning.tags) if meaning.tags else "NULL"
-    facts = "".join(
-        f", {quoted(column)} AS {quoted(f'fact {fact}')}" for fact, column in meaning.facts.items()
+    name = f"{quoted(names.id)}::VARCHAR" if names.id else f"printf('%08d', {number})"
+    text = quoted(names.text) if names.text else "NULL"
+    text = f"{text}[1]" if table.kind(names.text) == "list" else f"{text}::VARCHAR"
+    tags = quoted(names.tags) if names.tags else "NULL"
+    columns = "".join(
+        f", {quoted(column)} AS {quoted(f'fact {fact}')}" for fact, column in names.facts.items()
     )
     return (
         f"SELECT {number} AS row, coalesce({name}, 'None') AS id, coalesce({text}, '') AS text, "
-        f"{tags} AS worn{facts} FROM {source}"
+        f"{tags} AS tag_cell{columns} FROM {source}"
     )
 
 

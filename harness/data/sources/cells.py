@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from harness.data.curation.cleaning import SPACES
 from harness.data.sources.rows import beside, file_of
 from harness.data.specs import Columns
+from harness.data.tags import is_list, tags_column, tags_of
 from harness.errors import UsageError
 from harness.interfaces import Picture
-
-_GAP = f"[{SPACES}]*"
 
 
 def picture(
     spec: Columns, name: str, row: Mapping[str, Any], read: Callable[[], bytes], file: str
 ) -> Picture:
-    """Return the picture of one row; its bytes are read when somebody asks for them."""
+    """Return the picture of one row; its bytes are read only when `open` or `read` is called."""
     written = row.get(spec.text or "")
     said = written if isinstance(written, list) else [written]
     captions = tuple("" if one is None else str(one) for one in said)
@@ -40,19 +37,6 @@ def picture(
         read=read,
         name=file,
     )
-
-
-def tags_of(cell: Any) -> list[str]:
-    """Return a cell's tags: a list, or text split at its commas, or at its gaps without any.
-
-    Empty places of a list are no tags.
-    """
-    if isinstance(cell, str):
-        parts = re.split(r",", cell) if "," in cell else cell.split()
-        return [part.strip() for part in parts if part.strip()]
-    if isinstance(cell, list | tuple):
-        return [str(tag) for tag in cell if tag not in (None, "")]
-    return []
 
 
 def weight_of(cell: Any, name: str, where: str | None = None) -> float:
@@ -98,26 +82,7 @@ def _whole(column: Any) -> pa.Array:
 
 def text_column(column: pa.Array) -> pa.Array:
     """Return the text of each row, of several captions the first."""
-    if _is_list(column.type):
+    if is_list(column.type):
         firsts = [str(each[0]) if each else "" for each in column.to_pylist()]
         return pa.array(firsts, pa.string())
     return pc.fill_null(column.cast(pa.string()), "")
-
-
-def tags_column(column: pa.Array) -> pa.Array:
-    """Return what `tags_of` would of each cell, for all of them at once."""
-    if _is_list(column.type):
-        return pa.array([tags_of(each) for each in column.to_pylist()], pa.list_(pa.string()))
-    cells = pc.fill_null(column.cast(pa.string()), "")
-    with_commas = pc.replace_substring_regex(cells, f"{_GAP}(,{_GAP})+", ",")
-    with_gaps = pc.replace_substring_regex(cells, f"[{SPACES}]+", ",")
-    plain = pc.if_else(pc.match_substring(cells, ","), with_commas, with_gaps)
-    plain = pc.utf8_trim(plain, f",{SPACES}")
-    split = pc.split_pattern(pc.if_else(pc.equal(plain, ""), None, plain), ",")
-    nothing = pa.array([[]], pa.list_(pa.string()))
-    return pc.coalesce(split, nothing[0])
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))

@@ -9,10 +9,11 @@ from typing import Any
 
 from PIL import Image
 
-from harness.data.sources.cells import tags_of, weight_of
+from harness.data.sources.cells import weight_of
 from harness.data.sources.file_patterns import IMAGES
 from harness.data.sources.folder_metadata import metadata_of, read_text
 from harness.data.specs import Folder
+from harness.data.tags import tags_of
 from harness.errors import UsageError
 from harness.interfaces import Picture
 

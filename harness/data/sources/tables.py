@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from harness import plugins
-from harness.data.facts import WHOLE
+from harness.data.facts import RANGE
 from harness.interfaces import Picture, SourceSpec, Table
 
 ROWS = 4096
@@ -73,7 +73,7 @@ def _column(values: Sequence[Any]) -> pa.Array:
 
 def _signed(value: Any) -> Any:
     """Return a hash of 64 bits as the number with a sign that has its bits; others as they are."""
-    return value - WHOLE if type(value) is int and WHOLE // 2 <= value < WHOLE else value
+    return value - RANGE if type(value) is int and RANGE // 2 <= value < RANGE else value
 
 
 def _spelt(value: Any) -> str | None:

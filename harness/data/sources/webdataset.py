@@ -15,10 +15,10 @@ from typing import Any
 
 from PIL import Image
 
-from harness.data.sources.cells import tags_of
 from harness.data.sources.file_patterns import required
 from harness.data.sources.tar_shards import Members, id_of, image_of, rows
 from harness.data.specs import Webdataset
+from harness.data.tags import tags_of
 from harness.errors import UsageError
 from harness.interfaces import Picture
 

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from typing import Any
 
-from harness.data.curation.selection import select
+from harness.data.curation.by_row import select
 from harness.data.sources.provenance import origin, sources_in
 from harness.data.tally import Tally
 from harness.errors import UsageError

@@ -18,9 +18,10 @@ from columns_of import MEANING, by_columns, by_rows, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.curation.by_column import Limits, select
+from harness.data.curation.by_column import select
 from harness.data.curation.by_row import curate
-from harness.data.curation.query import Rules
+from harness.data.curation.engine import Limits
+from harness.data.curation.rules import CurationSettings
 from harness.data.curation.table import metadata_of, parquet
 from harness.data.near_duplicates import firsts, masks
 from harness.data.sources.pocket import pocket
@@ -34,10 +35,10 @@ ANIME_BOYS, ANIMAGINE = (recipe.load(name).data for name in ("animeboys-xl", "an
 assert DANBOORU is not None
 assert ANIME_BOYS is not None
 assert ANIMAGINE is not None
-PLAN = Rules(curate=DANBOORU.curate, caption=DANBOORU.caption)
+PLAN = CurationSettings(curate=DANBOORU.curate, caption=DANBOORU.caption)
 SCALES = {
-    "animeboys-xl": Rules(caption=ANIME_BOYS.caption),
-    "animagine-xl-2": Rules(caption=ANIMAGINE.caption),
+    "animeboys-xl": CurationSettings(caption=ANIME_BOYS.caption),
+    "animagine-xl-2": CurationSettings(caption=ANIMAGINE.caption),
 }
 ODD = [
     "it's",
@@ -150,7 +151,7 @@ def posts(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def pages(draw: st.DrawFn) -> Rules:
+def pages(draw: st.DrawFn) -> CurationSettings:
     chosen = draw(st.sets(st.sampled_from(sorted(PAGE)), max_size=4))
     curate = {name: PAGE[name] for name in chosen}
     if draw(st.booleans()):
@@ -165,7 +166,7 @@ def pages(draw: st.DrawFn) -> Rules:
             "shuffle": draw(st.booleans()) and draw(st.booleans()),
         }
     )
-    return Rules(curate=curating(**curate), caption=caption)
+    return CurationSettings(curate=curating(**curate), caption=caption)
 
 
 TYPES = {
@@ -185,7 +186,7 @@ TYPES = {
 @settings(max_examples=100, deadline=None)
 @given(rows=st.lists(posts(), min_size=1, max_size=12), rules=pages())
 def test_columns_and_rows_agree_on_any_page_and_any_row(
-    rows: list[dict[str, Any]], rules: Rules
+    rows: list[dict[str, Any]], rules: CurationSettings
 ) -> None:
     with TemporaryDirectory() as folder:
         files = [write(Path(folder) / "rows.parquet", rows, **TYPES)]
@@ -227,14 +228,18 @@ def test_columns_and_rows_agree_on_ten_thousand_odd_rows(name: str, many: list[P
     rules = {
         "plan": PLAN,
         **SCALES,
-        "everything": Rules(curate=curating(**PAGE | {"min_pixels": 1}), caption=PLAN.caption),
-        "clean": Rules(caption=captioning(words="tags+caption", clean=CLEANINGS)),
-        "held-out": Rules(part="held-out", curate=curating(near_duplicates=2, limit=500)),
+        "everything": CurationSettings(
+            curate=curating(**PAGE | {"min_pixels": 1}), caption=PLAN.caption
+        ),
+        "clean": CurationSettings(caption=captioning(words="tags+caption", clean=CLEANINGS)),
+        "held-out": CurationSettings(
+            part="held-out", curate=curating(near_duplicates=2, limit=500)
+        ),
     }[name]
     (columns, dropped), (rows, others) = by_columns(many, rules), by_rows(many, rules)
     assert columns == rows
     assert len(columns) > 0
-    assert {name: n for name, n in dropped.items() if name != "train"} == others
+    assert dropped == others
 
 
 IMPORTANT = frozenset(DANBOORU.caption.important or ())
@@ -380,7 +385,7 @@ def test_a_value_that_is_no_number_is_unknown_even_where_statistics_hide_it(tmp_
         for at, side in enumerate([900.0, math.nan, 900.0])
     ]
     file = write(tmp_path / "rows.parquet", rows, **TYPES)
-    rules = Rules(curate=curating(min_side=900))
+    rules = CurationSettings(curate=curating(min_side=900))
     assert [name for name, _, _ in by_columns([file], rules)[0]] == ["0", "2"]
     assert by_columns([file], SCALES["animeboys-xl"])[0][1][1] == ""
 
@@ -422,11 +427,11 @@ def test_columns_of_other_types_mean_the_same(tmp_path: Path) -> None:
     file = write(tmp_path / "rows.parquet", rows, **types)
     scales = ANIME_BOYS.caption.model_copy(update={"words": "tags+caption"})  # type: ignore[union-attr]
     for page in ({}, {"min_side": 900, "score": {"at_least": 150}, "near_duplicates": 1}):
-        rules = Rules(curate=curating(**page), caption=scales)
+        rules = CurationSettings(curate=curating(**page), caption=scales)
         (columns, dropped), (others, counted) = by_columns([file], rules), by_rows([file], rules)
         assert [row[:2] for row in columns] == [row[:2] for row in others]
         assert dropped == counted
-    assert by_columns([file], Rules(caption=scales))[0][0][:2] == (
+    assert by_columns([file], CurationSettings(caption=scales))[0][0][:2] == (
         "7",
         "best quality, year 2019, 1girl, long hair, a",
     )
@@ -447,7 +452,7 @@ def test_near_duplicates_are_those_of_brute_force(distance: int, tmp_path: Path)
             expected.append(at)
     rows = [{"id": str(at), "phash": each} for at, each in enumerate(hashes)]
     file = write(tmp_path / "rows.parquet", rows, **TYPES)
-    rules = Rules(curate=curating(near_duplicates=distance))
+    rules = CurationSettings(curate=curating(near_duplicates=distance))
     for engine in (by_columns, by_rows):
         found, dropped = engine([file], rules)
         assert [int(name) for name, _, _ in found] == expected
@@ -470,7 +475,7 @@ def test_a_subset_is_the_same_in_any_order_and_beside_any_other_rule(tmp_path: P
 
     def kept(rows: list[dict[str, Any]], **page: Any) -> set[str]:
         file = write(tmp_path / "rows.parquet", rows, **TYPES)
-        found, _ = by_columns([file], Rules(curate=curating(**page)))
+        found, _ = by_columns([file], CurationSettings(curate=curating(**page)))
         return {name for name, _, _ in found}
 
     whole, turned = kept(rows, subset=subset), kept(rows[::-1], subset=subset)
@@ -494,8 +499,8 @@ def test_captions_from_elsewhere_are_merged_alike_and_leave_the_order(
     }
     pq.write_table(pa.table(others), tmp_path / "captions.parquet")
     spec = Recaption(file=str(tmp_path / "captions.parquet"), merge=merge)  # type: ignore[arg-type]
-    found, _ = by_columns([file], Rules(recaption=spec))
-    assert found == by_rows([file], Rules(recaption=spec))[0]
+    found, _ = by_columns([file], CurationSettings(recaption=spec))
+    assert found == by_rows([file], CurationSettings(recaption=spec))[0]
     said = {name: prompt for name, prompt, _ in found}
     assert {
         "prefer": ("four", "five", "own 400", "it's", "own 7"),
@@ -509,12 +514,12 @@ def test_a_recaption_file_that_lacks_a_column_is_named(tmp_path: Path) -> None:
     file = write(tmp_path / "rows.parquet", [{"id": "1"}], **TYPES)
     spec = Recaption(file=str(tmp_path / "captions.parquet"))
     with pytest.raises(UsageError, match="has no column 'caption' \\(it has id\\)"):
-        by_columns([file], Rules(recaption=spec))
+        by_columns([file], CurationSettings(recaption=spec))
 
 
 def test_threads_and_memory_change_no_row(many: list[Path]) -> None:
     table = parquet(tuple(many), MEANING)
-    rules = Rules(curate=curating(min_side=700, near_duplicates=2), caption=PLAN.caption)
+    rules = CurationSettings(curate=curating(min_side=700, near_duplicates=2), caption=PLAN.caption)
     found = []
     for limits in (Limits(1, "300MB"), Limits(2, "900MB")):
         batches = [batch for _, batch in select([table], rules, Counter(), limits)]
@@ -524,7 +529,7 @@ def test_threads_and_memory_change_no_row(many: list[Path]) -> None:
 
 def test_sources_without_columns_are_read_as_rows(tmp_path: Path) -> None:
     source = Pocket(use="pocket", set="faces", count=300)
-    rules = Rules(curate=PLAN.curate, caption=ANIME_BOYS.caption)  # type: ignore[union-attr]
+    rules = CurationSettings(curate=PLAN.curate, caption=ANIME_BOYS.caption)  # type: ignore[union-attr]
     dropped: Counter[str] = Counter()
     tables = [metadata_of(source)]
     names = [
@@ -532,7 +537,7 @@ def test_sources_without_columns_are_read_as_rows(tmp_path: Path) -> None:
     ]
 
     counted: Counter[str] = Counter()
-    assert names == [row.id for row in curate(pocket(source), rules.curate, counted)]
+    assert names == [row.id for row in curate(pocket(source), rules, counted)]
     assert dropped == counted
     with pytest.raises(UsageError, match="there is no folder"):
         metadata_of(Folder(use="folder", path=str(tmp_path / "nowhere")))

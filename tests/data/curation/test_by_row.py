@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.data.curation.by_row import curate, failed_rule
+from harness.data.curation import rules as every
+from harness.data.curation.by_row import curate as curate_rows
+from harness.data.curation.rules import CurationSettings
 from harness.interfaces import Picture
 from harness.pages import recipe
 from harness.pages.data import Curate
@@ -23,6 +25,14 @@ def picture(name: str = "1", **facts: Any) -> Picture:
         raise AssertionError("a row is judged by its facts, without opening its picture")
 
     return Picture(id=name, open=never, text="", facts=facts or None)
+
+
+def failed_rule(row: Picture, page: Curate) -> str | None:
+    return every.failed_rule(row, every.asked(CurationSettings(curate=page)))
+
+
+def curate(rows: Iterable[Picture], page: Curate, dropped: Counter[str]) -> Iterator[Picture]:
+    return curate_rows(rows, CurationSettings(curate=page), dropped)
 
 
 def is_good(row: dict[str, Any]) -> bool:

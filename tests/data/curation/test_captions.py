@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.data.curation.captions import keep_important, scale_words, write_caption
+from harness.data.curation.captions import PIECES, keep_important, write_caption
 from harness.interfaces import Picture
 from harness.pages import recipe
 from harness.pages.data import Caption
@@ -26,6 +26,13 @@ def shipped(name: str) -> Caption:
     data = recipe.load(name).data
     assert data is not None
     return data.caption
+
+
+def scale_words(facts: dict[str, Any], page: Caption) -> list[str]:
+    """Return the pieces that a row's facts alone earn it."""
+    row = picture(**facts)
+    scales = [piece for piece in PIECES if piece.name not in ("prefix", "tags", "caption")]
+    return [words for piece in scales if (words := piece.words(row, page, 0))]
 
 
 ANIME_BOYS, DANBOORU = shipped("animeboys-xl"), shipped("danbooru-1024")

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from harness import plugins
-from harness.data.curation.selection import select
+from harness.data.curation.by_row import select
 from harness.data.specs import Folder, Parquet, Webdataset
 from harness.errors import UsageError
 from harness.interfaces import StageContext

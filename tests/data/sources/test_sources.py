@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness import plugins
-from harness.data.sources.cells import tags_column, tags_of
 from harness.data.sources.file_patterns import spelt_out
 from harness.data.sources.provenance import origin
 from harness.data.sources.tables import tables
 from harness.data.specs import Folder, Hub, Parquet, Webdataset
+from harness.data.tags import tags_column, tags_of
 from harness.errors import HarnessError, MissingPrerequisite, UsageError
 from harness.interfaces import Picture, SourceSpec
 from harness.pocket.world import row
