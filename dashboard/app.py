@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import house, media
+from dashboard import media, session
 
 HERE = Path(__file__).parent
 
@@ -23,7 +23,7 @@ FIRST = (
     "dashboard.charts",
     "dashboard.components",
     "dashboard.running",
-    "harness.views.standings",
+    "harness.views.leaderboard",
 )
 """What the first visitor would wait for otherwise."""
 
@@ -33,14 +33,14 @@ async def reading_ahead(_: Any) -> AsyncGenerator[None]:
     """Read the results before anybody is let in, and what filters want behind their back."""
     for name in FIRST:
         importlib.import_module(name)
-    house.shelf().boards()
+    session.index().boards()
     keep()
     threading.Thread(target=_read_on, daemon=True).start()
     yield
 
 
 def _read_on() -> None:
-    house.shelf().warm()
+    session.index().read_ahead()
     keep()
 
 

@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from harness.decisions.history import Event
-from harness.views.copies import Nearness
+from harness.views.memorization import Likeness
 
 ACCENT, GOOD, QUIET = "#e0702c", "#2f9e62", "#8a8794"
 
@@ -96,12 +96,12 @@ def sweep(rows: Sequence[dict[str, Any]], metric: str, over: str) -> alt.LayerCh
     return layers(band, line, dots).properties(height=210, title=f"{metric}: {better}")
 
 
-def nearness(near: Nearness, threshold: float) -> alt.LayerChart:
+def likeness(likeness: Likeness, threshold: float) -> alt.LayerChart:
     """Return how near images come to originals, over how near pictures come that copy nothing."""
-    values = [{"cosine": float(value), "whose": "images"} for value in near.values]
+    values = [{"cosine": float(value), "whose": "images"} for value in likeness.values]
     values += [
         {"cosine": float(value), "whose": "held-out pictures, which copy nothing"}
-        for value in near.null
+        for value in likeness.null
     ]
     bars = (
         alt.Chart(pd.DataFrame(values))

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from dashboard import house
+from dashboard import session
 from harness.views import pictures
 from harness.views.pictures import COVER, SMALL, WHOLE, Served
 
@@ -49,16 +49,16 @@ def small(request: Request) -> Response:
 
 
 def whole(request: Request) -> Response:
-    return _shown(pictures.whole_at(house.shelf().store, request.path_params["path"]))
+    return _shown(pictures.serve_full(session.index().store, request.path_params["path"]))
 
 
 def unseen(request: Request) -> Response:
     address = _blinds.get(request.path_params["token"], "")
-    return _shown(pictures.behind(house.shelf(), address))
+    return _shown(pictures.at_address(session.index(), address))
 
 
 def _small(path: str) -> Served | None:
-    return pictures.small_at(house.shelf(), path)
+    return pictures.serve_small(session.index(), path)
 
 
 def _shown(served: Served | None, headers: Mapping[str, str] = KEPT) -> Response:

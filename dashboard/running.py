@@ -7,7 +7,7 @@ import time
 import pandas as pd
 import streamlit as st
 
-from dashboard import house
+from dashboard import session
 from harness.pipeline.watch import live
 from harness.pipeline.watch.live import Doing
 from harness.report.numbers import duration
@@ -18,7 +18,7 @@ SECONDS = 2.0
 @st.fragment(run_every=SECONDS)
 def strip() -> None:
     """Show every step that is being made, with its progress, the time left and the loss."""
-    store = house.shelf().store
+    store = session.index().store
     for each in live.doing(store):
         with st.container(border=True):
             _shown(each)

@@ -7,23 +7,23 @@ import secrets
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, components, house, media
+from dashboard import charts, components, media, session
 from harness.decisions.leaderboard import Board
 from harness.records import column_of
 from harness.views import votes
 from harness.views.grids import shots_by_place
-from harness.views.pictures import small, whole
-from harness.views.shelf import Held
-from harness.views.votes import QUESTIONS, Duel, Question, Vote
+from harness.views.pictures import full_address, small_address
+from harness.views.reports_index import Entry
+from harness.views.votes import QUESTIONS, Ballot, Question, Vote
 
 FEW = 30
 """Votes below which a table says that it is too early."""
 
 
 def main() -> None:
-    board = house.board("Arena")
-    held = house.on_board(board)
-    file = votes.place_of(house.reports(), board.benchmark)
+    board = session.choose_board("Arena")
+    entries = session.entries_on(board)
+    file = votes.place_of(session.reports(), board.benchmark)
     said, lost = votes.read(file, board.signature)
     if lost:
         st.warning(f"{lost} lines of the votes cannot be read and are left out.")
@@ -31,10 +31,10 @@ def main() -> None:
         "View", ["Vote", "Results"], default="Vote", key="part", bind="query-params", required=True
     )
     if tab == "Results":
-        results(board, held, said)
-    elif house.may_write():
-        vote(board, held, said)
-    elif house.reports() != house.asked():
+        results(board, entries, said)
+    elif session.may_write():
+        vote(board, entries, said)
+    elif session.reports() != session.requested_reports():
         st.info("These results come with the package; votes are kept beside some of your own.")
         st.code("harness demo", language="bash")
     else:
@@ -42,80 +42,86 @@ def main() -> None:
         st.code("harness dashboard --allow-write", language="bash")
 
 
-def vote(board: Board, held: list[Held], said: list[Vote]) -> None:
+def vote(board: Board, entries: list[Entry], said: list[Vote]) -> None:
     """Ask about one pair; the next comes when both questions are answered."""
     voter = st.session_state.setdefault("voter", secrets.token_hex(6))
-    duel = votes.next_duel(house.shelf(), held, said, voter)
-    if duel is None:
+    ballot = votes.next_ballot(session.index(), entries, said, voter)
+    if ballot is None:
         st.info("You have seen every pair there is. The results are in the other view.")
         return
     mine = sum(each.voter == voter for each in said)
     st.caption(f"{mine} votes of yours, {len(said)} in all. Names are shown under Results alone.")
-    identity = token(duel, len(said))
+    identity = token(ballot, len(said))
     asked = st.session_state.setdefault("asked", {})
-    asked[identity] = duel
+    asked[identity] = ballot
     components.vote(
         key="vote",
         data={
             "id": identity,
-            "text": duel.text,
-            **blinds(identity, duel),
+            "text": ballot.text,
+            **blinds(identity, ballot),
             "questions": list(QUESTIONS.items()),
         },
         on_vote_change=count,
     )
 
 
-def token(duel: Duel, many: int) -> str:
+def token(ballot: Ballot, many: int) -> str:
     """Return what a question is called while it is asked; it tells nothing of whose images."""
     tokens: dict[tuple[object, ...], str] = st.session_state.setdefault("tokens", {})
-    signature = duel.a.result.signature if duel.a.result else ""
-    question = (signature, duel.prompt, duel.seed, duel.a.name, duel.b.name, many)
+    signature = ballot.a.result.signature if ballot.a.result else ""
+    question = (signature, ballot.prompt, ballot.seed, ballot.a.name, ballot.b.name, many)
     return tokens.setdefault(question, secrets.token_hex(8))
 
 
 def count() -> None:
     """Write the vote that was just given."""
-    given = house.state_of("vote", "vote")
-    duel: Duel | None = st.session_state.get("asked", {}).pop(given["id"], None) if given else None
-    if duel is None or duel.a.result is None or not house.may_write():
+    given = session.component_state("vote", "vote")
+    ballot: Ballot | None = (
+        st.session_state.get("asked", {}).pop(given["id"], None) if given else None
+    )
+    if ballot is None or ballot.a.result is None or not session.may_write():
         return
     votes.add(
-        votes.place_of(house.reports(), duel.a.result.benchmark),
+        votes.place_of(session.reports(), ballot.a.result.benchmark),
         Vote(
             at=votes.now(),
             voter=st.session_state["voter"],
-            signature=duel.a.result.signature,
-            prompt=duel.prompt,
-            seed=duel.seed,
-            a=duel.a.name,
-            b=duel.b.name,
+            signature=ballot.a.result.signature,
+            prompt=ballot.prompt,
+            seed=ballot.seed,
+            a=ballot.a.name,
+            b=ballot.b.name,
             answers=given["answers"],
         ),
     )
 
 
-def blinds(identity: str, duel: Duel) -> dict[str, str | None]:
+def blinds(identity: str, ballot: Ballot) -> dict[str, str | None]:
     """Return addresses that do not tell whose images they show, the same while they are asked."""
     known = st.session_state.setdefault("blinds", {})
     if identity not in known:
         known.clear()
         known[identity] = {
-            side: _blind(held, duel) for side, held in (("a", duel.a), ("b", duel.b))
+            side: _blind(entry, ballot) for side, entry in (("a", ballot.a), ("b", ballot.b))
         }
     found: dict[str, str | None] = known[identity]
     return found
 
 
-def _blind(held: Held, duel: Duel) -> str | None:
-    shot = shots_by_place(house.shelf(), held)[duel.prompt, duel.seed]
-    return media.blind(whole(house.shelf(), held, shot) or small(held, shot) or "")
+def _blind(entry: Entry, ballot: Ballot) -> str | None:
+    shot = shots_by_place(session.index(), entry)[ballot.prompt, ballot.seed]
+    return media.blind(
+        full_address(session.index(), entry, shot) or small_address(entry, shot) or ""
+    )
 
 
-def results(board: Board, held: list[Held], said: list[Vote]) -> None:
+def results(board: Board, entries: list[Entry], said: list[Vote]) -> None:
     """Show how strong each result is in people's eyes, and which metrics agree with them."""
     if not said:
-        house.nothing("Nobody has voted on this board yet.", "harness dashboard --allow-write")
+        session.stop_with_hint(
+            "Nobody has voted on this board yet.", "harness dashboard --allow-write"
+        )
     if len(said) < FEW:
         st.caption(f"{len(said)} votes: too few to say much; intervals show how little.")
     question: Question = st.segmented_control(
@@ -128,7 +134,7 @@ def results(board: Board, held: list[Held], said: list[Vote]) -> None:
         required=True,
     )
     strengths(said, question)
-    agreement(board, held, said, question)
+    agreement(board, entries, said, question)
 
 
 def strengths(said: list[Vote], question: Question) -> None:
@@ -144,14 +150,14 @@ def strengths(said: list[Vote], question: Question) -> None:
     )
 
 
-def agreement(board: Board, held: list[Held], said: list[Vote], question: Question) -> None:
+def agreement(board: Board, entries: list[Entry], said: list[Vote], question: Question) -> None:
     st.subheader("Which metrics agree with people")
     rising = {
         column_of(score.metric): score.higher_is_better
         for row in board.rows
         for score in row.result.scores
     }
-    found = votes.agreements(house.shelf(), held, said, question, rising)
+    found = votes.agreements(session.index(), entries, said, question, rising)
     if not found:
         st.info("No decided vote is on images with different values yet.")
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import house
+from dashboard import session
 from harness import plugins
 from harness.errors import HarnessError
 from harness.interfaces import MetricSpec
@@ -73,7 +73,7 @@ def prompts(name: str) -> None:
     try:
         suite = load_page(PromptSuite, find("suite", name))
     except HarnessError as error:
-        st.warning(house.words(str(error)))
+        st.warning(session.escaped(str(error)))
         return
     rows = [
         {"id": each.id, "text": each.text, "negative": each.negative or "", "tags": list(each.tags)}
@@ -98,7 +98,7 @@ def metrics(entries: list[dict[str, str]]) -> None:
         with st.expander(f"{entry['name']} {arrow} · {spec.family}"):
             st.text(spec.summary)
             st.text(" ".join((spec.__doc__ or "").split()))
-            st.caption(house.words(_reads(spec)))
+            st.caption(session.escaped(_reads(spec)))
 
 
 def _reads(spec: type[MetricSpec]) -> str:

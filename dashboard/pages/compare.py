@@ -5,24 +5,26 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import components, house
+from dashboard import components, session
 from harness.decisions.compare import Comparison
 from harness.errors import HarnessError
-from harness.views import duels
-from harness.views.shelf import Held
+from harness.views import comparison
+from harness.views.reports_index import Entry
 
 
 def main() -> None:
-    board = house.board("Compare")
-    held = house.on_board(board)
-    if len(held) < 2:
-        house.nothing("A comparison takes two results of one board.", "harness run pocket-ninja")
+    board = session.choose_board("Compare")
+    entries = session.entries_on(board)
+    if len(entries) < 2:
+        session.stop_with_hint(
+            "A comparison takes two results of one board.", "harness run pocket-ninja"
+        )
     across = st.columns([2, 3, 2])
     with across[0]:
-        a = house.one("A", "a", held)
+        a = session.choose_entry("A", "a", entries)
     with across[1]:
-        others = [each for each in held if each.name != a.name]
-        beside = house.some(others, "Beside", "b", 1, house.BESIDE)
+        others = [each for each in entries if each.name != a.name]
+        beside = session.choose_entries(others, "Beside", "b", 1, session.BESIDE)
     words = across[2].text_input(
         "Prompt", key="words", bind="query-params", placeholder="words of a prompt"
     )
@@ -35,31 +37,31 @@ def main() -> None:
     pages([a, *beside])
 
 
-def against(beside: list[Held]) -> Held:
+def against(beside: list[Entry]) -> Entry:
     """Return the one that A is judged against, and shares the slider with."""
     if len(beside) == 1:
         return beside[0]
     names = [each.recipe for each in beside]
-    return beside[names.index(house.word("A against", "against", names))]
+    return beside[names.index(session.choose_option("A against", "against", names))]
 
 
-def pictures(held: list[Held], words: str) -> None:
+def pictures(entries: list[Entry], words: str) -> None:
     """Show the images that the first two both drew, at the place and in the mode of the link."""
     pairs = [
         pair
-        for pair in duels.pairs(house.shelf(), held)
+        for pair in comparison.pairs(session.index(), entries)
         if words.lower() in f"{pair['prompt']} {pair['text']}".lower()
     ]
     if not pairs:
         st.info("No pictures of both at the same prompt and seed are at hand.")
         return
     link = st.query_params
-    at = house.state_of(
+    at = session.component_state(
         "compare", "at", int(link.get("at", "0")) if link.get("at", "0").isdecimal() else 0
     )
-    mode = house.state_of("compare", "mode", link.get("mode", "side"))
+    mode = session.component_state("compare", "mode", link.get("mode", "side"))
     link["at"], link["mode"] = str(at), mode
-    labels = [each.recipe for each in held]
+    labels = [each.recipe for each in entries]
     components.compare(
         key="compare",
         data={"pairs": pairs, "labels": labels, "at": at, "mode": mode},
@@ -72,7 +74,7 @@ def nothing() -> None:
     """Let the page run again; what changed is in the component's state."""
 
 
-def numbers(a: Held, b: Held) -> None:
+def numbers(a: Entry, b: Entry) -> None:
     """Show the paired differences and the sentence that they come to."""
     st.subheader("What the numbers say")
     thorough = st.toggle(
@@ -87,10 +89,10 @@ def numbers(a: Held, b: Held) -> None:
             a.name, b.name, thorough, (a.file.stat().st_mtime_ns, b.file.stat().st_mtime_ns)
         )
     except (HarnessError, OSError) as error:
-        st.warning(house.words(str(error)))
+        st.warning(session.escaped(str(error)))
         return
-    st.text(duels.said(found))
-    table = pd.DataFrame(duels.findings(found))
+    st.text(comparison.said(found))
+    table = pd.DataFrame(comparison.findings(found))
     st.dataframe(
         table,
         hide_index=True,
@@ -109,18 +111,18 @@ def numbers(a: Held, b: Held) -> None:
 
 @st.cache_data(max_entries=64, show_spinner="Comparing prompt by prompt …")
 def _comparison(a: str, b: str, thorough: bool, changed: tuple[int, int]) -> Comparison:
-    shelf = house.shelf()
-    workspace = house.workspace() if thorough else None
-    return duels.comparison(shelf.find(a), shelf.find(b), workspace)
+    index = session.index()
+    workspace = session.workspace() if thorough else None
+    return comparison.comparison(index.find(a), index.find(b), workspace)
 
 
-def pages(held: list[Held]) -> None:
+def pages(entries: list[Entry]) -> None:
     """Show the fields of recipes and protocols in which some differ, and no other."""
     st.subheader("What differs in how they were made")
-    results = [each.result for each in held if each.result is not None]
+    results = [each.result for each in entries if each.result is not None]
     if not any(each.provenance.get("page") for each in results):
         st.caption("No result keeps its recipe; run them again to have it beside the scores.")
-    changes = duels.changes(*results)
+    changes = comparison.changes(*results)
     if not changes:
         st.text("nothing that was recorded")
         return

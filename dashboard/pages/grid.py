@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import components, house, running
+from dashboard import components, running, session
 from harness.records import column_of
-from harness.views import curves, grids
+from harness.views import grids, sweeps
 from harness.views.grids import AXES, Layout
-from harness.views.shelf import Held
+from harness.views.reports_index import Entry
 
 LEADERBOARD = "the leaderboard"
 
 
 def main() -> None:
-    held, metrics = chosen()
+    entries, metrics = chosen()
     running.strip()
-    if not held:
+    if not entries:
         st.info("Choose a result or more.")
         return
     found = grids.subjects(
-        house.shelf(),
-        held,
+        session.index(),
+        entries,
         st.text_input("Prompt", key="words", bind="query-params", placeholder="words of a prompt"),
     )
     if not found.prompts:
-        house.nothing("No pictures of these are at hand.", house.again(held[0]))
+        session.stop_with_hint("No pictures of these are at hand.", session.command_for(entries[0]))
     layout, found, side = lay_out(found, metrics)
     many = grids.pages(layout, found)
     page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1
-    sheet = grids.grid(house.shelf(), found, grids.turned(layout, page))
+    sheet = grids.grid(session.index(), found, grids.turned(layout, page))
     components.grid(key="grid_sheet", data={**sheet, "side": side})
 
 
-def chosen() -> tuple[list[Held], list[str]]:
+def chosen() -> tuple[list[Entry], list[str]]:
     """Return the results to show, of a board or of a sweep, and the metrics that they have."""
-    swept = house.shelf().sweeps()
+    swept = session.index().swept_recipes()
     source = st.session_state.get("from") or st.query_params.get("from", LEADERBOARD)
     if source in swept:
         st.title("Grid")
     else:
-        board = house.board("Grid")
+        board = session.choose_board("Grid")
     if swept:
         st.selectbox(
             "From",
@@ -50,12 +50,14 @@ def chosen() -> tuple[list[Held], list[str]]:
             help="A sweep lays strengths or checkpoints side by side.",
         )
     if source not in swept:
-        return house.some(house.on_board(board)), [column_of(metric) for metric in board.metrics]
-    sweeps = curves.sweeps(house.shelf(), source)
-    if not sweeps:
-        house.nothing("Its results cannot be read.", f"harness sweep {source}")
-    names = curves.labels(sweeps)
-    points = list(sweeps[names.index(house.word("Over", "over", names))].held)
+        return session.choose_entries(session.entries_on(board)), [
+            column_of(metric) for metric in board.metrics
+        ]
+    known = sweeps.sweeps_of(session.index(), source)
+    if not known:
+        session.stop_with_hint("Its results cannot be read.", f"harness sweep {source}")
+    names = sweeps.labels(known)
+    points = list(known[names.index(session.choose_option("Over", "over", names))].entries)
     scores = points[0].result.scores if points and points[0].result else ()
     return points, [column_of(score.metric) for score in scores]
 
@@ -90,7 +92,7 @@ def lay_out(found: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Su
     kept = tuple(int(seed) for seed in seeds) or found.seeds[:1]
     if "seed" in (down, over):
         kept = tuple(int(seed) for seed in seeds) if len(seeds) > 1 else found.seeds
-    shown = grids.Subjects(found.held, found.prompts, kept)
+    shown = grids.Subjects(found.entries, found.prompts, kept)
     return Layout(down, over, stacked, "" if overlay == "none" else overlay), shown, side
 
 

@@ -5,28 +5,30 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, components, house
+from dashboard import charts, components, session
 from harness.report.numbers import inert
-from harness.views import images, standings
-from harness.views.images import Wanted
-from harness.views.shelf import Held
+from harness.views import images, leaderboard
+from harness.views.images import Filter
+from harness.views.reports_index import Entry
 
 PAGE = 60
 ALL = "all prompts"
 
 
 def main() -> None:
-    board = house.board("Images")
-    held = house.some(house.on_board(board), default=2)
-    if not held:
+    board = session.choose_board("Images")
+    entries = session.choose_entries(session.entries_on(board), default=2)
+    if not entries:
         st.info("Choose a result or more.")
         return
-    rows = images.frame(house.shelf(), held)
+    rows = images.frame(session.index(), entries)
     metrics = images.metrics_of(rows)
     if not metrics:
-        house.nothing("No values of single images are at hand.", house.again(held[0]))
-    wanted = choose(metrics, standings.groups_on(board))
-    found = images.chosen(rows, wanted)
+        session.stop_with_hint(
+            "No values of single images are at hand.", session.command_for(entries[0])
+        )
+    wanted = choose(metrics, leaderboard.groups_on(board))
+    found = images.filtered(rows, wanted)
     st.caption(f"{len(found):,} of {len(rows):,} images")
     view = st.segmented_control(
         "View",
@@ -43,10 +45,10 @@ def main() -> None:
     elif view == "Scatter":
         scatter(found, metrics)
     else:
-        pictures(held, found, wanted.sort)
+        pictures(entries, found, wanted.sort)
 
 
-def choose(metrics: list[str], groups: dict[str, tuple[str, ...]]) -> Wanted:
+def choose(metrics: list[str], groups: dict[str, tuple[str, ...]]) -> Filter:
     """Return which images are wanted, in what order."""
     across = st.columns([2, 2, 2, 1, 1])
     words = across[0].text_input(
@@ -67,14 +69,14 @@ def choose(metrics: list[str], groups: dict[str, tuple[str, ...]]) -> Wanted:
         if group == ALL
         else frozenset(prompt for prompt, names in groups.items() if group in names)
     )
-    return Wanted(words or "", inside, sort, falling, odd)
+    return Filter(words or "", inside, sort, falling, odd)
 
 
-def pictures(held: list[Held], found: pd.DataFrame, overlay: str) -> None:
+def pictures(entries: list[Entry], found: pd.DataFrame, overlay: str) -> None:
     many = max(1, -(-len(found) // PAGE))
     page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1
     shown = found.iloc[(min(page, many) - 1) * PAGE : min(page, many) * PAGE]
-    cells = images.cards(house.shelf(), held, shown, overlay)
+    cells = images.cells(session.index(), entries, shown, overlay)
     components.grid(
         key="cards",
         data={

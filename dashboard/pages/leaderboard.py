@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import charts, components, house, running
+from dashboard import charts, components, running, session
 from harness.decisions import leaderboard as boards
 from harness.report.leaderboard import as_csv
-from harness.views import standings
-from harness.views.standings import Choice
+from harness.views import leaderboard
+from harness.views.leaderboard import Choice
 
 ALL = "all prompts"
 ROWS = 120
@@ -19,17 +19,19 @@ ROWS = 120
 
 
 def main() -> None:
-    board = house.board("Leaderboard")
+    board = session.choose_board("Leaderboard")
     running.strip()
     choice, sort = choose(board), st.query_params.get("sort", "rank")
     if st.session_state.get("view") == "Pareto":
-        pareto(standings.standings(house.shelf(), board, choice), board)
+        pareto(leaderboard.table(session.index(), board, choice), board)
         return
-    picked = house.state_of("board_table", "picked", st.query_params.get_all("pick"))
-    said = house.state_of("board_table", "sort", {"by": sort.lstrip("-"), "down": sort[:1] == "-"})
-    most = house.state_of("board_table", "most", ROWS)
+    picked = session.component_state("board_table", "picked", st.query_params.get_all("pick"))
+    said = session.component_state(
+        "board_table", "sort", {"by": sort.lstrip("-"), "down": sort[:1] == "-"}
+    )
+    most = session.component_state("board_table", "most", ROWS)
     wanted = replace(choice, sort=said["by"], falling=said["down"], most=most)
-    view = standings.standings(house.shelf(), board, wanted)
+    view = leaderboard.table(session.index(), board, wanted)
     st.query_params["pick"] = picked
     st.query_params["sort"] = f"{'-' if said['down'] else ''}{said['by']}"
     actions(board, picked)
@@ -57,7 +59,7 @@ def choose(board: boards.Board) -> Choice:
     )
     group = across[1].selectbox(
         "Prompts",
-        [ALL, *standings.group_names(board)],
+        [ALL, *leaderboard.group_names(board)],
         key="prompts",
         bind="query-params",
         help="A suite or a tag: means over its prompts alone. Ranks stay those of all prompts.",
@@ -80,12 +82,12 @@ def actions(board: boards.Board, picked: list[str]) -> None:
             icon=":material/compare:",
             help="Select two to six rows.",
         ):
-            first, *others = (short(name) for name in picked[: house.BESIDE + 1])
+            first, *others = (short(name) for name in picked[: session.BESIDE + 1])
             st.switch_page("compare.py", query_params={"a": first, "b": others})
         if st.button("Grid", disabled=not picked, icon=":material/grid_view:", help="Select rows."):
             st.switch_page(
                 "grid.py",
-                query_params={"results": [short(name) for name in picked[: house.MOST]]},
+                query_params={"results": [short(name) for name in picked[: session.MOST]]},
             )
         st.download_button(
             "CSV",
@@ -110,7 +112,7 @@ def pareto(view: dict[str, Any], board: boards.Board) -> None:
     across = st.columns(2)
     x = across[0].selectbox("Across", names, 0, key="x", bind="query-params")
     y = across[1].selectbox("Up", names, 1, key="y", bind="query-params")
-    rows = standings.pareto(view, x, y)
+    rows = leaderboard.pareto(view, x, y)
     if x == y or not rows:
         st.info("Choose two different metrics that have values.")
         return

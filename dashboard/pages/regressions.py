@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, components, house
+from dashboard import charts, components, session
 from harness.api import verdicts
 from harness.errors import HarnessError
 from harness.views import regressions
-from harness.views.shelf import Held
+from harness.views.reports_index import Entry
 
 COLOURS = {"pass": "green", "fail": "red", "under-powered": "yellow"}
 ICONS = {
@@ -21,41 +21,45 @@ ICONS = {
 
 def main() -> None:
     st.title("Regressions")
-    watched = regressions.watched(house.shelf())
+    watched = regressions.baseline_pairs(session.index())
     if not watched:
-        house.nothing("No baseline was accepted yet.", "harness gate pocket-ninja --accept")
+        session.stop_with_hint(
+            "No baseline was accepted yet.", "harness gate pocket-ninja --accept"
+        )
     names = [each.baseline.name.removeprefix("baselines/") for each in watched]
     name = st.selectbox("Baseline", names, key="baseline", bind="query-params")
     chosen = watched[names.index(name)]
     candidates = [
         each
-        for each in house.shelf().held()
+        for each in session.index().entries()
         if each.result is not None and each.file.parent.name == chosen.baseline.file.parent.name
     ]
     if chosen.baseline.result is None:
-        st.error(house.words(chosen.baseline.problem))
+        st.error(session.escaped(chosen.baseline.problem))
         return
     if not candidates:
-        house.nothing("There is no result to hold to it.", f"harness run {chosen.baseline.recipe}")
+        session.stop_with_hint(
+            "There is no result to hold to it.", f"harness run {chosen.baseline.recipe}"
+        )
     own = [each.recipe for each in candidates]
     match = chosen.baseline.recipe
     default = own.index(match) if match in own else 0
-    candidate = house.one("Candidate", "candidate", candidates, default)
+    candidate = session.choose_entry("Candidate", "candidate", candidates, default)
     verdict(candidate, chosen.baseline)
     past(candidate)
 
 
-def verdict(candidate: Held, baseline: Held) -> None:
+def verdict(candidate: Entry, baseline: Entry) -> None:
     try:
-        found = regressions.judged(house.shelf(), candidate, baseline, house.workspace())
+        found = regressions.verdict_on(session.index(), candidate, baseline, session.workspace())
     except HarnessError as error:
-        st.warning(house.words(str(error)))
+        st.warning(session.escaped(str(error)))
         return
     answer = found.gate.verdict
     st.badge(answer, color=COLOURS[answer], icon=ICONS[answer])  # type: ignore[arg-type]
     st.text(found.headline)
     for remark in found.remarks:
-        st.caption(house.words(remark))
+        st.caption(session.escaped(remark))
     st.dataframe(
         pd.DataFrame(found.checks),
         hide_index=True,
@@ -77,9 +81,9 @@ def verdict(candidate: Held, baseline: Held) -> None:
         st.text("no image lost in a metric of images")
 
 
-def decide(candidate: Held) -> None:
+def decide(candidate: Entry) -> None:
     """Accept the candidate as the new baseline, or keep the old one, with a note."""
-    if not house.may_write():
+    if not session.may_write():
         st.caption("Read only. `harness dashboard --allow-write` accepts here; so does")
         st.code(f"harness gate {candidate.recipe} --accept", language="bash")
         return
@@ -89,25 +93,25 @@ def decide(candidate: Held) -> None:
             accepted = st.form_submit_button(
                 "Accept",
                 type="primary",
-                help=house.words(
+                help=session.escaped(
                     f"{candidate.recipe} becomes its own baseline, a file below "
                     "baselines/ that is to be committed."
                 ),
             )
             kept = st.form_submit_button("Keep", help="Every baseline stays, with a note.")
     if accepted:
-        file = verdicts.accept(str(candidate.file), None, house.workspace(), note=note)
-        st.success(house.words(f"accepted: {file}"))
+        file = verdicts.accept(str(candidate.file), None, session.workspace(), note=note)
+        st.success(session.escaped(f"accepted: {file}"))
     elif kept:
-        verdicts.keep(candidate.file, house.workspace(), note)
+        verdicts.keep(candidate.file, session.workspace(), note)
         st.success("kept")
 
 
-def past(candidate: Held) -> None:
+def past(candidate: Entry) -> None:
     """Show the recipe's gates and baselines over time."""
-    events, steps, problem = regressions.past(house.shelf(), candidate)
+    events, steps, problem = regressions.past(session.index(), candidate)
     if problem:
-        st.warning(house.words(problem))
+        st.warning(session.escaped(problem))
     if not events:
         return
     st.subheader("Over time")
@@ -115,7 +119,9 @@ def past(candidate: Held) -> None:
     metric = st.selectbox("Metric", names, key="metric", bind="query-params")
     st.altair_chart(charts.past(events, metric), key="past", alt=f"{metric} of {candidate.recipe}")
     for step in steps:
-        st.caption(house.words(f"{step.metric} at {step.at}: {step.before:.4g} → {step.after:.4g}"))
+        st.caption(
+            session.escaped(f"{step.metric} at {step.at}: {step.before:.4g} → {step.after:.4g}")
+        )
     rows = [
         {"at": each.at, "outcome": each.outcome, "note": each.note, "commit": each.commit or "–"}
         for each in reversed(events)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, components, house, running
+from dashboard import charts, components, running, session
 from harness.records import Result
 from harness.report.numbers import cell
 from harness.views import grids, runs
 from harness.views.grids import Layout
-from harness.views.shelf import Held
+from harness.views.reports_index import Entry
 
 
 def main() -> None:
     st.title("Run")
     running.strip()
-    held = [each for each in house.shelf().held() if each.result is not None]
-    house.broken(house.shelf().held())
-    if not held:
-        house.nothing("There are no results here yet.", "harness demo")
-    one = house.one("Result", "id", held, whole=True)
+    entries = [each for each in session.index().entries() if each.result is not None]
+    session.show_unreadable(session.index().entries())
+    if not entries:
+        session.stop_with_hint("There are no results here yet.", "harness demo")
+    one = session.choose_entry("Result", "id", entries, whole=True)
     assert one.result is not None
     result = one.result
     st.text(result.summary)
@@ -49,10 +49,10 @@ def head(result: Result) -> None:
     across[4].metric("An image", f"{each:.3g} s" if each else "–", border=True)
     for score in result.scores:
         if score.flag:
-            st.warning(house.words(f"{score.metric}: {score.flag}"), icon="⚑")
+            st.warning(session.escaped(f"{score.metric}: {score.flag}"), icon="⚑")
 
 
-def scores(one: Held, result: Result) -> None:
+def scores(one: Entry, result: Result) -> None:
     rows = [
         {
             "metric": f"{each.metric} {'↑' if each.higher_is_better else '↓'}",
@@ -66,12 +66,12 @@ def scores(one: Held, result: Result) -> None:
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"scores of {one.recipe}")
     scope = "any training of the recipe" if result.interval == "recipe" else "this file"
-    st.caption(house.words(f"Signature {result.signature}. Intervals hold for {scope}."))
+    st.caption(session.escaped(f"Signature {result.signature}. Intervals hold for {scope}."))
     for name in result.images.named:
         st.text(name)
 
 
-def recipe(one: Held, result: Result) -> None:
+def recipe(one: Entry, result: Result) -> None:
     page = runs.page(result)
     if page:
         st.code(page, language="yaml")
@@ -81,7 +81,7 @@ def recipe(one: Held, result: Result) -> None:
         st.code(runs.yaml(result.protocol), language="yaml")
 
 
-def training(one: Held, result: Result) -> None:
+def training(one: Entry, result: Result) -> None:
     curve = runs.losses(result)
     if curve:
         st.altair_chart(charts.losses(curve), key="losses", alt=f"loss of {one.recipe}")
@@ -91,7 +91,7 @@ def training(one: Held, result: Result) -> None:
     if spent:
         st.subheader("Where the time went")
         st.altair_chart(charts.times(spent), key="times", alt=f"seconds by stage of {one.recipe}")
-    found = runs.downloads(house.shelf(), one)
+    found = runs.downloads(session.index(), one)
     if found:
         st.subheader("Downloads")
         for each in found:
@@ -100,7 +100,7 @@ def training(one: Held, result: Result) -> None:
         st.caption("The weights are not in this store.")
 
 
-def environment(one: Held, result: Result) -> None:
+def environment(one: Entry, result: Result) -> None:
     rows = [{"what": name, "value": value} for name, value in runs.environment(result).items()]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="environment")
     with st.expander("Keys of its steps"):
@@ -108,15 +108,15 @@ def environment(one: Held, result: Result) -> None:
         st.dataframe(pd.DataFrame(keys), hide_index=True, alt="keys")
 
 
-def pictures(one: Held, result: Result) -> None:
-    found = grids.subjects(house.shelf(), [one])
+def pictures(one: Entry, result: Result) -> None:
+    found = grids.subjects(session.index(), [one])
     if not found.prompts:
-        house.nothing("Its pictures are not at hand.", runs.command(result))
+        session.stop_with_hint("Its pictures are not at hand.", runs.command(result))
     layout = Layout("prompt", "seed")
     many = grids.pages(layout, found)
     page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1
     components.grid(
-        key="run_sheet", data=grids.grid(house.shelf(), found, grids.turned(layout, page))
+        key="run_sheet", data=grids.grid(session.index(), found, grids.turned(layout, page))
     )
 
 

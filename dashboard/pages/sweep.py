@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import charts, components, house
-from harness.views import curves, grids
-from harness.views.curves import Sweep
+from dashboard import charts, components, session
+from harness.views import grids, sweeps
 from harness.views.grids import Layout
+from harness.views.sweeps import Sweep
 
 
 def main() -> None:
     st.title("Sweep")
-    swept = house.shelf().sweeps()
+    swept = session.index().swept_recipes()
     if not swept:
-        house.nothing("No recipe was swept yet.", "harness sweep pocket-ninja --over checkpoint")
+        session.stop_with_hint("There is no sweep here yet.", "harness sweep pocket-ninja")
     recipe = st.selectbox("Recipe", swept, key="swept", bind="query-params")
-    found = curves.sweeps(house.shelf(), recipe)
+    found = sweeps.sweeps_of(session.index(), recipe)
     if not found:
-        house.nothing("Its results cannot be read.", f"harness sweep {recipe}")
-    names = curves.labels(found)
-    sweep = found[names.index(house.word("Over", "over", names))]
+        session.stop_with_hint("Its results cannot be read.", f"harness sweep {recipe}")
+    names = sweeps.labels(found)
+    sweep = found[names.index(session.choose_option("Over", "over", names))]
     advice(sweep)
     lines(sweep)
     strip(sweep)
@@ -28,15 +28,15 @@ def main() -> None:
 
 def advice(sweep: Sweep) -> None:
     if sweep.advice is not None:
-        st.success(house.words(f"take {sweep.advice.at:g}: {sweep.advice.reason}"))
-    flagged = ", ".join(f"{at:g}" for at in curves.overfit(sweep))
+        st.success(session.escaped(f"take {sweep.advice.at:g}: {sweep.advice.reason}"))
+    flagged = ", ".join(f"{at:g}" for at in sweeps.overfit(sweep))
     if flagged:
-        st.warning(house.words(f"copies training pictures at {flagged}"))
+        st.warning(session.escaped(f"copies training pictures at {flagged}"))
 
 
 def lines(sweep: Sweep) -> None:
     """Draw a line a metric, with its band; a diamond marks what to take, triangles copies."""
-    rows, names = curves.rows(sweep), curves.metrics_of(sweep)
+    rows, names = sweeps.rows(sweep), sweeps.metrics_of(sweep)
     shown = st.multiselect("Metrics", names, names[:6], key="metrics", bind="query-params")
     across = st.columns(2)
     for number, metric in enumerate(shown):
@@ -49,7 +49,7 @@ def lines(sweep: Sweep) -> None:
 
 def strip(sweep: Sweep) -> None:
     """Show the same prompt and seed at every point."""
-    found = grids.subjects(house.shelf(), sweep.held)
+    found = grids.subjects(session.index(), sweep.entries)
     if not found.prompts:
         st.info("The pictures are not at hand; the sweep makes them again.")
         st.code(f"harness sweep {sweep.recipe} --over {sweep.over}", language="bash")
@@ -59,8 +59,8 @@ def strip(sweep: Sweep) -> None:
     seed = across[1].selectbox(
         "Seed", [str(each) for each in found.seeds], key="seed", bind="query-params"
     )
-    one = grids.Subjects(found.held, (prompt,), (int(seed),))
-    sheet = grids.grid(house.shelf(), one, Layout())
+    one = grids.Subjects(found.entries, (prompt,), (int(seed),))
+    sheet = grids.grid(session.index(), one, Layout())
     sheet["columns"] = [{"head": f"{at:g}", "text": ""} for at in sweep.points]
     components.grid(key="sweep_strip", data={**sheet, "side": 128})
 

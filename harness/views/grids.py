@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from harness.errors import UsageError
 from harness.pipeline.results.album import Shot
-from harness.views.pictures import small, whole
-from harness.views.shelf import Held, Shelf
+from harness.views.pictures import full_address, small_address
+from harness.views.reports_index import Entry, ReportsIndex
 
 Axis = Literal["prompt", "recipe", "seed"]
 """`recipe` is any result: a recipe, or a point of a sweep by strength or checkpoint."""
@@ -39,19 +39,19 @@ class Layout:
 class Subjects:
     """What a grid can show: results, prompts and seeds."""
 
-    held: tuple[Held, ...]
+    entries: tuple[Entry, ...]
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
 
     def along(self, axis: Axis) -> tuple[Any, ...]:
-        return {"prompt": self.prompts, "recipe": self.held, "seed": self.seeds}[axis]
+        return {"prompt": self.prompts, "recipe": self.entries, "seed": self.seeds}[axis]
 
 
 def subjects(
-    shelf: Shelf, held: Sequence[Held], words: str = "", seeds: Sequence[int] = ()
+    index: ReportsIndex, entries: Sequence[Entry], words: str = "", seeds: Sequence[int] = ()
 ) -> Subjects:
     """Return the prompts that hold `words`, and the seeds, of which any of the results has one."""
-    shots = [shot for each in held for shot in shelf.shots(each) if shot.side == "sample"]
+    shots = [shot for each in entries for shot in index.shots(each) if shot.side == "sample"]
     wanted = words.lower().split()
     prompts = dict.fromkeys(
         shot.id
@@ -59,7 +59,7 @@ def subjects(
         if all(word in f"{shot.id} {shot.text}".lower() for word in wanted)
     )
     drawn = sorted({shot.seed for shot in shots})
-    return Subjects(tuple(held), tuple(prompts), tuple(seeds) or tuple(drawn))
+    return Subjects(tuple(entries), tuple(prompts), tuple(seeds) or tuple(drawn))
 
 
 def pages(layout: Layout, found: Subjects) -> int:
@@ -78,18 +78,18 @@ def _turning(layout: Layout, found: Subjects) -> tuple[Axis, int]:
     return turned, max(1, CELLS // others)
 
 
-def grid(shelf: Shelf, found: Subjects, layout: Layout) -> dict[str, Any]:
+def grid(index: ReportsIndex, found: Subjects, layout: Layout) -> dict[str, Any]:
     """Return a page of a grid as plain values: panels of rows of cells."""
     if layout.down == layout.across:
         raise UsageError(f"{layout.down} cannot go both down and across", hint="choose two axes")
     down, across, third = _on_page(layout, found)
-    shots = {each.name: shots_by_place(shelf, each) for each in found.held}
+    shots = {each.name: shots_by_place(index, each) for each in found.entries}
     texts = {place[0]: shot.text for each in shots.values() for place, shot in each.items()}
 
     def cell(values: dict[Axis, Any]) -> dict[str, Any] | None:
-        held: Held = values["recipe"]
-        shot = shots[held.name].get((values["prompt"], values["seed"]))
-        return None if shot is None else shown(shelf, held, shot, layout.overlay)
+        entry: Entry = values["recipe"]
+        shot = shots[entry.name].get((values["prompt"], values["seed"]))
+        return None if shot is None else shown(index, entry, shot, layout.overlay)
 
     panels = []
     for value in third:
@@ -122,19 +122,19 @@ def _on_page(
     return parts[layout.down], parts[layout.across], third
 
 
-def shots_by_place(shelf: Shelf, held: Held) -> dict[tuple[str, int], Shot]:
+def shots_by_place(index: ReportsIndex, entry: Entry) -> dict[tuple[str, int], Shot]:
     """Return a result's own images by prompt and seed."""
-    return {(shot.id, shot.seed): shot for shot in shelf.shots(held) if shot.side == "sample"}
+    return {(shot.id, shot.seed): shot for shot in index.shots(entry) if shot.side == "sample"}
 
 
-def shown(shelf: Shelf, held: Held, shot: Shot, overlay: str = "") -> dict[str, Any]:
+def shown(index: ReportsIndex, entry: Entry, shot: Shot, overlay: str = "") -> dict[str, Any]:
     """Return one image as a page shows it, with all that is known of it."""
-    scores = shelf.samples(held).of(shot.id, shot.seed)
+    scores = index.samples(entry).of(shot.id, shot.seed)
     return {
-        "src": small(held, shot),
-        "full": whole(shelf, held, shot),
-        "alt": f"{held.recipe}, seed {shot.seed}: {shot.text}",
-        "recipe": held.recipe,
+        "src": small_address(entry, shot),
+        "full": full_address(index, entry, shot),
+        "alt": f"{entry.recipe}, seed {shot.seed}: {shot.text}",
+        "recipe": entry.recipe,
         "prompt": shot.id,
         "seed": shot.seed,
         "text": shot.text,

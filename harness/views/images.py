@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.pipeline.results.album import Shot
 from harness.views.grids import shown
-from harness.views.shelf import Held, Shelf
+from harness.views.reports_index import Entry, ReportsIndex
 
 DRAWN = ("bare", "captions", "sample")
 """Steps whose images were drawn; of a place in several, the last counts."""
@@ -20,7 +20,7 @@ ODD = 3.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Filter:
     """Which images, and in what order."""
 
     words: str = ""
@@ -34,12 +34,12 @@ class Wanted:
     """What the value that is sorted by may be."""
 
 
-def frame(shelf: Shelf, held: Sequence[Held]) -> pd.DataFrame:
+def frame(index: ReportsIndex, entries: Sequence[Entry]) -> pd.DataFrame:
     """Return a row an image: result, prompt, seed, its words and a column a metric."""
     parts = []
-    for number, each in enumerate(held):
-        samples = shelf.samples(each)
-        texts = {shot.id: shot.text for shot in shelf.shots(each) if shot.side in DRAWN}
+    for number, each in enumerate(entries):
+        samples = index.samples(each)
+        texts = {shot.id: shot.text for shot in index.shots(each) if shot.side in DRAWN}
         facts = {
             "result": number,
             "recipe": each.recipe,
@@ -57,7 +57,7 @@ def metrics_of(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def chosen(rows: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+def filtered(rows: pd.DataFrame, wanted: Filter) -> pd.DataFrame:
     """Return the rows that are wanted, in the order that is wanted."""
     if rows.empty:
         return rows
@@ -92,8 +92,8 @@ def odd(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return found
 
 
-def cards(
-    shelf: Shelf, held: Sequence[Held], rows: pd.DataFrame, overlay: str
+def cells(
+    index: ReportsIndex, entries: Sequence[Entry], rows: pd.DataFrame, overlay: str
 ) -> list[dict[str, Any]]:
     """Return rows as pictures with all that is known of them."""
     shots: dict[int, dict[tuple[str, int], Shot]] = {}
@@ -102,9 +102,9 @@ def cards(
         if number not in shots:
             shots[number] = {
                 (shot.id, shot.seed): shot
-                for shot in shelf.shots(held[number])
+                for shot in index.shots(entries[number])
                 if shot.side in DRAWN
             }
         shot = shots[number].get((prompt, seed), Shot(prompt, seed, ""))
-        found.append(shown(shelf, held[number], shot, overlay))
+        found.append(shown(index, entries[number], shot, overlay))
     return found

@@ -16,7 +16,7 @@ from harness.pipeline.results import album
 from harness.pipeline.results.album import Shot
 from harness.pipeline.stages.files import UNREADABLE
 from harness.pipeline.store.local import MANIFEST, Store
-from harness.views.shelf import Held, Shelf, key_of
+from harness.views.reports_index import Entry, ReportsIndex, key_of
 
 SMALL, WHOLE = "/pictures", "/artifacts"
 TYPES = {
@@ -42,49 +42,49 @@ class Served:
     data: bytes | None = None
 
 
-def small(held: Held, shot: Shot) -> str | None:
+def small_address(entry: Entry, shot: Shot) -> str | None:
     """Return the address of a shot's small picture."""
     if shot.picture is None:
         return None
-    return f"{SMALL}/{quote(held.name)}/{shot.picture}"
+    return f"{SMALL}/{quote(entry.name)}/{shot.picture}"
 
 
-def cover(held: Held) -> str:
+def cover(entry: Entry) -> str:
     """Return the address of a result's first picture, whichever that is."""
-    return f"{SMALL}/{quote(held.name)}/{COVER}"
+    return f"{SMALL}/{quote(entry.name)}/{COVER}"
 
 
-def whole(shelf: Shelf, held: Held, shot: Shot) -> str | None:
+def full_address(index: ReportsIndex, entry: Entry, shot: Shot) -> str | None:
     """Return the address of a shot in full, where the store has it."""
-    if shot.file is None or not shelf.has(held, shot.side):
+    if shot.file is None or not index.has(entry, shot.side):
         return None
-    return f"{WHOLE}/{key_of(held, shot.side)}/{quote(shot.file)}"
+    return f"{WHOLE}/{key_of(entry, shot.side)}/{quote(shot.file)}"
 
 
-def both(shelf: Shelf, held: Held, shot: Shot | None) -> dict[str, str | None]:
+def addresses(index: ReportsIndex, entry: Entry, shot: Shot | None) -> dict[str, str | None]:
     """Return a shot's addresses, small and in full; of no shot there are none."""
     if shot is None:
         return {"src": None, "full": None}
-    return {"src": small(held, shot), "full": whole(shelf, held, shot)}
+    return {"src": small_address(entry, shot), "full": full_address(index, entry, shot)}
 
 
-def small_at(shelf: Shelf, path: str) -> Served | None:
+def serve_small(index: ReportsIndex, path: str) -> Served | None:
     """Return what `/pictures/<result>/<digest>.webp` shows: from the result's album, or else made
     from the image in the store."""
     if not _can_be(path):
         return None
     name, _, picture = path.rpartition("/")
-    reports = shelf.reports.resolve()
+    reports = index.reports.resolve()
     file = (reports / f"{name}.json").resolve()
     if not file.is_relative_to(reports):
         return None
     if picture == COVER:
-        picture = _first(shelf, name)
+        picture = _first(index, name)
     if not _PICTURE.fullmatch(picture):
         return None
     data = album.picture(album.place_of(file), picture)
     if data is None:
-        data = _made(shelf, name, picture)
+        data = _made(index, name, picture)
     return None if data is None else Served("image/webp", data=data)
 
 
@@ -94,38 +94,38 @@ def _can_be(path: str) -> bool:
     return max(map(len, parts)) < LONGEST and "\0" not in path
 
 
-def _first(shelf: Shelf, name: str) -> str:
+def _first(index: ReportsIndex, name: str) -> str:
     """Return the name of a result's first picture; nothing where it has none."""
     try:
-        return shelf.first(shelf.find(name))
+        return index.cover(index.find(name))
     except HarnessError:
         return ""
 
 
-def _made(shelf: Shelf, name: str, picture: str) -> bytes | None:
+def _made(index: ReportsIndex, name: str, picture: str) -> bytes | None:
     """Return a small picture of an image whose result has no album."""
     try:
-        held = shelf.find(name)
+        entry = index.find(name)
     except HarnessError:
         return None
-    shot = next((each for each in shelf.shots(held) if each.picture == picture), None)
-    address = whole(shelf, held, shot) if shot else None
-    served = behind(shelf, address) if address else None
+    shot = next((each for each in index.shots(entry) if each.picture == picture), None)
+    address = full_address(index, entry, shot) if shot else None
+    served = at_address(index, address) if address else None
     try:
         return album.small(served.file) if served and served.file else None
     except UNREADABLE:
         return None
 
 
-def behind(shelf: Shelf, address: str) -> Served | None:
+def at_address(index: ReportsIndex, address: str) -> Served | None:
     """Return what an address of ours shows, as a page writes it."""
     path = unquote(address)
     if path.startswith(f"{WHOLE}/"):
-        return whole_at(shelf.store, path.removeprefix(f"{WHOLE}/"))
-    return small_at(shelf, path.removeprefix(f"{SMALL}/"))
+        return serve_full(index.store, path.removeprefix(f"{WHOLE}/"))
+    return serve_small(index, path.removeprefix(f"{SMALL}/"))
 
 
-def whole_at(store: Store, path: str) -> Served | None:
+def serve_full(store: Store, path: str) -> Served | None:
     """Return what `/artifacts/<key>/<file>` shows: a file that the artifact's manifest names."""
     key, _, name = path.partition("/") if _can_be(path) else ("", "", "")
     folder = store.find(key) if _KEY.fullmatch(key) else None

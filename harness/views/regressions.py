@@ -13,18 +13,18 @@ from harness.errors import HarnessError
 from harness.report.checks import effect, gravest_first, headline, remarks, sentence, title
 from harness.report.pairs import Worst, gated, worst_pairs
 from harness.views.grids import shots_by_place
-from harness.views.pictures import both
-from harness.views.shelf import Held, Shelf
+from harness.views.pictures import addresses
+from harness.views.reports_index import Entry, ReportsIndex
 
 MOST = 24
 
 
 @dataclass(frozen=True)
-class Watched:
+class BaselinePair:
     """A baseline and the result that is held to it, where there is one."""
 
-    baseline: Held
-    candidate: Held | None
+    baseline: Entry
+    candidate: Entry | None
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ class Verdict:
     worst: tuple[dict[str, Any], ...]
 
 
-def watched(shelf: Shelf) -> list[Watched]:
+def baseline_pairs(index: ReportsIndex) -> list[BaselinePair]:
     """Return every baseline beside the result of the same benchmark and recipe."""
-    by_name = {each.name: each for each in shelf.held()}
+    by_name = {each.name: each for each in index.entries()}
     return [
-        Watched(each, by_name.get(each.name.removeprefix("baselines/")))
-        for each in shelf.baselines()
+        BaselinePair(each, by_name.get(each.name.removeprefix("baselines/")))
+        for each in index.baselines()
     ]
 
 
-def judged(shelf: Shelf, one: Held, baseline: Held, workspace: Workspace) -> Verdict:
+def verdict_on(index: ReportsIndex, one: Entry, baseline: Entry, workspace: Workspace) -> Verdict:
     """Return what the default policy says; nothing is written."""
     found = verdicts.hold(one.file, baseline.file, workspace)
     pairs = worst_pairs(found.candidate, found.baseline, gated(found.gate), MOST)
@@ -56,7 +56,7 @@ def judged(shelf: Shelf, one: Held, baseline: Held, workspace: Workspace) -> Ver
         headline(found.gate),
         tuple(remarks(found.gate)),
         tuple(_line(check) for check in gravest_first(found.gate)),
-        tuple(_pairs(shelf, one, baseline, pairs)),
+        tuple(_pairs(index, one, baseline, pairs)),
     )
 
 
@@ -71,8 +71,10 @@ def _line(check: Any) -> dict[str, Any]:
     }
 
 
-def _pairs(shelf: Shelf, one: Held, baseline: Held, worst: Sequence[Worst]) -> list[dict[str, Any]]:
-    mine, its = shots_by_place(shelf, one), shots_by_place(shelf, baseline)
+def _pairs(
+    index: ReportsIndex, one: Entry, baseline: Entry, worst: Sequence[Worst]
+) -> list[dict[str, Any]]:
+    mine, its = shots_by_place(index, one), shots_by_place(index, baseline)
     found = []
     for each in worst:
         place = each.prompt_id, each.seed
@@ -82,16 +84,16 @@ def _pairs(shelf: Shelf, one: Held, baseline: Held, worst: Sequence[Worst]) -> l
                 "prompt": each.prompt_id,
                 "seed": each.seed,
                 "text": b.text if b else a.text if a else "",
-                "shots": [both(shelf, baseline, a), both(shelf, one, b)],
+                "shots": [addresses(index, baseline, a), addresses(index, one, b)],
                 "scores": [[each.metric, f"{each.before:.4g}", f"{each.after:.4g}"]],
             }
         )
     return found
 
 
-def past(shelf: Shelf, one: Held) -> tuple[list[history.Event], list[history.Step], str]:
+def past(index: ReportsIndex, one: Entry) -> tuple[list[history.Event], list[history.Step], str]:
     """Return a result's history, where its values stepped, and what is wrong with it if any."""
-    file = history.place_of(shelf.reports, one.file.parent.name, one.recipe)
+    file = history.place_of(index.reports, one.file.parent.name, one.recipe)
     try:
         events = history.read(file)
     except HarnessError as error:

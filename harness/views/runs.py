@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from harness.records import Result
 from harness.views.pictures import WHOLE
-from harness.views.shelf import Held, Shelf
+from harness.views.reports_index import Entry, ReportsIndex
 
 ENVIRONMENT = ("made", "harness", "python", "platform", "processor", "cores", "device")
 
@@ -86,9 +86,9 @@ def efficiency(result: Result) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def downloads(shelf: Shelf, held: Held) -> list[Download]:
+def downloads(index: ReportsIndex, entry: Entry) -> list[Download]:
     """Return the weights of a run, where the store has them."""
-    result = held.result
+    result = entry.result
     keys = (
         {}
         if result is None
@@ -96,7 +96,7 @@ def downloads(shelf: Shelf, held: Held) -> list[Download]:
     )
     found = []
     for name, key in keys.items():
-        folder = shelf.store.find(key)
+        folder = index.store.find(key)
         for file in sorted(folder.glob("*.safetensors")) if folder else []:
             size = round(file.stat().st_size / 1e6, 2)
             found.append(Download(f"{name}: {file.name}", f"{WHOLE}/{key}/{file.name}", size))

@@ -21,7 +21,7 @@ def serve(
             "the dashboard needs streamlit", hint="pip install 'harness[dashboard]'"
         )
     app = folder()
-    if shown(workspace.reports) != workspace.reports:
+    if reports_to_show(workspace.reports) != workspace.reports:
         print(f"nothing in {workspace.reports} yet: showing the pocket demo's", file=sys.stderr)
     known = os.environ.get("PYTHONPATH")
     environment = os.environ | {
@@ -50,7 +50,7 @@ def folder() -> Path:
     return next(root for root in known if (root / "app.py").is_file())
 
 
-def shown(reports: Path) -> Path:
+def reports_to_show(reports: Path) -> Path:
     """Return the reports to show: those asked for, or the demo's that ship with the package."""
     shipped = folder().parent / "reports"
     return reports if reports.is_dir() or not shipped.is_dir() else shipped

@@ -22,10 +22,10 @@ from harness.errors import HarnessError, UsageError
 from harness.files import whole, write_text
 from harness.report.environment import environment
 from harness.report.leaderboard import as_csv
-from harness.views import components, duels, pictures, standings
+from harness.views import comparison, components, leaderboard, pictures
 from harness.views.grids import shots_by_place, shown
-from harness.views.shelf import Held, Shelf
-from harness.views.standings import Choice
+from harness.views.leaderboard import Choice
+from harness.views.reports_index import Entry, ReportsIndex
 
 PICTURED, COMPARED = 24, 6
 """Rows of a board, from the top, that come with pictures, and that are compared with each other."""
@@ -45,15 +45,15 @@ class Written:
 
 def write(workspace: Workspace, out: Path, benchmark: str | None = None) -> Written:
     """Write the site of a reports folder, or of one benchmark's boards in it."""
-    shelf = Shelf(workspace.reports, workspace.store)
-    found = [each for each in shelf.boards() if benchmark in (None, each.benchmark)]
+    index = ReportsIndex(workspace.reports, workspace.store)
+    found = [each for each in index.boards() if benchmark in (None, each.benchmark)]
     if not found:
         raise UsageError(
             f"no results {f'of {benchmark} ' if benchmark else ''}in {workspace.reports}",
             hint="make some: `harness demo`",
         )
     (out / "pictures").mkdir(parents=True, exist_ok=True)
-    boards = [_board(shelf, each, out) for each in found]
+    boards = [_board(index, each, out) for each in found]
     write_text(out / "leaderboard.csv", as_csv(found))
     write_text(out / "index.html", page("harness", boards))
     files = [file for file in out.rglob("*") if file.is_file()]
@@ -94,15 +94,15 @@ def _script() -> str:
     return "\n".join([texts["shared"], "const components = {};", *wrapped, texts["site"]])
 
 
-def _board(shelf: Shelf, board: Board, out: Path) -> dict[str, Any]:
-    view = standings.standings(shelf, board, Choice(metrics=board.metrics), lambda held: None)
+def _board(index: ReportsIndex, board: Board, out: Path) -> dict[str, Any]:
+    view = leaderboard.table(index, board, Choice(metrics=board.metrics), lambda entries: None)
     shown_metrics = set(board.headlines)
     view["metrics"] = [head for head in view["metrics"] if head["name"] in shown_metrics]
     top = {row["name"] for row in view["rows"][:PICTURED]}
-    held = [each for each in shelf.held() if each.name in top]
+    entries = [each for each in index.entries() if each.name in top]
     named = {row["name"]: number for number, row in enumerate(view["rows"])}
-    best = sorted(held, key=lambda each: named[each.name])[:COMPARED]
-    shots = {each.name: _pictured(shelf, each, out) for each in held}
+    best = sorted(entries, key=lambda each: named[each.name])[:COMPARED]
+    shots = {each.name: _pictured(index, each, out) for each in entries}
     for row in view["rows"]:
         row["thumb"] = next(
             (shot["src"] for shot in shots.get(row["name"], ()) if shot["src"]), None
@@ -118,42 +118,42 @@ def _say(what: str) -> None:
     print(what, file=sys.stderr)
 
 
-def _pictured(shelf: Shelf, held: Held, out: Path) -> list[dict[str, Any]]:
+def _pictured(index: ReportsIndex, entry: Entry, out: Path) -> list[dict[str, Any]]:
     """Return a result's images once they are written; none where they cannot be read."""
     try:
-        _copy(shelf, held, out)
-        return _shots(shelf, held)
+        _copy(index, entry, out)
+        return _shots(index, entry)
     except DAMAGED as error:
-        _say(f"{held.name} comes without pictures: {error}")
+        _say(f"{entry.name} comes without pictures: {error}")
         return []
 
 
-def _copy(shelf: Shelf, held: Held, out: Path) -> None:
+def _copy(index: ReportsIndex, entry: Entry, out: Path) -> None:
     """Write the pictures of a result that are not there yet."""
-    for shot in shots_by_place(shelf, held).values():
+    for shot in shots_by_place(index, entry).values():
         file = out / "pictures" / (shot.picture or "-")
         if shot.picture is None or file.exists():
             continue
-        served = pictures.behind(shelf, pictures.small(held, shot) or "")
+        served = pictures.at_address(index, pictures.small_address(entry, shot) or "")
         if served is not None and served.data is not None:
             with whole(file, flush=False) as part:
                 part.write_bytes(served.data)
 
 
-def _shots(shelf: Shelf, held: Held) -> list[dict[str, Any]]:
+def _shots(index: ReportsIndex, entry: Entry) -> list[dict[str, Any]]:
     """Return a result's images with their values, and where the site has their pictures."""
     found = []
-    for shot in shots_by_place(shelf, held).values():
-        whole = shown(shelf, held, shot)
+    for shot in shots_by_place(index, entry).values():
+        whole = shown(index, entry, shot)
         kept = {name: whole[name] for name in ("prompt", "seed", "text", "reason", "scores")}
         found.append({**kept, "src": f"pictures/{shot.picture}" if shot.picture else None})
     return found
 
 
-def _comparisons(held: Sequence[Held]) -> list[dict[str, Any]]:
+def _comparisons(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Return every one of the best beside every other, as far as they can be compared."""
     found, lost = [], []
-    for a, b in permutations(held, 2):
+    for a, b in permutations(entries, 2):
         try:
             found.append(_compared(a, b))
         except DAMAGED as error:
@@ -163,17 +163,17 @@ def _comparisons(held: Sequence[Held]) -> list[dict[str, Any]]:
     return found
 
 
-def _compared(a: Held, b: Held) -> dict[str, Any]:
+def _compared(a: Entry, b: Entry) -> dict[str, Any]:
     """Return one result beside another; what JSON cannot say is a ValueError."""
-    said = duels.comparison(a, b)
+    said = comparison.comparison(a, b)
     assert a.result is not None
     assert b.result is not None
-    changes = duels.changes(a.result, b.result)
+    changes = comparison.changes(a.result, b.result)
     found = {
         "a": a.recipe,
         "b": b.recipe,
-        "sentence": duels.said(said),
-        "findings": duels.findings(said),
+        "sentence": comparison.said(said),
+        "findings": comparison.findings(said),
         "changes": [[each.field, *each.values] for each in changes],
     }
     json.dumps(found, allow_nan=False)

@@ -27,7 +27,7 @@ from harness.files import below, lines_of
 from harness.fingerprint import number_of
 from harness.interfaces import Array, Page
 from harness.views.grids import shots_by_place
-from harness.views.shelf import Held, Shelf
+from harness.views.reports_index import Entry, ReportsIndex
 
 Answer = Literal["a", "b", "tie", "neither"]
 Question = Literal["style", "prompt"]
@@ -56,14 +56,14 @@ class Vote(Page):
 
 
 @dataclass(frozen=True)
-class Duel:
+class Ballot:
     """Two images to choose between; which is left is left to chance."""
 
     prompt: str
     seed: int
     text: str
-    a: Held
-    b: Held
+    a: Entry
+    b: Entry
 
 
 @dataclass(frozen=True)
@@ -129,14 +129,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def next_duel(shelf: Shelf, held: Sequence[Held], votes: Sequence[Vote], voter: str) -> Duel | None:
+def next_ballot(
+    index: ReportsIndex, entries: Sequence[Entry], votes: Sequence[Vote], voter: str
+) -> Ballot | None:
     """Return what to vote on next: the pair that was seen least, at a prompt that it was not.
 
     It follows from the votes and the voter alone; which of the two is left does so by hashing.
     """
     seen = Counter(frozenset((vote.a, vote.b)) for vote in votes)
     mine = sum(vote.voter == voter for vote in votes)
-    whole = [each for each in held if each.result is not None and shelf.shots(each)]
+    whole = [each for each in entries if each.result is not None and index.shots(each)]
     ranked = sorted(
         combinations(whole, 2),
         key=lambda pair: (
@@ -145,16 +147,16 @@ def next_duel(shelf: Shelf, held: Sequence[Held], votes: Sequence[Vote], voter: 
         ),
     )
     for one, other in ranked:
-        duel = _at_a_prompt(shelf, one, other, votes, voter)
-        if duel is not None:
-            return duel
+        ballot = _at_a_prompt(index, one, other, votes, voter)
+        if ballot is not None:
+            return ballot
     return None
 
 
 def _at_a_prompt(
-    shelf: Shelf, one: Held, other: Held, votes: Sequence[Vote], voter: str
-) -> Duel | None:
-    mine, theirs = shots_by_place(shelf, one), shots_by_place(shelf, other)
+    index: ReportsIndex, one: Entry, other: Entry, votes: Sequence[Vote], voter: str
+) -> Ballot | None:
+    mine, theirs = shots_by_place(index, one), shots_by_place(index, other)
     both = {one.name, other.name}
     done = {
         (vote.prompt, vote.seed)
@@ -171,7 +173,7 @@ def _at_a_prompt(
     prompt, seed = min(left, key=lambda place: number_of(0, voter, *sorted(both), *place))
     turned = number_of(1, voter, *sorted(both), prompt, seed) % 2
     a, b = (other, one) if turned else (one, other)
-    return Duel(prompt, seed, mine[prompt, seed].text, a, b)
+    return Ballot(prompt, seed, mine[prompt, seed].text, a, b)
 
 
 def strengths(votes: Sequence[Vote], question: Question, draws: int = DRAWS) -> list[Strength]:
@@ -223,8 +225,8 @@ def _chances(votes: Sequence[Vote], names: Sequence[str], question: Question) ->
 
 
 def agreements(
-    shelf: Shelf,
-    held: Sequence[Held],
+    index: ReportsIndex,
+    entries: Sequence[Entry],
     votes: Sequence[Vote],
     question: Question,
     rising: Mapping[str, bool],
@@ -233,10 +235,10 @@ def agreements(
 
     `rising` says of each metric's column whether higher is better.
     """
-    by_name = {each.name: each for each in held}
+    by_name = {each.name: each for each in entries}
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    for metric, agrees in _judged(shelf, by_name, votes, question, rising):
+    for metric, agrees in _judged(index, by_name, votes, question, rising):
         total[metric] += 1
         right[metric] += agrees
     found = [
@@ -252,18 +254,18 @@ def agreements(
 
 
 def _judged(
-    shelf: Shelf,
-    held: Mapping[str, Held],
+    index: ReportsIndex,
+    entries: Mapping[str, Entry],
     votes: Sequence[Vote],
     question: Question,
     rising: Mapping[str, bool],
 ) -> Iterator[tuple[str, bool]]:
     for vote in votes:
         answer = vote.answers.get(question)
-        if answer not in ("a", "b") or vote.a not in held or vote.b not in held:
+        if answer not in ("a", "b") or vote.a not in entries or vote.b not in entries:
             continue
         one, other = (
-            shelf.samples(held[name]).of(vote.prompt, vote.seed) for name in (vote.a, vote.b)
+            index.samples(entries[name]).of(vote.prompt, vote.seed) for name in (vote.a, vote.b)
         )
         for metric in one.keys() & other.keys() & rising.keys():
             if one[metric] != other[metric]:

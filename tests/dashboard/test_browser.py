@@ -47,7 +47,7 @@ PAGES = (
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("browsed")
     shutil.copytree(ROOT / "reports", root / "reports")
     poison(root / "reports")
@@ -55,9 +55,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(house: Path) -> Iterator[Server]:
+def server(root: Path) -> Iterator[Server]:
     pytest_socket.enable_socket()  # no test has begun yet that would allow this machine
-    with serving(house / "reports", house / "store", write=True) as server:
+    with serving(root / "reports", root / "store", write=True) as server:
         yield server
 
 
@@ -366,7 +366,7 @@ def test_hostile_words_stand_in_the_page_as_words(page: Page, server: Server) ->
     assert HOSTILE[0] in (page.locator(".board .clip").first.text_content() or "")
 
 
-def test_a_vote_is_blind_and_lands_in_the_file(page: Page, server: Server, house: Path) -> None:
+def test_a_vote_is_blind_and_lands_in_the_file(page: Page, server: Server, root: Path) -> None:
     page.goto(f"{server.url}/arena")
     painted(page, ".vote-root")
     addresses = page.locator(".vote img").evaluate_all("images => images.map((each) => each.src)")
@@ -377,7 +377,7 @@ def test_a_vote_is_blind_and_lands_in_the_file(page: Page, server: Server, house
     page.keyboard.press("1")
     page.keyboard.press("0")
     page.get_by_text("1 votes of yours, 1 in all").wait_for()
-    (line,) = (house / "reports/votes/pocket-v1.jsonl").read_text().splitlines()
+    (line,) = (root / "reports/votes/pocket-v1.jsonl").read_text().splitlines()
     said = json.loads(line)
     assert said["answers"] == {"style": "a", "prompt": "tie"}
     assert {said["a"], said["b"]} < {
@@ -392,7 +392,7 @@ def test_a_vote_is_blind_and_lands_in_the_file(page: Page, server: Server, house
     }
 
 
-def test_a_baseline_is_accepted_in_the_browser(page: Page, server: Server, house: Path) -> None:
+def test_a_baseline_is_accepted_in_the_browser(page: Page, server: Server, root: Path) -> None:
     page.goto(f"{server.url}/regressions?candidate=pocket-ninja-short")
     painted(page, ".compare-root")
     page.get_by_text("pocket-ninja-short fails").first.wait_for()
@@ -400,23 +400,23 @@ def test_a_baseline_is_accepted_in_the_browser(page: Page, server: Server, house
     page.get_by_role("button", name="Accept").focus()
     page.keyboard.press("Space")
     page.get_by_text("accepted").first.wait_for()
-    assert (house / "reports/baselines/pocket-v1/pocket-ninja-short.json").is_file()
+    assert (root / "reports/baselines/pocket-v1/pocket-ninja-short.json").is_file()
     kept(page, "regressions-accepted")
 
 
-def test_an_open_page_shows_what_begins_to_run(page: Page, server: Server, house: Path) -> None:
+def test_an_open_page_shows_what_begins_to_run(page: Page, server: Server, root: Path) -> None:
     class Nothing(Spec):
         """A spec that says nothing."""
 
     page.goto(server.url)
     painted(page, ".board-root", "5")
     step = make_step("train", "train", 1, Nothing(), subject="my-style")
-    live = Live(Store(house / "store"))
+    live = Live(Store(root / "store"))
     live.begin(step, 2, 7)
     live.progress(step, Progress(40, 100, "loss 0.0421"))
     page.get_by_text("my-style · train · 2 of 7 · 40 of 100").wait_for(timeout=10_000)
     kept(page, "leaderboard-running")
-    half = house / "reports/pocket-v1/half.json"
+    half = root / "reports/pocket-v1/half.json"
     half.write_text('{"schema_version": 1, "rec')
     live.end(step)
     page.get_by_text("my-style · train").wait_for(state="detached", timeout=10_000)
@@ -426,8 +426,8 @@ def test_an_open_page_shows_what_begins_to_run(page: Page, server: Server, house
     half.unlink()
 
 
-def test_the_static_site_is_walked_from_its_files(page: Page, house: Path, tmp_path: Path) -> None:
-    site.write(Workspace(house / "store", house / "reports", quiet=True), tmp_path / "site")
+def test_the_static_site_is_walked_from_its_files(page: Page, root: Path, tmp_path: Path) -> None:
+    site.write(Workspace(root / "store", root / "reports", quiet=True), tmp_path / "site")
     page.goto((tmp_path / "site/index.html").as_uri())
     assert page.locator(".board tbody tr").count() == 5
     kept(page, "site-leaderboard")
@@ -459,7 +459,7 @@ def test_the_static_site_is_walked_from_its_files(page: Page, house: Path, tmp_p
 
 
 @pytest.fixture(scope="module")
-def wide(house: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def wide(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A site of two boards: one whose seeds are others, and one with more rows than pictures."""
     root = tmp_path_factory.mktemp("wide")
     first, second = root / "reports/pocket-v1", root / "reports/zother"

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import charts, house
+from dashboard import charts, session
 from harness.decisions.history import Event
-from harness.views.copies import Nearness
+from harness.views.memorization import Likeness
 
 
 def point(name: str, x: float, y: float, front: bool) -> dict[str, Any]:
@@ -72,8 +72,8 @@ def test_a_sweep_marks_what_to_take_and_what_copies() -> None:
 
 
 def test_a_histogram_holds_every_picture_of_both_kinds() -> None:
-    near = Nearness("memorization", 0.9, np.array([0.8, 0.95]), np.array([0.5, 0.6, 0.7]), ())
-    rows = data_of(charts.nearness(near, 0.9))
+    likeness = Likeness("memorization", 0.9, np.array([0.8, 0.95]), np.array([0.5, 0.6, 0.7]), ())
+    rows = data_of(charts.likeness(likeness, 0.9))
     assert sum(row.get("whose") == "images" for row in rows) == 2
     assert sum(str(row.get("whose", "")).startswith("held-out") for row in rows) == 3
     assert {"at": 0.9} in rows
@@ -112,7 +112,7 @@ def test_the_other_charts_are_given_what_they_draw() -> None:
     ],
 )
 def test_words_are_markdown_that_shows_exactly_them(words: str) -> None:
-    escaped = house.words(words)
+    escaped = session.escaped(words)
     for mark in "*_[]()`$<#|!":
         assert escaped.count(mark) == escaped.count(f"\\{mark}")
     assert "\n" not in escaped

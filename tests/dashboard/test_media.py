@@ -9,7 +9,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dashboard import house, media
+from dashboard import media, session
 from harness.views import pictures
 
 
@@ -22,8 +22,8 @@ def client(reports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def first_address() -> str:
-    held = house.shelf().find("pocket-v1/pocket-ninja")
-    return pictures.small(held, house.shelf().shots(held)[0]) or ""
+    entries = session.index().find("pocket-v1/pocket-ninja")
+    return pictures.small_address(entries, session.index().shots(entries)[0]) or ""
 
 
 def test_a_picture_may_be_kept_for_good_and_can_do_nothing(client: TestClient) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from visiting import HOSTILE, ROOT, Visit, poison
 
-from dashboard import house, media
+from dashboard import media, session
 from harness.views import votes
-from harness.views.votes import Duel
+from harness.views.votes import Ballot
 
 PAGES = (
     "leaderboard",
@@ -173,7 +173,7 @@ def test_a_running_step_is_shown_and_breaks_nothing(visit: Visit, tmp_path: Path
 
 def test_the_dashboard_loads_no_torch() -> None:
     program = (
-        "import sys, dashboard.house, dashboard.charts, dashboard.media; "
+        "import sys, dashboard.session, dashboard.charts, dashboard.media; "
         "assert 'torch' not in sys.modules, 'torch was loaded'"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
@@ -207,7 +207,7 @@ def test_until_there_are_results_of_ones_own_the_demos_are_shown_and_never_writt
     assert "come with the package" in app.info[0].value
     assert not reports.exists()
     shutil.move(reports.with_name("later"), reports)
-    time.sleep(house.FRESH)
+    time.sleep(session.FRESH)
     app.run()
     assert not app.exception
     assert not app.info
@@ -228,9 +228,9 @@ def test_a_question_is_never_counted_for_another_pair(
     monkeypatch.setenv("HARNESS_WRITE", "1")
     monkeypatch.setattr(
         votes,
-        "next_duel",
-        lambda shelf, held, said, voter: Duel(
-            "t01", 1, "the same on every board", held[0], held[1]
+        "next_ballot",
+        lambda index, entry, said, voter: Ballot(
+            "t01", 1, "the same on every board", entry[0], entry[1]
         ),
     )
     second_board(reports)
@@ -238,11 +238,11 @@ def test_a_question_is_never_counted_for_another_pair(
     for board in app.selectbox(key="board").options:
         app.selectbox(key="board").set_value(board).run()
         ((identity, shown),) = app.session_state["blinds"].items()
-        duel = app.session_state["asked"][identity]
-        for side, held in (("a", duel.a), ("b", duel.b)):
+        ballot = app.session_state["asked"][identity]
+        for side, entry in (("a", ballot.a), ("b", ballot.b)):
             address = media._blinds[shown[side].rpartition("/")[2]]
-            assert f"/{held.name}/" in address
-            assert held.name.startswith(board.split(" ")[0])
+            assert f"/{entry.name}/" in address
+            assert entry.name.startswith(board.split(" ")[0])
 
 
 def test_names_and_signatures_are_no_markdown(visit: Visit, reports: Path) -> None:

@@ -1,4 +1,4 @@
-"""A shelf with the published results, copied so that tests may do to it what they like."""
+"""A index with the published results, copied so that tests may do to it what they like."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.views.shelf import Shelf
+from harness.views.reports_index import ReportsIndex
 
 PUBLISHED = Path(__file__).parents[2] / "reports"
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
+def index(tmp_path: Path) -> ReportsIndex:
     shutil.copytree(PUBLISHED, tmp_path / "reports")
-    return Shelf(tmp_path / "reports", tmp_path / "store")
+    return ReportsIndex(tmp_path / "reports", tmp_path / "store")

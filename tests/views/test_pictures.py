@@ -8,40 +8,40 @@ from pathlib import Path
 import pytest
 
 from harness.views import pictures
-from harness.views.shelf import Shelf
+from harness.views.reports_index import ReportsIndex
 
 KEY = "a" * 64
 
 
 @pytest.fixture
-def kept(shelf: Shelf) -> Path:
+def kept(index: ReportsIndex) -> Path:
     """A finished folder in the store, and a secret beside the store."""
-    folder = shelf.store.root / f"sample/{KEY[:2]}/{KEY}"
+    folder = index.store.root / f"sample/{KEY[:2]}/{KEY}"
     (folder / "images").mkdir(parents=True)
     (folder / "images/p_1.png").write_bytes(b"\x89PNG not really")
     (folder / "adapter.safetensors").write_bytes(b"weights")
     (folder / "notes.txt").write_text("not for everybody")
     (folder / "manifest.json").write_text(json.dumps({"files": {}}))
-    (shelf.store.root.parent / "secret.png").write_bytes(b"secret")
-    (folder / "images/link.png").symlink_to(shelf.store.root.parent / "secret.png")
+    (index.store.root.parent / "secret.png").write_bytes(b"secret")
+    (folder / "images/link.png").symlink_to(index.store.root.parent / "secret.png")
     return folder
 
 
-def test_a_small_picture_comes_from_the_album(shelf: Shelf) -> None:
-    held = shelf.held()[0]
-    address = pictures.small(held, shelf.shots(held)[0])
+def test_a_small_picture_comes_from_the_album(index: ReportsIndex) -> None:
+    entry = index.entries()[0]
+    address = pictures.small_address(entry, index.shots(entry)[0])
     assert address is not None
-    served = pictures.small_at(shelf, address.removeprefix(pictures.SMALL + "/"))
+    served = pictures.serve_small(index, address.removeprefix(pictures.SMALL + "/"))
     assert served is not None
     assert served.data is not None
     assert served.data[:4] == b"RIFF"
 
 
-def test_a_cover_is_the_first_picture(shelf: Shelf) -> None:
-    held = shelf.held()[0]
-    first = pictures.small(held, shelf.shots(held)[0]) or ""
-    cover = pictures.small_at(shelf, pictures.cover(held).removeprefix(pictures.SMALL + "/"))
-    assert cover == pictures.small_at(shelf, first.removeprefix(pictures.SMALL + "/"))
+def test_a_cover_is_the_first_picture(index: ReportsIndex) -> None:
+    entry = index.entries()[0]
+    first = pictures.small_address(entry, index.shots(entry)[0]) or ""
+    cover = pictures.serve_small(index, pictures.cover(entry).removeprefix(pictures.SMALL + "/"))
+    assert cover == pictures.serve_small(index, first.removeprefix(pictures.SMALL + "/"))
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,20 @@ def test_a_cover_is_the_first_picture(shelf: Shelf) -> None:
         "/etc/passwd",
     ],
 )
-def test_no_address_reaches_anything_but_a_picture_of_an_album(shelf: Shelf, path: str) -> None:
-    assert pictures.small_at(shelf, path) is None
+def test_no_address_reaches_anything_but_a_picture_of_an_album(
+    index: ReportsIndex, path: str
+) -> None:
+    assert pictures.serve_small(index, path) is None
 
 
-def test_a_whole_image_and_weights_come_from_a_finished_folder(shelf: Shelf, kept: Path) -> None:
-    image = pictures.whole_at(shelf.store, f"{KEY}/images/p_1.png")
+def test_a_whole_image_and_weights_come_from_a_finished_folder(
+    index: ReportsIndex, kept: Path
+) -> None:
+    image = pictures.serve_full(index.store, f"{KEY}/images/p_1.png")
     assert image is not None
     assert image.media_type == "image/png"
     assert image.file == (kept / "images/p_1.png").resolve()
-    assert pictures.whole_at(shelf.store, f"{KEY}/adapter.safetensors") is not None
+    assert pictures.serve_full(index.store, f"{KEY}/adapter.safetensors") is not None
 
 
 @pytest.mark.parametrize(
@@ -89,29 +93,29 @@ def test_a_whole_image_and_weights_come_from_a_finished_folder(shelf: Shelf, kep
     ],
 )
 def test_no_address_reaches_anything_outside_its_folder(
-    shelf: Shelf, kept: Path, path: str
+    index: ReportsIndex, kept: Path, path: str
 ) -> None:
-    assert pictures.whole_at(shelf.store, path) is None
+    assert pictures.serve_full(index.store, path) is None
 
 
 def test_without_an_album_a_small_picture_is_made_of_the_image_in_the_store(
-    shelf: Shelf, tmp_path: Path
+    index: ReportsIndex, tmp_path: Path
 ) -> None:
     from PIL import Image
 
-    held = shelf.find("pocket-v1/pocket-base")
-    assert held.result is not None
-    key = held.result.keys["sample"]
-    folder = shelf.store.root / f"sample/{key[:2]}/{key}"
+    entry = index.find("pocket-v1/pocket-base")
+    assert entry.result is not None
+    key = entry.result.keys["sample"]
+    folder = index.store.root / f"sample/{key[:2]}/{key}"
     (folder / "images").mkdir(parents=True)
     Image.new("RGB", (512, 512), "red").save(folder / "images/t01_1.png")
     line = {"id": "t01", "seed": 1, "text": "red", "file": "images/t01_1.png"}
     (folder / "index.jsonl").write_text(json.dumps(line) + "\n")
     (folder / "manifest.json").write_text(json.dumps({"files": {"images/t01_1.png": "c" * 64}}))
-    (shelf.reports / "pocket-v1/pocket-base.album.zip").unlink()
-    address = pictures.small(held, shelf.shots(held)[0])
+    (index.reports / "pocket-v1/pocket-base.album.zip").unlink()
+    address = pictures.small_address(entry, index.shots(entry)[0])
     assert address is not None
-    served = pictures.small_at(shelf, address.removeprefix(pictures.SMALL + "/"))
+    served = pictures.serve_small(index, address.removeprefix(pictures.SMALL + "/"))
     assert served is not None
     assert served.data is not None
     assert len(served.data) < 2000

@@ -6,25 +6,25 @@ import shutil
 
 from harness.api import Workspace, verdicts
 from harness.views import regressions
-from harness.views.shelf import Shelf
+from harness.views.reports_index import ReportsIndex
 
 
-def workspace_of(shelf: Shelf) -> Workspace:
-    return Workspace(shelf.store.root, shelf.reports, quiet=True)
+def workspace_of(index: ReportsIndex) -> Workspace:
+    return Workspace(index.store.root, index.reports, quiet=True)
 
 
-def test_a_baseline_stands_beside_the_result_of_its_recipe(shelf: Shelf) -> None:
-    (watched,) = regressions.watched(shelf)
+def test_a_baseline_stands_beside_the_result_of_its_recipe(index: ReportsIndex) -> None:
+    (watched,) = regressions.baseline_pairs(index)
     assert watched.candidate is not None
     assert watched.candidate.name == "pocket-v1/pocket-ninja"
-    (shelf.reports / "pocket-v1/pocket-ninja.json").unlink()
-    assert regressions.watched(shelf)[0].candidate is None
+    (index.reports / "pocket-v1/pocket-ninja.json").unlink()
+    assert regressions.baseline_pairs(index)[0].candidate is None
 
 
-def test_a_worse_result_fails_with_its_worst_images_first(shelf: Shelf) -> None:
-    (watched,) = regressions.watched(shelf)
-    worse = shelf.find("pocket-v1/pocket-ninja-broken")
-    found = regressions.judged(shelf, worse, watched.baseline, workspace_of(shelf))
+def test_a_worse_result_fails_with_its_worst_images_first(index: ReportsIndex) -> None:
+    (watched,) = regressions.baseline_pairs(index)
+    worse = index.find("pocket-v1/pocket-ninja-broken")
+    found = regressions.verdict_on(index, worse, watched.baseline, workspace_of(index))
     assert found.gate.verdict == "fail"
     assert found.checks[0]["verdict"] == "fail"
     assert "fails" in found.headline
@@ -35,36 +35,36 @@ def test_a_worse_result_fails_with_its_worst_images_first(shelf: Shelf) -> None:
     )
 
 
-def test_looking_leaves_no_trace(shelf: Shelf) -> None:
-    (watched,) = regressions.watched(shelf)
-    before = sorted(shelf.reports.rglob("*"))
-    regressions.judged(
-        shelf, watched.candidate or watched.baseline, watched.baseline, workspace_of(shelf)
+def test_looking_leaves_no_trace(index: ReportsIndex) -> None:
+    (watched,) = regressions.baseline_pairs(index)
+    before = sorted(index.reports.rglob("*"))
+    regressions.verdict_on(
+        index, watched.candidate or watched.baseline, watched.baseline, workspace_of(index)
     )
-    assert sorted(shelf.reports.rglob("*")) == before
+    assert sorted(index.reports.rglob("*")) == before
 
 
-def test_accepting_and_keeping_are_remembered_with_their_notes(shelf: Shelf) -> None:
-    shutil.rmtree(shelf.reports / "history", ignore_errors=True)
-    short = shelf.find("pocket-v1/pocket-ninja-short")
-    verdicts.accept(str(short.file), None, workspace_of(shelf), note="<b>good enough</b>")
-    verdicts.keep(short.file, workspace_of(shelf), "the baseline is better")
-    events, steps, problem = regressions.past(shelf, short)
+def test_accepting_and_keeping_are_remembered_with_their_notes(index: ReportsIndex) -> None:
+    shutil.rmtree(index.reports / "history", ignore_errors=True)
+    short = index.find("pocket-v1/pocket-ninja-short")
+    verdicts.accept(str(short.file), None, workspace_of(index), note="<b>good enough</b>")
+    verdicts.keep(short.file, workspace_of(index), "the baseline is better")
+    events, steps, problem = regressions.past(index, short)
     assert [(each.outcome, each.note) for each in events] == [
         ("accepted", "<b>good enough</b>"),
         ("kept", "the baseline is better"),
     ]
     assert (steps, problem) == ([], "")
-    assert len(regressions.watched(shelf)) == 2
-    baseline = regressions.watched(shelf)[1].baseline
-    assert shelf.shots(baseline), "an accepted baseline brings its pictures"
+    assert len(regressions.baseline_pairs(index)) == 2
+    baseline = regressions.baseline_pairs(index)[1].baseline
+    assert index.shots(baseline), "an accepted baseline brings its pictures"
 
 
-def test_a_broken_history_is_named_and_nothing_else(shelf: Shelf) -> None:
-    held = shelf.find("pocket-v1/pocket-ninja")
-    file = shelf.reports / "history/pocket-v1/pocket-ninja.jsonl"
+def test_a_broken_history_is_named_and_nothing_else(index: ReportsIndex) -> None:
+    entry = index.find("pocket-v1/pocket-ninja")
+    file = index.reports / "history/pocket-v1/pocket-ninja.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("no event\n")
-    events, _, problem = regressions.past(shelf, held)
+    events, _, problem = regressions.past(index, entry)
     assert events == []
     assert "pocket-ninja.jsonl:1" in problem

@@ -12,6 +12,6 @@ def test_the_dashboard_is_found() -> None:
 
 
 def test_where_there_are_no_reports_the_demo_is_shown(tmp_path: Path) -> None:
-    assert server.shown(tmp_path) == tmp_path
-    demo = server.shown(tmp_path / "none")
+    assert server.reports_to_show(tmp_path) == tmp_path
+    demo = server.reports_to_show(tmp_path / "none")
     assert (demo / "pocket-v1/pocket-ninja.json").is_file()

@@ -18,18 +18,18 @@ import pytest
 from harness.api import Workspace
 from harness.errors import UsageError
 from harness.views import site
-from harness.views.shelf import Shelf
+from harness.views.reports_index import ReportsIndex
 
 
 @pytest.fixture
-def written(shelf: Shelf, tmp_path: Path) -> Path:
-    site.write(Workspace(shelf.store.root, shelf.reports, quiet=True), tmp_path / "site")
+def written(index: ReportsIndex, tmp_path: Path) -> Path:
+    site.write(Workspace(index.store.root, index.reports, quiet=True), tmp_path / "site")
     return tmp_path / "site"
 
 
-def copied(shelf: Shelf, name: str) -> Path:
-    """Put a result onto the shelf that is one that was there, under another name."""
-    folder = shelf.reports / "pocket-v1"
+def copied(index: ReportsIndex, name: str) -> Path:
+    """Put a result onto the index that is one that was there, under another name."""
+    folder = index.reports / "pocket-v1"
     for file in list(folder.glob("pocket-ninja.*")):
         shutil.copy(file, folder / f"{name}{file.name.removeprefix('pocket-ninja')}")
     target = folder / f"{name}.json"
@@ -37,8 +37,8 @@ def copied(shelf: Shelf, name: str) -> Path:
     return target
 
 
-def exported(shelf: Shelf, out: Path) -> dict[str, Any]:
-    site.write(Workspace(shelf.store.root, shelf.reports, quiet=True), out)
+def exported(index: ReportsIndex, out: Path) -> dict[str, Any]:
+    site.write(Workspace(index.store.root, index.reports, quiet=True), out)
     (board,) = facts_of((out / "index.html").read_text())["boards"]  # type: ignore[misc, attr-defined]
     found: dict[str, Any] = board
     return found
@@ -85,35 +85,35 @@ def test_it_holds_boards_pictures_and_comparisons(written: Path) -> None:
     assert "is better than" in pairs["pocket-ninja", "pocket-base"]["sentence"]
 
 
-def test_a_second_export_writes_only_what_is_new(shelf: Shelf, written: Path) -> None:
+def test_a_second_export_writes_only_what_is_new(index: ReportsIndex, written: Path) -> None:
     before = {file: file.stat().st_mtime_ns for file in (written / "pictures").iterdir()}
-    site.write(Workspace(shelf.store.root, shelf.reports, quiet=True), written)
+    site.write(Workspace(index.store.root, index.reports, quiet=True), written)
     assert {file: file.stat().st_mtime_ns for file in (written / "pictures").iterdir()} == before
 
 
-def test_an_unknown_benchmark_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+def test_an_unknown_benchmark_is_refused(index: ReportsIndex, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no results of nothing"):
-        site.write(Workspace(shelf.store.root, shelf.reports), tmp_path / "site", "nothing")
+        site.write(Workspace(index.store.root, index.reports), tmp_path / "site", "nothing")
 
 
 @pytest.mark.parametrize("name", ["my style", "a#b?c", "50%20off", "鬼"])
 def test_a_name_that_an_address_must_quote_has_its_pictures(
-    shelf: Shelf, tmp_path: Path, name: str
+    index: ReportsIndex, tmp_path: Path, name: str
 ) -> None:
-    copied(shelf, name)
-    for file in (shelf.reports / "pocket-v1").glob("pocket-*.album.zip"):
+    copied(index, name)
+    for file in (index.reports / "pocket-v1").glob("pocket-*.album.zip"):
         file.unlink()
-    board = exported(shelf, tmp_path / "site")
+    board = exported(index, tmp_path / "site")
     shots = board["shots"][f"pocket-v1/{name}"]
     assert len(shots) == 96
     assert all((tmp_path / "site" / shot["src"]).is_file() for shot in shots)
 
 
 def test_a_damaged_comparison_is_left_out_and_said(
-    shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    index: ReportsIndex, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (shelf.reports / "pocket-v1/pocket-base.prompts.parquet").write_bytes(b"PAR1 no more")
-    board = exported(shelf, tmp_path / "site")
+    (index.reports / "pocket-v1/pocket-base.prompts.parquet").write_bytes(b"PAR1 no more")
+    board = exported(index, tmp_path / "site")
     sides = {name for each in board["comparisons"] for name in (each["a"], each["b"])}
     assert len(board["comparisons"]) == 12
     assert "pocket-base" not in sides
@@ -121,21 +121,21 @@ def test_a_damaged_comparison_is_left_out_and_said(
 
 
 def test_a_result_whose_images_have_no_numbers_keeps_its_pictures(
-    shelf: Shelf, tmp_path: Path
+    index: ReportsIndex, tmp_path: Path
 ) -> None:
     named = {"prompt_id": ["cat"], "seed": [1], "metric": [7], "value": ["much"]}
-    pq.write_table(pa.table(named), shelf.reports / "pocket-v1/pocket-base.samples.parquet")
-    board = exported(shelf, tmp_path / "site")
+    pq.write_table(pa.table(named), index.reports / "pocket-v1/pocket-base.samples.parquet")
+    board = exported(index, tmp_path / "site")
     assert len(board["rows"]) == 5
     shots = board["shots"]["pocket-v1/pocket-base"]
     assert all(shot["src"] and not shot["scores"] for shot in shots)
 
 
-def test_a_score_that_is_no_number_costs_its_row_alone(shelf: Shelf, tmp_path: Path) -> None:
-    file = copied(shelf, "zz-nan")
+def test_a_score_that_is_no_number_costs_its_row_alone(index: ReportsIndex, tmp_path: Path) -> None:
+    file = copied(index, "zz-nan")
     document = json.loads(file.read_text())
     document["scores"][0]["value"] = float("nan")
     file.write_text(json.dumps(document))
-    board = exported(shelf, tmp_path / "site")
+    board = exported(index, tmp_path / "site")
     assert len(board["rows"]) == 5
     assert [each["name"] for each in board["broken"]] == ["pocket-v1/zz-nan"]

@@ -12,8 +12,8 @@ import pytest
 from scipy import optimize
 
 from harness.views import votes
-from harness.views.shelf import Shelf
-from harness.views.votes import Answer, Vote, agreements, next_duel, strengths
+from harness.views.reports_index import ReportsIndex
+from harness.views.votes import Answer, Vote, agreements, next_ballot, strengths
 
 PROGRAM = """
 import sys
@@ -69,25 +69,25 @@ def test_votes_under_another_signature_do_not_count(tmp_path: Path) -> None:
     assert votes.read(tmp_path / "none.jsonl") == ([], 0)
 
 
-def test_a_person_sees_every_pair_once_and_the_least_seen_first(shelf: Shelf) -> None:
-    held = [each for each in shelf.held() if each.recipe in ("pocket-base", "pocket-ninja")]
+def test_a_person_sees_every_pair_once_and_the_least_seen_first(index: ReportsIndex) -> None:
+    entries = [each for each in index.entries() if each.recipe in ("pocket-base", "pocket-ninja")]
     said: list[Vote] = []
     left: Counter[str] = Counter()
-    while (duel := next_duel(shelf, held, said, "me")) is not None:
-        left[duel.a.recipe] += 1
-        said.append(vote(duel.a.name, duel.b.name, "a", duel.prompt, duel.seed, "me"))
+    while (ballot := next_ballot(index, entries, said, "me")) is not None:
+        left[ballot.a.recipe] += 1
+        said.append(vote(ballot.a.name, ballot.b.name, "a", ballot.prompt, ballot.seed, "me"))
     places = {(each.prompt, each.seed) for each in said}
     assert len(said) == len(places) == 96
     assert 30 <= left["pocket-ninja"] <= 66, "sides are left to chance"
-    assert next_duel(shelf, held, said, "somebody else") is not None
+    assert next_ballot(index, entries, said, "somebody else") is not None
 
 
-def test_pairs_are_shown_evenly(shelf: Shelf) -> None:
+def test_pairs_are_shown_evenly(index: ReportsIndex) -> None:
     said: list[Vote] = []
     for _ in range(40):
-        duel = next_duel(shelf, shelf.held(), said, "me")
-        assert duel is not None
-        said.append(vote(duel.a.name, duel.b.name, "a", duel.prompt, duel.seed, "me"))
+        ballot = next_ballot(index, index.entries(), said, "me")
+        assert ballot is not None
+        said.append(vote(ballot.a.name, ballot.b.name, "a", ballot.prompt, ballot.seed, "me"))
     counts = Counter(frozenset((each.a, each.b)) for each in said)
     assert len(counts) == 10
     assert set(counts.values()) == {4}
@@ -134,22 +134,23 @@ def test_one_who_never_lost_is_not_infinitely_strong() -> None:
     assert 0.9 < found[0].value < 1.0
 
 
-def test_a_metric_agrees_where_its_better_value_was_preferred(shelf: Shelf) -> None:
-    held = shelf.held()
+def test_a_metric_agrees_where_its_better_value_was_preferred(index: ReportsIndex) -> None:
+    entries = index.entries()
     a, b = "pocket-v1/pocket-ninja", "pocket-v1/pocket-base"
-    one, other = (shelf.samples(shelf.find(name)) for name in (a, b))
+    one, other = (index.samples(index.find(name)) for name in (a, b))
     said = []
     for prompt, seed in list(one.rows)[:40]:
         better = one.of(prompt, seed)["style"] < other.of(prompt, seed).get("style", -1)
         said.append(vote(a, b, "a" if better else "b", prompt, seed))
     rising = {"style": False, "clip-score": True}
-    found = {each.metric: each for each in agreements(shelf, held, said, "style", rising)}
+    found = {each.metric: each for each in agreements(index, entries, said, "style", rising)}
     assert found["style"].share == 1.0
     assert found["style"].low > 0.85
     assert found["style"].high == pytest.approx(1.0)
     turned = {
-        each.metric: each.share for each in agreements(shelf, held, said, "style", {"style": True})
+        each.metric: each.share
+        for each in agreements(index, entries, said, "style", {"style": True})
     }
     assert turned["style"] == 0.0
     ties = [each.model_copy(update={"answers": {"style": "tie"}}) for each in said]
-    assert agreements(shelf, held, ties, "style", rising) == []
+    assert agreements(index, entries, ties, "style", rising) == []

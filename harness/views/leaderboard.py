@@ -21,8 +21,8 @@ from harness.pipeline.results.read import score_of
 from harness.records import Result, Score, column_of
 from harness.report.numbers import arrow, cell, duration, ranged, seeds
 from harness.views.pictures import cover
-from harness.views.shelf import Held, Shelf
-from harness.views.table import Samples
+from harness.views.reports_index import Entry, ReportsIndex
+from harness.views.samples import Samples
 
 Ends = tuple[float, float, float]
 """Value, low and high."""
@@ -71,14 +71,16 @@ def group_names(board: Board) -> list[str]:
     return [name for name, count in counts.items() if 1 < count < len(groups)]
 
 
-def standings(
-    shelf: Shelf, board: Board, choice: Choice, cover: Callable[[Held], str | None] = cover
+def table(
+    index: ReportsIndex, board: Board, choice: Choice, cover: Callable[[Entry], str | None] = cover
 ) -> dict[str, Any]:
     """Return a board as plain values for a table that draws itself."""
-    held = {each.recipe: each for each in shelf.held() if _is_on(each, board)}
+    entries = {each.recipe: each for each in index.entries() if _is_on(each, board)}
     metrics = choice.metrics or board.headlines
     rows = [row for row in board.rows if _says(row.result, choice.words)]
-    values = {metric: _values(shelf, rows, held, board, metric, choice.group) for metric in metrics}
+    values = {
+        metric: _values(index, rows, entries, board, metric, choice.group) for metric in metrics
+    }
     shown = _sorted(rows, choice, values.get(choice.sort, {}))[: choice.most]
     return {
         "benchmark": board.benchmark,
@@ -87,13 +89,13 @@ def standings(
         "group": choice.group,
         "metrics": [_head(board, metric, values[metric], choice.group) for metric in metrics],
         "rows": [
-            _line(board, row, held.get(row.result.recipe), values, cover, choice.group)
+            _line(board, row, entries.get(row.result.recipe), values, cover, choice.group)
             for row in shown
         ],
         "total": len(rows),
         "broken": [
             {"name": each.name, "problem": each.problem}
-            for each in shelf.held()
+            for each in index.entries()
             if each.result is None
         ],
     }
@@ -110,8 +112,8 @@ def _sorted(rows: Sequence[Row], choice: Choice, values: Mapping[str, Ends]) -> 
     return [*there, *(row for row in rows if row.result.recipe not in values)]
 
 
-def _is_on(held: Held, board: Board) -> bool:
-    result = held.result
+def _is_on(entry: Entry, board: Board) -> bool:
+    result = entry.result
     return result is not None and (result.benchmark, result.signature) == (
         board.benchmark,
         board.signature,
@@ -124,9 +126,9 @@ def _says(result: Result, words: str) -> bool:
 
 
 def _values(
-    shelf: Shelf,
+    index: ReportsIndex,
     rows: Sequence[Row],
-    held: Mapping[str, Held],
+    entries: Mapping[str, Entry],
     board: Board,
     metric: str,
     group: str,
@@ -136,7 +138,7 @@ def _values(
         scores = [(row.result.recipe, score_of(row.result, metric)) for row in rows]
         return {recipe: ends for recipe, score in scores if (ends := _ends(score)) is not None}
     inside = frozenset(prompt for prompt, names in groups_on(board).items() if group in names)
-    samples = {row.result.recipe: shelf.samples(held[row.result.recipe]) for row in rows}
+    samples = {row.result.recipe: index.samples(entries[row.result.recipe]) for row in rows}
     return over_prompts(samples, column_of(metric), inside)
 
 
@@ -190,14 +192,14 @@ def _head(board: Board, metric: str, values: Mapping[str, Ends], group: str) -> 
 def _line(
     board: Board,
     row: Row,
-    held: Held | None,
+    entry: Entry | None,
     values: Mapping[str, Mapping[str, Ends]],
-    cover: Callable[[Held], str | None],
+    cover: Callable[[Entry], str | None],
     group: str,
 ) -> dict[str, Any]:
     result = row.result
     return {
-        "name": held.name if held else result.recipe,
+        "name": entry.name if entry else result.recipe,
         "recipe": result.recipe,
         "summary": result.summary,
         "origin": result.origin,
@@ -207,7 +209,7 @@ def _line(
         "images": f"{result.images.scored} of {result.images.expected}",
         "seeds": seeds(result),
         "cost": cost(result),
-        "thumb": cover(held) if held else None,
+        "thumb": cover(entry) if entry else None,
         "alt": f"the first image of {result.recipe}",
         "cells": {
             metric: _cell(board, row, metric, values[metric].get(result.recipe), group)

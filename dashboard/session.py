@@ -1,4 +1,4 @@
-"""What every page stands on: the shelf, what may be written, and choices that links restore."""
+"""What every page stands on: the index, what may be written, and choices that links restore."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import streamlit as st
 from harness.api import Workspace, default_store
 from harness.decisions.leaderboard import Board
 from harness.views import runs
-from harness.views.server import shown
-from harness.views.shelf import Held, Shelf
+from harness.views.reports_index import Entry, ReportsIndex
+from harness.views.server import reports_to_show
 
 FRESH = 2.0
 """Seconds in which one look at the reports answers everybody."""
@@ -27,24 +27,24 @@ _PLAIN = re.compile(r"[\w.@-]+( · [\w.@-]+)?")
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 
 
-def asked() -> Path:
+def requested_reports() -> Path:
     """Return the folder of reports that the server was started for."""
     return Path(os.environ.get("HARNESS_REPORTS", "reports"))
 
 
 def reports() -> Path:
     """Return the reports that are shown: the demo's, until there are some of one's own."""
-    return shown(asked())
+    return reports_to_show(requested_reports())
 
 
 @cache
-def _shelf(reports: Path, store: Path) -> Shelf:
-    return Shelf(reports, store, FRESH)
+def _index(reports: Path, store: Path) -> ReportsIndex:
+    return ReportsIndex(reports, store, FRESH)
 
 
-def shelf() -> Shelf:
-    """Return the one shelf of this server, shared by everybody who looks."""
-    return _shelf(reports(), default_store())
+def index() -> ReportsIndex:
+    """Return the one index of this server, shared by everybody who looks."""
+    return _index(reports(), default_store())
 
 
 def workspace() -> Workspace:
@@ -53,29 +53,29 @@ def workspace() -> Workspace:
 
 def may_write() -> bool:
     """Return whether the server was started with --allow-write, and shows what is its own."""
-    return os.environ.get("HARNESS_WRITE") == "1" and reports() == asked()
+    return os.environ.get("HARNESS_WRITE") == "1" and reports() == requested_reports()
 
 
-def words(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text as Markdown that shows exactly it: no link, no image, no formula."""
     return _MARKS.sub(r"\\\1", " ".join(text.split()))
 
 
-def nothing(what: str, command: str) -> NoReturn:
+def stop_with_hint(what: str, command: str) -> NoReturn:
     """Say that there is nothing yet, and which command makes it; the page ends here."""
     st.info(what)
     st.code(command, language="bash")
     st.stop()
 
 
-def board(title: str) -> Board:
+def choose_board(title: str) -> Board:
     """Write a page's title, and return the board that is chosen in the link or by hand."""
     across = st.columns([1, 1], vertical_alignment="bottom")
     across[0].title(title)
-    found = shelf().boards()
-    broken(shelf().held())
+    found = index().boards()
+    show_unreadable(index().entries())
     if not found:
-        nothing("There are no results here yet.", "harness demo")
+        stop_with_hint("There are no results here yet.", "harness demo")
     names = [f"{each.benchmark} · {each.signature[:8]}" for each in found]
     last = st.session_state.get("last board")
     if last in names and "board" not in {*st.session_state, *st.query_params}:
@@ -91,20 +91,20 @@ def board(title: str) -> Board:
     return found[names.index(chosen)]
 
 
-def broken(held: Sequence[Held]) -> None:
+def show_unreadable(entries: Sequence[Entry]) -> None:
     """Name the files that cannot be read."""
-    lost = [each for each in held if each.result is None]
+    lost = [each for each in entries if each.result is None]
     if lost:
         with st.expander(f":material/warning: {len(lost)} result files cannot be read"):
             for each in lost:
                 st.text(f"{each.name}: {each.problem}")
 
 
-def on_board(chosen: Board) -> list[Held]:
-    """Return what is held of a board's rows, best first."""
+def entries_on(chosen: Board) -> list[Entry]:
+    """Return what is entries of a board's rows, best first."""
     by_recipe = {
         each.result.recipe: each
-        for each in shelf().held()
+        for each in index().entries()
         if each.result
         and each.result.benchmark == chosen.benchmark
         and each.result.signature == chosen.signature
@@ -112,15 +112,15 @@ def on_board(chosen: Board) -> list[Held]:
     return [by_recipe[row.result.recipe] for row in chosen.rows if row.result.recipe in by_recipe]
 
 
-def some(
-    held: Sequence[Held],
+def choose_entries(
+    entries: Sequence[Entry],
     label: str = "Results",
     key: str = "results",
     default: int = 4,
     most: int = MOST,
-) -> list[Held]:
+) -> list[Entry]:
     """Return the results that are chosen in the link or by hand, in the order of choice."""
-    by_recipe = {each.recipe: each for each in held}
+    by_recipe = {each.recipe: each for each in entries}
     names = list(by_recipe)
     _forget(key, names)
     picked = st.multiselect(
@@ -129,15 +129,17 @@ def some(
     return [by_recipe[name] for name in picked]
 
 
-def one(label: str, key: str, held: Sequence[Held], default: int = 0, whole: bool = False) -> Held:
+def choose_entry(
+    label: str, key: str, entries: Sequence[Entry], default: int = 0, whole: bool = False
+) -> Entry:
     """Return the result that is chosen in the link or by hand, by its recipe or its whole name."""
-    names = [each.name if whole else each.recipe for each in held]
+    names = [each.name if whole else each.recipe for each in entries]
     _forget(key, names)
     name = st.selectbox(label, names, min(default, len(names) - 1), key=key, bind="query-params")
-    return held[names.index(name)]
+    return entries[names.index(name)]
 
 
-def word(label: str, key: str, options: Sequence[str], default: int = 0) -> str:
+def choose_option(label: str, key: str, options: Sequence[str], default: int = 0) -> str:
     """Return one of few words; buttons read Markdown, so words that look like it are in a list."""
     _forget(key, options)
     if all(_PLAIN.fullmatch(each) for each in options):
@@ -147,9 +149,9 @@ def word(label: str, key: str, options: Sequence[str], default: int = 0) -> str:
     return st.selectbox(label, options, default, key=key, bind="query-params")
 
 
-def again(held: Held) -> str:
+def command_for(entry: Entry) -> str:
     """Return the command that makes a result's pictures and tables again."""
-    return runs.command(held.result) if held.result else f"harness run {held.recipe}"
+    return runs.command(entry.result) if entry.result else f"harness run {entry.recipe}"
 
 
 def _forget(key: str, options: Sequence[str]) -> None:
@@ -162,7 +164,7 @@ def _forget(key: str, options: Sequence[str]) -> None:
         del st.session_state[key]
 
 
-def state_of(component: str, name: str, default: Any = None) -> Any:
+def component_state(component: str, name: str, default: Any = None) -> Any:
     """Return what a component said last of one of its states."""
     found = st.session_state.get(component)
     value = found.get(name) if found is not None else None

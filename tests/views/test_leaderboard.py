@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from harness.api import parts_of
 from harness.pipeline.results.read import score_of
 from harness.report.numbers import cell
-from harness.views.shelf import Shelf
-from harness.views.standings import Choice, front, group_names, pareto, standings
+from harness.views.leaderboard import Choice, front, group_names, pareto, table
+from harness.views.reports_index import ReportsIndex
 
 
-def test_a_view_says_what_the_board_says(shelf: Shelf) -> None:
-    board = shelf.boards()[0]
-    view = standings(shelf, board, Choice())
+def test_a_view_says_what_the_board_says(index: ReportsIndex) -> None:
+    board = index.boards()[0]
+    view = table(index, board, Choice())
     assert [row["recipe"] for row in view["rows"]] == [row.result.recipe for row in board.rows]
     assert [head["name"] for head in view["metrics"]] == list(board.headlines)
     for shown, row in zip(view["rows"], board.rows, strict=True):
@@ -30,8 +30,8 @@ def test_a_view_says_what_the_board_says(shelf: Shelf) -> None:
     json.dumps(view, allow_nan=False)
 
 
-def test_an_axis_holds_every_interval_and_both_ends(shelf: Shelf) -> None:
-    view = standings(shelf, shelf.boards()[0], Choice())
+def test_an_axis_holds_every_interval_and_both_ends(index: ReportsIndex) -> None:
+    view = table(index, index.boards()[0], Choice())
     for head in view["metrics"]:
         values = [row["cells"][head["name"]] for row in view["rows"]]
         for part in [*values, {"lo": head["floor"], "hi": head["base"]}]:
@@ -40,18 +40,18 @@ def test_an_axis_holds_every_interval_and_both_ends(shelf: Shelf) -> None:
             assert head["from"] - room <= part["hi"] <= head["to"] + room
 
 
-def test_flags_and_costs_stand_in_their_rows(shelf: Shelf) -> None:
-    rows = {row["recipe"]: row for row in standings(shelf, shelf.boards()[0], Choice())["rows"]}
+def test_flags_and_costs_stand_in_their_rows(index: ReportsIndex) -> None:
+    rows = {row["recipe"]: row for row in table(index, index.boards()[0], Choice())["rows"]}
     assert rows["pocket-ninja-overfit"]["flags"] == ["copies training pictures"]
     assert "MB adapter" in rows["pocket-ninja"]["cost"]
     assert rows["pocket-base"]["cost"] == "–"
 
 
-def test_rows_come_sorted_and_no_more_than_are_asked_for(shelf: Shelf) -> None:
-    board = shelf.boards()[0]
+def test_rows_come_sorted_and_no_more_than_are_asked_for(index: ReportsIndex) -> None:
+    board = index.boards()[0]
 
     def names(choice: Choice) -> list[str]:
-        return [row["recipe"] for row in standings(shelf, board, choice)["rows"]]
+        return [row["recipe"] for row in table(index, board, choice)["rows"]]
 
     values = {}
     for row in board.rows:
@@ -63,28 +63,28 @@ def test_rows_come_sorted_and_no_more_than_are_asked_for(shelf: Shelf) -> None:
     assert names(Choice(sort="clip-score", falling=True, most=2)) == rising[:-3:-1]
     assert names(Choice(sort="recipe")) == sorted(rising)
     assert names(Choice(sort="nonsense")) == names(Choice())
-    assert standings(shelf, board, Choice(most=2))["total"] == 5
-    few = standings(shelf, board, Choice(most=2))["metrics"]
-    assert few == standings(shelf, board, Choice())["metrics"], "axes hold the rows not shown too"
+    assert table(index, board, Choice(most=2))["total"] == 5
+    few = table(index, board, Choice(most=2))["metrics"]
+    assert few == table(index, board, Choice())["metrics"], "axes hold the rows not shown too"
 
 
-def test_a_filter_moves_no_rank(shelf: Shelf) -> None:
-    board = shelf.boards()[0]
-    ranks = {row["recipe"]: row["rank"] for row in standings(shelf, board, Choice())["rows"]}
-    few = standings(shelf, board, Choice(words="ninja SHORT"))["rows"]
+def test_a_filter_moves_no_rank(index: ReportsIndex) -> None:
+    board = index.boards()[0]
+    ranks = {row["recipe"]: row["rank"] for row in table(index, board, Choice())["rows"]}
+    few = table(index, board, Choice(words="ninja SHORT"))["rows"]
     assert [row["recipe"] for row in few] == ["pocket-ninja-short"]
     assert few[0]["rank"] == ranks["pocket-ninja-short"]
 
 
-def test_values_of_a_suite_are_those_of_the_report(shelf: Shelf) -> None:
-    board = shelf.boards()[0]
+def test_values_of_a_suite_are_those_of_the_report(index: ReportsIndex) -> None:
+    board = index.boards()[0]
     assert group_names(board)[:3] == ["pocket-tags", "pocket-sentences", "pocket-ood"]
-    view = standings(shelf, board, Choice(metrics=("clip-score", "kid"), group="pocket-tags"))
+    view = table(index, board, Choice(metrics=("clip-score", "kid"), group="pocket-tags"))
     for row in view["rows"]:
-        held = shelf.find(row["name"])
+        entry = index.find(row["name"])
         part = next(
             each
-            for each in parts_of(held.file)
+            for each in parts_of(entry.file)
             if (each.group, each.metric) == ("pocket-tags", "clip-score")
         )
         shown = row["cells"]["clip-score"]
@@ -94,9 +94,9 @@ def test_values_of_a_suite_are_those_of_the_report(shelf: Shelf) -> None:
         assert "no mean over images" in row["cells"]["kid"]["why"]
 
 
-def test_a_broken_result_is_named_in_the_view(shelf: Shelf) -> None:
-    (shelf.reports / "pocket-v1/half.json").write_text("{")
-    view = standings(shelf, shelf.boards()[0], Choice())
+def test_a_broken_result_is_named_in_the_view(index: ReportsIndex) -> None:
+    (index.reports / "pocket-v1/half.json").write_text("{")
+    view = table(index, index.boards()[0], Choice())
     assert [each["name"] for each in view["broken"]] == ["pocket-v1/half"]
 
 
@@ -125,7 +125,7 @@ def test_nothing_without_a_flag_beats_what_is_in_front(
             assert any((values[other] == values[at]).all() for other in twin)
 
 
-def test_the_front_is_drawn_over_the_rows_that_have_both_values(shelf: Shelf) -> None:
-    view = standings(shelf, shelf.boards()[0], Choice())
+def test_the_front_is_drawn_over_the_rows_that_have_both_values(index: ReportsIndex) -> None:
+    view = table(index, index.boards()[0], Choice())
     rows = pareto(view, "kid", "clip-score")
     assert {row["recipe"] for row in rows if row["front"]} == {"pocket-ninja", "pocket-ninja-short"}

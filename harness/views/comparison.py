@@ -11,8 +11,8 @@ from harness.decisions.compare import Comparison, compare, read
 from harness.records import Result
 from harness.report.comparison import gap, number, sentence
 from harness.views.grids import shots_by_place
-from harness.views.pictures import both
-from harness.views.shelf import Held, Shelf
+from harness.views.pictures import addresses
+from harness.views.reports_index import Entry, ReportsIndex
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Change:
     values: tuple[str, ...]
 
 
-def pairs(shelf: Shelf, held: Sequence[Held]) -> list[dict[str, Any]]:
+def pairs(index: ReportsIndex, entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Return the images of all at the prompts and seeds that the first two have, in order."""
-    shots = [shots_by_place(shelf, each) for each in held]
+    shots = [shots_by_place(index, each) for each in entries]
     first, second = shots[:2]
     return [
         {
@@ -33,18 +33,21 @@ def pairs(shelf: Shelf, held: Sequence[Held]) -> list[dict[str, Any]]:
             "seed": shot.seed,
             "text": shot.text,
             "shots": [
-                both(shelf, each, own.get(place)) for each, own in zip(held, shots, strict=True)
+                addresses(index, each, own.get(place))
+                for each, own in zip(entries, shots, strict=True)
             ],
-            "scores": _scores(shelf, held, place),
+            "scores": _scores(index, entries, place),
         }
         for place, shot in first.items()
         if place in second
     ]
 
 
-def _scores(shelf: Shelf, held: Sequence[Held], place: tuple[str, int]) -> list[list[str]]:
+def _scores(
+    index: ReportsIndex, entries: Sequence[Entry], place: tuple[str, int]
+) -> list[list[str]]:
     """Return each metric that the first two have of one image, and what every result has."""
-    values = [shelf.samples(each).of(*place) for each in held]
+    values = [index.samples(each).of(*place) for each in entries]
     return [
         [metric, *(f"{each[metric]:.4g}" if metric in each else "–" for each in values)]
         for metric in values[0]
@@ -52,7 +55,7 @@ def _scores(shelf: Shelf, held: Sequence[Held], place: tuple[str, int]) -> list[
     ]
 
 
-def comparison(a: Held, b: Held, workspace: Workspace | None = None) -> Comparison:
+def comparison(a: Entry, b: Entry, workspace: Workspace | None = None) -> Comparison:
     """Return what A is beside B, on the prompts and seeds that both have.
 
     With a workspace, metrics that need it are judged by exchanging images, which takes a while.

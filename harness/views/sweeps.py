@@ -10,7 +10,7 @@ from harness.decisions.sweep import Advice, Point, advise, flags
 from harness.errors import HarnessError
 from harness.pipeline.results.read import headline
 from harness.pipeline.results.tables import read_pseudo_values
-from harness.views.shelf import Held, Shelf
+from harness.views.reports_index import Entry, ReportsIndex
 
 KINDS = {"strength": "strength-", "checkpoint": "step-"}
 
@@ -22,16 +22,16 @@ class Sweep:
     recipe: str
     over: str
     benchmark: str
-    held: tuple[Held, ...]
+    entries: tuple[Entry, ...]
     points: tuple[float, ...]
     advice: Advice | None
     """None where nobody can say which point to take."""
 
 
-def sweeps(shelf: Shelf, recipe: str) -> list[Sweep]:
+def sweeps_of(index: ReportsIndex, recipe: str) -> list[Sweep]:
     """Return the sweeps of a recipe, one a kind and signature of its results."""
     found = []
-    every = [each for each in shelf.sweep(recipe) if each.result is not None]
+    every = [each for each in index.sweep_points(recipe) if each.result is not None]
     for over, prefix in KINDS.items():
         own = [each for each in every if each.recipe.startswith(prefix)]
         for benchmark in dict.fromkeys(each.file.parents[2].name for each in own):
@@ -40,9 +40,9 @@ def sweeps(shelf: Shelf, recipe: str) -> list[Sweep]:
                 for each in own
                 if each.file.parents[2].name == benchmark
             )
-            held = tuple(each for _, _, each in points)
+            entries = tuple(each for _, _, each in points)
             at = tuple(value for value, _, _ in points)
-            found.append(Sweep(recipe, over, benchmark, held, at, _advice(at, held)))
+            found.append(Sweep(recipe, over, benchmark, entries, at, _advice(at, entries)))
     return found
 
 
@@ -55,12 +55,12 @@ def labels(found: Sequence[Sweep]) -> list[str]:
     ]
 
 
-def _advice(at: Sequence[float], held: Sequence[Held]) -> Advice | None:
+def _advice(at: Sequence[float], entries: Sequence[Entry]) -> Advice | None:
     try:
         return advise(
             [
                 Point(value, each.result, read_pseudo_values(each.file).own)
-                for value, each in zip(at, held, strict=True)
+                for value, each in zip(at, entries, strict=True)
                 if each.result is not None
             ]
         )
@@ -81,7 +81,7 @@ def rows(sweep: Sweep) -> list[dict[str, Any]]:
             "flagged": bool(flags(each.result)),
             "taken": sweep.advice is not None and at == sweep.advice.at,
         }
-        for at, each in zip(sweep.points, sweep.held, strict=True)
+        for at, each in zip(sweep.points, sweep.entries, strict=True)
         if each.result is not None
         for score in each.result.scores
         if score.value is not None
@@ -92,7 +92,7 @@ def overfit(sweep: Sweep) -> list[float]:
     """Return the points at which images are found to be copies."""
     return [
         at
-        for at, each in zip(sweep.points, sweep.held, strict=True)
+        for at, each in zip(sweep.points, sweep.entries, strict=True)
         if each.result is not None and flags(each.result)
     ]
 

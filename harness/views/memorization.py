@@ -10,12 +10,12 @@ import numpy as np
 
 from harness.interfaces import Array
 from harness.pipeline.results.album import Shot
-from harness.views.pictures import both
-from harness.views.shelf import Held, Shelf
+from harness.views.pictures import addresses
+from harness.views.reports_index import Entry, ReportsIndex
 
 
 @dataclass(frozen=True)
-class Nearness:
+class Likeness:
     """One metric's likenesses: images, most alike first, and the null that they are held to."""
 
     metric: str
@@ -35,9 +35,9 @@ class Nearness:
         return float(np.mean(self.null > threshold)) if len(self.null) else 0.0
 
 
-def nearness(shelf: Shelf, held: Held) -> list[Nearness]:
+def likenesses(index: ReportsIndex, entry: Entry) -> list[Likeness]:
     """Return what each metric of copies was counted from; nothing where it was not kept."""
-    table = shelf.table(held, "likeness")
+    table = index.table(entry, "likeness")
     if table is None:
         return []
     rows: list[dict[str, Any]] = table.to_pylist()
@@ -47,13 +47,13 @@ def nearness(shelf: Shelf, held: Held) -> list[Nearness]:
     ]
 
 
-def _of(metric: str, rows: Sequence[Mapping[str, Any]]) -> Nearness:
+def _of(metric: str, rows: Sequence[Mapping[str, Any]]) -> Likeness:
     own = sorted(
         (row for row in rows if row["prompt_id"] is not None), key=lambda row: -row["value"]
     )
     null = [row["value"] for row in rows if row["prompt_id"] is None]
     places = tuple((row["prompt_id"], row["seed"], row["other"]) for row in own)
-    return Nearness(
+    return Likeness(
         metric,
         rows[0]["threshold"],
         np.array([row["value"] for row in own]),
@@ -62,10 +62,12 @@ def _of(metric: str, rows: Sequence[Mapping[str, Any]]) -> Nearness:
     )
 
 
-def worst(shelf: Shelf, held: Held, near: Nearness, start: int, count: int) -> list[dict[str, Any]]:
+def nearest_pairs(
+    index: ReportsIndex, entry: Entry, near: Likeness, start: int, count: int
+) -> list[dict[str, Any]]:
     """Return pairs of an image and the original it is nearest to, most alike first."""
     shots: dict[tuple[str, str], Shot] = {}
-    for shot in shelf.shots(held):
+    for shot in index.shots(entry):
         shots[shot.side, shot.id if shot.side == "originals" else f"{shot.id} {shot.seed}"] = shot
     found = []
     for row in range(start, min(start + count, len(near.places))):
@@ -82,7 +84,7 @@ def worst(shelf: Shelf, held: Held, near: Nearness, start: int, count: int) -> l
                 "likeness": float(near.values[row]),
                 "text": own.text if own else "",
                 "caption": its.text if its else "",
-                "shots": [both(shelf, held, own), both(shelf, held, its)],
+                "shots": [addresses(index, entry, own), addresses(index, entry, its)],
             }
         )
     return found

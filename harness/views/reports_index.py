@@ -26,7 +26,7 @@ from harness.pipeline.results.read import NOISE, read_result
 from harness.pipeline.results.tables import Kind, read_pseudo_values, read_table, table_beside
 from harness.pipeline.store.local import Store
 from harness.records import PseudoValues, Result
-from harness.views.table import Samples, samples_of
+from harness.views.samples import Samples, samples_of
 
 T = TypeVar("T")
 State = tuple[int, int]
@@ -41,7 +41,7 @@ _ASIDE = ("baselines", "history", "votes")
 
 
 @dataclass(frozen=True)
-class Held:
+class Entry:
     """One result file, whole or not."""
 
     name: str
@@ -56,7 +56,7 @@ class Held:
         return self.result.recipe if self.result else self.file.stem
 
 
-class Shelf:
+class ReportsIndex:
     """All results below one reports folder, beside the store that made some of them.
 
     For `fresh` seconds after a look at the folder it counts as unchanged.
@@ -64,7 +64,7 @@ class Shelf:
 
     def __init__(self, reports: Path, store: Path, fresh: float = 0.0) -> None:
         self.reports, self.store = reports, Store(store)
-        self._fresh, self._listed = fresh, dict[str, tuple[float, list[Held]]]()
+        self._fresh, self._listed = fresh, dict[str, tuple[float, list[Entry]]]()
         self._kept: dict[tuple[str, Path], tuple[State, Any]] = {}
         self._protocols: dict[str, dict[str, Any]] = {}
         self._boards: tuple[tuple[tuple[Path, int], ...], list[Board]] | None = None
@@ -72,23 +72,23 @@ class Shelf:
         self._order: dict[str, dict[Path, None]] = {}
         self._lock = threading.RLock()
 
-    def held(self) -> list[Held]:
+    def entries(self) -> list[Entry]:
         """Return every result that can be a row of a leaderboard, in order of its name."""
         return self._read("*/*.json", _ASIDE)
 
-    def baselines(self) -> list[Held]:
+    def baselines(self) -> list[Entry]:
         return self._read(f"{BASELINES}/*/*.json", ())
 
-    def sweep(self, recipe: str) -> list[Held]:
+    def sweep_points(self, recipe: str) -> list[Entry]:
         """Return the points of a recipe's sweeps."""
         return self._read(f"*/sweeps/{recipe}/*.json", ())
 
-    def sweeps(self) -> list[str]:
+    def swept_recipes(self) -> list[str]:
         """Return the recipes that were swept."""
         return sorted({file.name for file in self.reports.glob("*/sweeps/*") if file.is_dir()})
 
-    def find(self, name: str) -> Held:
-        """Return a held result by its name; names reach nothing outside the reports."""
+    def find(self, name: str) -> Entry:
+        """Return a entries result by its name; names reach nothing outside the reports."""
         file = self.reports / f"{name}.json"
         inside = file.resolve().is_relative_to(self.reports.resolve()) and ".." not in name
         if not inside or not file.is_file():
@@ -98,11 +98,11 @@ class Shelf:
     def boards(self) -> list[Board]:
         """Return every board, the fullest of a benchmark first."""
         with self._lock:
-            held = self.held()
+            entries = self.entries()
             real = self._read(f"*/{sanity.SHELF}/{sanity.REAL}.json", ())
-            state = tuple((each.file, id(each)) for each in (*held, *real))
+            state = tuple((each.file, id(each)) for each in (*entries, *real))
             if self._boards is None or self._boards[0] != state:
-                whole = [each.result for each in held if each.result]
+                whole = [each.result for each in entries if each.result]
                 floors = [each.result for each in real if each.result]
                 self._boards = state, board.boards(whole, floors, self._pseudo_values)
             return self._boards[1]
@@ -118,38 +118,38 @@ class Shelf:
             None,
         )
 
-    def shots(self, held: Held) -> list[album.Shot]:
+    def shots(self, entry: Entry) -> list[album.Shot]:
         """Return what there is of a result's pictures, from its album or else from the store."""
-        file = album.place_of(held.file)
+        file = album.place_of(entry.file)
         found: list[album.Shot] = self._known("shots", file, album.read, [])
         self._forget("shots", file)
-        if found or held.result is None:
+        if found or entry.result is None:
             return found
-        folder = self.store.find(held.result.keys.get("sample", ""))
+        folder = self.store.find(entry.result.keys.get("sample", ""))
         return [] if folder is None else list(album.shots_of("sample", folder))
 
-    def has(self, held: Held, side: str) -> bool:
+    def has(self, entry: Entry, side: str) -> bool:
         """Return whether the store has what a step of a result drew or collected."""
-        key = key_of(held, side)
+        key = key_of(entry, side)
         if key is not None and key not in self._there and self.store.find(key) is not None:
             self._there.add(key)
         return key in self._there
 
-    def first(self, held: Held) -> str:
+    def cover(self, entry: Entry) -> str:
         """Return the name of a result's first picture; nothing where it has none."""
-        name: str = self._known("first", album.place_of(held.file), album.first, "")
-        shots = [] if name else self.shots(held)
+        name: str = self._known("first", album.place_of(entry.file), album.first, "")
+        shots = [] if name else self.shots(entry)
         return name or next((shot.picture for shot in shots if shot.picture), "")
 
-    def samples(self, held: Held) -> Samples:
+    def samples(self, entry: Entry) -> Samples:
         """Return the values of a result's images."""
-        file = table_beside(held.file, "samples")
-        return self._known("samples", file, lambda _: samples_of(held.file), Samples.none())
+        file = table_beside(entry.file, "samples")
+        return self._known("samples", file, lambda _: samples_of(entry.file), Samples.none())
 
-    def table(self, held: Held, kind: Kind) -> pa.Table | None:
+    def table(self, entry: Entry, kind: Kind) -> pa.Table | None:
         """Return a table that stands beside a result, where it does and can be read."""
-        read = partial(_table, held.file, kind)
-        return self._known(kind, table_beside(held.file, kind), read, None)
+        read = partial(_table, entry.file, kind)
+        return self._known(kind, table_beside(entry.file, kind), read, None)
 
     def _forget(self, kind: str, last: Path) -> None:
         """Forget what was looked at longest ago, of a kind that is large."""
@@ -162,12 +162,12 @@ class Shelf:
                 del order[oldest]
                 self._kept.pop((kind, oldest), None)
 
-    def warm(self) -> None:
+    def read_ahead(self) -> None:
         """Read what filters by suite and tag want, so that nobody waits for it later.
 
         It goes about it slowly, for visitors come first.
         """
-        for each in self.held():
+        for each in self.entries():
             self.samples(each)
             time.sleep(PAUSE)
 
@@ -176,7 +176,7 @@ class Shelf:
         read = partial(_pseudo_values, file)
         return self._known("pseudo-values", table_beside(file, "prompts"), read, PseudoValues())
 
-    def _read(self, pattern: str, aside: tuple[str, ...]) -> list[Held]:
+    def _read(self, pattern: str, aside: tuple[str, ...]) -> list[Entry]:
         looked, known = self._listed.get(pattern, (0.0, []))
         if time.monotonic() - looked < self._fresh:
             return known
@@ -191,19 +191,19 @@ class Shelf:
         self._listed[pattern] = time.monotonic(), known
         return known
 
-    def _hold(self, file: Path) -> Held:
+    def _hold(self, file: Path) -> Entry:
         name = file.relative_to(self.reports).as_posix().removesuffix(".json")
         return self._known(
-            "result", file, partial(self._open, name), Held(name, file, None, "gone")
+            "result", file, partial(self._open, name), Entry(name, file, None, "gone")
         )
 
-    def _open(self, name: str, file: Path) -> Held:
+    def _open(self, name: str, file: Path) -> Entry:
         try:
             result = read_result(file)
         except HarnessError as error:
-            return Held(name, file, None, str(error))
+            return Entry(name, file, None, str(error))
         shared = self._protocols.setdefault(result.signature, result.protocol)
-        return Held(name, file, result.model_copy(update={"protocol": shared}))
+        return Entry(name, file, result.model_copy(update={"protocol": shared}))
 
     def _known(self, kind: str, file: Path, read: Callable[[Path], T], nothing: T) -> T:
         """Return what a file says, from memory while it stays as it is; `nothing` without it."""
@@ -218,12 +218,12 @@ class Shelf:
         return value
 
 
-def key_of(held: Held, side: str) -> str | None:
+def key_of(entry: Entry, side: str) -> str | None:
     """Return the key of a step of a result; of several trainings, the first one's."""
-    if held.result is None:
+    if entry.result is None:
         return None
-    keys = held.result.keys
-    first = f"seed{held.result.training_seeds[0]}/" if held.result.interval == "recipe" else ""
+    keys = entry.result.keys
+    first = f"seed{entry.result.training_seeds[0]}/" if entry.result.interval == "recipe" else ""
     return keys.get(f"{first}{side}") or keys.get(side)
 
 
