@@ -50,6 +50,7 @@ class Spec(Page):
     version: ClassVar[int] = 1
     """Raised whenever the same options would give another result; part of every key."""
     use: str
+    """The word that names the plugin."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -95,9 +95,13 @@ class Versus(Page):
 
     model_config = FINITE
     value: float
+    """The base model's value."""
     delta: float
+    """The result's value minus the base's."""
     low: float
+    """The lower end of the difference's interval."""
     high: float
+    """The upper end of the difference's interval."""
 
 
 class Score(Page):
@@ -105,15 +109,23 @@ class Score(Page):
 
     model_config = FINITE
     metric: str
+    """The metric's column, with N if N moves its value, as `fid@n=500`."""
     value: float | None
+    """The value; None if it could not be computed."""
     low: float | None
+    """The lower end of the 95 % interval."""
     high: float | None
+    """The upper end of the 95 % interval."""
     n: int
+    """How many images the value was computed from."""
     higher_is_better: bool
+    """Whether a higher value is a better one."""
     reason: str | None = None
     """Why there is no value; None where there is one."""
     family: str = ""
+    """The kind of metric, such as fidelity or prompt."""
     notes: tuple[str, ...] = ()
+    """What a reader of the value should know."""
     flag: str | None = None
     """A finding that no good value can outweigh, such as copied pictures."""
     base: Versus | None = None
@@ -142,10 +154,15 @@ class Accounting(Page):
     """What became of every image that was expected."""
 
     expected: int
+    """Images that the benchmark asks for."""
     generated: int
+    """Images that were made."""
     failed: int
+    """Images that are missing or cannot be read."""
     black: int = 0
+    """Images that are black."""
     scored: int
+    """Images that were scored."""
     named: tuple[str, ...] = ()
     """Each image that is missing, broken or black, with the reason."""
 
@@ -154,17 +171,29 @@ class Result(Page):
     """One recipe judged by one benchmark."""
 
     schema_version: Literal[1] = 1
+    """The version of this form of file; always 1."""
     recipe: str
+    """The name of the recipe."""
     benchmark: str
+    """The name of the benchmark."""
     signature: str
+    """A digest of all that makes rows comparable; rows with another one are not ranked with
+    this."""
     protocol: dict[str, Any]
     """What the signature is a digest of, in words."""
     summary: str = ""
+    """The recipe's own sentence."""
     origin: Literal["trained", "loaded", "adapter supplied", "images supplied"] = "trained"
+    """Where the weights or the images come from."""
     training_seeds: tuple[int, ...] = ()
+    """The seed of each training run; several for replicates."""
     interval: Literal["file", "recipe"] = "file"
     """What the intervals hold for: these weights, or any training of the recipe."""
     keys: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+    """The key of each step's artifact in the store."""
     images: Accounting
+    """What became of every expected image."""
     scores: Annotated[tuple[Score, ...], Field(min_length=1)]
+    """A score for each metric of the benchmark."""
     provenance: dict[str, Any] = Field(default_factory=dict)
+    """Where, when and with which versions the result was made."""

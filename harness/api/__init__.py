@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from harness.api.work import (
     DEMO,
-    SCHEMAS,
     asked_for,
     cautions,
     check,
@@ -22,7 +21,6 @@ from harness.api.work import (
     rehearse,
     run,
     sanity,
-    schemas,
     score_adapter,
     score_images,
     silent_on,
@@ -32,6 +30,7 @@ from harness.api.work import (
     write_reference,
 )
 from harness.pages.defaults import DEFAULT_BENCHMARK, default_benchmark
+from harness.pages.schemas import SCHEMAS, schemas
 from harness.pipeline.plan import plan
 from harness.pipeline.workspace import Workspace, default_store, resolve_device
 

@@ -5,7 +5,6 @@ Nothing here prints; nothing here loads a network library before there is work f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,14 +30,11 @@ from harness.errors import (
     UsageError,
 )
 from harness.files import copy_whole
-from harness.interfaces import Page
 from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
-from harness.pages.benchmark import Benchmark, Judgement, PromptSuite
-from harness.pages.curation import Curation
+from harness.pages.benchmark import Judgement
 from harness.pages.defaults import DEFAULT_BENCHMARK, default_benchmark
 from harness.pages.folders import available
-from harness.pages.policy import Policy
 from harness.pages.recipe import Base, Load, Recipe
 from harness.pages.train import Train
 from harness.pipeline.check import cautions as cautions
@@ -78,14 +74,6 @@ DEMO = (
     "pocket-ninja-overfit",
     "pocket-ninja-broken",
 )
-SCHEMAS: dict[str, type[Page]] = {
-    "recipe.v1": Recipe,
-    "benchmark.v1": Benchmark,
-    "suite.v1": PromptSuite,
-    "result.v1": Result,
-    "policy.v1": Policy,
-    "curation.v1": Curation,
-}
 
 
 def plans(names: Sequence[str], benchmark: str | None, replicates: int = 1) -> list[RunPlan]:
@@ -403,14 +391,6 @@ def parts_of(file: Path) -> list[Part]:
     if result.benchmark not in available("benchmark"):
         return []
     return parts(read_samples(file), groups_of(benchmarks.load(result.benchmark)))
-
-
-def schemas() -> dict[str, str]:
-    """Return the JSON Schema of every kind of page, as text."""
-    return {
-        f"{name}.json": json.dumps(model.model_json_schema(), indent=1, sort_keys=True) + "\n"
-        for name, model in SCHEMAS.items()
-    }
 
 
 def gc(workspace: Workspace, dry_run: bool) -> Garbage:

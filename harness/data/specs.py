@@ -28,8 +28,11 @@ class Pocket(SourceSpec):
     summary: ClassVar[str] = "faces or ninjas of the pocket world, drawn on the spot"
     use: Literal["pocket"]
     set: Literal["faces", "ninja"]
+    """Which drawn set."""
     first: Annotated[int, Field(ge=0)] = 0
+    """The number of the first picture."""
     count: Annotated[int, Field(ge=1)]
+    """How many pictures."""
 
     def fingerprint(self) -> dict[str, Any]:
         return {**super().fingerprint(), "world": sets.VERSION}
@@ -49,6 +52,7 @@ class Folder(SourceSpec):
     version: ClassVar[int] = 2
     use: Literal["folder"]
     path: str
+    """The folder, relative to where the command runs."""
     recursive: bool = False
     """Whether folders inside of it count; an id is then a path from here, as `ink/001.png`."""
 
@@ -93,8 +97,11 @@ class Columns(SourceSpec):
 
     version: ClassVar[int] = 2
     image: str = "image"
+    """The column with the pictures."""
     text: str | None = None
+    """The column with the captions; none if left out."""
     tags: str | None = None
+    """The column with the tags; none if left out."""
     facts: dict[str, str] = {}
     """Which column holds which fact, as `rating: rating`."""
     weight: str | None = None
@@ -114,9 +121,13 @@ class Hub(Columns):
     summary: ClassVar[str] = "a Hugging Face data set, by id and revision"
     use: Literal["hub"]
     id: str
+    """The set's id on the hub, as `owner/name`, or a folder."""
     revision: str | None = None
+    """A commit, branch or tag; if left out, the main branch, which may change."""
     split: str = "train"
+    """The split of the set, as its card names it."""
     limit: Annotated[int, Field(ge=1)] | None = None
+    """Take only the first rows; all if left out."""
     streaming: bool | None = None
     """Read rows as they come, with no copy of the set kept here; by itself where `limit` is set."""
     rows: Annotated[int, Field(ge=1)] | None = None

@@ -23,6 +23,7 @@ class _Model(ExtractorSpec):
     """An extractor around one set of weights."""
 
     model: str
+    """A repository of the hub, a folder, a `pocket/` model, or a name that open_clip knows."""
 
     def fingerprint(self) -> dict[str, Any]:
         return {**super().fingerprint(), **pinned(self.model)}
@@ -37,6 +38,7 @@ class Inception(ExtractorSpec):
     weights: str | None = None
     """A local weights file; torch-fidelity fetches its own where this is not given."""
     layer: Literal["64", "192", "768", "2048"] = "2048"
+    """The layer whose features are read, by their number."""
     resize: Literal["tf1", "bicubic"] = "tf1"
     """How pictures come to 299 px: as TTUR and torch-fidelity do it, or as clean-fid does."""
 
@@ -59,6 +61,7 @@ class AestheticModel(_Model):
     summary: ClassVar[str] = "probability of one label of a transformers image classifier"
     use: Literal["label"] = "label"
     label: str = "hq"
+    """The label whose probability is read."""
 
 
 class OpenClip(_Model):
@@ -91,6 +94,7 @@ class Head(ExtractorSpec):
     summary: ClassVar[str] = "score of an MLP on open_clip embeddings: LAION v1/v2, SigLIP v2.5, …"
     use: Literal["head"]
     encoder: OpenClip
+    """The open_clip model whose image embeddings the head reads."""
     head: str
     """A file of weights, .safetensors or .pth, or a repository of the hub with model.safetensors;
     the layers' shapes are read from it."""
@@ -131,6 +135,7 @@ class PickScore(_Model):
     use: Literal["pickscore"] = "pickscore"
     model: str = "yuvalkirstain/PickScore_v1"
     processor: str = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
+    """The repository of the image processor and the tokenizer."""
 
     def fingerprint(self) -> dict[str, Any]:
         return {**super().fingerprint(), "processor_files": pinned(self.processor)}
@@ -181,6 +186,7 @@ class Maps(_Model):
     layer: int = -1
     """Counted as transformers counts hidden states: 0 is the stem, -1 the last."""
     grid: Annotated[int, Field(ge=1, le=16)] = 4
+    """Cells a side of the grid."""
 
 
 class Thumbnail(ExtractorSpec):
@@ -190,6 +196,7 @@ class Thumbnail(ExtractorSpec):
     summary: ClassVar[str] = "the picture as a thumbnail, without its mean; no network"
     use: Literal["thumbnail"] = "thumbnail"
     side: Annotated[int, Field(ge=2, le=26)] = 16
+    """Pixels a side of the thumbnail."""
 
 
 class Csd(ExtractorSpec):

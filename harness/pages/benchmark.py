@@ -24,8 +24,11 @@ class Prompt(Page):
     """One prompt, under an id that never changes its meaning."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    """The id of the prompt. It never changes its meaning."""
     text: str = Field(min_length=1, max_length=10_000)
+    """What the image should show."""
     tags: tuple[str, ...] = ()
+    """Groups that the prompt belongs to; reports show scores by tag."""
     negative: str | None = None
     """What this image should not show; where not given, the sampler's."""
 
@@ -34,10 +37,15 @@ class PromptSuite(Page):
     """A named, versioned list of prompts; prompts are added, never edited."""
 
     schema_version: Literal[1] = 1
+    """The version of this form of page; always 1."""
     name: Name
+    """The name of the page, the same as its file's."""
     version: Count
+    """Raised when prompts are added; part of every signature."""
     summary: str = Field(min_length=1, max_length=300)
+    """One sentence for lists: what the page is for."""
     prompts: tuple[Prompt, ...] = Field(min_length=1)
+    """The prompts, each with an id of its own."""
 
     @field_validator("prompts")
     @classmethod
@@ -52,44 +60,64 @@ class Sampler(Page):
     """How noise becomes an image."""
 
     scheduler: Literal["ddim", "euler", "euler-a"] = "euler"
+    """The rule that takes noise away step by step."""
     steps: Annotated[int, Field(ge=1, le=1000)]
+    """Sampler steps of an image."""
     guidance: Annotated[float, Field(ge=0, le=50)]
+    """The weight of classifier-free guidance; 1 and below: none."""
     width: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+    """The image's width in pixels."""
     height: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+    """The image's height in pixels."""
     negative: str = ""
+    """What images should not show, if a prompt has no negative of its own."""
     prompt_style: Literal["plain", "webui"] = "plain"
     """plain: 77 tokens as they stand. webui: `(word:1.05)`, `[word]`, BREAK and any length."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    """The numbers that the networks compute in."""
     vae: str | None = None
     """One VAE for all rows, in place of each recipe's own."""
     adapter_scale: Annotated[float, Field(ge=0, le=4)] = 1.0
+    """The factor on what an adapter changes; 1 is the adapter as it was trained."""
 
 
 class Reference(Page):
     """Real pictures; those that no recipe trains on, where `part` is held-out."""
 
     source: plugins.Source
+    """The set of pictures."""
     part: Split = "all"
+    """Which rows of the set: all, all but the held-out fifth (train), or that fifth (held-out)."""
     resolution: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+    """Pictures are cropped to the middle square and resized to this many pixels a side."""
 
 
 class Asked(Page):
     """Prompts that are drawn beside the benchmark's own."""
 
     suites: tuple[str, ...] = Field(min_length=1)
+    """The names of prompt suites."""
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    """One image is drawn of every prompt for each seed."""
 
 
 class Benchmark(Page):
     """How every recipe is judged under one name."""
 
     schema_version: Literal[1] = 1
+    """The version of this form of page; always 1."""
     name: Name
+    """The name of the page, the same as its file's."""
     summary: str = Field(min_length=1, max_length=300)
+    """One sentence for lists: what the page is for."""
     suites: tuple[str, ...] = Field(min_length=1)
+    """The names of the prompt suites that every recipe answers."""
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    """One image is drawn of every prompt for each seed."""
     sampler: Sampler
+    """How images are drawn."""
     reference: Reference | None = None
+    """Real pictures to compare with, for metrics that need them."""
     originals: Reference | None = None
     """Pictures that recipes train on: what copies are looked for among."""
     base: bool = False
@@ -99,6 +127,7 @@ class Benchmark(Page):
     extraction: Asked | None = None
     """Captions of originals, to see whether they bring their pictures back."""
     metrics: tuple[plugins.Metric, ...] = Field(min_length=1)
+    """What is measured, a metric a line."""
 
     @field_validator("seeds")
     @classmethod

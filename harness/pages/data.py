@@ -23,8 +23,11 @@ class Bound(Page):
     """One step of a scale: the first bound that a value reaches names it."""
 
     tag: str
+    """The word that is put into the caption."""
     at_least: float | None = None
+    """The lowest value that gets this tag."""
     above: float | None = None
+    """The value must be above this; excludes at_least. Without both, every value gets the tag."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -42,7 +45,9 @@ class Span(Page):
     """A stretch of numbers, both ends included; one end may be open."""
 
     at_least: float | None = None
+    """The lowest value that is kept; no bound if left out."""
     at_most: float | None = None
+    """The highest value that is kept; no bound if left out."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -61,8 +66,11 @@ class TagRules(Page):
     """Which tags a row must and must not have; written with underscores or spaces."""
 
     all_of: tuple[str, ...] = ()
+    """A row must have all of these tags."""
     any_of: tuple[str, ...] = ()
+    """A row must have one of these tags at least, if there are any here."""
     none_of: tuple[str, ...] = ()
+    """A row must have none of these tags."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -84,6 +92,7 @@ class Subset(Page):
     """A share of the rows, by a digest of their ids: the same rows, whatever else is asked."""
 
     share: Annotated[float, Field(gt=0, le=1)]
+    """The share of the rows that is kept, above 0 and up to 1."""
     salt: str = ""
     """Another salt chooses other rows."""
 
@@ -92,17 +101,25 @@ class Curate(Page):
     """Which rows of the source are kept. Rules are asked in the order in which they stand here."""
 
     min_side: Count | None = None
+    """Pixels that the shorter side must have at least."""
     max_side: Count | None = None
+    """Pixels that the longer side may have at most."""
     min_pixels: Count | None = None
     """Width × height."""
     aspect: tuple[float, float] | None = None
     """Width / height: the narrowest and the widest."""
     ratings: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """The ratings that are kept, as the source spells them; all if left out."""
     score: Span | None = None
+    """The scores that are kept; all if left out."""
     aesthetic: Span | None = None
+    """The aesthetic values that are kept; all if left out."""
     year: Span | None = None
+    """The years that are kept; all if left out."""
     tags: TagRules | None = None
+    """Tags that a row must have, or must not have."""
     subset: Subset | None = None
+    """Keep only a share of the rows; all by default."""
     near_duplicates: Annotated[int, Field(ge=0, le=8)] | None = None
     """Bits in which the fact `phash` must differ, at least one more, from every row kept before."""
     limit: Count | None = None
@@ -124,15 +141,21 @@ class Caption(Page):
     """How a row's words become the text that is trained on."""
 
     words: Literal["caption", "tags", "tags+caption", "none"] = "caption"
+    """Which of the row's words the caption is made of."""
     clean: tuple[Cleaning, ...] = ()
+    """What is removed from the words; nothing by default."""
     prefix: str = ""
     """An instance prompt or quality words; the row's own words follow after a comma."""
     important: tuple[str, ...] | None = None
     """Of the row's tags, only these; written with underscores or spaces."""
     score_tags: tuple[Bound, ...] = ()
+    """Tags for the fact `score`: the first bound that it reaches."""
     aesthetic_tags: tuple[Bound, ...] = ()
+    """Tags for the fact `aesthetic`: the first bound that it reaches."""
     rating_tags: dict[str, str] = {}
+    """A tag for each rating, as `{safe: sfw}`."""
     year: bool = False
+    """Put the fact `year` into the caption, as `year 2023`."""
     dropout: Share = 0.0
     """How often a sample is shown without any words."""
     shuffle: bool = False
@@ -165,8 +188,11 @@ class Recaption(Spec):
 
     implementation: ClassVar[str] = "harness.data.curation.recaption:read"
     use: Literal["parquet"] = "parquet"
+    """The form of the file; parquet is the only one."""
     file: str
+    """A Parquet file with a row for each caption."""
     id: str = "id"
+    """The column with the ids of rows."""
     text: str = "caption"
     """The columns."""
     merge: Literal["replace", "append", "prefer"] = "prefer"
@@ -184,6 +210,7 @@ class Booster(Page):
     """Another set, of which so much is mixed in that it makes up a share of the whole."""
 
     source: plugins.Source
+    """The set that is mixed in."""
     weight: Annotated[float, Field(gt=0, lt=1)]
     """Its share of the result."""
 
@@ -192,17 +219,22 @@ class Data(Page):
     """Pictures and their words."""
 
     source: plugins.Source
+    """The set of pictures."""
     booster: plugins.Source | None = None
     """A second set, mixed in whole."""
     part: Split = "all"
     """train leaves out the fifth of all rows that a held-out reference shows."""
     curate: Curate = Curate()
+    """The rules that choose rows; all rows by default."""
     caption: Caption = Caption()
+    """The rules that make captions of the rows' words."""
     boosters: tuple[Booster, ...] = ()
     """More sets, mixed in by weight, each curated by the same rules; limit counts without them."""
     recaption: Recaption | None = None
+    """Captions from another file, by the ids of rows; none by default."""
 
     reading: Reading = Reading()
+    """What becomes of pictures that are not plain ones."""
 
     @model_validator(mode="after")
     def _shares(self) -> Self:

@@ -35,7 +35,9 @@ class Limits(Page):
     margin: Annotated[float, Field(ge=0)] | None = None
     """How much worse than the baseline is no harm; if left out, what noise was measured to do."""
     least: float | None = None
+    """The lowest value that passes; no bound if left out."""
     most: float | None = None
+    """The highest value that passes; no bound if left out."""
     window: Annotated[float, Field(gt=0)] | None = None
     """How far from the baseline it may lie on either side; alone, it stands for a margin too."""
 
@@ -55,8 +57,11 @@ class Policy(Page):
     """What must hold for a candidate to pass."""
 
     schema_version: Literal[1] = 1
+    """The version of this form of page; always 1."""
     name: Name
+    """The name of the page, the same as its file's."""
     summary: str = Field(min_length=1, max_length=300)
+    """One sentence for lists: what the page is for."""
     claim: Literal["file", "recipe"] | None = None
     """What a verdict holds for; if left out, recipes where the spread of trainings is known."""
     images: Annotated[int, Field(ge=0)] = 0

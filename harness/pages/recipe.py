@@ -22,7 +22,9 @@ class Base(Page):
     """The model that everything starts from, and that rows of a leaderboard share."""
 
     model: str = Field(min_length=1)
+    """A repository of the Hugging Face hub, a folder or file here, or a `pocket/` model."""
     revision: str | None = None
+    """A commit, branch or tag of the hub's repository; if left out, its main branch."""
     vae: str | None = None
     """Another VAE in place of the base's own."""
 
@@ -32,7 +34,9 @@ class Attached(Page):
 
     outside_key: ClassVar[frozenset[str]] = frozenset({"file"})
     file: str
+    """The LoRA file, relative to where the command runs."""
     scale: Annotated[float, Field(ge=-4, le=4)] = 1.0
+    """The factor on what the adapter changes; 1 is the adapter as it was trained."""
 
     def tokens(self) -> Path | None:
         """Return the file of new tokens that lies beside the adapter, where there is one."""
@@ -50,11 +54,13 @@ class Load(Page):
 
     outside_key: ClassVar[frozenset[str]] = frozenset({"adapter", "adapters"})
     model: str | None = None
+    """A whole model in place of the base's: a repository of the hub, or a folder or file."""
     adapter: str | None = None
     """A file; its digest is in the key, its place is not."""
     adapters: tuple[Attached, ...] = ()
     """Several files, all on the base at once: what each of them changes is added up."""
     revision: str | None = None
+    """A commit, branch or tag of the model's repository; if left out, its main branch."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -78,7 +84,9 @@ class Prompting(Page):
     """What the recipe's maker puts around every prompt, such as a trigger or quality words."""
 
     prefix: str = ""
+    """Words before every prompt, joined by a comma; empty by default."""
     suffix: str = ""
+    """Words after every prompt, joined by a comma; empty by default."""
 
     def apply(self, prompt: str) -> str:
         return ", ".join(part for part in (self.prefix, prompt, self.suffix) if part)
@@ -88,17 +96,25 @@ class Recipe(Page):
     """What is trained or loaded, under one name."""
 
     schema_version: Literal[1] = 1
+    """The version of this form of page; always 1."""
     name: Name
+    """The name of the page, the same as its file's."""
     summary: str = Field(min_length=1, max_length=200)
+    """One sentence for lists: what the page is for."""
     origin: str | None = None
     """Where the figures come from."""
     hardware: str | None = None
     """What the source names as needed."""
     base: Base
+    """The model that the recipe starts from."""
     load: Load | None = None
+    """Weights that are already trained; excludes `train`."""
     data: Data | None = None
+    """The pictures and words to learn from; `train` needs them."""
     train: Train | None = None
+    """How to train; excludes `load`. Without both, the recipe is the bare base."""
     prompting: Prompting = Prompting()
+    """Words that the recipe needs around every prompt; none by default."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

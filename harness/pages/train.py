@@ -24,9 +24,11 @@ class Adapter(Page):
     """The shape of a LoRA."""
 
     rank: Count
+    """The rank of each pair of matrices."""
     alpha: Positive | None = None
     """Scale is alpha / rank; alpha is the rank where it is not given."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The share of the adapter's inputs that is dropped in training; 0 drops none."""
     targets: str = "attention"
     """attention, attention+ff, or a regular expression over the names of the UNet's layers."""
     ranks: dict[str, Count] = {}
@@ -67,8 +69,11 @@ class Phase(Page):
     steps: Count
     """Optimizer steps."""
     rate: Rate
+    """The learning rate at its highest."""
     schedule: Schedule = "constant"
+    """How the rate changes over the phase."""
     warmup: Annotated[int, Field(ge=0)] = 0
+    """Optimizer steps in which the rate rises from 0; 0 for none."""
     cycles: Count = 1
     """How often cosine-restarts starts again."""
     power: Positive = 1.0
@@ -124,8 +129,11 @@ class Buckets(Page):
     """Several shapes of one area, in place of one square."""
 
     step: Annotated[int, Field(ge=8, multiple_of=8)] = 64
+    """Sides are multiples of this many pixels."""
     longest: Count
+    """The longest side in pixels."""
     shortest: Count
+    """The shortest side in pixels."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -139,18 +147,26 @@ class Prior(Page):
     """Class images, drawn by the base, that keep its own idea of a subject (DreamBooth)."""
 
     prompt: str = Field(min_length=1)
+    """The prompt that the base draws class images of."""
     images: Count
+    """How many class images there are."""
     weight: Positive = 1.0
+    """The weight of the class images' loss."""
     sampler_steps: Count = 30
+    """Sampler steps of a class image."""
     guidance: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 5.0
+    """The weight of classifier-free guidance for class images."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """The seed of the class images."""
 
 
 class Token(Page):
     """A new word whose embedding is learned beside the adapter (textual inversion)."""
 
     name: Annotated[str, Field(pattern=r"^<[a-z0-9][a-z0-9-]*>$")]
+    """The new word, in angle brackets, as `<ink>`."""
     vectors: Annotated[int, Field(ge=1, le=16)] = 2
+    """Embeddings that the word stands for in each text encoder."""
     initializer: str | None = None
     """A known word to start from; else random, at the vocabulary's own spread."""
 
@@ -159,12 +175,14 @@ class Ema(Page):
     """A running mean of the weights, which is what is exported."""
 
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.9999
+    """The share of the mean that stays at each step."""
 
 
 class Huber(Page):
     """A loss that is square near zero and straight further out."""
 
     delta: Positive = 0.1
+    """Where the loss turns from square to straight."""
     schedule: Literal["constant", "snr", "exponential"] = "snr"
     """How delta changes with the noise."""
 
@@ -176,20 +194,31 @@ class Train(Page):
         {"tracker", "gradient_checkpointing", "attention_slicing"}
     )
     method: Literal["lora", "full"]
+    """lora trains an adapter on the base, full trains the base's own weights."""
     adapter: Adapter | None = None
+    """The shape of the LoRA; only for method lora, which needs it."""
     adapter_dtype: Literal["float32", "bfloat16"] = "float32"
     """float32 keeps small updates; bfloat16 is what the official script does in bf16."""
     tokens: tuple[Token, ...] = ()
+    """New words to learn beside a LoRA; none by default."""
     resolution: Annotated[int, Field(ge=32, le=4096, multiple_of=8)]
+    """The side in pixels of the square that pictures are cut to."""
     crop: Literal["center", "random"] = "center"
+    """Where the square is cut from a picture."""
     flip: bool = False
+    """Mirror pictures at random."""
     buckets: Buckets | None = None
+    """Several shapes in place of one square; none by default."""
     batch: Count
+    """Pictures that a process reads at a time."""
     accumulation: Count = 1
+    """Batches whose gradients are added up for one optimizer step."""
     processes: Count = 1
     """What the source had; with batch and accumulation it makes the effective batch."""
     optimizer: plugins.Optimizer
+    """The rule that moves the weights, and its options."""
     phases: tuple[Phase, ...] = Field(min_length=1)
+    """Stretches of training, one after the other."""
     lr_schedule_unit: Literal["optimizer-step", "diffusers-legacy"] = "optimizer-step"
     """diffusers-legacy stretches schedule and warm-up by the accumulation, as its script does."""
     prediction: Literal["epsilon", "v_prediction"] | None = None
@@ -197,29 +226,38 @@ class Train(Page):
     zero_terminal_snr: bool = False
     """Let the last step be pure noise (arXiv:2305.08891)."""
     snr_gamma: Positive | None = None
+    """γ of min-SNR weights (arXiv:2303.09556); all steps weigh the same if left out."""
     snr_form: Literal["paper", "dreambooth-v", "unclamped"] = "paper"
     """paper: min(SNR, γ)/SNR, for v /(SNR + 1). dreambooth-v: min(SNR, γ)/SNR + 1 for v, as five
     official scripts have it. unclamped: γ/SNR."""
     debiased: bool = False
     """Weigh by 1/√SNR (arXiv:2310.08442)."""
     huber: Huber | None = None
+    """A Huber loss in place of the squared one."""
     noise_offset: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """The strength of noise that is the same for a whole channel; 0 for none."""
     input_perturbation: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Extra noise on what the UNet sees, not on what it should say (arXiv:2301.11706)."""
     prior: Prior | None = None
+    """Class images that keep the base's idea of a subject; none by default."""
     ema: Ema | None = None
+    """Export a running mean of the weights; none by default."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    """The numbers that the networks compute in."""
     gradient_checkpointing: bool | Annotated[int, Field(ge=2)] = False
     """true: every block; 2: every second one; false: none. Memory against time, nothing else."""
     attention_slicing: bool = False
     """Attention one head after another: slow, for small cards."""
     max_grad_norm: Positive = 1.0
+    """Gradients are scaled down to this norm."""
     checkpoint_every: Count | None = None
     """Keep the adapter after every so many steps; `NAME@STEP` judges one."""
     previews: tuple[str, ...] = ()
     """Prompts that are drawn at every checkpoint, for the eye."""
     tracker: Literal["tensorboard", "mlflow", "wandb", "trackio"] | None = None
+    """Where the loss is logged, beside the harness's own log; nowhere by default."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """The seed of everything random in training."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

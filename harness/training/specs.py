@@ -18,6 +18,7 @@ class _Decayed(OptimizerSpec):
     """An optimizer that pulls weights towards zero."""
 
     weight_decay: Decay = 0.01
+    """The pull of weights towards zero; 0 for none."""
     text_encoder_weight_decay: Decay | None = None
     """Another decay for the text encoders; where not given, the same."""
 
@@ -30,8 +31,11 @@ class AdamW(_Decayed):
     state_scope: ClassVar[StateScope] = "number"
     use: Literal["adamw"]
     beta1: Beta = 0.9
+    """The decay of the mean of gradients."""
     beta2: Beta = 0.999
+    """The decay of the mean of squared gradients."""
     eps: Small = 1e-8
+    """Added to the divisor, so that it is never zero."""
 
 
 class AdamW8bit(AdamW):
@@ -60,10 +64,15 @@ class Prodigy(_Decayed):
     summary: ClassVar[str] = "Prodigy (finds its own step size; rate 1.0)"
     use: Literal["prodigy"]
     beta1: Beta = 0.9
+    """The decay of the mean of gradients."""
     beta2: Beta = 0.999
+    """The decay of the mean of squared gradients."""
     d_coef: Small = 1.0
+    """The factor on the step size that Prodigy finds."""
     bias_correction: bool = True
+    """Correct the first steps, as Adam does."""
     safeguard_warmup: bool = True
+    """Keep a warm-up from making the step size too large."""
 
     def conflict(
         self,
@@ -91,6 +100,7 @@ class Adafactor(_Decayed):
     use: Literal["adafactor"]
     weight_decay: Decay = 0.0
     relative_step: bool = False
+    """Only false is accepted: true would ignore every rate of the page."""
 
     @field_validator("relative_step")
     @classmethod
@@ -108,7 +118,9 @@ class Lion(_Decayed):
     state_scope: ClassVar[StateScope] = "number"
     use: Literal["lion"]
     beta1: Beta = 0.9
+    """The share of the momentum in the direction of a step."""
     beta2: Beta = 0.99
+    """The decay of the momentum."""
 
 
 class Came(_Decayed):
@@ -119,5 +131,8 @@ class Came(_Decayed):
     state_scope: ClassVar[StateScope] = "tensor"
     use: Literal["came"]
     beta1: Beta = 0.9
+    """The decay of the mean of updates."""
     beta2: Beta = 0.999
+    """The decay of the mean of squared gradients."""
     beta3: Beta = 0.9999
+    """The decay of the confidence."""

@@ -26,7 +26,9 @@ class Memorization(MetricSpec):
     must_detect: ClassVar[tuple[str, ...]] = ("copies",)
     use: Literal["memorization"]
     features: plugins.Extractor
+    """The extractor whose features it reads."""
     percentile: Annotated[float, Field(ge=50, lt=100)] = 99.0
+    """Held-out pictures that lie below the threshold, in percent."""
     tolerated: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """The copy rate that is no finding; chance alone gives 1 − percentile / 100."""
 
@@ -61,3 +63,4 @@ class Authenticity(MetricSpec):
     must_detect: ClassVar[tuple[str, ...]] = ("copies",)
     use: Literal["authenticity"]
     features: plugins.Extractor
+    """The extractor whose features it reads."""

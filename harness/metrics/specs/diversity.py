@@ -26,6 +26,7 @@ class Vendi(_Diversity):
     biased_by_n: ClassVar[bool] = True
     use: Literal["vendi"]
     features: plugins.Extractor
+    """The extractor whose features it reads."""
 
 
 class VendiWithin(_Diversity):
@@ -36,6 +37,7 @@ class VendiWithin(_Diversity):
     must_detect: ClassVar[tuple[str, ...]] = ("collapsed",)
     use: Literal["vendi-within"]
     features: plugins.Extractor
+    """The extractor whose features it reads."""
 
 
 class WithinPrompt(_Diversity):
@@ -46,6 +48,7 @@ class WithinPrompt(_Diversity):
     must_detect: ClassVar[tuple[str, ...]] = ("collapsed",)
     use: Literal["within-prompt"]
     features: plugins.Extractor
+    """The extractor whose features it reads."""
 
 
 class LpipsWithin(_Diversity):
@@ -56,3 +59,4 @@ class LpipsWithin(_Diversity):
     must_detect: ClassVar[tuple[str, ...]] = ("collapsed",)
     use: Literal["lpips-within"]
     features: Lpips = Lpips(use="lpips")
+    """The extractor whose features it reads."""

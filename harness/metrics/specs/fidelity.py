@@ -22,6 +22,7 @@ class _Distance(MetricSpec):
     reads: ClassVar[tuple[Side, ...]] = ("reference",)
     must_detect: ClassVar[tuple[str, ...]] = SEEN
     features: plugins.Extractor = Inception(use="inception")
+    """The extractor whose features it reads."""
 
 
 class Kid(_Distance):
@@ -44,6 +45,7 @@ class Cmmd(_Distance):
     pairs: Pairs = "unlike-prompts"
     """Which pairs of images count, as for KID."""
     features: plugins.Extractor
+    """The extractor whose features it reads."""
 
 
 class Fid(_Distance):
@@ -65,6 +67,7 @@ class FdDinov2(_Distance):
     by_exchange: ClassVar[bool] = True
     use: Literal["fd-dinov2"]
     features: Dinov2 = Dinov2(use="dinov2")
+    """The extractor whose features it reads."""
 
 
 class FidInfinity(_Distance):
@@ -113,6 +116,7 @@ class FidTtur(_Protocol):
     resize: ClassVar[str] = "tf1"
     use: Literal["fid-ttur"]
     features: Inception = Inception(use="inception")
+    """The extractor whose features it reads."""
 
 
 class FidClean(_Protocol):
@@ -122,6 +126,7 @@ class FidClean(_Protocol):
     resize: ClassVar[str] = "bicubic"
     use: Literal["fid-clean"]
     features: Inception = Inception(use="inception", resize="bicubic")
+    """The extractor whose features it reads."""
 
 
 class _Share(MetricSpec):
@@ -133,6 +138,7 @@ class _Share(MetricSpec):
     by_exchange: ClassVar[bool] = True
     biased_by_n: ClassVar[bool] = True
     features: plugins.Extractor = Inception(use="inception")
+    """The extractor whose features it reads."""
     k: Annotated[int, Field(ge=1, le=100)] = 5
     """Which neighbour a row's neighbourhood reaches to."""
 

@@ -22,6 +22,7 @@ class BaseShift(MetricSpec):
     reads: ClassVar[tuple[Side, ...]] = ("base",)
     use: Literal["base-shift"]
     features: plugins.Extractor
+    """The extractor whose features it reads."""
 
 
 class Leakage(MetricSpec):
@@ -36,3 +37,4 @@ class Leakage(MetricSpec):
     reads: ClassVar[tuple[Side, ...]] = ("bare-base",)
     use: Literal["leakage"]
     features: plugins.Extractor
+    """The extractor whose features it reads."""

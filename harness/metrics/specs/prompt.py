@@ -24,7 +24,9 @@ class ClipScore(MetricSpec):
     must_detect: ClassVar[tuple[str, ...]] = ("shuffled",)
     use: Literal["clip-score"]
     features: OpenClip
+    """The extractor whose features it reads."""
     form: Literal["cosine", "paper"] = "cosine"
+    """cosine: 100 × the cosine. paper: 2.5 × the cosine, 0 at least, as in arXiv:2104.08718."""
 
 
 class TagRecall(MetricSpec):
@@ -37,5 +39,6 @@ class TagRecall(MetricSpec):
     must_detect: ClassVar[tuple[str, ...]] = ("shuffled",)
     use: Literal["tag-recall"]
     features: Annotated[Tagger | WdTagger, Field(discriminator="use")]
+    """The extractor whose features it reads."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     """The probability above which a tag is seen; the tagger's own if None (WD 0.35, others 0.5)."""

@@ -26,6 +26,7 @@ class Aesthetic(_Quality):
     must_detect: ClassVar[tuple[str, ...]] = DAMAGE
     use: Literal["aesthetic"]
     features: specs.AestheticModel
+    """The extractor whose features it reads."""
 
 
 class AestheticHead(_Quality):
@@ -36,6 +37,7 @@ class AestheticHead(_Quality):
     must_detect: ClassVar[tuple[str, ...]] = DAMAGE
     use: Literal["aesthetic-head"]
     features: specs.Head
+    """The extractor whose features it reads."""
 
 
 class Hpsv2(_Quality):
@@ -46,6 +48,7 @@ class Hpsv2(_Quality):
     must_detect: ClassVar[tuple[str, ...]] = ("shuffled",)
     use: Literal["hpsv2"]
     features: specs.OpenClip
+    """The extractor whose features it reads."""
 
     def extractor(self) -> ExtractorSpec:
         """Return the encoder as HPSv2 looks: at whole images, padded."""
@@ -60,6 +63,7 @@ class PickScore(_Quality):
     must_detect: ClassVar[tuple[str, ...]] = ("shuffled",)
     use: Literal["pickscore"]
     features: specs.PickScore = specs.PickScore()
+    """The extractor whose features it reads."""
 
 
 class Artefacts(_Quality):
@@ -71,6 +75,7 @@ class Artefacts(_Quality):
     must_detect: ClassVar[tuple[str, ...]] = ("black",)
     use: Literal["artefacts"]
     features: specs.Pixels = specs.Pixels()
+    """The extractor whose features it reads."""
     black: Share = 0.06
     """An image is black whose brightest hundredth stays below this."""
     blank: Share = 0.985

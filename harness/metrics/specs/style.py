@@ -25,6 +25,7 @@ class ClipI(_Likeness):
     must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["clip-i"]
     features: OpenClip
+    """The extractor whose features it reads."""
 
 
 class DinoI(_Likeness):
@@ -35,6 +36,7 @@ class DinoI(_Likeness):
     must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["dino-i"]
     features: plugins.Extractor = Dino(use="dino")
+    """The extractor whose features it reads."""
 
 
 class Style(_Likeness):
@@ -46,3 +48,4 @@ class Style(_Likeness):
     must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
     use: Literal["style"]
     features: plugins.Extractor = Csd(use="csd")
+    """The extractor whose features it reads."""
