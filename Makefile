@@ -42,8 +42,9 @@ dashboard: $(READY)  ## browse the results
 bake: $(READY)  ## train the pocket models again, from a seed, on a CPU
 	$(BIN)/python -m tools.bake.bake
 
-schema: $(READY)  ## write the JSON Schemas of the pages
+schema: $(READY)  ## write the JSON Schemas of the pages and their reference
 	$(BIN)/harness schema
+	$(BIN)/python -m tools.reference
 
 clean:  ## forget everything that can be made again
 	rm -rf .harness $(VENV)
