@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,8 @@ def _kind(field: Schema) -> str:
     """Return in words what may stand in a field."""
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower()})"
+        word = _words().get(name, name)
+        return f"[{word}](#{word.lower()})"
     if "discriminator" in field:
         return _choice(list(field["discriminator"]["mapping"]))
     if "const" in field:
@@ -118,6 +120,13 @@ def _kind(field: Schema) -> str:
     bounds = [text.format(field[name]) for name, text in BOUNDS.items() if name in field]
     looks = [f"`{field['pattern']}`"] if "pattern" in field else []
     return ", ".join([NAMES.get(field.get("type", ""), "anything"), *bounds, *looks])
+
+
+@cache
+def _words() -> dict[str, str]:
+    """Return the word of every plugin by the name of its spec."""
+    groups = [plugins.specs(group) for group in plugins.GROUPS]
+    return {spec.__name__: word for group in groups for word, spec in group.items()}
 
 
 def _choice(words: list[str]) -> str:
