@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from harness.cli.browse import dashboard
-from harness.cli.common import app
+from harness.cli.program import app
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

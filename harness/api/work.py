@@ -168,7 +168,7 @@ def run(
     wanted = _wanted(names, benchmark, replicates)
     complaints = [] if anyway else fits(wanted, workspace)
     if complaints:
-        raise MissingPrerequisite("; ".join(complaints), hint="--anyway tries all the same")
+        raise MissingPrerequisite("; ".join(complaints), hint="`harness run --anyway` tries it")
     settings = workspace.settings()
     if replicates == 1:
         return execute_all([each for _, each in wanted], settings)

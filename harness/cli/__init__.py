@@ -1,22 +1,29 @@
 """argv → one call → text. No logic lives here.
 
-Each command imports what it needs when it is called, so that `--help` answers at once; these
-are the only modules that may.
+`harness --help` has a section for each group of commands; the commands of a group are in the file
+of that name. Each command imports what it needs when it is called, so that `--help` answers at
+once; only the modules of this package may do that.
 """
 
-# ruff: noqa: F401, I001 (commands are listed in the order in which they are imported)
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.cli import make, judge, decide, browse, data, upkeep
-from harness.cli.common import app, fail
+from harness.cli import browse as browse
+from harness.cli import complete
+from harness.cli import data as data
+from harness.cli import decide as decide
+from harness.cli import judge as judge
+from harness.cli import make as make
+from harness.cli import upkeep as upkeep
+from harness.cli.program import app, fail
 from harness.errors import HarnessError
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line, on the words of this process where none are given."""
+    """Run one command line, the program's own if none is given; end with SystemExit."""
+    complete.prepare()
     try:
-        app(argv)
+        app(None if argv is None else list(argv), prog_name="harness")
     except HarnessError as error:
         fail(str(error), error.exit_code)

@@ -1,72 +1,69 @@
-"""Commands that show what is there."""
+"""Commands that show what is there: list, report, dashboard."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from harness.cli.common import (
-    KINDS,
+from harness.cli import complete
+from harness.cli.options import (
     REPORTS,
-    BenchmarkName,
-    Device,
-    DeviceName,
     Json,
     ReportsDir,
+    ResultFile,
     StoreDir,
-    app,
-    console,
-    guarded,
-    show,
+    benchmark_flag,
     workspace_of,
-    write_page,
 )
+from harness.cli.output import console, show, write_report
+from harness.cli.program import command
 from harness.errors import UsageError
 
-if TYPE_CHECKING:
-    pass
 
-
-@app.command("list")
-@guarded
+@command("browse", "harness list metrics", name="list")
 def list_(
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help=", ".join(KINDS))] = None,
-    store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="KIND", autocompletion=complete.kinds, help=", ".join(complete.KINDS) + "."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """What there is: recipes, benchmarks, suites and plugins."""
+    """List recipes, benchmarks, suites and plugins."""
     from harness.pages.catalogue import catalogue
 
-    if kind is not None and kind not in KINDS:
-        raise UsageError(f"there is no list of {kind!r}", hint=", ".join(KINDS))
-    found = catalogue([kind] if kind else KINDS)
+    kinds = complete.KINDS
+    if kind is not None and kind not in kinds:
+        raise UsageError(f"there is no list of {kind!r}", hint=", ".join(kinds))
+    entries_by_kind = catalogue([kind] if kind else kinds)
     if as_json:
-        return show(found)
-    for name, entries in found.items():
-        print(f"{name}")
+        return show(entries_by_kind)
+    for name, entries in entries_by_kind.items():
+        print(name)
         width = max((len(entry["name"]) for entry in entries), default=0)
         for entry in entries:
             print(f"  {entry['name']:<{width}}  {entry['summary']}")
 
 
-@app.command()
-@guarded
+@command("browse", "harness report reports/pocket-v1/pocket-ninja.json --html ninja.html")
 def report(
-    result: Annotated[Path, typer.Argument(help="A result file.")],
+    result: ResultFile,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write a page with all images.")
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write an HTML report with all its images."),
     ] = None,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """One result: its scores, also by suite and tag, and as an HTML page with all its images."""
+    """Show one result: its scores, also by suite and by tag.
+
+    With --html, --store holds the images and --reports the benchmark's sanity card.
+    """
     from harness import api
     from harness.decisions import leaderboard as board
     from harness.pipeline.results.read import read_result
@@ -76,7 +73,8 @@ def report(
     read, parts = read_result(result), api.parts_of(result)
     if html is not None:
         workspace = workspace_of(store, reports)
-        write_page(html, board.boards([read]), workspace, read.recipe, seed_limit=100, parts=parts)
+        boards = board.boards([read])
+        write_report(html, boards, workspace, read.recipe, seed_limit=100, parts=parts)
     if as_json:
         show(
             {
@@ -92,23 +90,30 @@ def report(
             print_groups(parts, console())
 
 
-@app.command()
-@guarded
+@command("browse", "harness dashboard --export site")
 def dashboard(
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
-    host: Annotated[str, typer.Option(help="Who may look; 0.0.0.0 is everybody.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8501,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 0.0.0.0 lets every machine in.")
+    ] = "127.0.0.1",
     allow_write: Annotated[
         bool, typer.Option("--allow-write", help="Let visitors vote and accept baselines.")
     ] = False,
     export: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write a site of files instead; no server.")
+        Path | None, typer.Option(metavar="DIR", help="Write a static site; start no server.")
     ] = None,
-    benchmark: BenchmarkName = None,
+    benchmark: Annotated[
+        str | None, benchmark_flag("With --export: only this benchmark.", "all")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Browse results in a browser: read-only, on this machine alone, unless told otherwise."""
+    """Browse results in a web browser, or write a static site.
+
+    The server is read-only and for this machine alone, unless a flag says otherwise. --json is
+    for --export.
+    """
     from harness.views.server import serve
     from harness.views.site import write
 

@@ -1,4 +1,4 @@
-"""Commands about data sets."""
+"""Commands about data sets: curate, diff-data, reference."""
 
 from __future__ import annotations
 
@@ -6,49 +6,53 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from harness.cli.common import (
-    REPORTS,
-    BenchmarkName,
+from harness.cli import complete
+from harness.cli.options import (
     Device,
     DeviceName,
     Json,
-    ReportsDir,
+    PocketBenchmarkName,
     StoreDir,
-    app,
-    console,
-    guarded,
-    show,
     workspace_of,
 )
+from harness.cli.output import console, show
+from harness.cli.program import command
 
-if TYPE_CHECKING:
-    pass
 
-
-class To(StrEnum):
+class Form(StrEnum):
     folder = "folder"
     webdataset = "webdataset"
     parquet = "parquet"
 
 
-@app.command()
-@guarded
+@command("data", "harness curate pocket-ninja --out set-2024")
 def curate(
-    config: Annotated[str, typer.Argument(help="A recipe, or a page with data:.")],
+    config: Annotated[
+        str, typer.Argument(autocompletion=complete.recipes, help="A recipe, or a page with data:.")
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to [.harness/curated/<name>].")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            show_default=".harness/curated/NAME",
+            help="The folder to write into.",
+        ),
     ] = None,
     to: Annotated[
-        To | None, typer.Option("--to", help="Write the pictures too: in which form.")
+        Form | None,
+        typer.Option("--to", show_default="rows alone", help="Write the images too, in this form."),
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Even if it is there.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Curate again even if the folder is complete.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Dataset rows → a curated, captioned, bucketed set, and why rows were dropped."""
+    """Select, caption and bucket a data set; count what is dropped."""
     from harness.pipeline.curate import Order
     from harness.pipeline.curate import curate as make
     from harness.report.curation import curation_page, print_curated
@@ -80,48 +84,48 @@ class _Progress:
             self._next = time.monotonic() + 2
 
 
-Set = (
-    "A folder of pictures or a curated one, a data artifact's key (or its first digits), or a "
-    "recipe whose data is collected."
-)
+DataSet = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=complete.recipes,
+        help="A folder of images, a curated folder, the key of a data artifact (or its first "
+        "digits), or a recipe whose data is in the store.",
+    ),
+]
 
 
-@app.command("diff-data")
-@guarded
-def diff_data(
-    a: Annotated[str, typer.Argument(help=Set)],
-    b: Annotated[str, typer.Argument(help="The same, to compare with.")],
-    store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
-    as_json: Json = False,
-) -> None:
-    """What two data sets differ in: rows added, removed and changed, licence and version."""
+@command("data", "harness diff-data set-2023 set-2024", name="diff-data")
+def diff_data(a: DataSet, b: DataSet, store: StoreDir = None, as_json: Json = False) -> None:
+    """Show what changed from one data set to another.
+
+    Rows that were added, removed and changed, the licence and the version.
+    """
     from harness.pipeline.diff_data import between, told
     from harness.pipeline.store.local import Store
 
-    found = between(a, b, Store(workspace_of(store).store))
+    difference = between(a, b, Store(workspace_of(store).store))
     if as_json:
-        return show(found.document())
-    print(told(found))
+        return show(difference.document())
+    print(told(difference))
 
 
-@app.command()
-@guarded
+@command("data", "harness reference statistics --benchmark pocket-v1")
 def reference(
-    out: Annotated[Path, typer.Argument(help="Folder to write into.")],
-    benchmark: BenchmarkName = None,
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write into.")],
+    benchmark: PocketBenchmarkName = None,
     store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """A benchmark's reference statistics (features, mu, sigma) with digests, for other tools."""
+    """Write a benchmark's reference statistics for other tools.
+
+    Features, mu and sigma of its reference set, with digests.
+    """
     from harness import api
 
     chosen = benchmark or api.DEFAULT_BENCHMARK
-    found = api.write_reference(chosen, out, workspace_of(store, reports, device))
+    written = api.write_reference(chosen, out, workspace_of(store, device=device))
     if as_json:
-        return show({"benchmark": chosen, "files": [str(each.file) for each in found]})
-    for each in found:
-        print(f"{each.file}  {each.count} pictures  sha256 {each.sha256[:16]}…")
+        return show({"benchmark": chosen, "files": [str(each.file) for each in written]})
+    for each in written:
+        print(f"{each.file}  {each.count} images  sha256 {each.sha256[:16]}…")

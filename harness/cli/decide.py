@@ -1,168 +1,197 @@
-"""Commands that decide: what is better, and what may pass."""
+"""Commands that decide: leaderboard, compare, gate, history, reproduce."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from harness.cli.common import (
+from harness.cli import complete
+from harness.cli.options import (
     REPORTS,
+    BenchmarkFilter,
     BenchmarkName,
     Device,
     DeviceName,
     Json,
+    RecipeName,
+    Replicates,
     ReportsDir,
+    ResultFile,
     StoreDir,
-    app,
-    console,
-    guarded,
-    show,
+    benchmark_flag,
     workspace_of,
-    write_page,
 )
+from harness.cli.output import console, show, with_others, write_report
+from harness.cli.program import command
 from harness.errors import UsageError
 
-if TYPE_CHECKING:
-    pass
 
-
-@app.command()
-@guarded
+@command("decide", "harness leaderboard --benchmark pocket-v1 --html board.html")
 def leaderboard(
-    benchmark: BenchmarkName = None,
-    csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on stdout.")] = False,
-    html: Annotated[Path | None, typer.Option("--html", help="Write one HTML page.")] = None,
+    benchmark: BenchmarkFilter = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML report.")
+    ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Every metric, not the first of each family.")
+        bool, typer.Option("--all", help="Show every metric, not only the first of each family.")
     ] = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """Who is ahead, and by how much that is known."""
+    """Rank a benchmark's results.
+
+    A rank is an interval: recipes that cannot be told apart share ranks. The store adds images to
+    the HTML report.
+    """
     from harness import api
-    from harness.report.leaderboard import as_csv, as_markdown, board_document
+    from harness.report.leaderboard import as_csv, as_markdown, board_document, print_boards
 
-    found = api.leaderboard(reports, benchmark)
+    boards = api.leaderboard(reports, benchmark)
     if html is not None:
-        write_page(html, found, workspace_of(store, reports), "Leaderboard")
+        write_report(html, boards, workspace_of(store, reports), "Leaderboard")
     if as_json:
-        documents = [board_document(each) for each in found]
-        others = {"others": documents[1:]} if documents[1:] else {}
-        show({**documents[0], **others})
+        show(with_others([board_document(board) for board in boards]))
     elif csv:
-        print(as_csv(found), end="")
+        print(as_csv(boards), end="")
     elif markdown:
-        print(as_markdown(found, everything), end="")
+        print(as_markdown(boards, everything), end="")
     elif html is None:
-        from harness.report.leaderboard import print_boards
-
-        print_boards(found, console(), everything)
+        print_boards(boards, console(), everything)
 
 
-@app.command()
-@guarded
+@command("decide", "harness compare pocket-ninja pocket-base --benchmark pocket-v1")
 def compare(
     results: Annotated[
         list[str],
         typer.Argument(
-            metavar="A B…", help="Result files, or recipes and NAME@STEP that were run."
+            metavar="A B…",
+            autocompletion=complete.results_or_recipes,
+            help="Result files, or recipes (also NAME@STEP) that have a result.",
         ),
     ],
-    benchmark: BenchmarkName = None,
+    benchmark: BenchmarkFilter = None,
     metrics: Annotated[
         list[str] | None,
-        typer.Option("--metric", help="Decide by these [the first of each family]."),
+        typer.Option(
+            "--metric",
+            metavar="METRIC",
+            autocompletion=complete.metrics,
+            show_default="the first of each family",
+            help="A metric that decides; may be repeated.",
+        ),
     ] = None,
     margins: Annotated[
         list[str] | None,
         typer.Option(
             "--margin",
             metavar="METRIC=SIZE",
-            help="The smallest effect that matters [half the spread between prompts].",
+            show_default="half the spread between prompts",
+            help="The smallest effect that matters; may be repeated.",
         ),
     ] = None,
     draws: Annotated[
-        int, typer.Option(help="Exchanges of images, for FID and its kin; 0: none.", min=0)
+        int,
+        typer.Option(help="Permutations for metrics over sets of images, as FID; 0: none.", min=0),
     ] = 199,
     force: Annotated[
-        bool, typer.Option("--force", help="Although they were judged unlike.")
+        bool, typer.Option("--force", help="Compare despite different signatures.")
     ] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown on stdout.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """What A is beside B, paired by prompt: better, worse, no difference, or not to be told yet."""
+    """Compare results, paired by prompt.
+
+    The verdict on A beside each B is: better, worse, no-difference or under-powered.
+    """
     from harness.api import verdicts
     from harness.decisions.compare import Rules
     from harness.report import comparison as words
 
     rules = Rules(tuple(metrics or ()), _sizes(margins), force=force, draws=draws)
-    found = verdicts.compare(results, benchmark, workspace_of(store, reports, device), rules)
+    found = verdicts.compare(results, benchmark, workspace_of(store, reports), rules)
     if as_json:
-        documents = [words.comparison_document(each) for each in found]
-        others = {"others": documents[1:]} if documents[1:] else {}
-        return show({**documents[0], **others})
-    if markdown:
-        one = len(found) == 1
-        return print(
-            words.comparison_markdown(found[0]) if one else words.comparisons_markdown(found)
-        )
+        return show(with_others([words.comparison_document(each) for each in found]))
     if len(found) == 1:
+        if markdown:
+            return print(words.comparison_markdown(found[0]))
         return words.print_comparison(found[0], console())
+    if markdown:
+        return print(words.comparisons_markdown(found))
     return words.print_comparisons(found, console())
 
 
 def _sizes(words: list[str] | None) -> dict[str, float]:
     """Return `METRIC=SIZE` by metric."""
-    found = {}
+    sizes = {}
     for word in words or ():
         name, _, size = word.partition("=")
         try:
-            found[name] = float(size)
+            sizes[name] = float(size)
         except ValueError:
             raise UsageError(f"--margin {word} gives no size", hint="such as kid=2.5") from None
-        if not found[name] > 0:
+        if not sizes[name] > 0:
             raise UsageError(f"--margin {word} is not above zero", hint="such as kid=2.5")
-    return found
+    return sizes
 
 
-RecipeName = Annotated[str, typer.Argument(help="A recipe, NAME@STEP, or a result's file.")]
-
-
-Replicates = Annotated[int, typer.Option(help="Train this many seeds.")]
-
-
-@app.command()
-@guarded
+@command("decide", "harness gate pocket-ninja --baseline baseline.json --junit gate.xml")
 def gate(
-    recipe: RecipeName,
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=complete.recipes,
+            help="A recipe (also NAME@STEP) to run, or a result file.",
+        ),
+    ],
     baseline: Annotated[
-        Path | None, typer.Option(help="A result's file that this one is held to.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            autocompletion=complete.results,
+            help="The accepted result to compare with.",
+        ),
     ] = None,
     accept: Annotated[
-        bool, typer.Option("--accept", help="Make this result the baseline; commit the file.")
+        bool,
+        typer.Option("--accept", help="Make this result the baseline, below --reports; commit it."),
     ] = False,
-    policy: Annotated[Path | None, typer.Option(help="A policy page [measured noise].")] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
-    summary: Annotated[Path | None, typer.Option(help="Write Markdown; under 1 MiB.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a page.")] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default="no worse than measured noise",
+            help="A policy page: what may fall, and how far.",
+        ),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.")] = None,
+    summary: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write Markdown, under 1 MiB.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML report.")
+    ] = None,
     replicates: Replicates = 1,
-    benchmark: BenchmarkName = None,
+    benchmark: Annotated[
+        str | None, benchmark_flag("With --accept: the benchmark that judges.", "by recipe")
+    ] = None,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """Pass, fail (exit 3) or not enough evidence (exit 4), beside an accepted baseline."""
+    """Pass or fail a recipe beside its accepted baseline.
+
+    Exit codes: 0 passed, 3 worse than the policy allows, 4 not enough evidence.
+    """
     from harness.api import verdicts
 
     workspace = workspace_of(store, reports, device)
@@ -191,17 +220,14 @@ def gate(
     raise SystemExit(found.gate.exit_code)
 
 
-@app.command()
-@guarded
+@command("decide", "harness history pocket-ninja")
 def history(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe.")],
+    recipe: RecipeName,
     benchmark: BenchmarkName = None,
-    store: StoreDir = None,
     reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """A recipe over time: gates, accepted baselines, and where values stepped."""
+    """Show a recipe over time: gates, baselines, steps in values."""
     from harness.api import verdicts
     from harness.decisions.history import document
     from harness.report.reproduction import print_history
@@ -212,16 +238,19 @@ def history(
     return print_history(recipe, events, steps, console())
 
 
-@app.command()
-@guarded
+@command("decide", "harness reproduce reports/pocket-v1/pocket-ninja.json")
 def reproduce(
-    result: Annotated[Path, typer.Argument(help="A result file.")],
+    result: ResultFile,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """A published result made again from nothing: inside its window, or outside (exit 3)."""
+    """Make a published result again from nothing, and compare.
+
+    Exit code 3: a score lies outside its window. The noise of a baseline below --reports, where
+    `harness calibrate` measured it, sets the window.
+    """
     from harness.api import verdicts
     from harness.report.reproduction import print_reproduction, reproduction_document
 

@@ -1,4 +1,4 @@
-"""Commands that make something: from a page to weights, images and scores."""
+"""Commands that make something: demo, check, plan, rehearse, run, sweep, export, serve."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common import (
+from harness.cli.options import (
     REPORTS,
     Anyway,
     BenchmarkName,
@@ -20,64 +20,57 @@ from harness.cli.common import (
     ExecutorName,
     Json,
     Processes,
+    RecipeName,
+    RecipeNames,
+    Replicates,
     ReportsDir,
+    ResultFile,
     StoreDir,
-    app,
-    console,
-    fail,
-    guarded,
-    outcome_document,
-    print_outcomes,
-    show,
+    benchmark_flag,
     workspace_of,
-    write_page,
 )
+from harness.cli.output import console, outcome_document, print_outcomes, show, write_report
+from harness.cli.program import command, fail
 from harness.errors import MissingPrerequisite, UsageError
+from harness.pages.defaults import ANIME, POCKET
 
 if TYPE_CHECKING:
     from harness.pipeline.forecast import Planned
 
 
-@app.command()
-@guarded
+@command("make", "harness demo --html leaderboard.html")
 def demo(
-    store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
-    html: Annotated[Path, typer.Option(help="Where to write the page.")] = Path(
+    html: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the report.")] = Path(
         ".harness/leaderboard.html"
     ),
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """The pocket leaderboard, from nothing to an HTML page, on any CPU."""
+    """Make the pocket leaderboard from nothing, on any CPU."""
     from harness import api
-    from harness.report.leaderboard import board_document
+    from harness.report.leaderboard import board_document, print_boards
 
     workspace = workspace_of(store, reports, device)
     outcomes = api.run(api.DEMO, api.DEFAULT_BENCHMARK, workspace)
-    found = [
-        each
-        for each in api.leaderboard(reports, api.DEFAULT_BENCHMARK)
-        if any(each.signature == outcome.result.signature for outcome in outcomes)
-    ]
-    write_page(html, found, workspace, "The pocket leaderboard")
+    made = {outcome.result.signature for outcome in outcomes}
+    boards = api.leaderboard(reports, api.DEFAULT_BENCHMARK)
+    boards = [board for board in boards if board.signature in made]
+    write_report(html, boards, workspace, "The pocket leaderboard")
     if as_json:
-        return show(board_document(found[0]))
-    from harness.report.leaderboard import print_boards
-
-    print_boards(found, console())
+        return show(board_document(boards[0]))
+    print_boards(boards, console())
 
 
-@app.command()
-@guarded
+@command("make", "harness check recipes/pocket-ninja.yaml")
 def check(
-    files: Annotated[list[Path] | None, typer.Argument(help="Pages; all where none given.")] = None,
-    store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
+    files: Annotated[
+        list[Path] | None, typer.Argument(show_default="all", help="Files of pages.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Validate pages: every problem at once, with file, line and a hint."""
+    """Check pages: every problem at once, with file and line."""
     from harness import api
 
     count, problems = api.check(files or [])
@@ -97,28 +90,34 @@ def check(
     if problems:
         raise SystemExit(2)
     if not as_json:
-        print("1 page holds" if count == 1 else f"{count} pages hold")
+        print(f"{count} {'page is' if count == 1 else 'pages are'} valid")
 
 
-@app.command()
-@guarded
+@command("make", "harness plan naruto-1024 --card a100")
 def plan(
-    recipes: Annotated[list[str], typer.Argument(help="Names or files of recipes.")],
+    recipes: RecipeNames,
     benchmark: BenchmarkName = None,
     card: CardName = None,
     anyway: Anyway = False,
     nodes: Annotated[
-        str | None, typer.Option("--nodes", help="Forecast for so many GPUs, as 1,8,64.")
+        str | None,
+        typer.Option(
+            "--nodes", metavar="COUNTS", help="Forecast for these numbers of GPUs, as 1,8,64."
+        ),
     ] = None,
     pictures: Annotated[
-        int | None, typer.Option(min=1, help="How many there are, for --nodes [the source's own].")
+        int | None,
+        typer.Option(
+            min=1, show_default="what the source says", help="With --nodes: how many images."
+        ),
     ] = None,
     store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """Steps, what is done and to do, what it will cost and whether it fits. Runs nothing."""
+    """Show the steps of a run, its cost and memory; run nothing.
+
+    Exit code 1: the forecast says that a run does not fit on its GPU.
+    """
     from harness import api
     from harness.pipeline.forecast.scale import scales_of, table
     from harness.report.text import plan_text
@@ -137,7 +136,7 @@ def plan(
 
 
 def _refuse(planned: list[Planned]) -> None:
-    """Fail where a plan does not fit on its card, and say what to do."""
+    """Fail where a plan does not fit on its GPU, and say what to do."""
     lines = [
         f"{each.plan.recipe}: {complaint} (--anyway accepts it)"
         for each in planned
@@ -147,34 +146,30 @@ def _refuse(planned: list[Planned]) -> None:
         fail("\n".join(lines), 1)
 
 
-@app.command()
-@guarded
+@command("make", "harness rehearse naruto-1024")
 def rehearse(
-    recipe: Annotated[str, typer.Argument(help="Name or file of a recipe.")],
+    recipe: RecipeName,
     store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """The whole recipe on the pocket world, in about a minute, before you spend."""
+    """Try a whole recipe on the pocket world in a minute."""
     from harness import api
 
     rehearsed = api.rehearse(recipe, workspace_of(store, device=device))
-    outcome = rehearsed.outcome
     if as_json:
-        return show({**outcome_document(outcome), "replaced": list(rehearsed.replaced)})
+        return show({**outcome_document(rehearsed.outcome), "replaced": list(rehearsed.replaced)})
     print(f"{recipe} went through, end to end. Replaced for the rehearsal:")
     for line in rehearsed.replaced:
         print(f"  {line}")
     print("Its scores mean nothing; that they are there means that the recipe runs.")
 
 
-@app.command()
-@guarded
+@command("make", "harness run pocket-ninja pocket-base --benchmark pocket-v1")
 def run(
-    recipes: Annotated[list[str], typer.Argument(help="Names or files of recipes.")],
+    recipes: RecipeNames,
     benchmark: BenchmarkName = None,
-    replicates: Annotated[int, typer.Option(help="Train this many seeds.")] = 1,
+    replicates: Replicates = 1,
     anyway: Anyway = False,
     executor: ExecutorName = "local",
     processes: Processes = None,
@@ -183,7 +178,10 @@ def run(
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """Train, sample, score: make what is missing and write a result file."""
+    """Train, sample and score recipes; write result files.
+
+    Only missing steps run, so the same command goes on after a stop.
+    """
     from harness import api
 
     workspace = workspace_of(store, reports, device, executor, processes)
@@ -196,22 +194,29 @@ class Over(StrEnum):
     checkpoint = "checkpoint"
 
 
-@app.command()
-@guarded
+@command("make", "harness sweep pocket-ninja --at 0.5,1 --html sweep.html")
 def sweep(
-    recipe: Annotated[str, typer.Argument(help="Name or file of a recipe.")],
+    recipe: RecipeName,
     over: Annotated[Over, typer.Option(help="What changes from point to point.")] = Over.strength,
     at: Annotated[
-        str | None, typer.Option(help="Strengths, as 0,0.5,1 [0 to 1.25 by quarters].")
+        str | None,
+        typer.Option(
+            metavar="STRENGTHS", show_default="0,0.25 … 1.25", help="The strengths, as 0,0.5,1."
+        ),
     ] = None,
     benchmark: BenchmarkName = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write the curves as a page.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the curves as HTML.")
+    ] = None,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """An adapter at many strengths, or at its checkpoints, and which to take."""
+    """Score an adapter at many strengths or checkpoints.
+
+    The answer says which strength or checkpoint to take.
+    """
     from harness import api
     from harness.files import write_text
     from harness.report.sweep import print_sweep, sweep_document, sweep_page
@@ -228,33 +233,35 @@ def sweep(
 
 def _numbers(words: str | None) -> tuple[float, ...] | None:
     try:
-        found = None if words is None else tuple(float(word) for word in words.split(","))
+        numbers = None if words is None else tuple(float(word) for word in words.split(","))
     except ValueError:
         raise UsageError(f"--at {words} are no numbers", hint="such as --at 0,0.5,1") from None
-    if found is not None and not all(0 <= number <= 4 for number in found):
+    if numbers is not None and not all(0 <= number <= 4 for number in numbers):
         raise UsageError(f"--at {words} holds a strength outside 0 to 4", hint="0 is the base")
-    return found
+    return numbers
 
 
-@app.command()
-@guarded
+@command("make", "harness export reports/pocket-v1/pocket-ninja.json lora --to kohya")
 def export(
-    result: Annotated[Path, typer.Argument(help="A result file of a trained LoRA.")],
-    out: Annotated[Path, typer.Argument(help="Folder to write into.")],
-    to: Annotated[str, typer.Option("--to", help="diffusers, or kohya for user interfaces.")],
+    result: ResultFile,
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write into.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="FORM", help="diffusers, or kohya for A1111 and ComfyUI."),
+    ],
     strip_metadata: Annotated[
-        bool, typer.Option("--strip-metadata", help="Keep only what loaders need.")
+        bool, typer.Option("--strip-metadata", help="Write only the metadata that loaders need.")
     ] = False,
     push: Annotated[
-        str | None, typer.Option(metavar="OWNER/NAME", help="Upload to the hub, in private.")
+        str | None, typer.Option(metavar="OWNER/NAME", help="Upload to the hub, as private.")
     ] = None,
-    public: Annotated[bool, typer.Option("--public", help="Let the world see it.")] = False,
+    public: Annotated[
+        bool, typer.Option("--public", help="With --push: upload as public.")
+    ] = False,
     store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """The LoRA behind a result, for diffusers or for user interfaces, with a model card."""
+    """Write the LoRA of a result for other programs, with a card."""
     from harness import api
 
     written = api.export(result, to, out, workspace_of(store).store, strip_metadata, push, public)
@@ -264,23 +271,34 @@ def export(
         print(file)
 
 
-@app.command()
-@guarded
+@command("make", "harness serve reports/pocket-v1/pocket-ninja.json --port 8700")
 def serve(
     source: Annotated[Path, typer.Argument(help="A result file, or a LoRA (.safetensors).")],
-    base: Annotated[str | None, typer.Option(help="The base that the LoRA was made for.")] = None,
-    benchmark: BenchmarkName = None,
-    host: Annotated[str, typer.Option(help="Who may ask; 0.0.0.0 is everybody.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8700,
-    queue: Annotated[int, typer.Option(min=1, help="How many may wait.")] = 64,
-    batch: Annotated[int, typer.Option(min=1, help="Images that are drawn together.")] = 8,
-    max_side: Annotated[int, typer.Option(min=32, help="Pixels of an image's side.")] = 1536,
-    max_steps: Annotated[int, typer.Option(min=1, help="Sampler steps of a request.")] = 60,
+    base: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="With a LoRA: the base it was made for.")
+    ] = None,
+    benchmark: Annotated[
+        str | None,
+        benchmark_flag(
+            "With a LoRA: the benchmark whose sampler draws.",
+            f"{POCKET} on a pocket base, else {ANIME}",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 0.0.0.0 lets every machine in.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8700,
+    queue: Annotated[int, typer.Option(min=1, help="How many requests may wait.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="How many images to draw together.")] = 8,
+    max_side: Annotated[int, typer.Option(min=32, help="The largest side, in pixels.")] = 1536,
+    max_steps: Annotated[int, typer.Option(min=1, help="The most sampler steps.")] = 60,
     store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
 ) -> None:
-    """Prompts to images over HTTP, drawn as the result was: POST /images, on this machine alone."""
+    """Draw images over HTTP, as those of a result were drawn.
+
+    POST /images takes prompts. Only this machine can ask, unless --host says otherwise.
+    """
     for package in ("fastapi", "uvicorn"):
         if find_spec(package) is None:
             raise MissingPrerequisite(f"serve needs {package}", hint="pip install 'harness[serve]'")
@@ -288,7 +306,7 @@ def serve(
     from harness.delivery.service.app import Limits
     from harness.delivery.service.model import model_of
     from harness.delivery.service.run import ServiceOptions
-    from harness.delivery.service.run import serve as run
+    from harness.delivery.service.run import serve as listen
     from harness.pages import benchmark as benchmarks
     from harness.pages.defaults import default_for_adapter
     from harness.pipeline.store.local import Store
@@ -297,4 +315,6 @@ def serve(
     judgement = None if source.suffix == ".json" else benchmarks.load(chosen)
     model = model_of(source, base, judgement, Store(workspace_of(store).store))
     limits = Limits(side=max_side, steps=max_steps)
-    run(model, api.resolve_device(device.value), ServiceOptions(host, port, queue, batch), limits)
+    listen(
+        model, api.resolve_device(device.value), ServiceOptions(host, port, queue, batch), limits
+    )

@@ -1,40 +1,34 @@
-"""Commands about the place itself."""
+"""Commands about this machine, the store and the shell: doctor, verify, gc, store, schema, …"""
 
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common import (
+from harness.cli import complete
+from harness.cli.options import (
     REPORTS,
-    Device,
-    DeviceName,
     Json,
     ReportsDir,
+    ResultFile,
     StoreDir,
-    app,
-    guarded,
-    show,
     workspace_of,
 )
+from harness.cli.output import show
+from harness.cli.program import app, command, new_app
 
 if TYPE_CHECKING:
     from harness.interfaces import Progress
     from harness.pipeline.store.remote import Moved
 
 
-@app.command()
-@guarded
-def doctor(
-    store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
-    as_json: Json = False,
-) -> None:
-    """What this machine can do, and what is missing for the rest."""
+@command("upkeep", "harness doctor")
+def doctor(store: StoreDir = None, as_json: Json = False) -> None:
+    """Show what this machine can do, and what is missing."""
     from harness import api
 
     findings = api.doctor(workspace_of(store))
@@ -54,16 +48,9 @@ def doctor(
         raise SystemExit(1)
 
 
-@app.command()
-@guarded
-def verify(
-    result: Annotated[Path, typer.Argument(help="A result file.")],
-    store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
-    as_json: Json = False,
-) -> None:
-    """Whether a result still is what the store holds, byte for byte."""
+@command("upkeep", "harness verify reports/pocket-v1/pocket-ninja.json")
+def verify(result: ResultFile, store: StoreDir = None, as_json: Json = False) -> None:
+    """Check that the artifacts of a result are unchanged."""
     from harness import api
 
     problems = api.verify(result, workspace_of(store).store)
@@ -74,16 +61,16 @@ def verify(
     if problems:
         raise SystemExit(1)
     if not as_json:
-        print(f"{result} holds: every artifact it names is as it was made")
+        print(f"{result} is valid: every artifact that it names is unchanged")
 
 
-@app.command()
-@guarded
+@command("upkeep", "harness gc --dry-run")
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be removed.")
+    ] = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Remove artifacts that no result names."""
@@ -96,51 +83,45 @@ def gc(
     print(f"{verb} {len(garbage.folders)} folders, {garbage.bytes / 1e6:.1f} MB")
 
 
-store_app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Send artifacts and results to an object store or another folder, and fetch them.",
-)
-
-app.add_typer(store_app, name="store")
+store_app = new_app("Send artifacts and results to another store, or fetch them.")
+app.add_typer(store_app, name="store", rich_help_panel="upkeep")
+Url = Annotated[str, typer.Argument(help="A folder, or an address such as s3://bucket/folder.")]
 
 
-Url = Annotated[str, typer.Argument(help="Such as s3://bucket/folder, or a folder.")]
-
-
-@store_app.command()
-@guarded
+@command(None, "harness store push ../backup", parent=store_app)
 def push(
     url: Url,
     results: Annotated[
-        list[Path] | None, typer.Argument(help="Only what these result files name.")
+        list[Path] | None,
+        typer.Argument(
+            autocompletion=complete.results,
+            show_default="all",
+            help="Result files: send only what these name.",
+        ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Read what is there, and send anew what is damaged.")
+        bool, typer.Option("--check", help="Read what is there, and replace what is damaged.")
     ] = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """Send what the other side lacks: artifacts by key, then result files."""
+    """Send what the other side lacks."""
     from harness.pipeline.store import remote
     from harness.pipeline.store.local import Store
 
-    house = Store(workspace_of(store).store)
-    _print(remote.push(url, house, reports, results or (), _tell, check), "sent", as_json)
+    local = Store(workspace_of(store).store)
+    _print(remote.push(url, local, reports, results or (), _tell, check), "sent", as_json)
 
 
-@store_app.command()
-@guarded
+@command(None, "harness store pull ../backup", parent=store_app)
 def pull(
     url: Url,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """Fetch what is missing here, and refuse what arrives damaged."""
+    """Fetch what is missing here, and refuse damaged files."""
     from harness.pipeline.store import remote
     from harness.pipeline.store.local import Store
 
@@ -163,13 +144,11 @@ def _print(moved: Moved, verb: str, as_json: bool) -> None:
         print(f"differs on the other side, and was left as it is: {name}")
 
 
-@app.command()
-@guarded
+@command("upkeep", "harness schema --out schemas")
 def schema(
-    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("harness/schemas"),
-    store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
-    device: DeviceName = Device.auto,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write into.")] = Path(
+        "harness/schemas"
+    ),
     as_json: Json = False,
 ) -> None:
     """Write the JSON Schema of every kind of page, for editors."""
@@ -181,3 +160,21 @@ def schema(
         print(out / name, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         show({"files": [str(out / name) for name in api.schemas()]})
+
+
+class Shell(StrEnum):
+    bash = "bash"
+    zsh = "zsh"
+    fish = "fish"
+
+
+@command("upkeep", "harness completion bash")
+def completion(
+    shell: Annotated[Shell, typer.Argument(help="The shell that you use.")],
+) -> None:
+    """Print the script that completes commands in a shell.
+
+    Bash: add `eval "$(harness completion bash)"` to ~/.bashrc. Zsh: the same in ~/.zshrc, after
+    compinit. Fish: `harness completion fish > ~/.config/fish/completions/harness.fish`.
+    """
+    print(complete.script(shell.value))

@@ -30,8 +30,10 @@ def resampled(recipe: Recipe, judgement: Judgement, count: int) -> list[RunPlan]
 
 def retrained(recipe: Recipe, judgement: Judgement, count: int) -> list[RunPlan]:
     """Return plans of several trainings under the benchmark's own sampling seeds."""
+    if count == 0:
+        return []
     if recipe.train is None:
-        raise UsageError(f"{recipe.name} trains nothing", hint="--runs 0 measures draws alone")
+        raise UsageError(f"{recipe.name} trains nothing", hint="--trainings 0 measures draws alone")
     bare, first = alone(judgement), recipe.train.seed
     return [
         _named(plan(recipe.with_seed(first + number), bare), f"{recipe.name}.seed{first + number}")

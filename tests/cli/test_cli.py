@@ -105,7 +105,7 @@ def test_a_set_of_the_hub_at_no_fixed_revision_is_warned_of_and_holds(
         f"warning: {page}:6: data.source.revision is not given: the set may change under its name "
         "(name a commit of the set)"
     )
-    assert ran.out.strip() == "1 page holds"
+    assert ran.out.strip() == "1 page is valid"
     assert command("check", page, "--json").json["warnings"][0]["line"] == 6
     pinned = source.replace("}", ", revision: 4f2e1c}")
     page.write_text(page.read_text().replace(source, pinned))
