@@ -19,18 +19,18 @@ from harness.pipeline.stages.reading import read_all
 log = logging.getLogger(__name__)
 
 
-def collect(spec: DataSpec, place: StageContext) -> None:
+def collect(spec: DataSpec, context: StageContext) -> None:
     """Write `images/`, the index with what is known of each, and a report of what became of all."""
     dropped: Counter[str] = Counter()
     tally, entries = Tally(spec.reading), []
     pictures = select(spec, dropped)
-    for picture, file, seen in read_all(pictures, spec, place.folder, tally):
+    for picture, file, seen in read_all(pictures, spec, context.folder, tally):
         entries.append(
             _entry(picture, file)
             if not seen.dropped
             else Entry(picture.id, 0, picture.text, None, reason=seen.reason)
         )
-        place.report(Progress(len(entries), 0, "collecting"))
+        context.report(Progress(len(entries), 0, "collecting"))
     kept = sum(entry.file is not None for entry in entries)
     by_kind = tally.document()
     if tally.dropped():
@@ -41,18 +41,18 @@ def collect(spec: DataSpec, place: StageContext) -> None:
             f"no picture is left of {sum(dropped.values())}: {dict(dropped)}",
             hint="loosen data.curate, or check data.source, data.part and data.reading",
         )
-    write_index(place.folder, entries)
+    write_index(context.folder, entries)
     _write_report(
-        spec, place, {"kept": kept, "dropped": dict(sorted(dropped.items())), "pictures": by_kind}
+        spec, context, {"kept": kept, "dropped": dict(sorted(dropped.items())), "pictures": by_kind}
     )
 
 
-def _write_report(spec: DataSpec, place: StageContext, report: dict[str, Any]) -> None:
+def _write_report(spec: DataSpec, context: StageContext, report: dict[str, Any]) -> None:
     """Write what became of all rows and where they are from; the latter is provenance too."""
     origins = [origin(source) for source in sources_in(spec)]
-    place.notes["sources"] = origins
+    context.notes["sources"] = origins
     text = json.dumps({**report, "sources": origins}, indent=1, ensure_ascii=False)
-    (place.folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    (context.folder / "report.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _told(kind: str, found: dict[str, Any]) -> str:

@@ -26,7 +26,8 @@ from harness.errors import TrainingError
 from harness.interfaces import Progress, StageContext
 from harness.pages.stages import LatentsSpec
 from harness.pipeline.stages.files import Entry, read_index, write_index
-from harness.pipeline.stages.sharing import Piece, Work, share
+from harness.pipeline.stages.job import DoPiece
+from harness.pipeline.stages.pieces import Piece, share
 from harness.training.sets import save_tensors
 
 SHARD = 256
@@ -44,32 +45,32 @@ class Shard:
     members: tuple[int, ...]
 
 
-def encode(spec: LatentsSpec, place: StageContext) -> None:
+def encode(spec: LatentsSpec, context: StageContext) -> None:
     """Write `latents-*.safetensors`, how many pictures have which shape, and the index."""
-    entries = [entry for entry in read_index(place.inputs["data"]) if entry.file]
-    shards = _shards(spec, place.inputs["data"], entries)
-    missing = [shard for shard in shards if not (place.folder / shard.name).exists()]
+    entries = [entry for entry in read_index(context.inputs["data"]) if entry.file]
+    shards = _shards(spec, context.inputs["data"], entries)
+    missing = [shard for shard in shards if not (context.folder / shard.name).exists()]
     pieces = [Piece(asdict(shard), len(shard.members)) for shard in missing]
     done = len(entries) - sum(piece.size for piece in pieces)
-    share("latents", spec, place, pieces, done, "latents")
+    share("latents", spec, context, pieces, done, "latents")
     counts = Counter(
         f"{shard.shape[1]}x{shard.shape[0]}" for shard in shards for _ in shard.members
     )
-    (place.folder / "shapes.json").write_text(json.dumps(dict(sorted(counts.items()))))
-    write_index(place.folder, entries)
+    (context.folder / "shapes.json").write_text(json.dumps(dict(sorted(counts.items()))))
+    write_index(context.folder, entries)
 
 
-def encoder(spec: LatentsSpec, place: StageContext) -> Work:
+def piece_encoder(spec: LatentsSpec, context: StageContext) -> DoPiece:
     """Return what encodes one shard; the VAE is loaded for the first."""
-    entries = [entry for entry in read_index(place.inputs["data"]) if entry.file]
-    vae = cache(lambda: load_vae(spec.vae, place.device))
+    entries = [entry for entry in read_index(context.inputs["data"]) if entry.file]
+    vae = cache(lambda: load_vae(spec.vae, context.device))
 
-    def piece(what: Mapping[str, Any]) -> None:
+    def do_piece(what: Mapping[str, Any]) -> None:
         shard = Shard(what["name"], tuple(what["shape"]), tuple(what["members"]))
-        if not (place.folder / shard.name).exists():
-            _encode_shard(spec, place, vae(), entries, shard)
+        if not (context.folder / shard.name).exists():
+            _encode_shard(spec, context, vae(), entries, shard)
 
-    return piece
+    return do_piece
 
 
 def _shards(spec: LatentsSpec, folder: Path, entries: list[Entry]) -> list[Shard]:
@@ -95,41 +96,41 @@ def _shards(spec: LatentsSpec, folder: Path, entries: list[Entry]) -> list[Shard
 
 
 def _encode_shard(
-    spec: LatentsSpec, place: StageContext, vae: AutoencoderKL, entries: list[Entry], shard: Shard
+    spec: LatentsSpec, context: StageContext, vae: AutoencoderKL, entries: list[Entry], shard: Shard
 ) -> None:
     chosen = views(spec.crop, spec.flip)
-    at_once = max(1, min(place.batch, PIXELS // (shard.shape[0] * shard.shape[1] * len(chosen))))
+    at_once = max(1, min(context.batch, PIXELS // (shard.shape[0] * shard.shape[1] * len(chosen))))
     means, stds, ids = [], [], []
     for start in range(0, len(shard.members), at_once):
-        piece = [entries[number] for number in shard.members[start : start + at_once]]
-        seen = [_seen(spec, place, entry, shard.shape, chosen) for entry in piece]
+        batch = [entries[number] for number in shard.members[start : start + at_once]]
+        seen = [_seen(spec, context, entry, shard.shape, chosen) for entry in batch]
         mean, std = encode_pixels(vae, torch.cat([pixels for pixels, _ in seen]))
-        _finite(mean, piece, len(chosen))
-        shape = (len(piece), len(chosen), *mean.shape[1:])
+        _check_finite(mean, batch, len(chosen))
+        shape = (len(batch), len(chosen), *mean.shape[1:])
         means.append(mean.reshape(shape).half().cpu())
         stds.append(std.reshape(shape).half().cpu())
         ids.append(torch.stack([each for _, each in seen]))
-        place.report(Progress(start + len(piece), len(shard.members), "latents"))
+        context.report(Progress(start + len(batch), len(shard.members), "latents"))
     tensors = {"mean": torch.cat(means), "std": torch.cat(stds), "ids": torch.cat(ids)}
     members = torch.tensor(shard.members, dtype=torch.int64)
-    save_tensors(place.folder / shard.name, {**tensors, "members": members})
+    save_tensors(context.folder / shard.name, {**tensors, "members": members})
 
 
 def _seen(
-    spec: LatentsSpec, place: StageContext, entry: Entry, shape: Shape, chosen: list[View]
+    spec: LatentsSpec, context: StageContext, entry: Entry, shape: Shape, chosen: list[View]
 ) -> tuple[Tensor, Tensor]:
     """Return pixels (V × 3 × h × w) and time ids (V × 6) of every view of one picture."""
-    with Image.open(place.inputs["data"] / str(entry.file)) as image:
+    with Image.open(context.inputs["data"] / str(entry.file)) as image:
         looks = [look(image, entry.id, view, spec.crop, shape) for view in chosen]
     return torch.stack([pixels for pixels, _ in looks]), torch.stack([ids for _, ids in looks])
 
 
-def _finite(mean: Tensor, piece: list[Entry], count: int) -> None:
+def _check_finite(mean: Tensor, batch: list[Entry], count: int) -> None:
     """Refuse latents that are not finite, by the name of their picture."""
     if torch.isfinite(mean).all():
         return
     bad = (~torch.isfinite(mean).flatten(1).all(1)).nonzero()[0, 0]
-    name = piece[int(bad) // count].file
+    name = batch[int(bad) // count].file
     raise TrainingError(
         f"the VAE gives no finite latent for {name}",
         hint="use base.vae: madebyollin/sdxl-vae-fp16-fix",

@@ -27,7 +27,8 @@ from harness.interfaces import Progress, StageContext
 from harness.pages.recipe import Attached
 from harness.pages.stages import SampleSpec, SuppliedImage, SuppliedSpec, TreatSpec
 from harness.pipeline.stages.files import UNREADABLE, Entry, is_black, save_png, write_index
-from harness.pipeline.stages.sharing import Piece, Work, share
+from harness.pipeline.stages.job import DoPiece
+from harness.pipeline.stages.pieces import Piece, share
 from harness.pipeline.stages.treat import treat
 
 _TRAINED = {
@@ -37,27 +38,27 @@ _TRAINED = {
 }
 
 
-def sample(spec: SampleSpec | SuppliedSpec | TreatSpec, place: StageContext) -> None:
+def sample(spec: SampleSpec | SuppliedSpec | TreatSpec, context: StageContext) -> None:
     """Write `images/<prompt>_<seed>.png` and the index of what became of each."""
     if isinstance(spec, TreatSpec):
-        treat(spec, place)
+        treat(spec, context)
     elif isinstance(spec, SuppliedSpec):
-        _take_in(spec, place)
+        _take_in(spec, context)
     else:
-        _draw(spec, place)
+        _draw(spec, context)
 
 
-def _draw(spec: SampleSpec, place: StageContext) -> None:
-    batches = _batches(spec, place.batch)
-    missing = [at for at, batch in enumerate(batches) if not _is_drawn(place.folder, batch)]
+def _draw(spec: SampleSpec, context: StageContext) -> None:
+    batches = _batches(spec, context.batch)
+    missing = [at for at, batch in enumerate(batches) if not _is_drawn(context.folder, batch)]
     pieces = [Piece(at, len(batches[at])) for at in missing]
     done = sum(map(len, batches)) - sum(piece.size for piece in pieces)
-    share("sample", spec, place, pieces, done, "images")
+    share("sample", spec, context, pieces, done, "images")
     shown = prompt_weights.plain if spec.sampler.prompt_style == "webui" else str
     plain = {prompt.id: shown(prompt.text) for prompt in spec.prompts}
     requests = [request for batch in batches for request in batch]
-    entries = [_entry(place.folder, each, plain[each.prompt_id]) for each in requests]
-    write_index(place.folder, entries)
+    entries = [_entry(context.folder, each, plain[each.prompt_id]) for each in requests]
+    write_index(context.folder, entries)
 
 
 def _batches(spec: SampleSpec, size: int) -> list[list[Request]]:
@@ -83,18 +84,18 @@ def _is_drawn(folder: Path, batch: Sequence[Request]) -> bool:
     return all((folder / _file(each)).exists() or _note(folder, each).exists() for each in batch)
 
 
-def drawer(spec: SampleSpec, place: StageContext) -> Work:
+def piece_sampler(spec: SampleSpec, context: StageContext) -> DoPiece:
     """Return what draws one batch, by its number; the pipeline is loaded for the first."""
-    batches = _batches(spec, place.batch)
-    artist = cache(lambda: Artist(pipeline_of(spec, place), spec.sampler, place.device))
+    batches = _batches(spec, context.batch)
+    artist = cache(lambda: Artist(pipeline_of(spec, context), spec.sampler, context.device))
 
-    def piece(number: int) -> None:
+    def do_piece(number: int) -> None:
         batch = batches[number]
-        if not _is_drawn(place.folder, batch):
+        if not _is_drawn(context.folder, batch):
             for request, pixels in zip(batch, artist().draw(batch), strict=True):
-                _keep(place.folder, request, pixels)
+                _keep(context.folder, request, pixels)
 
-    return piece
+    return do_piece
 
 
 def _keep(folder: Path, request: Request, pixels: NDArray[np.uint8] | None) -> None:
@@ -114,17 +115,17 @@ def _entry(folder: Path, request: Request, text: str) -> Entry:
         return Entry(request.prompt_id, request.seed, text, file, black=is_black(image))
 
 
-def pipeline_of(spec: SampleSpec, place: StageContext) -> StableDiffusionXLPipeline:
+def pipeline_of(spec: SampleSpec, context: StageContext) -> StableDiffusionXLPipeline:
     """Return the base with what is judged attached, ready to draw."""
     sampler = spec.sampler
     pipeline = load_pipeline(
-        spec.base, spec.load, sampler.scheduler, sampler.vae, place.device, sampler.precision
+        spec.base, spec.load, sampler.scheduler, sampler.vae, context.device, sampler.precision
     )
-    trained = place.inputs.get("train")
+    trained = context.inputs.get("train")
     if trained is not None and spec.checkpoint is not None:
         trained = trained / "checkpoints" / f"{spec.checkpoint:06d}"
     if trained is not None and not (trained / FILE).exists():
-        _exchange(pipeline, trained, place.device)
+        _exchange(pipeline, trained, context.device)
     named = _named(spec, trained)
     scaled = [(each, each.scale * sampler.adapter_scale) for each in named]
     working = [(each, scale) for each, scale in scaled if scale]
@@ -157,12 +158,12 @@ def _named(spec: SampleSpec, trained: Path | None) -> tuple[Attached, ...]:
     return named
 
 
-def _take_in(spec: SuppliedSpec, place: StageContext) -> None:
+def _take_in(spec: SuppliedSpec, context: StageContext) -> None:
     entries = []
     for number, asked in enumerate(spec.entries):
-        entries.append(_taken(asked, Path(spec.folder), place.folder, f"images/{number:06d}.png"))
-        place.report(Progress(number + 1, len(spec.entries), "images"))
-    write_index(place.folder, entries)
+        entries.append(_taken(asked, Path(spec.folder), context.folder, f"images/{number:06d}.png"))
+        context.report(Progress(number + 1, len(spec.entries), "images"))
+    write_index(context.folder, entries)
 
 
 def _taken(asked: SuppliedImage, source: Path, folder: Path, target: str) -> Entry:

@@ -27,7 +27,8 @@ from harness.interfaces import (
 from harness.metrics.intervals import reach_of
 from harness.pages.stages import ScoreSpec
 from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png
-from harness.pipeline.stages.sharing import Piece, Work, share
+from harness.pipeline.stages.job import DoPiece
+from harness.pipeline.stages.pieces import Piece, share
 from harness.records import Accounting, Score, Versus, extractor_name
 
 PAIRS = 12
@@ -95,51 +96,51 @@ class Judged:
         return Versus(value=base.value, delta=delta, low=delta - reach, high=delta + reach)
 
 
-def score(spec: ScoreSpec, place: StageContext) -> None:
+def score(spec: ScoreSpec, context: StageContext) -> None:
     """Write `scores.json`, a row an image and metric in `samples.parquet`, a row a prompt and
     metric in `prompts.parquet`, how near images come to originals in `likeness.parquet`, and the
     worst pairs below `pairs/`."""
-    files = [_found_in(place, number) for number in range(len(spec.metrics))]
+    files = [_found_in(context, number) for number in range(len(spec.metrics))]
     missing = [number for number, file in enumerate(files) if not file.exists()]
-    share("score", spec, place, [Piece(each) for each in missing], len(files) - len(missing))
+    share("score", spec, context, [Piece(each) for each in missing], len(files) - len(missing))
     found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     samples = [row for each in found for row in each["samples"]]
     prompts = [row for each in found for row in each["prompts"]]
     likeness = [row for each in found for row in each["likeness"]]
-    _table(place.folder / "samples.parquet", ("prompt_id", "seed", "metric", "value"), samples)
-    _table(place.folder / "prompts.parquet", ("prompt_id", "metric", "value", "base"), prompts)
-    _table(place.folder / "likeness.parquet", LIKENESS, likeness)
+    _table(context.folder / "samples.parquet", ("prompt_id", "seed", "metric", "value"), samples)
+    _table(context.folder / "prompts.parquet", ("prompt_id", "metric", "value", "base"), prompts)
+    _table(context.folder / "likeness.parquet", LIKENESS, likeness)
     document = {
         "scores": [each["score"] for each in found],
-        "images": account(read_index(place.inputs["sample"])).model_dump(mode="json"),
+        "images": account(read_index(context.inputs["sample"])).model_dump(mode="json"),
     }
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
-    (place.folder / "scores.json").write_text(text + "\n", encoding="utf-8")
+    (context.folder / "scores.json").write_text(text + "\n", encoding="utf-8")
 
 
 LIKENESS = ("metric", "prompt_id", "seed", "other", "value", "threshold")
 """Rows without a prompt are of pictures that copy nothing."""
 
 
-def judging(spec: ScoreSpec, place: StageContext) -> Work:
+def piece_scorer(spec: ScoreSpec, context: StageContext) -> DoPiece:
     """Return what asks one metric, by its number, and writes down what it says."""
 
-    def piece(number: int) -> None:
-        judged = judge(spec.metrics[number], spec.unavailable, place.inputs)
-        _keep_pairs(judged, place)
+    def do_piece(number: int) -> None:
+        judged = judge(spec.metrics[number], spec.unavailable, context.inputs)
+        _keep_pairs(judged, context)
         said = {
             "score": judged.score().model_dump(mode="json"),
             "samples": list(judged.samples()),
             "prompts": list(judged.prompts()),
-            "likeness": list(_likeness(judged, place.inputs)),
+            "likeness": list(_likeness(judged, context.inputs)),
         }
-        write_text(_found_in(place, number), json.dumps(said))
+        write_text(_found_in(context, number), json.dumps(said))
 
-    return piece
+    return do_piece
 
 
-def _found_in(place: StageContext, number: int) -> Path:
-    return place.folder / f"scratch-metric-{number:03d}.json"
+def _found_in(context: StageContext, number: int) -> Path:
+    return context.folder / f"scratch-metric-{number:03d}.json"
 
 
 _TYPES = {
@@ -242,19 +243,21 @@ def features(side: str, name: str, inputs: Mapping[str, Path]) -> FeatureSet:
     )
 
 
-def _keep_pairs(judged: Judged, place: StageContext) -> None:
+def _keep_pairs(judged: Judged, context: StageContext) -> None:
     """Write the worst pairs side by side: the image left, the picture it is nearest to right."""
     if not judged.measured.pairs:
         return
     drawn, side = judged.metric.judges, judged.metric.reads[0]
-    left, right = (
-        [entry for entry in read_index(place.inputs[part]) if entry.file] for part in (drawn, side)
-    )
+    left, right = (_with_file(context.inputs[name]) for name in (drawn, side))
     for number, pair in enumerate(judged.measured.pairs[:PAIRS], 1):
-        one = _small(place.inputs[drawn], left[pair.row])
-        two = _small(place.inputs[side], right[pair.other])
+        one = _small(context.inputs[drawn], left[pair.row])
+        two = _small(context.inputs[side], right[pair.other])
         name = f"{judged.metric.column}-{number:02d}-{left[pair.row].id}_{left[pair.row].seed}.png"
-        save_png(_beside(one, two), place.folder / "pairs" / name)
+        save_png(_beside(one, two), context.folder / "pairs" / name)
+
+
+def _with_file(folder: Path) -> list[Entry]:
+    return [entry for entry in read_index(folder) if entry.file]
 
 
 def _small(folder: Path, entry: Entry) -> Image.Image:

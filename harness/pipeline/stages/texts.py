@@ -20,72 +20,75 @@ from harness.diffusion.words import embed
 from harness.interfaces import Progress, StageContext
 from harness.pages.stages import TextsSpec
 from harness.pipeline.stages.files import read_index
-from harness.pipeline.stages.sharing import Piece, Work, share
+from harness.pipeline.stages.job import DoPiece
+from harness.pipeline.stages.pieces import Piece, share
 from harness.training.sets import READINGS, TEXTS, save_tensors
 
 SHARD = 1024
 """Texts a shard."""
 
 
-def write(spec: TextsSpec, place: StageContext) -> None:
+def write(spec: TextsSpec, context: StageContext) -> None:
     """Write the table of texts, the rows of each picture, and `embeddings-*.safetensors`."""
-    worded, table = _worded(spec, place)
+    worded, table = _worded(spec, context)
     if spec.base is not None:
-        _embed(spec, place, table)
+        _embed(spec, context, table)
     row_of = {text: row for row, text in enumerate(table)}
     rows = [[row_of[text] for text in texts] for texts in worded]
     for name, content in ((TEXTS, table), (READINGS, rows)):
-        (place.folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        (context.folder / name).write_text(
+            json.dumps(content, ensure_ascii=False), encoding="utf-8"
+        )
 
 
-def _worded(spec: TextsSpec, place: StageContext) -> tuple[list[list[str]], list[str]]:
+def _worded(spec: TextsSpec, context: StageContext) -> tuple[list[list[str]], list[str]]:
     """Return the readings of each picture, and every text once."""
-    entries = [entry for entry in read_index(place.inputs["data"]) if entry.file]
+    entries = [entry for entry in read_index(context.inputs["data"]) if entry.file]
     worded = [list(readings(entry, spec.caption)) for entry in entries]
     return worded, list(dict.fromkeys(["", *(text for texts in worded for text in texts)]))
 
 
-def _embed(spec: TextsSpec, place: StageContext, table: list[str]) -> None:
+def _embed(spec: TextsSpec, context: StageContext, table: list[str]) -> None:
     pieces = [
         Piece(
             {"number": number, "texts": table[start : start + SHARD]},
             len(table[start : start + SHARD]),
         )
         for number, start in enumerate(range(0, len(table), SHARD))
-        if not _file(place, number).exists()
+        if not _file(context, number).exists()
     ]
     done = len(table) - sum(piece.size for piece in pieces)
-    share("texts", spec, place, pieces, done, "captions")
+    share("texts", spec, context, pieces, done, "captions")
 
 
-def embedder(spec: TextsSpec, place: StageContext) -> Work:
+def piece_embedder(spec: TextsSpec, context: StageContext) -> DoPiece:
     """Return what embeds one shard; the encoders are loaded for the first."""
     base = spec.base
     assert base is not None
-    dtype = dtype_for("fp16", place.device)
-    encoders = cache(lambda: load_text_encoders(base, place.device, dtype))
+    dtype = dtype_for("fp16", context.device)
+    encoders = cache(lambda: load_text_encoders(base, context.device, dtype))
 
-    def piece(what: Mapping[str, Any]) -> None:
-        if not _file(place, what["number"]).exists():
-            _embed_shard(spec, place, encoders(), what["number"], what["texts"])
+    def do_piece(what: Mapping[str, Any]) -> None:
+        if not _file(context, what["number"]).exists():
+            _embed_shard(spec, context, encoders(), what["number"], what["texts"])
 
-    return piece
+    return do_piece
 
 
 @torch.no_grad()
 def _embed_shard(
-    spec: TextsSpec, place: StageContext, encoders: TextEncoders, number: int, texts: list[str]
+    spec: TextsSpec, context: StageContext, encoders: TextEncoders, number: int, texts: list[str]
 ) -> None:
     sequences, pooled = [], []
-    for at in range(0, len(texts), place.batch):
-        batch = texts[at : at + place.batch]
+    for at in range(0, len(texts), context.batch):
+        batch = texts[at : at + context.batch]
         sequence, summary = embed(batch, encoders, spec.caption.chunks)
         sequences.append(sequence.half().cpu())
         pooled.append(summary.half().cpu())
-        place.report(Progress(at + len(batch), len(texts), "captions"))
+        context.report(Progress(at + len(batch), len(texts), "captions"))
     tensors = {"sequences": torch.cat(sequences), "pooled": torch.cat(pooled)}
-    save_tensors(_file(place, number), tensors)
+    save_tensors(_file(context, number), tensors)
 
 
-def _file(place: StageContext, number: int) -> Path:
-    return place.folder / f"embeddings-{number:05d}.safetensors"
+def _file(context: StageContext, number: int) -> Path:
+    return context.folder / f"embeddings-{number:05d}.safetensors"

@@ -6,7 +6,8 @@ from harness.errors import TrainingError
 from harness.interfaces import StageContext
 from harness.pages.stages import TrainSpec
 from harness.pipeline.stages.files import read_index
-from harness.pipeline.stages.sharing import delegate, launch
+from harness.pipeline.stages.launch import run_together
+from harness.pipeline.stages.pieces import delegate
 from harness.training import loop
 from harness.training.journal import forget_peak
 from harness.training.sets import EncodedSet, read_set
@@ -15,35 +16,35 @@ from harness.training.team import join
 from harness.training.trained_models import prepare
 
 
-def train(spec: TrainSpec, place: StageContext) -> None:
+def train(spec: TrainSpec, context: StageContext) -> None:
     """Write `adapter.safetensors` or the trained models, checkpoints, and the log of every step."""
-    if place.pool is not None:
-        return delegate("train", spec, place)
-    if place.processes > 1 and place.rank is None:
-        return launch("train", spec, place)
-    sets, class_set = read_sets(spec, place)
+    if context.pool is not None:
+        return delegate("train", spec, context)
+    if context.processes > 1 and context.rank is None:
+        return run_together("train", spec, context)
+    sets, class_set = read_sets(spec, context)
     for each in sets:
         if len(each) < spec.train.batch:
             raise TrainingError(
                 f"{len(each)} pictures are fewer than one batch of {spec.train.batch}",
                 hint="lower train.batch, or loosen data.curate",
             )
-    forget_peak(place.device)
-    team = join(place.rank, place.device)
-    models = prepare(spec, place.device)
+    forget_peak(context.device)
+    team = join(context.rank, context.device)
+    models = prepare(spec, context.device)
     if may_shard(spec.train, team):
-        shard(models.by_part.values(), place.device)
-    loop.run(spec, sets, class_set, models, team, place)
+        shard(models.by_part.values(), context.device)
+    loop.run(spec, sets, class_set, models, team, context)
 
 
-def read_sets(spec: TrainSpec, place: StageContext) -> tuple[list[EncodedSet], EncodedSet | None]:
+def read_sets(spec: TrainSpec, context: StageContext) -> tuple[list[EncodedSet], EncodedSet | None]:
     """Return the sets that the phases train on, and the class images where there are some."""
-    sets = [_set(place, f"{number}") for number in range(max(spec.phase_sets) + 1)]
-    return sets, _set(place, "class") if spec.train.prior is not None else None
+    sets = [_set(context, f"{number}") for number in range(max(spec.phase_sets) + 1)]
+    return sets, _set(context, "class") if spec.train.prior is not None else None
 
 
-def _set(place: StageContext, name: str) -> EncodedSet:
-    latents, texts = place.inputs[f"latents-{name}"], place.inputs[f"texts-{name}"]
+def _set(context: StageContext, name: str) -> EncodedSet:
+    latents, texts = context.inputs[f"latents-{name}"], context.inputs[f"texts-{name}"]
     entries = read_index(latents)
     names = [entry.file or entry.id for entry in entries]
     return read_set(latents, texts, names, [entry.weight for entry in entries])

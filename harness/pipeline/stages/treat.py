@@ -24,12 +24,12 @@ KINDS = 4
 """How many different pictures are left of a collapsed set."""
 
 
-def treat(spec: TreatSpec, place: StageContext) -> None:
+def treat(spec: TreatSpec, context: StageContext) -> None:
     """Write the pictures of the input, treated, with what is known of them as their prompts.
 
     Every other prompt is its pictures' tags, where they have some, and not their captions.
     """
-    folder = place.inputs["images"]
+    folder = context.inputs["images"]
     there = [entry for entry in read_index(folder) if entry.file]
     chosen = (there if spec.half is None else there[spec.half :: 2])[: spec.count]
     texts = [_words(entry, number // spec.seeds) for number, entry in enumerate(chosen)]
@@ -41,10 +41,10 @@ def treat(spec: TreatSpec, place: StageContext) -> None:
         source = chosen[prompt % KINDS] if spec.treatment == "collapsed" else entry
         picture = _SPOIL[spec.treatment](open_picture(folder / str(source.file)), entry.id)
         file = f"images/{number:06d}.png"
-        save_png(picture, place.folder / file)
+        save_png(picture, context.folder / file)
         entries.append(Entry(chosen[number - seed].id, seed, text, file, black=is_black(picture)))
-        place.report(Progress(number + 1, len(chosen), "images"))
-    write_index(place.folder, entries)
+        context.report(Progress(number + 1, len(chosen), "images"))
+    write_index(context.folder, entries)
 
 
 def _words(entry: Entry, prompt: int) -> str:

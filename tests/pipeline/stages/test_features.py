@@ -1,4 +1,4 @@
-"""One look at a picture for everyone who asks, and none at a picture that is known."""
+"""An image is decoded once for every extractor, and not at all if all of them know it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from PIL import Image
 
 from harness.errors import MissingPrerequisite
 from harness.interfaces import ExtractorSpec, Network, Rows, StageContext
+from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
 from harness.pipeline.stages.feature_cache import FeatureCache
-from harness.pipeline.stages.features import Look, Reader, read_all
+from harness.pipeline.stages.features import fill_caches
 
 SHOWN: list[tuple[str, int]] = []
-"""Which network was shown a picture, and how bright it was."""
+"""Which network saw a picture, and how bright it was."""
 
 
 class Brightness(ExtractorSpec):
@@ -36,8 +37,8 @@ class Joint(Brightness):
     reads_prompt: ClassVar[bool] = True
 
 
-class Watched(Reader):
-    """A reader whose network is here, and notes what it is shown."""
+class Watched(CachedExtractor):
+    """An extractor with its network here, which notes what it sees."""
 
     def __init__(self, spec: Brightness, rows: Path | None, gives_up_at: int = 1000) -> None:
         super().__init__(spec, StageContext(Path(), {}, rows=rows))
@@ -66,24 +67,24 @@ class Watched(Reader):
 
 
 @pytest.fixture
-def looks(tmp_path: Path) -> list[Look]:
+def images(tmp_path: Path) -> list[ImageFile]:
     """Six pictures of brightness 0 to 5, two a batch."""
     SHOWN.clear()
     found = []
     for number in range(6):
         file = tmp_path / f"{number}.png"
         Image.new("RGB", (4, 4), (number, 0, 0)).save(file)
-        found.append(Look(file, f"digest {number}", "odd" if number % 2 else "even!"))
+        found.append(ImageFile(file, f"digest {number}", "odd" if number % 2 else "even!"))
     return found
 
 
-def place(rows: Path | None = None, batch: int = 2) -> StageContext:
+def context(rows: Path | None = None, batch: int = 2) -> StageContext:
     return StageContext(Path(), {}, batch=batch, rows=rows)
 
 
-def test_every_picture_is_decoded_once_and_shown_to_all(looks: list[Look]) -> None:
-    readers = [Watched(Brightness(name=name), None) for name in ("one", "two")]
-    read_all(looks, readers, place())
+def test_every_picture_is_decoded_once_and_shown_to_all(images: list[ImageFile]) -> None:
+    extractors = [Watched(Brightness(name=name), None) for name in ("one", "two")]
+    fill_caches(images, extractors, context())
     pairs = [
         (name, number)
         for at in range(0, 6, 2)
@@ -93,60 +94,64 @@ def test_every_picture_is_decoded_once_and_shown_to_all(looks: list[Look]) -> No
     assert pairs == SHOWN
 
 
-def test_rows_come_back_in_the_order_asked_for(looks: list[Look]) -> None:
-    reader = Watched(Brightness(), None)
-    read_all(looks, [reader], place(batch=4))
-    found = reader.gathered([looks[5], looks[0], looks[5]])
+def test_rows_come_back_in_the_order_asked_for(images: list[ImageFile]) -> None:
+    extractor = Watched(Brightness(), None)
+    fill_caches(images, [extractor], context(batch=4))
+    found = extractor.features([images[5], images[0], images[5]])
     assert found["images"][:, 0].tolist() == [5, 0, 5]
     assert found["texts"][:, 0].tolist() == [3, 5, 3]
 
 
-def test_equal_pictures_are_seen_once(looks: list[Look]) -> None:
-    again = [Look(look.file, look.content, "another prompt") for look in looks[:2]]
-    read_all([*looks[:2], *again], [Watched(Brightness(), None)], place())
+def test_equal_pictures_are_seen_once(images: list[ImageFile]) -> None:
+    again = [ImageFile(image.file, image.content, "another prompt") for image in images[:2]]
+    fill_caches([*images[:2], *again], [Watched(Brightness(), None)], context())
     assert [number for _, number in SHOWN] == [0, 1]
 
 
-def test_a_picture_that_is_known_is_not_looked_at(looks: list[Look], tmp_path: Path) -> None:
-    read_all(looks, [Watched(Brightness(), tmp_path)], place())
+def test_an_image_in_the_cache_is_not_seen_again(images: list[ImageFile], tmp_path: Path) -> None:
+    fill_caches(images, [Watched(Brightness(), tmp_path)], context())
     SHOWN.clear()
     later = Watched(Brightness(), tmp_path)
-    read_all([Look(look.file, look.content, "new words") for look in looks], [later], place())
+    fill_caches(
+        [ImageFile(image.file, image.content, "new words") for image in images], [later], context()
+    )
     assert SHOWN == []
     assert later.texts == ["new words"]
 
 
-def test_another_extractor_knows_nothing_of_it(looks: list[Look], tmp_path: Path) -> None:
-    read_all(looks, [Watched(Brightness(name="one"), tmp_path)], place())
+def test_another_extractor_has_a_cache_of_its_own(images: list[ImageFile], tmp_path: Path) -> None:
+    fill_caches(images, [Watched(Brightness(name="one"), tmp_path)], context())
     SHOWN.clear()
-    read_all(looks, [Watched(Brightness(name="two"), tmp_path)], place())
+    fill_caches(images, [Watched(Brightness(name="two"), tmp_path)], context())
     assert len(SHOWN) == 6
 
 
-def test_who_sees_picture_and_prompt_together_looks_once_a_prompt(looks: list[Look]) -> None:
-    reader = Watched(Joint(), None)
-    both = [looks[0], Look(looks[0].file, looks[0].content, "longer words")]
-    read_all(both, [reader], place())
-    assert reader.gathered(both)["images"].tolist() == [[0, 5], [0, 12]]
+def test_an_extractor_of_prompts_sees_an_image_once_a_prompt(
+    images: list[ImageFile],
+) -> None:
+    extractor = Watched(Joint(), None)
+    both = [images[0], ImageFile(images[0].file, images[0].content, "longer words")]
+    fill_caches(both, [extractor], context())
+    assert extractor.features(both)["images"].tolist() == [[0, 5], [0, 12]]
 
 
-def test_a_killed_pass_goes_on_where_it_stopped(looks: list[Look], tmp_path: Path) -> None:
+def test_a_killed_pass_goes_on_where_it_stopped(images: list[ImageFile], tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
-        read_all(looks, [Watched(Brightness(), tmp_path, gives_up_at=4)], place())
+        fill_caches(images, [Watched(Brightness(), tmp_path, gives_up_at=4)], context())
     SHOWN.clear()
-    read_all(looks, [Watched(Brightness(), tmp_path)], place())
+    fill_caches(images, [Watched(Brightness(), tmp_path)], context())
     assert [number for _, number in SHOWN] == [4, 5]
 
 
-def test_a_network_that_rides_along_may_be_missing(looks: list[Look]) -> None:
+def test_the_network_of_another_step_may_be_missing(images: list[ImageFile]) -> None:
     beside = Watched(Brightness(name="missing"), None)
-    read_all(looks, [Watched(Brightness(), None), beside], place())
+    fill_caches(images, [Watched(Brightness(), None), beside], context())
     assert len(SHOWN) == 6
     with pytest.raises(MissingPrerequisite):
-        read_all(looks, [beside], place())
+        fill_caches(images, [beside], context())
 
 
-def test_a_shelf_keeps_numbers_to_the_bit(tmp_path: Path) -> None:
+def test_a_cache_keeps_numbers_to_the_bit(tmp_path: Path) -> None:
     row = np.random.default_rng(0).normal(size=7).astype(np.float32)
     cache = FeatureCache(tmp_path, "some extractor")
     cache.add({"a": {"images": row, "cut": np.ones(1, np.float32)}})

@@ -1,4 +1,4 @@
-"""Work in pieces: whoever does them, in whatever order and however often, leaves the same files."""
+"""Pieces leave the same files whichever process does them, in any order and any number of times."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from harness.interfaces import OnReply, PoolJob, Progress, StageContext
 from harness.pages import benchmark as benchmarks
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.stages import STAGES
-from harness.pipeline.stages.sharing import OPENINGS, Piece, is_shared, raise_what_was_said, share
+from harness.pipeline.stages.job import PIECE_FUNCTIONS, raise_error
+from harness.pipeline.stages.pieces import Piece, is_shared, share
 from harness.pipeline.store.local import Store
 from harness.records import Step
 
 
 class Crowd:
-    """A pool in this process that does every piece twice, the last one first."""
+    """A pool in this process; it does every piece twice, the last one first."""
 
     def __init__(self) -> None:
         self.done: list[tuple[str, Any]] = []
@@ -110,7 +111,7 @@ def test_processes_that_share_drawing_and_looking_leave_the_same_files(
 
 
 def test_every_stage_that_comes_in_pieces_can_be_opened() -> None:
-    for stage, opening in OPENINGS.items():
+    for stage, opening in PIECE_FUNCTIONS.items():
         module, _, name = opening.partition(":")
         assert stage in STAGES
         assert callable(getattr(importlib.import_module(module), name))
@@ -156,13 +157,11 @@ def test_progress_adds_up_over_pieces_and_what_was_there_before() -> None:
 
 def test_an_error_elsewhere_is_the_same_error_here() -> None:
     with pytest.raises(MissingPrerequisite, match="no such model") as caught:
-        raise_what_was_said(
-            {"error": "no such model", "hint": "fetch it", "kind": "MissingPrerequisite"}
-        )
+        raise_error({"error": "no such model", "hint": "fetch it", "kind": "MissingPrerequisite"})
     assert caught.value.hint == "fetch it"
     with pytest.raises(TrainingError):
-        raise_what_was_said({"error": "odd", "hint": None, "kind": "ValueError"})
-    raise_what_was_said({})
+        raise_error({"error": "odd", "hint": None, "kind": "ValueError"})
+    raise_error({})
 
 
 @pytest.mark.slow
@@ -198,7 +197,7 @@ def test_two_machines_that_launch_one_training_leave_what_two_processes_do(
                     "no",
                     "--multi_gpu",
                     "--module",
-                    "harness.pipeline.stages.sharing",
+                    "harness.pipeline.stages.worker",
                     str(tmp_path / name / "scratch-job.json"),
                 ],
                 stdout=subprocess.DEVNULL,

@@ -1,0 +1,100 @@
+"""An extractor beside the cache of its features: its network runs only for what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness import plugins
+from harness.errors import MissingPrerequisite
+from harness.fingerprint import digest
+from harness.interfaces import ExtractorSpec, Network, StageContext
+from harness.pipeline.stages.feature_cache import FeatureCache, Features
+from harness.records import described
+
+TEXTS = 64
+"""Prompts in one batch."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One image: its file, the digest of the file, and the prompt that it answers."""
+
+    file: Path
+    content: str
+    text: str
+
+
+class CachedExtractor:
+    """One extractor and its cache; the network is loaded at the first image that is new."""
+
+    def __init__(self, spec: ExtractorSpec, context: StageContext) -> None:
+        self.spec = spec
+        self.cache = FeatureCache(context.rows, digest(described(spec)))
+        self._device = context.device
+        self._network: Network | None = None
+
+    @property
+    def network(self) -> Network:
+        if self._network is None:
+            self._network = plugins.implementation(self.spec)(self.spec, self._device)
+        return self._network
+
+    def can_load(self) -> bool:
+        """Return whether the network is installed; its own features step says why not."""
+        try:
+            return self.network is not None
+        except MissingPrerequisite:
+            return False
+
+    def key(self, image: ImageFile) -> str:
+        """Return the key of an image in the cache; the prompt counts if the extractor reads it."""
+        return digest([image.content, image.text]) if self.spec.reads_prompt else image.content
+
+    def missing(self, images: Sequence[ImageFile]) -> set[str]:
+        """Return the keys of these images that are not in the cache."""
+        keys = {self.key(image) for image in images}
+        return keys - self.cache.holds(keys)
+
+    def extract(self, images: Sequence[ImageFile], pictures: Sequence[Image.Image]) -> None:
+        """Put the features of these images into the cache."""
+        rows = self.network.see(pictures, [image.text for image in images])
+        self.cache.add(by_key([self.key(image) for image in images], rows))
+
+    def extract_texts(self, images: Sequence[ImageFile]) -> None:
+        """Put the features of every prompt into the cache that is not there."""
+        texts = {_text_key(image.text): image.text for image in images}
+        known = self.cache.holds(texts)
+        new = [text for key, text in texts.items() if key not in known]
+        for start in range(0, len(new), TEXTS):
+            batch = new[start : start + TEXTS]
+            assert self.network.read is not None
+            rows = self.network.read(batch)
+            self.cache.add(by_key([_text_key(text) for text in batch], rows))
+
+    def features(self, images: Sequence[ImageFile]) -> dict[str, NDArray[np.float32]]:
+        """Return the features of these images and their prompts, one array a name."""
+        image_keys = [self.key(image) for image in images]
+        text_keys = [_text_key(image.text) for image in images]
+        cached = self.cache.get({*image_keys, *text_keys})
+        rows = [
+            cached[image] | cached.get(text, {})
+            for image, text in zip(image_keys, text_keys, strict=True)
+        ]
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def by_key(keys: Sequence[str], rows: Mapping[str, NDArray[np.float32]]) -> dict[str, Features]:
+    """Return arrays with a row a key as the cache keeps them: by key, then by name."""
+    return {
+        key: {name: values[row] for name, values in rows.items()} for row, key in enumerate(keys)
+    }
+
+
+def _text_key(text: str) -> str:
+    return f"text:{digest(text)}"
