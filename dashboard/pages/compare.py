@@ -98,8 +98,6 @@ def numbers(a: Entry, b: Entry) -> None:
         hide_index=True,
         alt=f"{a.recipe} beside {b.recipe}",
         column_config={
-            "p": st.column_config.NumberColumn(format="%.3f"),
-            "sees ±": st.column_config.NumberColumn(format="%.3g"),
             "metric": st.column_config.TextColumn(pinned=True),
         },
     )

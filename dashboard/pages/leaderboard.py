@@ -53,7 +53,7 @@ def nothing() -> None:
 
 def choose(board: boards.Board) -> Choice:
     """Return what of the board is looked at."""
-    across = st.columns([3, 2, 2, 1.4])
+    across = st.columns([2.6, 1.8, 1.8, 1.9])
     metrics = across[0].multiselect(
         "Metrics", board.metrics, board.headlines, key="metrics", bind="query-params"
     )

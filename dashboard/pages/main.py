@@ -22,7 +22,7 @@ PAGES = (
 )
 
 TIGHT = """<style>
-.stMainBlockContainer { padding: 3.4rem 2.5rem 2rem; }
+.stMainBlockContainer { padding: 4rem 2.5rem 2rem; }
 h1 { font-size: 1.7rem !important; padding: .2rem 0 .4rem !important; }
 h3 { font-size: 1.15rem !important; padding-top: 1rem !important; }
 </style>"""

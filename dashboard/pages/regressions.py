@@ -60,15 +60,7 @@ def verdict(candidate: Entry, baseline: Entry) -> None:
     st.text(found.headline)
     for remark in found.remarks:
         st.caption(session.escaped(remark))
-    st.dataframe(
-        pd.DataFrame(found.checks),
-        hide_index=True,
-        alt=found.headline,
-        column_config={
-            "p": st.column_config.NumberColumn(format="%.3f"),
-            "margin": st.column_config.NumberColumn(format="%.3g"),
-        },
-    )
+    st.dataframe(pd.DataFrame(found.checks), hide_index=True, alt=found.headline)
     decide(candidate)
     st.subheader("What lost most")
     if found.worst:

@@ -58,7 +58,7 @@ def scores(one: Entry, result: Result) -> None:
             "metric": f"{each.metric} {'↑' if each.higher_is_better else '↓'}",
             "family": each.family,
             "value": cell(each),
-            "N": each.n,
+            "N": str(each.n or "–"),
             "the bare base": f"{each.base.value:.4g}" if each.base else "–",
             "notes": "; ".join(each.notes),
         }

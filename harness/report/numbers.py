@@ -35,6 +35,11 @@ def cell(score: Score | None) -> str:
     return ranged(score.value, score.low, score.high)
 
 
+def or_dash(value: float | None, digits: str) -> str:
+    """Return a number in the format `digits`, or a dash where there is none."""
+    return "–" if value is None else format(value, digits)
+
+
 def ranged(value: float, low: float, high: float) -> str:
     """Return a value with its interval, as sharp as the interval allows."""
     width, digits = high - low, 0

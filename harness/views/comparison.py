@@ -10,6 +10,7 @@ from harness.api import Workspace, verdicts
 from harness.decisions.compare import Comparison, compare, read
 from harness.records import Result
 from harness.report.comparison import gap, number, sentence
+from harness.report.numbers import or_dash
 from harness.views.grids import shots_by_place
 from harness.views.pictures import addresses
 from harness.views.reports_index import Entry, ReportsIndex
@@ -75,8 +76,8 @@ def findings(found: Comparison) -> list[dict[str, Any]]:
             "A": number(each.a, (each.high or 0) - (each.low or 0)),
             "B": number(each.b, (each.high or 0) - (each.low or 0)),
             "A − B": "–" if each.delta is None else gap(each),
-            "p": each.p_adjusted,
-            "sees ±": each.mde,
+            "p": or_dash(each.p_adjusted, ".3f"),
+            "sees ±": or_dash(each.mde, ".3g"),
             "decides": each.declared,
             "verdict": each.verdict if each.delta is not None else f"unavailable ({each.reason})",
         }

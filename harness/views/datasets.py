@@ -8,6 +8,7 @@ from harness.errors import HarnessError
 from harness.interfaces import SourceSpec
 from harness.pages import recipe as recipes
 from harness.pages.folders import available
+from harness.report.numbers import or_dash
 
 
 def datasets() -> list[dict[str, Any]]:
@@ -33,7 +34,7 @@ def _line(source: SourceSpec) -> dict[str, Any]:
     return {
         "source": source.use,
         "name": name or str(facts.pop("set", "")),
-        "rows": size,
+        "rows": or_dash(size, ","),
         "revision": facts.pop("revision", None) or "–",
         "recipes": [],
         "more": ", ".join(f"{key}: {value}" for key, value in facts.items()),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.decisions.breakdown import groups_of
-from harness.decisions.leaderboard import Board, Row
+from harness.decisions.leaderboard import BASE, BaseRow, Board, Row, score_in
 from harness.errors import HarnessError
 from harness.interfaces import Array
 from harness.metrics.intervals import means_of
@@ -82,16 +82,21 @@ def table(
         metric: _values(index, rows, entries, board, metric, choice.group) for metric in metrics
     }
     shown = _sorted(rows, choice, values.get(choice.sort, {}))[: choice.most]
+    order = {row.result.recipe: number for number, row in enumerate(board.rows)}
+    lines = [
+        _line(board, row, entries.get(row.result.recipe), values, cover, choice.group)
+        | {"order": order[row.result.recipe]}
+        for row in shown
+    ]
+    if board.base_row is not None and not choice.group:
+        lines = _with_base(lines, _base_line(board, board.base_row, metrics), choice)
     return {
         "benchmark": board.benchmark,
         "signature": board.signature,
         "ranked_by": board.ranked_by,
         "group": choice.group,
         "metrics": [_head(board, metric, values[metric], choice.group) for metric in metrics],
-        "rows": [
-            _line(board, row, entries.get(row.result.recipe), values, cover, choice.group)
-            for row in shown
-        ],
+        "rows": lines,
         "total": len(rows),
         "broken": [
             {"name": each.name, "problem": each.problem}
@@ -110,6 +115,26 @@ def _sorted(rows: Sequence[Row], choice: Choice, values: Mapping[str, Ends]) -> 
     there = [row for row in rows if row.result.recipe in values]
     there.sort(key=lambda row: values[row.result.recipe][0], reverse=choice.falling)
     return [*there, *(row for row in rows if row.result.recipe not in values)]
+
+
+def _with_base(
+    lines: list[dict[str, Any]], base: dict[str, Any], choice: Choice
+) -> list[dict[str, Any]]:
+    """Return the rows with the bare base among them, where its value puts it."""
+    column = choice.sort if choice.sort in base["cells"] else "rank"
+
+    def value(line: dict[str, Any]) -> Any:
+        if choice.sort == "recipe":
+            return line["recipe"]
+        return line["order"] if column == "rank" else line["cells"][column].get("v")
+
+    own = value(base)
+    before = [
+        each is not None and own is not None and (each > own if choice.falling else each < own)
+        for each in map(value, lines)
+    ]
+    at = len(lines) if own is None else before.count(True)
+    return [*lines[:at], base, *lines[at:]]
 
 
 def _is_on(entry: Entry, board: Board) -> bool:
@@ -176,8 +201,10 @@ def _head(board: Board, metric: str, values: Mapping[str, Ends], group: str) -> 
     floor = None if group else board.floors.get(metric)
     base = None if group else board.base(metric)
     ends = [end for end in (floor, base) if end is not None]
-    lows = [low for _, low, _ in values.values()] + ends
-    highs = [high for _, _, high in values.values()] + ends
+    own = None if group or board.base_row is None else _ends(score_in(board.base_row, metric))
+    intervals = [*values.values(), *([own] if own else [])]
+    lows = [low for _, low, _ in intervals] + ends
+    highs = [high for _, _, high in intervals] + ends
     return {
         "name": metric,
         "up": arrow(board, metric) == "↑",
@@ -204,7 +231,6 @@ def _line(
         "summary": result.summary,
         "origin": result.origin,
         "rank": row.rank,
-        "order": row.rank_low,
         "flags": row.flags,
         "images": f"{result.images.scored} of {result.images.expected}",
         "seeds": seeds(result),
@@ -216,6 +242,37 @@ def _line(
             for metric in values
         },
     }
+
+
+def _base_line(board: Board, base: BaseRow, metrics: Sequence[str]) -> dict[str, Any]:
+    """Return the row of the bare base: a reference without a rank, a run or a picture."""
+    return {
+        "name": "",
+        "recipe": BASE,
+        "summary": f"{base.model} without an adapter",
+        "reference": True,
+        "rank": "–",
+        "order": base.above - 0.5,
+        "flags": [],
+        "images": "–",
+        "seeds": "–",
+        "cost": "–",
+        "thumb": None,
+        "alt": "",
+        "cells": {metric: _base_cell(board, base, metric) for metric in metrics},
+    }
+
+
+def _base_cell(board: Board, base: BaseRow, metric: str) -> dict[str, Any]:
+    score = base.scores.get(metric)
+    if score is None or score.value is None:
+        return {"text": "–", "why": "this metric has no value of the base"}
+    found: dict[str, Any] = {"v": _short(score.value), "text": cell(score), "n": score.n}
+    if score.low is not None and score.high is not None:
+        found |= {"lo": _short(score.low), "hi": _short(score.high)}
+    if (position := board.position(base, metric)) is not None:
+        found["at"] = round(position, 4)
+    return found
 
 
 def _cell(board: Board, row: Row, metric: str, ends: Ends | None, group: str) -> dict[str, Any]:
@@ -268,7 +325,9 @@ def pareto(view: Mapping[str, Any], x: str, y: str) -> list[dict[str, Any]]:
             "flagged": bool(row["flags"]),
         }
         for row in view["rows"]
-        if "v" in row["cells"].get(x, {}) and "v" in row["cells"].get(y, {})
+        if not row.get("reference")
+        and "v" in row["cells"].get(x, {})
+        and "v" in row["cells"].get(y, {})
     ]
     for row, best in zip(rows, front(rows, up[x], up[y]), strict=True):
         row["front"] = best

@@ -8,9 +8,10 @@ from typing import Any
 
 from harness.api import Workspace, verdicts
 from harness.decisions import history
-from harness.decisions.gate import Gate
+from harness.decisions.gate import Check, Gate
 from harness.errors import HarnessError
 from harness.report.checks import effect, gravest_first, headline, remarks, sentence, title
+from harness.report.numbers import or_dash
 from harness.report.pairs import Worst, gated, worst_pairs
 from harness.views.grids import shots_by_place
 from harness.views.pictures import addresses
@@ -60,13 +61,13 @@ def verdict_on(index: ReportsIndex, one: Entry, baseline: Entry, workspace: Work
     )
 
 
-def _line(check: Any) -> dict[str, Any]:
+def _line(check: Check) -> dict[str, Any]:
     return {
         "verdict": check.verdict,
         "check": title(check),
         "effect": effect(check),
-        "margin": check.margin,
-        "p": check.p_adjusted,
+        "margin": or_dash(check.margin, ".3g"),
+        "p": or_dash(check.p_adjusted, ".3f"),
         "in words": sentence(check),
     }
 

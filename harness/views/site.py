@@ -98,7 +98,7 @@ def _board(index: ReportsIndex, board: Board, out: Path) -> dict[str, Any]:
     view = leaderboard.table(index, board, Choice(metrics=board.metrics), lambda entries: None)
     shown_metrics = set(board.headlines)
     view["metrics"] = [head for head in view["metrics"] if head["name"] in shown_metrics]
-    top = {row["name"] for row in view["rows"][:PICTURED]}
+    top = [row["name"] for row in view["rows"] if not row.get("reference")][:PICTURED]
     entries = [each for each in index.entries() if each.name in top]
     named = {row["name"]: number for number, row in enumerate(view["rows"])}
     best = sorted(entries, key=lambda each: named[each.name])[:COMPARED]

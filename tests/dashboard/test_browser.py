@@ -146,6 +146,13 @@ def test_every_page_opens_in_both_themes(chromium: Browser, server: Server, them
     page.close()
 
 
+def test_the_leaderboard_is_no_wider_than_its_frame(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    painted(page, ".board-root", "5")
+    wide = page.locator(".board").evaluate("frame => frame.scrollWidth - frame.clientWidth")
+    assert wide <= 0
+
+
 def test_rows_are_filtered_sorted_and_compared(page: Page, server: Server) -> None:
     page.goto(server.url)
     painted(page, ".board-root", "5")

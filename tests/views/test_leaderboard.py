@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.api import parts_of
+from harness.decisions.leaderboard import Board
 from harness.pipeline.results.read import score_of
 from harness.report.numbers import cell
 from harness.views.leaderboard import Choice, front, group_names, pareto, table
@@ -66,6 +67,54 @@ def test_rows_come_sorted_and_no_more_than_are_asked_for(index: ReportsIndex) ->
     assert table(index, board, Choice(most=2))["total"] == 5
     few = table(index, board, Choice(most=2))["metrics"]
     assert few == table(index, board, Choice())["metrics"], "axes hold the rows not shown too"
+
+
+def without_the_base(index: ReportsIndex) -> Board:
+    """Return the board once the base's own result is gone."""
+    for file in (index.reports / "pocket-v1").glob("pocket-base.*"):
+        file.unlink()
+    return index.boards()[0]
+
+
+def test_the_bare_base_is_a_row_without_a_rank(index: ReportsIndex) -> None:
+    board = without_the_base(index)
+    view = table(index, board, Choice())
+    names = [row["recipe"] for row in view["rows"]]
+    assert names.index("bare base") == 2
+    assert view["total"] == 4, "the base is no result"
+    base = view["rows"][2]
+    assert (base["reference"], base["rank"], base["images"]) == (True, "–", "–")
+    head = view["metrics"][0]
+    assert base["cells"]["kid"]["v"] == pytest.approx(head["base"], rel=1e-5)
+    assert base["cells"]["kid"]["at"] == 0
+    for head in view["metrics"]:
+        cell = base["cells"][head["name"]]
+        room = 1e-5 * (head["to"] - head["from"])
+        assert head["from"] - room <= cell["lo"] <= cell["hi"] <= head["to"] + room
+    json.dumps(view, allow_nan=False)
+
+
+def test_the_bare_base_is_sorted_with_the_rows(index: ReportsIndex) -> None:
+    board = without_the_base(index)
+    for falling in (False, True):
+        view = table(index, board, Choice(sort="clip-score", falling=falling))
+        values = [row["cells"]["clip-score"]["v"] for row in view["rows"]]
+        assert values == sorted(values, reverse=falling)
+        view = table(index, board, Choice(sort="recipe", falling=falling))
+        names = [row["recipe"] for row in view["rows"]]
+        assert names == sorted(names, reverse=falling)
+    ranked = table(index, board, Choice(falling=True))["rows"]
+    assert [row["recipe"] for row in ranked].index("bare base") == 2
+
+
+def test_the_bare_base_has_no_values_of_a_suite_and_no_place_on_the_front(
+    index: ReportsIndex,
+) -> None:
+    board = without_the_base(index)
+    rows = table(index, board, Choice(group="pocket-tags"))["rows"]
+    assert "bare base" not in [row["recipe"] for row in rows]
+    points = pareto(table(index, board, Choice()), "kid", "clip-score")
+    assert "bare base" not in [point["recipe"] for point in points]
 
 
 def test_a_filter_moves_no_rank(index: ReportsIndex) -> None:

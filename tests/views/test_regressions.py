@@ -28,6 +28,8 @@ def test_a_worse_result_fails_with_its_worst_images_first(index: ReportsIndex) -
     assert found.gate.verdict == "fail"
     assert found.checks[0]["verdict"] == "fail"
     assert "fails" in found.headline
+    for check in found.checks:
+        assert None not in check.values(), "a table would show the word None"
     assert len(found.worst) == regressions.MOST
     assert all(
         pair["shots"][1]["src"].startswith("/pictures/pocket-v1/pocket-ninja-broken")

@@ -49,7 +49,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
 
   function heads() {
     const line = make("tr", {}, [make("th", { "aria-label": "select" })]);
-    line.append(head("rank", "rank", false), head("recipe", "recipe", false));
+    line.append(head("rank", "rank", false), head("recipe", "recipe", false, "", "name"));
     for (const metric of data.metrics) {
       const label = `${metric.name} ${metric.up ? "↑" : "↓"}`;
       line.append(
@@ -65,7 +65,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     return make("thead", {}, [line]);
   }
 
-  function head(by, label, firstDown, title) {
+  function head(by, label, firstDown, title, kind) {
     const active = state.sort.by === by;
     const mark = active ? (state.sort.down ? " ▾" : " ▴") : "";
     const click = () => {
@@ -74,7 +74,10 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     };
     return make(
       "th",
-      { "aria-sort": active ? (state.sort.down ? "descending" : "ascending") : "none" },
+      {
+        class: kind,
+        "aria-sort": active ? (state.sort.down ? "descending" : "ascending") : "none",
+      },
       [
         make("button", {
           text: label + mark,
@@ -93,6 +96,26 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   }
 
   function line(row) {
+    const kind = row.reference ? "reference" : state.picked.has(row.name) ? "picked" : "";
+    const cells = data.metrics.map((metric) =>
+      make("td", { class: "cell" }, drawn(row.cells[metric.name], metric)),
+    );
+    return make("tr", { class: kind, "data-name": row.reference ? null : row.name }, [
+      make("td", { class: "pick" }, [row.reference ? null : box(row)]),
+      make("td", { class: "rank", text: row.rank }),
+      make("td", { class: "name" }, [who(row)]),
+      ...cells,
+      make("td", { class: "few", text: row.images }),
+      make("td", { class: "few", text: row.seeds }),
+      make(
+        "td",
+        { class: "quiet few" },
+        row.cost.split(" · ").map((text) => make("div", { text })),
+      ),
+    ]);
+  }
+
+  function box(row) {
     const box = make("input", {
       type: "checkbox",
       "aria-label": `select ${row.recipe}`,
@@ -100,41 +123,29 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       onchange: () => pick(row),
     });
     box.checked = state.picked.has(row.name);
-    const who = make("div", { class: "who" }, [
-      image(row.thumb, row.alt),
-      make("div", {}, [
-        make("button", {
+    return box;
+  }
+
+  // The picture, name, summary and flags of a row. The bare base is a reference: it has no run.
+  function who(row) {
+    const name = row.reference
+      ? make("b", { class: "words", text: row.recipe })
+      : make("button", {
           class: "words",
           text: row.recipe,
           tabindex: "0",
           title: "open the run",
           "data-key": `row ${row.name}`,
           onclick: () => setTriggerValue("open", row.name),
-        }),
+        });
+    return make("div", { class: "who" }, [
+      row.reference ? null : image(row.thumb, row.alt),
+      make("div", {}, [
+        name,
         make("div", { class: "quiet clip words", text: row.summary, title: row.summary }),
         ...row.flags.map((flag) => make("div", { class: "flag", text: `⚑ ${flag}` })),
       ]),
     ]);
-    const cells = data.metrics.map((metric) =>
-      make("td", { class: "cell" }, drawn(row.cells[metric.name], metric)),
-    );
-    return make(
-      "tr",
-      { class: state.picked.has(row.name) ? "picked" : "", "data-name": row.name },
-      [
-        make("td", {}, [box]),
-        make("td", { class: "rank", text: row.rank }),
-        make("td", {}, [who]),
-        ...cells,
-        make("td", { class: "few", text: row.images }),
-        make("td", { class: "few", text: row.seeds }),
-        make(
-          "td",
-          { class: "quiet few" },
-          row.cost.split(" · ").map((text) => make("div", { text })),
-        ),
-      ],
-    );
   }
 
   function drawn(cell, metric) {
@@ -142,7 +153,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       return [make("span", { class: "quiet", text: "–", title: cell ? cell.why : "" })];
     const percent = (value) =>
       `${2 + (96 * (value - metric.from)) / (metric.to - metric.from || 1)}%`;
-    const place =
+    const position =
       cell.at === null || cell.at === undefined ? null : `${Math.round(cell.at * 100)} %`;
     const notes = (cell.notes || []).join("; ");
     const title = [`${metric.name} ${cell.text}`, cell.n ? `N = ${cell.n}` : "", notes]
@@ -150,15 +161,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       .join(" · ");
     const width = (96 * (cell.hi - cell.lo)) / (metric.to - metric.from || 1);
     return [
-      make("div", { class: "value", title }, [
-        make("span", { text: cell.text }),
-        place &&
-          make("span", {
-            class: "quiet place",
-            text: place,
-            title: "from the bare base (0) to real pictures (100)",
-          }),
-      ]),
+      make("div", { class: "value", text: cell.text, title }),
       make("div", { class: "track", role: "img", "aria-label": title }, [
         metric.floor !== null &&
           make("u", { title: "real pictures", style: { left: percent(metric.floor) } }),
@@ -168,10 +171,15 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
             title: "the bare base",
             style: { left: percent(metric.base) },
           }),
-        make("i", { style: { left: percent(cell.lo), width: `${width}%` } }),
+        cell.lo !== undefined &&
+          make("i", { style: { left: percent(cell.lo), width: `${width}%` } }),
         make("b", { style: { left: percent(cell.v) } }),
       ]),
-      cell.n ? make("div", { class: "quiet", text: `N = ${cell.n}` }) : null,
+      make("div", { class: "quiet counts" }, [
+        make("span", { text: cell.n ? `N = ${cell.n}` : "" }),
+        position &&
+          make("span", { text: position, title: "from the bare base (0) to real pictures (100)" }),
+      ]),
     ];
   }
 
@@ -207,7 +215,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   }
 
   function onKey(event) {
-    const lines = [...body.children];
+    const lines = [...body.children].filter((each) => each.dataset.name);
     const at = lines.findIndex((each) => each.dataset.name === state.row);
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const next =
