@@ -22,6 +22,7 @@ from PIL import Image
 from harness.fingerprint import digest
 from harness.pages import benchmark as benchmarks
 from harness.pipeline.results import album
+from harness.pipeline.results.file import ResultFile
 
 MODEL = Path(__file__).parents[1] / "reports/pocket-v1/pocket-ninja.json"
 METRICS = ("clip-score", "tag-recall", "aesthetic", "style", "clip-i", "artefacts", "base-shift")
@@ -55,7 +56,7 @@ def crowd(
         file = folder / f"{name}.json"
         _result(file, model, name, images, random)
         _tables(file, places, random)
-        _album(album.place_of(file), places, pictures, number, texts, text)
+        _album(ResultFile(file).album_path, places, pictures, number, texts, text)
     return Crowd(reports, store, results)
 
 
@@ -104,7 +105,7 @@ def _tables(file: Path, places: list[tuple[str, int]], random: np.random.Generat
         "metric": [metric for metric in METRICS for _ in places],
         "value": random.normal(0.5, 0.2, many * len(METRICS)),
     }
-    pq.write_table(pa.table(samples), file.with_suffix(".samples.parquet"))
+    pq.write_table(pa.table(samples), ResultFile(file).table_path("samples"))
     prompts = list(dict.fromkeys(prompt for prompt, _ in places))
     columns = ("kid", *METRICS)
     values = {
@@ -113,7 +114,7 @@ def _tables(file: Path, places: list[tuple[str, int]], random: np.random.Generat
         "value": random.normal(5 + float(random.normal()), 2, len(prompts) * len(columns)),
         "base": pa.nulls(len(prompts) * len(columns), pa.float64()),
     }
-    pq.write_table(pa.table(values), file.with_suffix(".prompts.parquet"))
+    pq.write_table(pa.table(values), ResultFile(file).table_path("prompts"))
 
 
 def _picture(number: int) -> bytes:

@@ -21,7 +21,7 @@ from harness.decisions.gate import gate as judge
 from harness.decisions.history import Event, Known, Step
 from harness.decisions.reproduction import Calibration, Reproduction, again, alarms
 from harness.errors import UsageError
-from harness.files import below, copy_whole
+from harness.files import below
 from harness.pages import benchmark as benchmarks
 from harness.pages import policy
 from harness.pages import recipe as recipes
@@ -29,9 +29,8 @@ from harness.pages.benchmark import Judgement
 from harness.pages.defaults import default_benchmark
 from harness.pages.folders import available
 from harness.pipeline.plan import RunPlan
-from harness.pipeline.results import album
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import read_result
-from harness.pipeline.results.tables import TABLES, table_beside
 from harness.pipeline.run import Settings, execute
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.store.local import Store
@@ -186,11 +185,7 @@ def accept(
     )
     result = read_result(file)
     target = below(workspace.reports / BASELINES, result.benchmark, f"{result.recipe}.json")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for table in TABLES:
-        copy_whole(table_beside(file, table), table_beside(target, table))
-    copy_whole(album.place_of(file), album.place_of(target))
-    copy_whole(file, target)
+    ResultFile(file).copy_to(target)
     _remember(file, "accepted", workspace.reports, note)
     return target
 

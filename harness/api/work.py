@@ -45,7 +45,7 @@ from harness.pipeline.forecast.gpus import Gpu, gpu_named
 from harness.pipeline.forecast.scale import scale
 from harness.pipeline.plan import RunPlan, plan, plan_reference, plan_supplied
 from harness.pipeline.rehearsal import rehearsal
-from harness.pipeline.results import album
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import read_result, read_results
 from harness.pipeline.run import (
     Outcome,
@@ -188,16 +188,17 @@ def _replicated(name: str, runs: Sequence[RunPlan], settings: Settings) -> list[
     recipe, step = asked_for(name)
     whole = combine(
         recipe.name if step is None else f"{recipe.name}.step{step}",
-        [read_run(each.result, each.path) for each in outcomes],
+        [read_run(ResultFile(each.path)) for each in outcomes],
     )
-    path = settings.reports / whole.benchmark / f"{whole.recipe}.json"
+    file = ResultFile(settings.reports / whole.benchmark / f"{whole.recipe}.json")
     seeds = [each.result.training_seeds[0] for each in outcomes]
-    write_tables(path, list(zip(seeds, [each.path for each in outcomes], strict=True)))
-    write_result(whole, path)
-    copy_whole(album.place_of(outcomes[0].path), album.place_of(path))
+    own = [ResultFile(each.path) for each in outcomes]
+    write_tables(file, list(zip(seeds, own, strict=True)))
+    write_result(whole, file.path)
+    copy_whole(own[0].album_path, file.album_path)
     made = tuple(f"{one.result.recipe}/{step}" for one in outcomes for step in one.made)
     reused = tuple(f"{one.result.recipe}/{step}" for one in outcomes for step in one.reused)
-    return [Outcome(whole, path, made, reused), *outcomes]
+    return [Outcome(whole, file.path, made, reused), *outcomes]
 
 
 def sanity(name: str, workspace: Workspace, base: str | None = None) -> card.Card:
@@ -245,8 +246,6 @@ def sweep_over(
     strengths: Sequence[float] | None = None,
 ) -> tuple[list[Point], Advice]:
     """Judge a recipe at many strengths or checkpoints; return the points and which to take."""
-    from harness.pipeline.results.tables import read_pseudo_values
-
     recipe = recipes.load(name)
     judgement = benchmarks.load(benchmark or default_benchmark(recipe))
     plans = (
@@ -257,7 +256,7 @@ def sweep_over(
     settings, points = workspace.settings(), []
     for at, each in plans:
         outcome = execute(each, settings, f"sweeps/{recipe.name}")
-        points.append(Point(at, outcome.result, read_pseudo_values(outcome.path).own))
+        points.append(Point(at, outcome.result, ResultFile(outcome.path).pseudo_values().own))
     return points, advise(points)
 
 
@@ -377,12 +376,8 @@ def leaderboard(reports: Path, benchmark: str | None) -> list[board.Board]:
 
 def _pseudo_values(reports: Path, result: Result) -> PseudoValues:
     """Return the pseudo-values that stand beside a result file, where they do."""
-    from harness.pipeline.results.tables import read_pseudo_values
-
-    file = reports / result.benchmark / f"{result.recipe}.json"
-    if not file.with_suffix(".prompts.parquet").is_file():
-        return PseudoValues()
-    return read_pseudo_values(file)
+    file = ResultFile(reports / result.benchmark / f"{result.recipe}.json")
+    return file.pseudo_values() if file.has_table("prompts") else PseudoValues()
 
 
 def parts_of(file: Path) -> list[Part]:

@@ -11,7 +11,7 @@ import numpy as np
 from harness.interfaces import FeatureSet
 from harness.metrics.intervals import mean_of
 from harness.pages.benchmark import Judgement
-from harness.pipeline.results.tables import read_table
+from harness.pipeline.results.file import ResultFile
 
 Samples = Mapping[str, Sequence[tuple[str, float]]]
 """By metric: prompt id and value of every image."""
@@ -41,7 +41,7 @@ def groups_of(judgement: Judgement) -> dict[str, tuple[str, ...]]:
 def read_samples(result: Path) -> Samples:
     """Return the values of single images that stand beside a result file."""
     found: dict[str, list[tuple[str, float]]] = {}
-    for row in read_table(result, "samples").to_pylist():
+    for row in ResultFile(result).table("samples").to_pylist():
         found.setdefault(row["metric"], []).append((row["prompt_id"], row["value"]))
     return found
 

@@ -19,8 +19,8 @@ from harness.decisions.paired import ALPHA, Part, Tally
 from harness.errors import UsageError
 from harness.interfaces import Array, FeatureSet
 from harness.metrics.intervals import clusters
-from harness.pipeline.results.read import headline, read_result
-from harness.pipeline.results.tables import read_pseudo_values, read_table
+from harness.pipeline.results.file import ResultFile
+from harness.pipeline.results.read import headline
 from harness.records import Result, Score, column_of
 
 View = Callable[[], tuple[FeatureSet, Callable[[FeatureSet], float]]]
@@ -150,15 +150,15 @@ class Pairing:
 
 def read(file: Path) -> Contender:
     """Return a result file with the tables beside it; samples of several trainings are averaged."""
-    result = read_result(file)
-    pseudo = read_pseudo_values(file).own
+    own = ResultFile(file)
+    pseudo = own.pseudo_values().own
     keys = ["metric", "prompt_id", "seed"]
-    table = read_table(file, "samples").group_by(keys, use_threads=False)
+    table = own.table("samples").group_by(keys, use_threads=False)
     samples: dict[str, dict[tuple[str, int], float]] = {}
     for row in table.aggregate([("value", "mean")]).to_pylist():
         place = row["prompt_id"], row["seed"]
         samples.setdefault(row["metric"], {})[place] = row["value_mean"]
-    return Contender(result, pseudo, samples)
+    return Contender(own.result, pseudo, samples)
 
 
 def compare(a: Contender, b: Contender, rules: Rules | None = None) -> Comparison:

@@ -35,6 +35,7 @@ from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem
 from harness.files import write_text
 from harness.interfaces import Array, Page
+from harness.pipeline.results.file import ResultFile
 from harness.records import Result, column_of
 
 REACH = 1.96
@@ -228,7 +229,7 @@ def _error(finding: Finding) -> float:
 
 def beside(baseline: Path) -> Path:
     """Return where the noise of a baseline's file is kept: beside it."""
-    return baseline.with_suffix(".noise.json")
+    return ResultFile(baseline).noise_path
 
 
 def write(baseline: Path, noise: Noise) -> Path:

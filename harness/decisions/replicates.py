@@ -10,22 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from scipy import stats
 
 from harness.interfaces import Array
 from harness.metrics.intervals import LEVEL
-from harness.pipeline.results.tables import read_pseudo_values, read_table, table_beside
+from harness.pipeline.results.file import ResultFile
+from harness.pipeline.results.tables import write_table
 from harness.records import Accounting, PseudoValues, Result, Score, Versus, column_of
 
 
-def read_run(result: Result, file: Path) -> Run:
-    """Return a run with the table of pseudo-values that stands beside its result file."""
-    return Run(result.training_seeds[0], result, read_pseudo_values(file))
+def read_run(file: ResultFile) -> Run:
+    """Return a run with the pseudo-values that stand beside its result file."""
+    return Run(file.result.training_seeds[0], file.result, file.pseudo_values())
 
 
 @dataclass(frozen=True)
@@ -56,24 +55,24 @@ def combine(recipe: str, runs: Sequence[Run]) -> Result:
     )
 
 
-def write_tables(whole: Path, runs: Sequence[tuple[int, Path]]) -> None:
+def write_tables(whole: ResultFile, runs: Sequence[tuple[int, ResultFile]]) -> None:
     """Write beside a recipe's result what stands beside those of its runs: every sample with its
     training seed, and each prompt's pseudo-values averaged."""
-    samples = [read_table(file, "samples") for _, file in runs]
+    samples = [file.table("samples") for _, file in runs]
     marked = [
         table.append_column("training_seed", pa.array([seed] * len(table), pa.int64()))
         for table, (seed, _) in zip(samples, runs, strict=True)
     ]
-    pq.write_table(pa.concat_tables(marked), table_beside(whole, "samples"))
-    if all(table_beside(file, "likeness").is_file() for _, file in runs):
-        near = pa.concat_tables([read_table(file, "likeness") for _, file in runs])
-        pq.write_table(near, table_beside(whole, "likeness"))
-    prompts = pa.concat_tables([read_table(file, "prompts") for _, file in runs])
+    write_table(whole.table_path("samples"), pa.concat_tables(marked))
+    if all(file.has_table("likeness") for _, file in runs):
+        near = pa.concat_tables([file.table("likeness") for _, file in runs])
+        write_table(whole.table_path("likeness"), near)
+    prompts = pa.concat_tables([file.table("prompts") for _, file in runs])
     means = prompts.group_by(["prompt_id", "metric"], use_threads=False).aggregate(
         [("value", "mean"), ("base", "mean")]
     )
     named = means.rename_columns({"value_mean": "value", "base_mean": "base"})
-    pq.write_table(named, table_beside(whole, "prompts"))
+    write_table(whole.table_path("prompts"), named)
 
 
 def _score(at: int, runs: Sequence[Run]) -> Score:

@@ -20,7 +20,8 @@ from harness.interfaces import Page, Progress, StageContext, WorkerPool
 from harness.pages.stages import SampleSpec
 from harness.pipeline.plan import RunPlan, without
 from harness.pipeline.results import album
-from harness.pipeline.results.tables import TABLES, read_table, table_beside
+from harness.pipeline.results.file import ResultFile
+from harness.pipeline.results.tables import TABLES
 from harness.pipeline.stages import STAGES
 from harness.pipeline.store.local import Store, read_artifact
 from harness.records import Result, Step
@@ -165,34 +166,31 @@ def _finish(
     made = tuple(step.name for step in steps if step.key not in own)
     reused = tuple(step.name for step in plan.steps if step.name not in made)
     result = assemble(plan, settings.store)
-    path = settings.reports / result.benchmark / shelf / f"{result.recipe}.json"
-    write_result(result, path)
+    file = ResultFile(settings.reports / result.benchmark / shelf / f"{result.recipe}.json")
+    write_result(result, file.path)
     for table in TABLES:
-        copy_whole(
-            settings.store.folder(plan.score) / f"{table}.parquet", table_beside(path, table)
-        )
+        scored = settings.store.folder(plan.score) / f"{table}.parquet"
+        copy_whole(scored, file.table_path(table))
     if pictures:
-        write_album(plan, settings.store, path)
-    return Outcome(result, path, made, reused)
+        write_album(plan, settings.store, file)
+    return Outcome(result, file.path, made, reused)
 
 
-def write_album(plan: RunPlan, store: Store, result: Path) -> None:
+def write_album(plan: RunPlan, store: Store, file: ResultFile) -> None:
     """Write a result's small pictures beside it, with the originals that it comes nearest to."""
     folders = {
         step.name: store.folder(step)
         for step in plan.steps
         if step.name in ALBUM and store.has(step)
     }
-    near = _nearest(result)
-    album.write(album.place_of(result), folders, {"originals": near})
+    album.write(file.album_path, folders, {"originals": _nearest(file)})
 
 
-def _nearest(result: Path) -> set[str]:
+def _nearest(file: ResultFile) -> set[str]:
     """Return the ids of originals that images come nearest to, in any metric."""
-    if not table_beside(result, "likeness").is_file():
+    if not file.has_table("likeness"):
         return set()
-    table = read_table(result, "likeness").to_pylist()
-    rows = [row for row in table if row["prompt_id"] is not None]
+    rows = [row for row in file.table("likeness").to_pylist() if row["prompt_id"] is not None]
     found: set[str] = set()
     for metric in {row["metric"] for row in rows}:
         own = sorted(

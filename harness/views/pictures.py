@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 from harness.errors import HarnessError
 from harness.pipeline.results import album
 from harness.pipeline.results.album import Shot
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.stages.files import UNREADABLE
 from harness.pipeline.store.local import MANIFEST, Store
 from harness.views.reports_index import Entry, ReportsIndex, key_of
@@ -82,7 +83,7 @@ def serve_small(index: ReportsIndex, path: str) -> Served | None:
         picture = _first(index, name)
     if not _PICTURE.fullmatch(picture):
         return None
-    data = album.picture(album.place_of(file), picture)
+    data = album.picture(ResultFile(file).album_path, picture)
     if data is None:
         data = _made(index, name, picture)
     return None if data is None else Served("image/webp", data=data)

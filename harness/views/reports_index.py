@@ -22,8 +22,9 @@ from harness.decisions import sanity
 from harness.decisions.leaderboard import Board
 from harness.errors import HarnessError, UsageError
 from harness.pipeline.results import album
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import NOISE, read_result
-from harness.pipeline.results.tables import Kind, read_pseudo_values, read_table, table_beside
+from harness.pipeline.results.tables import Kind
 from harness.pipeline.store.local import Store
 from harness.records import PseudoValues, Result
 from harness.views.samples import Samples, samples_of
@@ -120,7 +121,7 @@ class ReportsIndex:
 
     def shots(self, entry: Entry) -> list[album.Shot]:
         """Return what there is of a result's pictures, from its album or else from the store."""
-        file = album.place_of(entry.file)
+        file = ResultFile(entry.file).album_path
         found: list[album.Shot] = self._known("shots", file, album.read, [])
         self._forget("shots", file)
         if found or entry.result is None:
@@ -137,19 +138,19 @@ class ReportsIndex:
 
     def cover(self, entry: Entry) -> str:
         """Return the name of a result's first picture; nothing where it has none."""
-        name: str = self._known("first", album.place_of(entry.file), album.first, "")
+        name: str = self._known("first", ResultFile(entry.file).album_path, album.first, "")
         shots = [] if name else self.shots(entry)
         return name or next((shot.picture for shot in shots if shot.picture), "")
 
     def samples(self, entry: Entry) -> Samples:
         """Return the values of a result's images."""
-        file = table_beside(entry.file, "samples")
+        file = ResultFile(entry.file).table_path("samples")
         return self._known("samples", file, lambda _: samples_of(entry.file), Samples.none())
 
     def table(self, entry: Entry, kind: Kind) -> pa.Table | None:
         """Return a table that stands beside a result, where it does and can be read."""
         read = partial(_table, entry.file, kind)
-        return self._known(kind, table_beside(entry.file, kind), read, None)
+        return self._known(kind, ResultFile(entry.file).table_path(kind), read, None)
 
     def _forget(self, kind: str, last: Path) -> None:
         """Forget what was looked at longest ago, of a kind that is large."""
@@ -172,9 +173,9 @@ class ReportsIndex:
             time.sleep(PAUSE)
 
     def _pseudo_values(self, result: Result) -> PseudoValues:
-        file = self.reports / result.benchmark / f"{result.recipe}.json"
+        file = ResultFile(self.reports / result.benchmark / f"{result.recipe}.json")
         read = partial(_pseudo_values, file)
-        return self._known("pseudo-values", table_beside(file, "prompts"), read, PseudoValues())
+        return self._known("pseudo-values", file.table_path("prompts"), read, PseudoValues())
 
     def _read(self, pattern: str, aside: tuple[str, ...]) -> list[Entry]:
         looked, known = self._listed.get(pattern, (0.0, []))
@@ -234,14 +235,14 @@ def _state(file: Path) -> State:
 
 def _table(result: Path, kind: Kind, _: Path) -> pa.Table | None:
     try:
-        return read_table(result, kind)
+        return ResultFile(result).table(kind)
     except HarnessError:
         return None
 
 
-def _pseudo_values(result: Path, _: Path) -> PseudoValues:
+def _pseudo_values(file: ResultFile, _: Path) -> PseudoValues:
     """Return a result's pseudo-values; none where their table cannot be read."""
     try:
-        return read_pseudo_values(result)
+        return file.pseudo_values()
     except HarnessError:
         return PseudoValues()

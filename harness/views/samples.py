@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.errors import HarnessError
 from harness.interfaces import Array
-from harness.pipeline.results.tables import read_table
+from harness.pipeline.results.file import ResultFile
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Samples:
 def samples_of(result: Path) -> Samples:
     """Read the table of images beside a result: trainings are averaged, a broken one is empty."""
     try:
-        table = read_table(result, "samples")
+        table = ResultFile(result).table("samples")
     except HarnessError:
         return Samples.none()
     pairs = list(zip(table["prompt_id"].to_pylist(), table["seed"].to_pylist(), strict=True))

@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.decisions.sweep import Advice, Point, advise, flags
 from harness.errors import HarnessError
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import headline
-from harness.pipeline.results.tables import read_pseudo_values
 from harness.views.reports_index import Entry, ReportsIndex
 
 KINDS = {"strength": "strength-", "checkpoint": "step-"}
@@ -59,7 +59,7 @@ def _advice(at: Sequence[float], entries: Sequence[Entry]) -> Advice | None:
     try:
         return advise(
             [
-                Point(value, each.result, read_pseudo_values(each.file).own)
+                Point(value, each.result, ResultFile(each.file).pseudo_values().own)
                 for value, each in zip(at, entries, strict=True)
                 if each.result is not None
             ]

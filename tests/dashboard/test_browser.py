@@ -20,6 +20,7 @@ from harness.api import Workspace
 from harness.interfaces import Page as Spec
 from harness.interfaces import Progress
 from harness.pipeline.results import album
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.store.local import Store
 from harness.pipeline.watch.live import Live
 from harness.records import make_step
@@ -475,7 +476,7 @@ def wide(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     for file in second.glob("*.json"):
         document = json.loads(file.read_text())
         file.write_text(json.dumps(document | {"benchmark": "zother", "signature": "f" * 16}))
-        target = album.place_of(file)
+        target = ResultFile(file).album_path
         with zipfile.ZipFile(target) as old:
             parts = {name: old.read(name) for name in old.namelist()}
         lines = [json.loads(line) for line in parts[album.INDEX].decode().splitlines()]

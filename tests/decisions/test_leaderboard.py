@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.decisions.leaderboard import BaseRow, Board, boards, in_order, score_in
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import read_results, score_of
-from harness.pipeline.results.tables import read_pseudo_values
 from harness.records import Accounting, PseudoValues, Result, Score, Versus
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -117,7 +117,7 @@ def test_the_row_of_the_base_says_what_the_published_result_of_the_base_says() -
     others = [each for each in results if each is not base]
 
     def pseudo_values(one: Result) -> PseudoValues:
-        return read_pseudo_values(REPORTS / one.benchmark / f"{one.recipe}.json")
+        return ResultFile(REPORTS / one.benchmark / f"{one.recipe}.json").pseudo_values()
 
     (board,) = boards(others, (), pseudo_values)
     (whole,) = boards(results, (), pseudo_values)

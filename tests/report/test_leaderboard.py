@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from harness.decisions.leaderboard import Board, boards
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import read_results
-from harness.pipeline.results.tables import read_pseudo_values
 from harness.records import PseudoValues, Result
 from harness.report.leaderboard import as_csv, as_markdown, board_document, print_boards
 from harness.report.page import html
@@ -22,7 +22,7 @@ ORDER = ["pocket-ninja", "pocket-ninja-short", "bare base", "pocket-ninja-broken
 
 
 def pseudo_values(one: Result) -> PseudoValues:
-    return read_pseudo_values(REPORTS / one.benchmark / f"{one.recipe}.json")
+    return ResultFile(REPORTS / one.benchmark / f"{one.recipe}.json").pseudo_values()
 
 
 @pytest.fixture

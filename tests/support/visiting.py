@@ -10,6 +10,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from harness.pipeline.results import album
+from harness.pipeline.results.file import ResultFile
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = (
@@ -35,7 +36,7 @@ def poison(reports: Path, recipe: str = "pocket-ninja-broken") -> None:
     document["images"]["named"] = list(HOSTILE)
     document["scores"][0]["notes"] = list(HOSTILE[:-1])
     file.write_text(json.dumps(document))
-    target = album.place_of(file)
+    target = ResultFile(file).album_path
     with zipfile.ZipFile(target) as old:
         parts = {name: old.read(name) for name in old.namelist()}
     lines = [json.loads(line) for line in parts[album.INDEX].decode().splitlines()]

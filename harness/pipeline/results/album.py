@@ -21,7 +21,6 @@ from PIL import Image
 from harness.files import lines_of, whole
 from harness.pipeline.stages.files import UNREADABLE, digests, read_index
 
-SUFFIX = ".album.zip"
 INDEX = "index.jsonl"
 SIDE = 256
 """Pixels of the longer side."""
@@ -44,11 +43,6 @@ class Shot:
     reason: str | None = None
     side: str = "sample"
     """Which step of the result drew or collected it."""
-
-
-def place_of(result: Path) -> Path:
-    """Return where the album of a result file stands."""
-    return result.with_name(result.name.removesuffix(".json") + SUFFIX)
 
 
 def write(

@@ -28,12 +28,6 @@ def read_results(reports: Path, benchmark: str | None = None) -> list[Result]:
     return [read_result(file) for file in files]
 
 
-def every_result(folder: Path) -> list[Result]:
-    """Return every result file below a folder, those on shelves too."""
-    files = sorted(folder.glob("*/**/*.json"))
-    return [read_result(file) for file in files if not file.name.endswith(NOISE)]
-
-
 def read_result(file: Path) -> Result:
     try:
         return Result.model_validate_json(file.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import UsageError
+from harness.files import whole
 from harness.records import PseudoValues
 
 Kind = Literal["samples", "prompts", "likeness"]
@@ -32,34 +33,34 @@ TABLES: dict[Kind, pa.Schema] = {
 """Each, where there is something to say, with the columns that it has at least."""
 
 
-def table_beside(result: Path, kind: Kind) -> Path:
-    return result.with_suffix(f".{kind}.parquet")
-
-
-def read_table(result: Path, kind: Kind) -> pa.Table:
-    """Return a table beside a result, or refuse one that is missing, cut off or none of ours."""
-    file, hint = table_beside(result, kind), "copy it there, or run the recipe again"
+def read_table(file: Path, kind: Kind) -> pa.Table:
+    """Return a table of this kind, or refuse one that is missing, cut off or not one of ours."""
+    hint = "copy it there, or run the recipe again"
     if not file.is_file():
-        raise UsageError(f"{file.name} is missing beside {result}", hint=hint)
+        raise UsageError(f"{file.name} is missing beside its result in {file.parent}", hint=hint)
     try:
-        found = pq.read_table(file)
+        table = pq.read_table(file)
         for field in TABLES[kind]:
-            if field.name not in found.column_names:
+            if field.name not in table.column_names:
                 raise UsageError(f"has no column {field.name}", where=str(file), hint=hint)
-            place = found.column_names.index(field.name)
-            found = found.set_column(place, field, found.column(place).cast(field.type))
+            at = table.column_names.index(field.name)
+            table = table.set_column(at, field, table.column(at).cast(field.type))
     except (OSError, pa.ArrowException) as error:
         what = str(error).splitlines()[0][:200]
         raise UsageError(f"cannot be read: {what}", where=str(file), hint=hint) from None
-    return found
+    return table
 
 
-def read_pseudo_values(result: Path) -> PseudoValues:
-    """Return the pseudo-values in the table of prompts that stands beside a result file."""
-    table = read_table(result, "prompts")
+def write_table(file: Path, table: pa.Table) -> None:
+    with whole(file) as part:
+        pq.write_table(table, part)
+
+
+def pseudo_values_of(prompts: pa.Table) -> PseudoValues:
+    """Return the pseudo-values in a table of prompts."""
     own: dict[str, dict[str, float]] = {}
     base: dict[str, dict[str, float]] = {}
-    columns = [table[name].to_pylist() for name in ("metric", "prompt_id", "value", "base")]
+    columns = [prompts[name].to_pylist() for name in ("metric", "prompt_id", "value", "base")]
     for metric, prompt, value, of_base in zip(*columns, strict=True):
         own.setdefault(metric, {})[prompt] = value
         if of_base is not None:

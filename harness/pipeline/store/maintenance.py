@@ -11,7 +11,8 @@ from typing import Any
 
 from harness.errors import HarnessError, StoreError, UsageError
 from harness.fingerprint import digest
-from harness.pipeline.results.read import every_result, read_result
+from harness.pipeline.results.file import result_files
+from harness.pipeline.results.read import read_result
 from harness.pipeline.store.local import Store, damage, read_artifact
 from harness.records import Artifact, Result
 
@@ -94,8 +95,8 @@ def collect_garbage(house: Store, reports: Path, dry_run: bool) -> Garbage:
     named = {
         key
         for folder in (reports, house.root / "rehearsals")
-        for result in every_result(folder)
-        for key in result.keys.values()
+        for file in result_files(folder)
+        for key in file.result.keys.values()
     }
     unused = [artifact.path for artifact in house.artifacts() if artifact.key not in named]
     folders = [*unused, *house.leftovers()]

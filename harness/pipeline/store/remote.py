@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,7 +23,7 @@ from harness.errors import MissingPrerequisite, StoreError, UsageError
 from harness.files import remove_parts, whole, write_text
 from harness.fingerprint import digest, digest_file
 from harness.interfaces import Progress, Report, silent
-from harness.pipeline.results.read import read_result
+from harness.pipeline.results.file import ResultFile, is_of_a_result, result_files
 from harness.pipeline.stages import STAGES
 from harness.pipeline.store.local import MANIFEST, Store, damage
 from harness.records import Artifact
@@ -32,7 +32,6 @@ AT_ONCE = 8
 """Files under way together."""
 FOLDERS = ("store", "reports")
 """What a push makes there."""
-RESULTS = (".json", ".parquet")
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -137,8 +136,8 @@ def push(
     To `check` is to read what is there, and to send anew what is not as its manifest says.
     """
     remote = Remote(url)
-    chosen = _chosen(house, named)
-    results = list(named) or _results(reports)
+    results = [ResultFile(path) for path in named] or list(result_files(reports))
+    chosen = _chosen(house, results if named else None)
     sent, sizes, there = 0, [], 0
     for number, artifact in enumerate(chosen):
         if _is_there(remote, artifact, check):
@@ -151,10 +150,10 @@ def push(
     return Moved(sent, there, sum(map(bool, sizes)), sum(sizes), count, tuple(differ))
 
 
-def _chosen(house: Store, named: Sequence[Path]) -> list[Artifact]:
-    if not named:
+def _chosen(house: Store, named: Sequence[ResultFile] | None) -> list[Artifact]:
+    if named is None:
         return list(house.artifacts())
-    keys = {key for file in named for key in read_result(file).keys.values()}
+    keys = {key for file in named for key in file.result.keys.values()}
     return [artifact for artifact in house.artifacts() if artifact.key in keys]
 
 
@@ -209,29 +208,27 @@ def _send(remote: Remote, artifact: Artifact) -> list[int]:
     return [*sizes, remote.send(artifact.path / MANIFEST, last)]
 
 
-def _results(reports: Path) -> list[Path]:
-    return [file for file in sorted(reports.rglob("*")) if file.suffix in RESULTS]
+def _send_results(
+    remote: Remote, results: Sequence[ResultFile], reports: Path
+) -> tuple[int, list[str]]:
+    """Send results and what belongs to them; return how many files went, and which differ there.
 
-
-def _send_results(remote: Remote, files: Sequence[Path], reports: Path) -> tuple[int, list[str]]:
-    """Send results with their tables; return how many went, and which are there as others."""
+    Histories and votes stay: they grow line by line on each machine, and a copy would lose some.
+    """
     sent, differ = 0, []
-    for file in [each for one in files for each in _with_tables(one)]:
+    for file in [each for one in results for each in one.files()]:
         name = _below(file, reports)
         path = remote.path("reports", name)
         if remote.size(path) is None:
             remote.send(file, path)
             sent += 1
-        elif remote.files.cat_file(path) != file.read_bytes():
+        elif not _is_same(remote, path, file):
             differ.append(name)
     return sent, differ
 
 
-def _with_tables(file: Path) -> Iterator[Path]:
-    yield file
-    if file.suffix == ".json":
-        tables = (file.with_suffix(f".{name}.parquet") for name in ("samples", "prompts"))
-        yield from (table for table in tables if table.is_file())
+def _is_same(remote: Remote, path: str, file: Path) -> bool:
+    return remote.size(path) == file.stat().st_size and remote.digest(path) == digest_file(file)
 
 
 def _below(file: Path, reports: Path) -> str:
@@ -328,15 +325,15 @@ def _is_inside(name: str) -> bool:
 
 
 def _fetch_results(remote: Remote, reports: Path) -> tuple[int, list[str]]:
+    """Fetch what is missing here: each result after all that belongs to it."""
     fetched, differ = 0, []
-    for name in remote.list("reports/**"):
-        below = name.removeprefix("reports/")
-        if not _is_inside(below) or PurePosixPath(below).suffix not in RESULTS:
-            continue
-        file, path = reports / below, remote.path(name)
+    names = [name.removeprefix("reports/") for name in remote.list("reports/**")]
+    wanted = [name for name in names if _is_inside(name) and is_of_a_result(name)]
+    for name in sorted(wanted, key=lambda name: (name.endswith(".json"), name)):
+        file, path = reports / name, remote.path("reports", name)
         if not file.is_file():
             remote.fetch(path, file)
             fetched += 1
-        elif remote.files.cat_file(path) != file.read_bytes():
-            differ.append(below)
+        elif not _is_same(remote, path, file):
+            differ.append(name)
     return fetched, differ

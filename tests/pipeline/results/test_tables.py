@@ -14,8 +14,9 @@ from harness.api import Workspace, verdicts
 from harness.decisions import history
 from harness.errors import PageError, UsageError
 from harness.files import below
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import read_result
-from harness.pipeline.results.tables import TABLES, read_table
+from harness.pipeline.results.tables import TABLES, Kind
 from harness.views import votes
 
 PUBLISHED = Path(__file__).parents[3] / "reports"
@@ -29,17 +30,17 @@ def result(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", TABLES)
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no table at all"])
-def test_a_table_that_is_cut_off_is_refused(result: Path, kind: str, content: bytes) -> None:
+def test_a_table_that_is_cut_off_is_refused(result: Path, kind: Kind, content: bytes) -> None:
     file = result.with_suffix(f".{kind}.parquet")
     file.write_bytes(content)
     with pytest.raises(UsageError, match=rf"{kind}\.parquet: cannot be read"):
-        read_table(result, kind)  # type: ignore[arg-type]
+        ResultFile(result).table(kind)
     pq.write_table(pa.table({"other": [1]}), file)
     with pytest.raises(UsageError, match=rf"{kind}\.parquet: has no column"):
-        read_table(result, kind)  # type: ignore[arg-type]
+        ResultFile(result).table(kind)
     file.unlink()
     with pytest.raises(UsageError, match=rf"{kind}\.parquet is missing beside"):
-        read_table(result, kind)  # type: ignore[arg-type]
+        ResultFile(result).table(kind)
 
 
 @pytest.mark.parametrize("name", ["../../evil", "..", "", "a/b", "a\\b", "a\0b", "/etc/passwd"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,11 +13,18 @@ import fsspec
 import pytest
 from running import Command, House
 
+from harness.api import Workspace, verdicts
+from harness.decisions.compare import Rules
 from harness.errors import StoreError, UsageError
 from harness.pages.stages import TreatSpec
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.store import remote
 from harness.pipeline.store.local import Store
 from harness.records import Artifact, make_step
+from harness.report.comparison import comparison_document
+from harness.views.reports_index import ReportsIndex
+
+PUBLISHED = Path(__file__).parents[3] / "reports"
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -262,6 +270,68 @@ def test_results_that_differ_are_named_and_left_alone(
     assert remote.push(url, here, reports).differ == ("a-v1/ink.json",)
     assert remote.pull(url, Store(tmp_path / "there"), reports).differ == ("a-v1/ink.json",)
     assert "another" in (reports / "a-v1" / "ink.json").read_text()
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """Return a copy of the shipped reports, with a sweep and a vote beside them."""
+    reports = tmp_path / "published"
+    shutil.copytree(PUBLISHED, reports)
+    swept = reports / "pocket-v1/sweeps/pocket-ninja/step-40.json"
+    ResultFile(reports / "pocket-v1/pocket-ninja-short.json").copy_to(swept)
+    (reports / "votes").mkdir()
+    (reports / "votes/pocket-v1.jsonl").write_text("{}\n")
+    return reports
+
+
+PAIR = ("pocket-ninja", "pocket-base")
+
+
+def test_a_result_goes_with_all_that_belongs_to_it(
+    url: str, published: Path, tmp_path: Path
+) -> None:
+    named = [published / f"pocket-v1/{name}.json" for name in PAIR]
+    sent = remote.push(url, Store(tmp_path / "empty"), published, named)
+    there = tmp_path / "there"
+    remote.pull(url, Store(tmp_path / "store"), there)
+    files = sorted(file.name for file in (there / "pocket-v1").iterdir())
+    endings = ("album.zip", "json", "likeness.parquet", "prompts.parquet", "samples.parquet")
+    assert files == sorted(f"{name}.{ending}" for name in PAIR for ending in endings)
+    assert sent.results == len(files)
+    store = tmp_path / "store"
+    one, two = (
+        [
+            comparison_document(each)
+            for each in verdicts.compare(
+                PAIR, "pocket-v1", Workspace(store, reports), Rules(draws=0)
+            )
+        ]
+        for reports in (published, there)
+    )
+    assert one == two
+    here, far = (ReportsIndex(reports, store) for reports in (published, there))
+    assert [far.shots(each) for each in far.entries()] == [
+        here.shots(here.find(each.name)) for each in far.entries()
+    ]
+    assert all(far.shots(each) for each in far.entries())
+
+
+def test_a_push_of_everything_takes_sweeps_cards_and_baselines_with_their_noise(
+    url: str, published: Path, tmp_path: Path
+) -> None:
+    remote.push(url, Store(tmp_path / "empty"), published)
+    there = tmp_path / "there"
+    remote.pull(url, Store(tmp_path / "store"), there)
+    came = {file.relative_to(there).as_posix() for file in there.rglob("*") if file.is_file()}
+    assert {
+        "pocket-v1/card/blur.json",
+        "pocket-v1/sweeps/pocket-ninja/step-40.album.zip",
+        "baselines/pocket-v1/pocket-ninja.noise.json",
+        "baselines/pocket-v1/pocket-ninja.album.zip",
+    } <= came
+    assert not [name for name in came if name.startswith("votes/")]
+    again = remote.push(url, Store(tmp_path / "empty"), published)
+    assert (again.results, again.differ) == (0, ())
 
 
 def test_an_unknown_kind_of_place_is_named() -> None:
