@@ -78,9 +78,9 @@ Drawn = Literal["sample", "bare", "captions"]
 """Images that a recipe draws: of the benchmark's prompts; of prompts without its own words; and
 of captions that recipes learn from."""
 Side = Literal["reference", "originals", "base", "bare", "bare-base", "captions"]
-"""What stands beside the sample: real pictures that nobody trained on; pictures that recipes train
-on; the base model at the same prompts and seeds; and what is drawn of other prompts, for bare ones
-by the base too."""
+"""What a sample is compared with: real pictures that no recipe trains on; pictures that recipes
+train on; the base model at the same prompts and seeds; images of other prompts, the base's too for
+bare ones."""
 Family = Literal["fidelity", "prompt", "quality", "style", "diversity", "copying", "probe"]
 
 
@@ -101,7 +101,7 @@ class MetricSpec(Spec):
     biased_by_n: ClassVar[bool] = False
     """Whether N belongs into the metric's name, because it moves the value."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] | None = None
-    """Another name for the column, where a benchmark has the same metric twice."""
+    """Another name for the column, if a benchmark has the same metric twice."""
 
     @property
     def column(self) -> str:
@@ -158,12 +158,12 @@ class SourceSpec(Spec):
 
 
 class ExecutorSpec(Spec):
-    """Who does the work."""
+    """Where steps run."""
 
     together: ClassVar[bool] = False
     """Whether it takes the steps of several plans at once."""
     workers: Annotated[int, Field(ge=1)] | None = None
-    """How many processes it may use; None: as many as there is room for."""
+    """How many processes it may use; if left out, as many as there is room for."""
 
 
 @dataclass(frozen=True)
@@ -318,7 +318,7 @@ Report = Callable[[Progress], None]
 
 
 def silent(_: Progress) -> None:
-    """Report to nobody."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True)

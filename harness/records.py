@@ -121,7 +121,7 @@ class Score(Page):
     higher_is_better: bool
     """Whether a higher value is a better one."""
     reason: str | None = None
-    """Why there is no value; None where there is one."""
+    """Why there is no value; None if there is one."""
     family: str = ""
     """The kind of metric, such as fidelity or prompt."""
     notes: tuple[str, ...] = ()
@@ -129,11 +129,11 @@ class Score(Page):
     flag: str | None = None
     """A finding that no good value can outweigh, such as copied pictures."""
     base: Versus | None = None
-    """The bare base at the same prompts and seeds, where the benchmark draws it."""
+    """The bare base at the same prompts and seeds, if the benchmark draws it."""
     runs: tuple[float, ...] = ()
-    """Each training run's value, where there are several."""
+    """The value of each training run, if there are several."""
     between: float | None = None
-    """The standard deviation between them."""
+    """The standard deviation between the training runs."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Result(Page):
     """A digest of all that makes rows comparable; rows with another one are not ranked with
     this."""
     protocol: dict[str, Any]
-    """What the signature is a digest of, in words."""
+    """What the signature is a digest of."""
     summary: str = ""
     """The recipe's own sentence."""
     origin: Literal["trained", "loaded", "adapter supplied", "images supplied"] = "trained"

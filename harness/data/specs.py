@@ -54,7 +54,7 @@ class Folder(SourceSpec):
     path: str
     """The folder, relative to where the command runs."""
     recursive: bool = False
-    """Whether folders inside of it count; an id is then a path from here, as `ink/001.png`."""
+    """Whether to read folders inside it too; an id is then a path, as `ink/001.png`."""
 
     def fingerprint(self) -> dict[str, Any]:
         wanted = IMAGES | {".txt", ".jsonl"}
@@ -103,7 +103,7 @@ class Columns(SourceSpec):
     tags: str | None = None
     """The column with the tags; none if left out."""
     facts: dict[str, str] = {}
-    """Which column holds which fact, as `rating: rating`."""
+    """The column of each fact, as `rating: rating`."""
     weight: str | None = None
     """The column with how much each row's loss counts."""
 
@@ -129,9 +129,9 @@ class Hub(Columns):
     limit: Annotated[int, Field(ge=1)] | None = None
     """Take only the first rows; all if left out."""
     streaming: bool | None = None
-    """Read rows as they come, with no copy of the set kept here; by itself where `limit` is set."""
+    """Read rows without keeping a copy of the set; if left out, true if `limit` is set."""
     rows: Annotated[int, Field(ge=1)] | None = None
-    """About how many there are, by the set's card: forecasts ask, and nothing else does."""
+    """About how many rows the set has, by its card; only forecasts use this."""
 
     @property
     def streams(self) -> bool:

@@ -36,11 +36,11 @@ class Inception(ExtractorSpec):
     summary: ClassVar[str] = "Inception 2048-d features (torch-fidelity weights)"
     use: Literal["inception"]
     weights: str | None = None
-    """A local weights file; torch-fidelity fetches its own where this is not given."""
+    """A local weights file; if left out, torch-fidelity fetches its own."""
     layer: Literal["64", "192", "768", "2048"] = "2048"
     """The layer whose features are read, by their number."""
     resize: Literal["tf1", "bicubic"] = "tf1"
-    """How pictures come to 299 px: as TTUR and torch-fidelity do it, or as clean-fid does."""
+    """How pictures are resized to 299 px: as TTUR and torch-fidelity do, or as clean-fid does."""
 
     def fingerprint(self) -> dict[str, Any]:
         return by_content(super().fingerprint(), "weights", self.weights)
@@ -99,7 +99,7 @@ class Head(ExtractorSpec):
     """A file of weights, .safetensors or .pth, or a repository of the hub with model.safetensors;
     the layers' shapes are read from it."""
     activation: Literal["none", "relu"] = "none"
-    """What stands between the layers, which the file does not say."""
+    """The activation between the layers, which the file does not name."""
 
     def fingerprint(self) -> dict[str, Any]:
         return by_content(super().fingerprint(), "head", self.head)
@@ -222,7 +222,7 @@ class Lpips(ExtractorSpec):
     summary: ClassVar[str] = "rows whose squared distance is LPIPS (AlexNet, sketched)"
     use: Literal["lpips"] = "lpips"
     weights: str | None = None
-    """A safetensors file of torchvision's AlexNet; torchvision fetches its own where not given."""
+    """A safetensors file of torchvision's AlexNet; if left out, torchvision fetches its own."""
     side: Annotated[int, Field(ge=32, le=512)] = 256
     """Pictures are shown at this many pixels a side, whatever their shape."""
 

@@ -30,7 +30,7 @@ class Prompt(Page):
     tags: tuple[str, ...] = ()
     """Groups that the prompt belongs to; reports show scores by tag."""
     negative: str | None = None
-    """What this image should not show; where not given, the sampler's."""
+    """What this image should not show; if left out, the sampler's `negative`."""
 
 
 class PromptSuite(Page):
@@ -119,13 +119,13 @@ class Benchmark(Page):
     reference: Reference | None = None
     """Real pictures to compare with, for metrics that need them."""
     originals: Reference | None = None
-    """Pictures that recipes train on: what copies are looked for among."""
+    """The pictures that recipes train on, among which metrics look for copies."""
     base: bool = False
-    """Whether the bare base is drawn too, so that every score stands beside its own."""
+    """Whether the bare base is drawn too, for comparison with every score."""
     leakage: Asked | None = None
-    """Prompts drawn without a recipe's own words, to see what the adapter does unasked."""
+    """Prompts drawn without a recipe's own words: what does the adapter change unasked?"""
     extraction: Asked | None = None
-    """Captions of originals, to see whether they bring their pictures back."""
+    """Captions of originals: does the adapter return the pictures behind them?"""
     metrics: tuple[plugins.Metric, ...] = Field(min_length=1)
     """What is measured, a metric a line."""
 
@@ -168,7 +168,7 @@ class Benchmark(Page):
             for side in (metric.judges, *metric.reads):
                 if not there[side]:
                     field = _FIELDS.get(side, side)
-                    raise ValueError(f"{metric.column} looks at {field}: add {field}")
+                    raise ValueError(f"{metric.column} needs {field}: add {field}")
         return self
 
 
@@ -238,7 +238,7 @@ def _suites(
             problems.append(Problem(located.file, line, f"{field}[{index}]", message, hint))
     repeated = _repeated([prompt.id for suite in suites for prompt in suite.prompts])
     if repeated:
-        message = f"bring the prompt id {repeated!r} twice"
+        message = f"contain the prompt id {repeated!r} twice"
         hint = "ids are unique in a benchmark"
         problems.append(Problem(located.file, located.line(at), field, message, hint))
     return tuple(suites)

@@ -1,4 +1,4 @@
-"""What there is to choose from, in words."""
+"""Names and summaries of everything that a page can name."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Subset(Page):
     share: Annotated[float, Field(gt=0, le=1)]
     """The share of the rows that is kept, above 0 and up to 1."""
     salt: str = ""
-    """Another salt chooses other rows."""
+    """Text that decides which rows: another salt chooses others."""
 
 
 class Curate(Page):
@@ -105,9 +105,9 @@ class Curate(Page):
     max_side: Count | None = None
     """Pixels that the longer side may have at most."""
     min_pixels: Count | None = None
-    """Width × height."""
+    """Pixels that a picture must have at least, width × height."""
     aspect: tuple[float, float] | None = None
-    """Width / height: the narrowest and the widest."""
+    """The narrowest and the widest width / height that is kept."""
     ratings: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """The ratings that are kept, as the source spells them; all if left out."""
     score: Span | None = None
@@ -147,7 +147,7 @@ class Caption(Page):
     prefix: str = ""
     """An instance prompt or quality words; the row's own words follow after a comma."""
     important: tuple[str, ...] | None = None
-    """Of the row's tags, only these; written with underscores or spaces."""
+    """Keep only these of the row's tags; written with underscores or spaces."""
     score_tags: tuple[Bound, ...] = ()
     """Tags for the fact `score`: the first bound that it reaches."""
     aesthetic_tags: tuple[Bound, ...] = ()
@@ -159,13 +159,13 @@ class Caption(Page):
     dropout: Share = 0.0
     """How often a sample is shown without any words."""
     shuffle: bool = False
-    """Put the tags in another order each time; prefix and scale words stay in front."""
+    """Shuffle the tags each time; prefix and score words stay in front."""
     keep_first: Annotated[int, Field(ge=0)] = 0
-    """So many of the row's first tags stay where they are, and are never dropped."""
+    """How many of the row's first tags stay in place and are never dropped."""
     tag_dropout: Share = 0.0
     """How often each tag is left out."""
     variants: Count | None = None
-    """How many readings of a picture's words are prepared; eight where words vary, else one."""
+    """How many captions are prepared for a picture; if left out, eight if words vary, else one."""
     chunks: Annotated[int, Field(ge=1, le=3)] = 1
     """Windows of 75 tokens a caption may fill; one is what the official scripts read."""
 
@@ -178,7 +178,7 @@ class Caption(Page):
             if given and self.words == "none"
         ]
         if self.keep_first and not any(varies.values()):
-            found.append(Conflict(("keep_first",), "says nothing without shuffle or tag_dropout"))
+            found.append(Conflict(("keep_first",), "has no effect without shuffle or tag_dropout"))
         refuse(found)
         return self
 
@@ -194,7 +194,7 @@ class Recaption(Spec):
     id: str = "id"
     """The column with the ids of rows."""
     text: str = "caption"
-    """The columns."""
+    """The column with the captions."""
     merge: Literal["replace", "append", "prefer"] = "prefer"
     """prefer takes the other caption where there is one, append puts it behind the row's own,
     replace forgets the row's own even where there is no other."""
@@ -212,7 +212,7 @@ class Booster(Page):
     source: plugins.Source
     """The set that is mixed in."""
     weight: Annotated[float, Field(gt=0, lt=1)]
-    """Its share of the result."""
+    """The share of this set in the result."""
 
 
 class Data(Page):
@@ -221,25 +221,32 @@ class Data(Page):
     source: plugins.Source
     """The set of pictures."""
     booster: plugins.Source | None = None
-    """A second set, mixed in whole."""
+    """A second set, all of which is mixed in."""
     part: Split = "all"
-    """train leaves out the fifth of all rows that a held-out reference shows."""
+    """Which rows: all, all but the held-out fifth (train), or that fifth (held-out)."""
     curate: Curate = Curate()
     """The rules that choose rows; all rows by default."""
     caption: Caption = Caption()
     """The rules that make captions of the rows' words."""
     boosters: tuple[Booster, ...] = ()
-    """More sets, mixed in by weight, each curated by the same rules; limit counts without them."""
+    """More sets, mixed in by weight and curated by the same rules; `limit` does not count them."""
     recaption: Recaption | None = None
     """Captions from another file, by the ids of rows; none by default."""
 
     reading: Reading = Reading()
-    """What becomes of pictures that are not plain ones."""
+    """What becomes of transparent, animated, huge, tiny or repeated pictures."""
 
     @model_validator(mode="after")
     def _shares(self) -> Self:
         if (total := sum(each.weight for each in self.boosters)) >= 1:
-            refuse([Conflict(("boosters",), f"weigh {total:g} together and leave nothing")])
+            refuse(
+                [
+                    Conflict(
+                        ("boosters",),
+                        f"have weights that sum to {total:g}: the sum must be below 1",
+                    )
+                ]
+            )
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""The rules by which pictures are read: what becomes of those that are not plain ones."""
+"""The rules by which pictures are read: what becomes of transparent, animated or huge ones."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from harness.interfaces import Page
 
 
 class Reading(Page):
-    """What becomes of pictures that are not plain ones; each kind is counted by its name."""
+    """What becomes of pictures that are transparent, animated, huge, tiny or repeated."""
 
     transparent: Literal["white", "black", "drop"] = "white"
-    """What shows through a picture that is not opaque, or that it is left out."""
+    """The background of a picture that is not opaque; drop leaves the picture out."""
     animated: Literal["first", "drop"] = "first"
-    """Take the first frame of several, or none."""
+    """What becomes of a picture with several frames: take the first, or drop the picture."""
     megapixels: Annotated[float, Field(gt=0, le=178)] = 178.0
-    """A picture with more is left out by what its head says, before anything is decoded."""
+    """A picture with more megapixels is left out, before it is decoded."""
     smallest: Annotated[int, Field(ge=1)] = 8
-    """Pixels that the shorter side has at least; eight are one of a latent."""
+    """Pixels that the shorter side must have at least; eight make one of a latent."""
     duplicates: Literal["keep", "same-file", "same-pixels"] = "keep"
-    """Leave out what is the same file, or shows the same pixels, as a picture before it."""
+    """Leave out a picture with the same file, or the same pixels, as an earlier one."""
     near_duplicates: Annotated[int, Field(ge=0, le=11)] | None = None
     """Leave out what differs from a picture before it in so many bits of its dhash, of 64."""

@@ -1,4 +1,4 @@
-"""Say in the words of this house what pydantic found wrong with the data of a page."""
+"""Say in plain words what pydantic finds wrong with a page."""
 
 from __future__ import annotations
 

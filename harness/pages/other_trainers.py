@@ -1,4 +1,4 @@
-"""Words of other trainers, and what this house says in their place.
+"""Words of other trainers, and the field of ours that says the same.
 
 They are those of the diffusers scripts, kohya's sd-scripts, ai-toolkit and PEFT. A field that we
 do not know is looked up here before a misspelling is suspected.
@@ -83,7 +83,7 @@ _PLACES = {
     "train.previews": "validation_prompt validation_prompts sample_prompts",
     "train.tracker": "report_to log_with",
 }
-"""Our field, and the words that others have for it."""
+"""Our field, and the words that other trainers use for it."""
 _CACHED = "; there is nothing to set"
 _REMARKS = {
     "cache_latents cache_latents_to_disk": f"latents are always prepared ahead{_CACHED}",
@@ -116,7 +116,7 @@ _REMARKS = {
         "previews are drawn at every checkpoint: train.checkpoint_every"
     ),
 }
-"""Words of others, and what there is to say to them."""
+"""Words of other trainers that have no field of ours, and what to do about each."""
 
 
 def hint(word: str) -> str | None:

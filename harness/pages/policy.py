@@ -31,15 +31,15 @@ class Limits(Page):
     """What one metric is held to, all in its own unit."""
 
     metric: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-    """Its column, without N."""
+    """The column of the metric, without N."""
     margin: Annotated[float, Field(ge=0)] | None = None
-    """How much worse than the baseline is no harm; if left out, what noise was measured to do."""
+    """How much worse than the baseline still passes; if left out, the measured noise."""
     least: float | None = None
     """The lowest value that passes; no bound if left out."""
     most: float | None = None
     """The highest value that passes; no bound if left out."""
     window: Annotated[float, Field(gt=0)] | None = None
-    """How far from the baseline it may lie on either side; alone, it stands for a margin too."""
+    """How far from the baseline a value may lie on either side; alone, it is the margin too."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -63,7 +63,7 @@ class Policy(Page):
     summary: str = Field(min_length=1, max_length=300)
     """One sentence for lists: what the page is for."""
     claim: Literal["file", "recipe"] | None = None
-    """What a verdict holds for; if left out, recipes where the spread of trainings is known."""
+    """What a verdict is about; if left out, the recipe if its spread is known, else the file."""
     images: Annotated[int, Field(ge=0)] = 0
     """How many images may be missing, failed or black."""
     metrics: tuple[Limits, ...] = ()

@@ -56,9 +56,9 @@ class Load(Page):
     model: str | None = None
     """A whole model in place of the base's: a repository of the hub, or a folder or file."""
     adapter: str | None = None
-    """A file; its digest is in the key, its place is not."""
+    """A LoRA file. Keys depend on its content, not on its path."""
     adapters: tuple[Attached, ...] = ()
-    """Several files, all on the base at once: what each of them changes is added up."""
+    """Several LoRA files at once; their changes are added up."""
     revision: str | None = None
     """A commit, branch or tag of the model's repository; if left out, its main branch."""
 
@@ -104,7 +104,7 @@ class Recipe(Page):
     origin: str | None = None
     """Where the figures come from."""
     hardware: str | None = None
-    """What the source names as needed."""
+    """The hardware that the source says is needed."""
     base: Base
     """The model that the recipe starts from."""
     load: Load | None = None

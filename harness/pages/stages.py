@@ -95,7 +95,7 @@ class SuppliedImage(Page):
     content: str
     """Digest of the file's bytes; where there are none, its name, which is all that is known."""
     reason: str | None = None
-    """Why nobody can say what it answers; such an image is named and not taken in."""
+    """Why its prompt is not known; such an image is named and not scored."""
 
 
 class SuppliedSpec(Page):

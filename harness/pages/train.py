@@ -1,4 +1,4 @@
-"""How a recipe trains, figure by figure; what cannot hold together is refused here."""
+"""How a recipe trains; fields that contradict each other are refused here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Adapter(Page):
     rank: Count
     """The rank of each pair of matrices."""
     alpha: Positive | None = None
-    """Scale is alpha / rank; alpha is the rank where it is not given."""
+    """The adapter is scaled by alpha / rank; if left out, alpha is the rank."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of the adapter's inputs that is dropped in training; 0 drops none."""
     targets: str = "attention"
@@ -34,9 +34,9 @@ class Adapter(Page):
     ranks: dict[str, Count] = {}
     """Another rank where a layer's name matches, as `mid_block: 32`."""
     dora: bool = False
-    """Learn each weight's direction and magnitude apart (arXiv:2402.09353)."""
+    """DoRA: learn direction and magnitude of each weight separately (arXiv:2402.09353)."""
     rslora: bool = False
-    """Scale by alpha / √rank instead (arXiv:2312.03732)."""
+    """Scale by alpha / √rank, not alpha / rank (arXiv:2312.03732)."""
 
     @field_validator("targets")
     @classmethod
@@ -77,17 +77,17 @@ class Phase(Page):
     cycles: Count = 1
     """How often cosine-restarts starts again."""
     power: Positive = 1.0
-    """The exponent of polynomial."""
+    """The exponent of the polynomial schedule."""
     floor: Share = 0.0
     """The share of the rate at which a falling schedule ends."""
     text_encoder_rates: tuple[Rate, Rate] | None = None
-    """The rates of both text encoders; where not given, they rest in this phase."""
+    """The learning rates of both text encoders; if left out, they are not trained in this phase."""
     token_rate: Rate | None = None
-    """The rate of new tokens; where not given, they rest in this phase."""
+    """The learning rate of new tokens; if left out, they are not trained in this phase."""
     curate: Curate | None = None
-    """Another choice of rows for this phase alone."""
+    """Other rules that choose rows, for this phase alone."""
     part: Split | None = None
-    """Another part of the rows for this phase alone."""
+    """Another split of the rows for this phase alone."""
     source: plugins.Source | None = None
     """Another set of pictures for this phase alone, captioned by the same rules."""
 
@@ -168,7 +168,7 @@ class Token(Page):
     vectors: Annotated[int, Field(ge=1, le=16)] = 2
     """Embeddings that the word stands for in each text encoder."""
     initializer: str | None = None
-    """A known word to start from; else random, at the vocabulary's own spread."""
+    """A known word to start from; if left out, random at the vocabulary's own spread."""
 
 
 class Ema(Page):
@@ -184,11 +184,11 @@ class Huber(Page):
     delta: Positive = 0.1
     """Where the loss turns from square to straight."""
     schedule: Literal["constant", "snr", "exponential"] = "snr"
-    """How delta changes with the noise."""
+    """How `delta` changes with the noise."""
 
 
 class Train(Page):
-    """The training run, figure by figure."""
+    """How to train."""
 
     outside_key: ClassVar[frozenset[str]] = frozenset(
         {"tracker", "gradient_checkpointing", "attention_slicing"}
@@ -214,15 +214,15 @@ class Train(Page):
     accumulation: Count = 1
     """Batches whose gradients are added up for one optimizer step."""
     processes: Count = 1
-    """What the source had; with batch and accumulation it makes the effective batch."""
+    """Processes of the source's run: the effective batch is batch × accumulation × processes."""
     optimizer: plugins.Optimizer
     """The rule that moves the weights, and its options."""
     phases: tuple[Phase, ...] = Field(min_length=1)
     """Stretches of training, one after the other."""
     lr_schedule_unit: Literal["optimizer-step", "diffusers-legacy"] = "optimizer-step"
-    """diffusers-legacy stretches schedule and warm-up by the accumulation, as its script does."""
+    """diffusers-legacy multiplies schedule and warm-up by the accumulation, as its script does."""
     prediction: Literal["epsilon", "v_prediction"] | None = None
-    """What the UNet says; where not given, what its base says."""
+    """What the UNet predicts; if left out, the same as its base."""
     zero_terminal_snr: bool = False
     """Let the last step be pure noise (arXiv:2305.08891)."""
     snr_gamma: Positive | None = None
@@ -231,13 +231,13 @@ class Train(Page):
     """paper: min(SNR, γ)/SNR, for v /(SNR + 1). dreambooth-v: min(SNR, γ)/SNR + 1 for v, as five
     official scripts have it. unclamped: γ/SNR."""
     debiased: bool = False
-    """Weigh by 1/√SNR (arXiv:2310.08442)."""
+    """Weight the loss by 1/√SNR (arXiv:2310.08442)."""
     huber: Huber | None = None
     """A Huber loss in place of the squared one."""
     noise_offset: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """The strength of noise that is the same for a whole channel; 0 for none."""
     input_perturbation: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """Extra noise on what the UNet sees, not on what it should say (arXiv:2301.11706)."""
+    """Extra noise on the UNet's input and not on its target (arXiv:2301.11706); 0 for none."""
     prior: Prior | None = None
     """Class images that keep the base's idea of a subject; none by default."""
     ema: Ema | None = None
@@ -245,15 +245,16 @@ class Train(Page):
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     """The numbers that the networks compute in."""
     gradient_checkpointing: bool | Annotated[int, Field(ge=2)] = False
-    """true: every block; 2: every second one; false: none. Memory against time, nothing else."""
+    """true: every block; 2: every second one; false: none. It saves memory and costs time; results
+    stay the same."""
     attention_slicing: bool = False
-    """Attention one head after another: slow, for small cards."""
+    """Compute attention one head after another: slower, in less memory."""
     max_grad_norm: Positive = 1.0
     """Gradients are scaled down to this norm."""
     checkpoint_every: Count | None = None
     """Keep the adapter after every so many steps; `NAME@STEP` judges one."""
     previews: tuple[str, ...] = ()
-    """Prompts that are drawn at every checkpoint, for the eye."""
+    """Prompts that are drawn at every checkpoint, to look at."""
     tracker: Literal["tensorboard", "mlflow", "wandb", "trackio"] | None = None
     """Where the loss is logged, beside the harness's own log; nowhere by default."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -287,7 +288,7 @@ class Train(Page):
             yield Conflict(("tokens",), "are learned beside a LoRA, not in a full fine-tune")
         learns = [number for number, each in enumerate(self.phases) if each.token_rate is not None]
         if self.tokens and not learns:
-            yield Conflict(("tokens",), "learn nothing: give a phase a token_rate")
+            yield Conflict(("tokens",), "are never trained: give a phase a token_rate")
         if not self.tokens:
             for number in learns:
                 yield Conflict(("phases", number, "token_rate"), "needs tokens")
@@ -304,7 +305,7 @@ class Train(Page):
         if self.snr_form == "dreambooth-v" and self.prediction == "epsilon":
             yield Conflict(("snr_form",), "dreambooth-v is a form for v_prediction")
         if self.zero_terminal_snr and self.prediction != "v_prediction":
-            message = "needs prediction: v_prediction, for at pure noise epsilon tells nothing"
+            message = "needs prediction: v_prediction, because epsilon says nothing at pure noise"
             yield Conflict(("zero_terminal_snr",), message)
 
     def _optimizers(self) -> Iterator[Conflict]:
@@ -319,9 +320,9 @@ class Train(Page):
                 message = f"must be constant: {word} needs no falling rate"
                 yield Conflict(("phases", number, "schedule"), message)
         if not scheduled and len(self.phases) > 1:
-            yield Conflict(("phases",), f"must be one: {word} averages over all it has seen")
+            yield Conflict(("phases",), f"must be a single one: {word} averages over all steps")
         if not scheduled and self.ema:
-            yield Conflict(("ema",), f"has no place here: {word} averages the weights itself")
+            yield Conflict(("ema",), f"cannot be used: {word} averages the weights itself")
 
     def _memory(self) -> Iterator[Conflict]:
         if self.adapter_dtype == "bfloat16" and self.precision == "fp16":

@@ -147,7 +147,7 @@ def _foul(event: events.Event) -> tuple[str, str] | None:
         and event.tag is not None
     ):
         tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
-        return f"carries the YAML tag {short(tag)}", "plain values only"
+        return f"has the YAML tag {short(tag)}", "plain values only"
     if isinstance(event, events.ScalarEvent) and any(
         "\ud800" <= sign <= "\udfff" for sign in event.value
     ):

@@ -1,4 +1,4 @@
-"""Whether pages hold, and whether what they name is there."""
+"""Check pages: whether they are valid, and whether the files and models that they name exist."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
 
 
 def cautions(files: Sequence[Path]) -> list[Problem]:
-    """Return what holds today and may not tomorrow: sets of the hub at no fixed revision."""
+    """Return a warning for each set of the hub that has no fixed revision."""
     found = []
     for file in list(files) or [file for kind in FOLDERS for file in available(kind).values()]:
         try:
@@ -79,7 +79,7 @@ def _check_one(file: Path) -> None:
 
 
 def _check_recipe(file: Path) -> None:
-    """Look for what a recipe names, too: a page that holds can still name what is not there."""
+    """Check a recipe, and whether the models, files and layers that it names exist."""
     recipe, located = load_page(Recipe, file), read_page(file)
     problems = []
     for field, name in (("model", recipe.base.model), ("vae", recipe.base.vae)):
@@ -90,7 +90,7 @@ def _check_recipe(file: Path) -> None:
             problems.append(Problem(located.file, line, f"base.{field}", error.what, error.hint))
     for place, adapter in _adapters(recipe):
         if not Path(adapter).is_file():
-            message = f"names a file that is not there: {adapter}"
+            message = f"names a file that does not exist: {adapter}"
             line, field = located.line(place), dotted(place)
             problems.append(Problem(located.file, line, field, message, "correct the path"))
     for place, message, hint in _layers_missed(recipe):

@@ -1,4 +1,4 @@
-"""What this machine can do, and what is missing for the rest."""
+"""What this machine has, and what it would need for the rest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NEEDED = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """What one check found."""
 
     name: str
     ok: bool

@@ -20,7 +20,7 @@ class _Decayed(OptimizerSpec):
     weight_decay: Decay = 0.01
     """The pull of weights towards zero; 0 for none."""
     text_encoder_weight_decay: Decay | None = None
-    """Another decay for the text encoders; where not given, the same."""
+    """Another decay for the text encoders; if left out, the same."""
 
 
 class AdamW(_Decayed):

@@ -111,7 +111,7 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "tokens that never learn": (
         {ADAPTER: ADAPTER + TOKENS},
-        ["12: train.tokens learn nothing: give a phase a token_rate"],
+        ["12: train.tokens are never trained: give a phase a token_rate"],
     ),
     "a rate for no tokens": (
         phase("token_rate: 1e-3"),
@@ -127,8 +127,8 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
     "a last step of pure noise for epsilon": (
         train("zero_terminal_snr: true\n  prediction: epsilon"),
         [
-            "14: train.zero_terminal_snr needs prediction: v_prediction, for at pure noise"
-            " epsilon tells nothing"
+            "14: train.zero_terminal_snr needs prediction: v_prediction, because epsilon"
+            " says nothing at pure noise"
         ],
     ),
     "two weights at once": (
@@ -149,7 +149,7 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "a mean of a mean": (
         {OPTIMIZER: FREE, PHASE: "", **train("ema: {decay: 0.99}")},
-        ["14: train.ema has no place here: schedule-free averages the weights itself"],
+        ["14: train.ema cannot be used: schedule-free averages the weights itself"],
     ),
     "a falling rate for an optimizer without": (
         {OPTIMIZER: FREE},
@@ -157,7 +157,7 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "two phases for an optimizer of one": (
         {OPTIMIZER: FREE, PHASE: "    - {steps: 4, rate: 1e-5}\n"},
-        ["15: train.phases must be one: schedule-free averages over all it has seen"],
+        ["15: train.phases must be a single one: schedule-free averages over all steps"],
     ),
     "cycles of a cosine": (
         phase("cycles: 3"),
@@ -197,7 +197,7 @@ CASES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "first tags kept in an order that never changes": (
         caption("keep_first: 2"),
-        ["9: data.caption.keep_first says nothing without shuffle or tag_dropout"],
+        ["9: data.caption.keep_first has no effect without shuffle or tag_dropout"],
     ),
     "no words to shuffle": (
         {WORDS: "    words: none\n    shuffle: true\n    tag_dropout: 0.1\n"},

@@ -271,7 +271,7 @@ def test_what_is_wrong_with_a_benchmark_is_said_in_one_line(
 def test_a_distance_without_a_reference_is_refused() -> None:
     start = BENCHMARK.index("reference:")
     reference = BENCHMARK[start : BENCHMARK.index("metrics:")]
-    assert benchmark_problems({reference: ""}) == ["1: kid looks at reference: add reference"]
+    assert benchmark_problems({reference: ""}) == ["1: kid needs reference: add reference"]
 
 
 def test_an_unknown_suite_is_named_with_the_known_ones() -> None:
@@ -282,7 +282,7 @@ def test_an_unknown_suite_is_named_with_the_known_ones() -> None:
 def test_a_prompt_id_that_two_suites_share_is_refused() -> None:
     Path("prompts/suites/more.yaml").write_text(changed(SUITE, {"ink-words": "more"}))
     assert benchmark_problems({"[ink-words]": "[ink-words, more]"}) == [
-        "4: suites bring the prompt id 'a' twice (ids are unique in a benchmark)"
+        "4: suites contain the prompt id 'a' twice (ids are unique in a benchmark)"
     ]
 
 

@@ -106,19 +106,19 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     "an alias to itself": ("a: &a [*a]\n", [f"1: {ALIAS}"]),
     "a Python object": (
         changed("name: ink", "name: !!python/object/apply:os.system [ls]"),
-        ["2: carries the YAML tag '!!python/object/apply:os.system' (plain values only)"],
+        ["2: has the YAML tag '!!python/object/apply:os.system' (plain values only)"],
     ),
     "a tag of its own": (
         changed("{rank: 16}", "!shape {rank: 16}"),
-        ["9: carries the YAML tag '!shape' (plain values only)"],
+        ["9: has the YAML tag '!shape' (plain values only)"],
     ),
     "a tag on a key": (
         changed("  batch:", "  !!str batch:"),
-        ["11: carries the YAML tag '!!str' (plain values only)"],
+        ["11: has the YAML tag '!!str' (plain values only)"],
     ),
     "a tag that does not fit": (
         changed("batch: 8", "batch: !!bool eight"),
-        ["11: carries the YAML tag '!!bool' (plain values only)"],
+        ["11: has the YAML tag '!!bool' (plain values only)"],
     ),
     "another YAML version": (
         "%YAML 1.1\n---\n" + PAGE,

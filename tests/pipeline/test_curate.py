@@ -103,7 +103,7 @@ def test_a_booster_that_is_too_small_for_its_weight_is_refused(tmp_path: Path) -
 
 def test_weights_that_leave_nothing_of_the_main_set_are_refused(tmp_path: Path) -> None:
     heavy = [{**BOOSTERS[0], "weight": 0.6}, {**BOOSTERS[1], "weight": 0.4}]
-    with pytest.raises(PageError, match="weigh 1 together and leave nothing"):
+    with pytest.raises(PageError, match="have weights that sum to 1: the sum must be below 1"):
         made(page(tmp_path, boosters=heavy), tmp_path)
 
 

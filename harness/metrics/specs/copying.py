@@ -30,7 +30,7 @@ class Memorization(MetricSpec):
     percentile: Annotated[float, Field(ge=50, lt=100)] = 99.0
     """Held-out pictures that lie below the threshold, in percent."""
     tolerated: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """The copy rate that is no finding; chance alone gives 1 − percentile / 100."""
+    """The copy rate that is not reported; chance alone gives 1 − percentile / 100."""
 
 
 class Extraction(Memorization):
@@ -49,7 +49,7 @@ class Authenticity(MetricSpec):
     """AuthPct (arXiv:2102.08921): images farther from their nearest original than that original
     is from the next.
 
-    Real pictures that nobody trained on reach a half to two thirds, not 100, and the value falls
+    Real pictures that no recipe trains on reach a half to two thirds, not 100, and the value falls
     where originals are far from each other; read it beside another recipe's.
     """
 

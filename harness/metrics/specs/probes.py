@@ -29,7 +29,7 @@ class Leakage(MetricSpec):
     """The same distance for prompts without the recipe's own words, where none is wanted."""
 
     implementation: ClassVar[str] = "harness.metrics.shift:leakage"
-    summary: ClassVar[str] = "how far images move that nobody asked to (lower is better)"
+    summary: ClassVar[str] = "how far images change without being asked to (lower is better)"
     higher_is_better: ClassVar[bool] = False
     family: ClassVar[Family] = "probe"
     must_detect: ClassVar[tuple[str, ...]] = ("blur", "jpeg", "noise", "grey", "black")
