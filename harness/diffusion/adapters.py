@@ -10,25 +10,18 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from harness.diffusion.dropout import SampleDropout
+from harness.diffusion.targets import is_target, own_rank
 from harness.errors import TrainingError
 from harness.fingerprint import number_of
 from harness.pages.train import Adapter
 
-_UNET = {
-    "attention": ["to_k", "to_q", "to_v", "to_out.0"],
-    "attention+ff": ["to_k", "to_q", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"],
-}
 _LAYERS = (nn.Linear, nn.Conv2d)
-_TEXT = {
-    "attention": ["q_proj", "k_proj", "v_proj", "out_proj"],
-    "attention+ff": ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"],
-}
 
 
 def add_adapter(model: nn.Module, adapter: Adapter, part: str, dtype: torch.dtype) -> None:
     """Put a fresh LoRA into `model`: A from N(0, 1/r), B zero, so that nothing changes yet."""
     targets = _targets(model, adapter, part)
-    ranks = {name: rank for name in targets if (rank := _own_rank(adapter, name)) is not None}
+    ranks = {name: rank for name in targets if (rank := own_rank(adapter, name)) is not None}
     escaped = {re.escape(name): rank for name, rank in ranks.items()}
     model.add_adapter(  # type: ignore[operator]
         LoraConfig(
@@ -50,14 +43,8 @@ def add_adapter(model: nn.Module, adapter: Adapter, part: str, dtype: torch.dtyp
 
 def _targets(model: nn.Module, adapter: Adapter, part: str) -> list[str]:
     """Return the full names of the layers that get an adapter."""
-    words = _UNET if part == "unet" else _TEXT
-    suffixes = words.get(adapter.targets)
-    if part != "unet" and suffixes is None:
-        suffixes = words["attention"]
     layers = [name for name, layer in model.named_modules() if isinstance(layer, _LAYERS)]
-    if suffixes is not None:
-        return [name for name in layers if name.endswith(tuple(f".{end}" for end in suffixes))]
-    chosen = [name for name in layers if re.search(adapter.targets, name)]
+    chosen = [name for name in layers if is_target(adapter, name, part)]
     if not chosen:
         raise TrainingError(
             f"adapter.targets {adapter.targets!r} matches no layer of the UNet",
@@ -66,13 +53,8 @@ def _targets(model: nn.Module, adapter: Adapter, part: str) -> list[str]:
     return chosen
 
 
-def _own_rank(adapter: Adapter, name: str) -> int | None:
-    found = (rank for pattern, rank in adapter.ranks.items() if re.search(pattern, name))
-    return next(found, None)
-
-
 def hash_dropouts(model: nn.Module, part: str, salts: list[Tensor]) -> None:
-    """Let every adapter's dropout draw from the samples of a pass, named by `salts`."""
+    """Let every adapter's dropout depend on the samples of a pass, which `salts` tell apart."""
     for name, layer in model.named_modules():
         if isinstance(layer, LoraLayer):
             for key, dropout in layer.lora_dropout.items():

@@ -1,66 +1,53 @@
-"""What an SDXL model is made of, counted from its configuration alone.
+"""The layers of an SDXL model, computed from its shape alone.
 
-One walk yields every layer of a UNet in the order it runs; parameters, adapters, FLOPs and
-(in memory.py) bytes are all sums over that walk. No weight and no network library is loaded.
+One walk yields every layer of a UNet in the order it runs. Parameters, FLOPs, adapters
+(targets.py) and bytes (memory.py) are all sums over that walk. No network library is loaded.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from harness.pages.train import Adapter
-from harness.pocket import locate
+from harness.diffusion.shapes import TextEncoderShape, UnetShape
 
 Kind = Literal["linear", "conv", "norm", "silu", "gelu", "glu", "attention", "table"]
-WORDS = 77
-"""Tokens of one window of a caption."""
+WINDOW = 77
+"""Tokens of one window of the text encoders."""
 FACTOR = 8
-"""Pixels along one side of a latent."""
-_UNET_ENDS = {
-    "attention": ("to_q", "to_k", "to_v", "to_out.0"),
-    "attention+ff": ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"),
-}
-_TEXT_ENDS = {
-    "attention": ("q_proj", "k_proj", "v_proj", "out_proj"),
-    "attention+ff": ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
-}
+"""Pixels along one side of a position of the latent."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer, and how much it reads and gives for one sample."""
+    """One layer, and the sizes of its input and output for one sample."""
 
     name: str
-    """As in the model's own `named_modules`, where it is a module there."""
+    """As in the model's `named_modules`, if it is a module there."""
     kind: Kind
     inputs: int
     """Channels."""
     outputs: int
-    places: int
-    """Pixels or tokens that it gives; each has `outputs` channels."""
-    seen: int
-    """Pixels or tokens that it reads; each has `inputs` channels."""
+    positions_out: int
+    """Pixels or tokens of its output; each has `outputs` channels."""
+    positions_in: int
+    """Pixels or tokens of its input; each has `inputs` channels."""
     block: str = ""
-    """The block it runs in, where that is one that gradient checkpointing can run again."""
+    """The block that gradient checkpointing recomputes it in, if any."""
     kernel: int = 1
     bias: bool = True
     shared: bool = False
-    """Whether it reads a tensor that the layer before it has in hand already."""
+    """Whether it reads a tensor that the layer before it already keeps."""
     heads: int = 1
 
     @property
-    def read(self) -> int:
-        return self.inputs * self.seen
+    def size_in(self) -> int:
+        return self.inputs * self.positions_in
 
     @property
-    def given(self) -> int:
-        return self.outputs * self.places
+    def size_out(self) -> int:
+        return self.outputs * self.positions_out
 
     @property
     def parameters(self) -> int:
@@ -72,136 +59,15 @@ class Layer:
 
     @property
     def flops(self) -> int:
-        """Multiplications and additions, counted apart; only where there are many."""
+        """Multiplications plus additions; small layers count as none."""
         if self.kind == "attention":
-            return 4 * self.places * self.seen * self.inputs
+            return 4 * self.positions_out * self.positions_in * self.inputs
         if self.kind in ("linear", "conv"):
-            return 2 * self.inputs * self.outputs * self.kernel**2 * self.places
+            return 2 * self.inputs * self.outputs * self.kernel**2 * self.positions_out
         return 0
 
 
-@dataclass(frozen=True)
-class Unet:
-    """The figures that set the shape of an SDXL UNet, level by level from the largest."""
-
-    channels: tuple[int, ...]
-    resnets: int
-    """A level going down; one more going up."""
-    depths: tuple[int, ...]
-    """Transformer blocks after each resnet; 0 where a level has no attention."""
-    middle: int
-    """Transformer blocks in the middle."""
-    heads: tuple[int, ...]
-    context: int
-    """Channels of the words."""
-    added: int
-    """Channels of the pooled words and the time ids."""
-    ends: tuple[int, int]
-    """Channels of the latent that goes in and of what comes out."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """The figures that set the shape of a CLIP text encoder."""
-
-    width: int
-    depth: int
-    inner: int
-    vocabulary: int
-    heads: int
-    projection: int = 0
-    """Channels of its summary; 0 where it has no projection."""
-
-
-@dataclass(frozen=True)
-class Vae:
-    """What matters of a VAE here: its size, and its channels where there are the most pixels."""
-
-    parameters: int
-    encoder: int
-    decoder: int
-
-
-SDXL = Unet(
-    channels=(320, 640, 1280),
-    resnets=2,
-    depths=(0, 2, 10),
-    middle=10,
-    heads=(5, 10, 20),
-    context=2048,
-    added=2816,
-    ends=(4, 4),
-)
-CLIP_L = Text(width=768, depth=12, inner=3072, vocabulary=49408, heads=12)
-BIG_G = Text(width=1280, depth=32, inner=5120, vocabulary=49408, heads=20, projection=1280)
-SDXL_VAE = Vae(83_653_863, 128, 256)
-
-
-@cache
-def unet_of(model: str) -> Unet:
-    """Return the shape of a base's UNet; of SDXL itself where its configuration is not here."""
-    found = _configuration(model, "unet")
-    if found is None:
-        return SDXL
-    channels = tuple(found["block_out_channels"])
-    depths = _spread(found["transformer_layers_per_block"], len(channels))
-    crossed = ["CrossAttn" in kind for kind in found["down_block_types"]]
-    return Unet(
-        channels=channels,
-        resnets=found["layers_per_block"],
-        depths=tuple(depth * here for depth, here in zip(depths, crossed, strict=True)),
-        middle=depths[-1],
-        heads=_spread(found["attention_head_dim"], len(channels)),
-        context=found["cross_attention_dim"],
-        added=found["projection_class_embeddings_input_dim"],
-        ends=(found["in_channels"], found["out_channels"]),
-    )
-
-
-@cache
-def texts_of(model: str) -> tuple[Text, Text]:
-    """Return the shapes of both text encoders of a base."""
-    first, second = (_configuration(model, part) for part in ("text_encoder", "text_encoder_2"))
-    if first is None or second is None:
-        return CLIP_L, BIG_G
-    return _text(first, 0), _text(second, second["projection_dim"])
-
-
-@cache
-def vae_of(model: str) -> Vae:
-    """Return what matters of a base's VAE; its parameters from the size of its file in fp16."""
-    found = _configuration(model, "vae")
-    if found is None:
-        return SDXL_VAE
-    files = (Path(locate(model)) / "vae").glob("*.safetensors")
-    first, second, *_ = found["block_out_channels"]
-    return Vae(sum(file.stat().st_size for file in files) // 2, first, second)
-
-
-def _configuration(model: str, part: str) -> dict[str, Any] | None:
-    file = Path(locate(model)) / part / "config.json"
-    if not file.is_file():
-        return None
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
-
-
-def _spread(value: int | list[int], count: int) -> tuple[int, ...]:
-    return (value,) * count if isinstance(value, int) else tuple(value)
-
-
-def _text(found: dict[str, Any], projection: int) -> Text:
-    return Text(
-        width=found["hidden_size"],
-        depth=found["num_hidden_layers"],
-        inner=found["intermediate_size"],
-        vocabulary=found["vocab_size"],
-        heads=found["num_attention_heads"],
-        projection=projection,
-    )
-
-
-def unet_layers(unet: Unet, height: int, width: int, words: int = WORDS) -> Iterator[Layer]:
+def unet_layers(unet: UnetShape, height: int, width: int, words: int = WINDOW) -> Iterator[Layer]:
     """Yield every layer of a UNet in the order it runs, for one latent of height × width."""
     areas = [_halved(height, n) * _halved(width, n) for n in range(len(unet.channels))]
     first, time, last = unet.channels[0], 4 * unet.channels[0], len(unet.channels) - 1
@@ -218,7 +84,7 @@ def unet_layers(unet: Unet, height: int, width: int, words: int = WORDS) -> Iter
         if level < last:
             yield _conv(f"{place}.downsamplers.0.conv", now, now, areas[level + 1], areas[level])
             skips.append(now)
-    yield from _resnet("mid_block.resnets.0", now, now, time, areas[last], whole=False)
+    yield from _resnet("mid_block.resnets.0", now, now, time, areas[last], checkpointed=False)
     yield from _attentions(unet, "mid_block.attentions.0", last, areas, words, unet.middle)
     yield from _resnet("mid_block.resnets.1", now, now, time, areas[last])
     for number, channels in enumerate(reversed(unet.channels)):
@@ -247,9 +113,9 @@ def _embeddings(first: int, time: int, added: int) -> Iterator[Layer]:
 
 
 def _resnet(
-    name: str, inputs: int, outputs: int, time: int, area: int, *, whole: bool = True
+    name: str, inputs: int, outputs: int, time: int, area: int, *, checkpointed: bool = True
 ) -> Iterator[Layer]:
-    block = name if whole else ""  # diffusers never runs the first one of the middle again
+    block = name if checkpointed else ""  # diffusers never recomputes the first middle one
     yield _norm(f"{name}.norm1", inputs, area, block)
     yield _silu(f"{name}.nonlinearity", inputs, area, block)
     yield _conv(f"{name}.conv1", inputs, outputs, area, block=block)
@@ -263,7 +129,7 @@ def _resnet(
 
 
 def _attentions(
-    unet: Unet, name: str, level: int, areas: list[int], words: int, depth: int | None = None
+    unet: UnetShape, name: str, level: int, areas: list[int], words: int, depth: int | None = None
 ) -> Iterator[Layer]:
     channels, area = unet.channels[level], areas[level]
     depth = unet.depths[level] if depth is None else depth
@@ -285,34 +151,38 @@ def _attentions(
 
 
 def _attention(
-    name: str, channels: int, area: int, context: int, seen: int, block: str, heads: int
+    name: str, channels: int, area: int, context: int, positions_read: int, block: str, heads: int
 ) -> Iterator[Layer]:
     yield _linear(f"{name}.to_q", channels, channels, area, block, bias=False)
     for part in ("to_k", "to_v"):
-        yield _linear(f"{name}.{part}", context, channels, seen, block, bias=False, shared=True)
-    yield Layer(name, "attention", channels, channels, area, seen, block, heads=heads)
+        yield _linear(
+            f"{name}.{part}", context, channels, positions_read, block, bias=False, shared=True
+        )
+    yield Layer(name, "attention", channels, channels, area, positions_read, block, heads=heads)
     yield _linear(f"{name}.to_out.0", channels, channels, area, block, shared=True)
 
 
-def text_layers(text: Text, windows: int = 1) -> Iterator[Layer]:
-    """Yield every layer of a text encoder, for one caption of so many windows."""
-    places, width = WORDS * windows, text.width
-    for table, rows in (("token_embedding", text.vocabulary), ("position_embedding", WORDS)):
-        yield Layer(f"embeddings.{table}", "table", rows, width, places, 0, bias=False)
+def text_layers(text: TextEncoderShape, windows: int = 1) -> Iterator[Layer]:
+    """Yield every layer of a text encoder, for one caption of `windows` windows."""
+    positions, width = WINDOW * windows, text.width
+    for table, rows in (("token_embedding", text.vocabulary), ("position_embedding", WINDOW)):
+        yield Layer(f"embeddings.{table}", "table", rows, width, positions, 0, bias=False)
     for number in range(text.depth):
         block = f"encoder.layers.{number}"
-        heard = f"{block}.self_attn"
-        yield _norm(f"{block}.layer_norm1", width, places, block)
+        attention = f"{block}.self_attn"
+        yield _norm(f"{block}.layer_norm1", width, positions, block)
         for part in ("q_proj", "k_proj", "v_proj"):
             shared = part != "q_proj"
-            yield _linear(f"{heard}.{part}", width, width, places, block, shared=shared)
-        yield Layer(heard, "attention", width, width, places, WORDS, block, heads=text.heads)
-        yield _linear(f"{heard}.out_proj", width, width, places, block, shared=True)
-        yield _norm(f"{block}.layer_norm2", width, places, block)
-        yield _linear(f"{block}.mlp.fc1", width, text.inner, places, block)
-        yield Layer(f"{block}.mlp.act", "gelu", text.inner, text.inner, places, places, block)
-        yield _linear(f"{block}.mlp.fc2", text.inner, width, places, block)
-    yield _norm("final_layer_norm", width, places)
+            yield _linear(f"{attention}.{part}", width, width, positions, block, shared=shared)
+        yield Layer(
+            attention, "attention", width, width, positions, WINDOW, block, heads=text.heads
+        )
+        yield _linear(f"{attention}.out_proj", width, width, positions, block, shared=True)
+        yield _norm(f"{block}.layer_norm2", width, positions, block)
+        yield _linear(f"{block}.mlp.fc1", width, text.inner, positions, block)
+        yield Layer(f"{block}.mlp.act", "gelu", text.inner, text.inner, positions, positions, block)
+        yield _linear(f"{block}.mlp.fc2", text.inner, width, positions, block)
+    yield _norm("final_layer_norm", width, positions)
     if text.projection:
         yield _linear("text_projection", width, text.projection, 1, bias=False)
 
@@ -321,37 +191,45 @@ def _linear(
     name: str,
     inputs: int,
     outputs: int,
-    places: int,
+    positions: int,
     block: str = "",
     *,
     bias: bool = True,
     shared: bool = False,
 ) -> Layer:
-    return Layer(name, "linear", inputs, outputs, places, places, block, 1, bias, shared)
+    return Layer(name, "linear", inputs, outputs, positions, positions, block, 1, bias, shared)
 
 
 def _conv(
     name: str,
     inputs: int,
     outputs: int,
-    places: int,
-    seen: int | None = None,
+    positions: int,
+    positions_read: int | None = None,
     *,
     block: str = "",
     kernel: int = 3,
     shared: bool = False,
 ) -> Layer:
     return Layer(
-        name, "conv", inputs, outputs, places, seen or places, block, kernel, shared=shared
+        name,
+        "conv",
+        inputs,
+        outputs,
+        positions,
+        positions_read or positions,
+        block,
+        kernel,
+        shared=shared,
     )
 
 
-def _norm(name: str, channels: int, places: int, block: str = "") -> Layer:
-    return Layer(name, "norm", channels, channels, places, places, block)
+def _norm(name: str, channels: int, positions: int, block: str = "") -> Layer:
+    return Layer(name, "norm", channels, channels, positions, positions, block)
 
 
-def _silu(name: str, channels: int, places: int, block: str = "") -> Layer:
-    return Layer(name, "silu", channels, channels, places, places, block)
+def _silu(name: str, channels: int, positions: int, block: str = "") -> Layer:
+    return Layer(name, "silu", channels, channels, positions, positions, block)
 
 
 def parameters(layers: Iterable[Layer]) -> int:
@@ -360,28 +238,3 @@ def parameters(layers: Iterable[Layer]) -> int:
 
 def flops(layers: Iterable[Layer]) -> int:
     return sum(layer.flops for layer in layers)
-
-
-def rank_of(adapter: Adapter, layer: Layer, part: str = "unet") -> int:
-    """Return the rank of the adapter on a layer; 0 where the layer gets none."""
-    if layer.kind not in ("linear", "conv"):
-        return 0
-    ends = (_UNET_ENDS if part == "unet" else _TEXT_ENDS).get(adapter.targets)
-    if ends is None and part != "unet":
-        ends = _TEXT_ENDS["attention"]
-    chosen = (
-        re.search(adapter.targets, layer.name) is not None
-        if ends is None
-        else layer.name.endswith(tuple(f".{end}" for end in ends))
-    )
-    if not chosen:
-        return 0
-    named = (rank for pattern, rank in adapter.ranks.items() if re.search(pattern, layer.name))
-    return next(named, adapter.rank)
-
-
-def adapter_parameters(adapter: Adapter, layer: Layer, part: str = "unet") -> int:
-    """Return the parameters of the adapter on a layer: both factors, and DoRA's magnitudes."""
-    rank = rank_of(adapter, layer, part)
-    magnitudes = layer.outputs if rank and adapter.dora else 0
-    return rank * (layer.inputs * layer.kernel**2 + layer.outputs) + magnitudes

@@ -1,8 +1,8 @@
-"""How many bytes a run holds at its worst moment, counted layer by layer; pure.
+"""The peak memory of a training run in bytes, counted layer by layer; pure.
 
-Counted as the training loop works: a frozen base in its own precision, everything that moves in
+Counted as the training loop works: a frozen base in its own precision, all trained weights in
 fp32 under autocast, attention that keeps no matrix of tokens × tokens, models loaded one stage
-at a time. What libraries take for themselves is estimated, everything else is counted.
+at a time. The memory of the libraries is estimated, everything else is counted.
 """
 
 from __future__ import annotations
@@ -11,35 +11,27 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from harness.diffusion.anatomy import (
-    FACTOR,
-    Layer,
-    adapter_parameters,
-    parameters,
-    rank_of,
-    text_layers,
-    texts_of,
-    unet_layers,
-    unet_of,
-)
+from harness.diffusion.anatomy import FACTOR, Layer, parameters, text_layers, unet_layers
+from harness.diffusion.shapes import texts_of, unet_of
+from harness.diffusion.targets import adapter_parameters, rank_of
 from harness.pages.train import Train
 
 LIBRARIES = 800_000_000
-"""Bytes that cuBLAS, cuDNN and the allocator's rounding take; an estimate."""
+"""Bytes of cuBLAS, cuDNN and the allocator's rounding; an estimate."""
 CUDA_SHARE = 0.85
-"""The share of a card's memory that passes are made to fit into; the rest is for what varies."""
+"""The share of a GPU's memory that a pass may use; the rest is for what varies."""
 CPU_BUDGET = 6 * 2**30
-"""The same on a CPU, whatever the machine has."""
+"""The bytes that a pass may use on a CPU, whatever the machine has."""
 FP32 = 4
 
 
 @dataclass(frozen=True)
 class Upkeep:
-    """What an optimizer holds for each parameter in fp32, in bytes."""
+    """The bytes that an optimizer holds for each parameter in fp32."""
 
     state: float
     spare: float = 0
-    """Only while it takes its step, when activations are gone."""
+    """Held only during its step, when activations are gone."""
 
 
 _OPTIMIZERS = {
@@ -54,7 +46,7 @@ _OPTIMIZERS = {
 
 
 def upkeep(train: Train) -> Upkeep:
-    """Return what the run's optimizer holds; that of AdamW for one that is not ours."""
+    """Return what the optimizer holds; for a plugin's optimizer, what AdamW holds."""
     return _OPTIMIZERS.get(train.optimizer.use, _OPTIMIZERS["adamw"])
 
 
@@ -65,29 +57,29 @@ class Memory:
     weights: int
     """The models, in the precision they are loaded in."""
     trained: int
-    """What moves beside them: an adapter, new tokens, a running mean."""
+    """The trained weights beside them: an adapter, new tokens, a running mean."""
     gradients: int
     state: int
     copies: int
-    """What autocast holds in half precision of weights that are in fp32."""
+    """The half-precision copies that autocast makes of fp32 weights."""
     sample: int
-    """Activations that one sample of a pass keeps for its way back."""
+    """Activations that one sample keeps for the backward pass."""
     spare: int
-    """What the optimizer needs only while it takes its step."""
+    """What the optimizer needs only during its step."""
 
     @property
     def standing(self) -> int:
-        """Return what is there in every moment."""
+        """Return what is held at every moment."""
         lasting = self.weights + self.trained + self.gradients + self.state
         return lasting + self.copies + LIBRARIES
 
     def peak(self, samples: int) -> int:
-        """Return the worst moment, with so many samples in one pass."""
+        """Return the peak, with so many samples in one pass."""
         return self.standing + max(samples * self.sample, self.spare - self.copies)
 
 
 def memory_of(train: Train, model: str) -> Memory:
-    """Return what training on the base `model` holds."""
+    """Return the memory of training on the base `model`."""
     moving, whole = trained_parameters(train, model), parameters(_unet(train, model))
     held = whole + (_texts_parameters(model) if train.trains_text else 0)
     full, half = train.method == "full", train.precision != "fp32"
@@ -108,8 +100,8 @@ def memory_of(train: Train, model: str) -> Memory:
 def samples_per_pass(train: Train, model: str, budget: int) -> int:
     """Return how many samples of the effective batch one pass may hold within `budget` bytes.
 
-    The budget is all the memory of the device, weights included. Whole micro-batches, or where
-    not even one fits, a divisor of one; at least 1, whether it fits or not.
+    The budget includes the weights. The number is a multiple of the micro-batch; or, if not even
+    one fits, a divisor of it; and at least 1, whether that fits or not.
     """
     memory = memory_of(train, model)
     room = max(0, budget - memory.standing) // memory.sample
@@ -119,17 +111,17 @@ def samples_per_pass(train: Train, model: str, budget: int) -> int:
 
 
 def samples_per_step(train: Train) -> int:
-    """Return how many samples an optimizer step sees; each picture brings a class image, if any."""
+    """Return the samples of an optimizer step: with prior preservation, twice the batch."""
     return train.effective_batch * (2 if train.prior else 1)
 
 
 def trained_parameters(train: Train, model: str) -> int:
-    """Return how many parameters move, in the UNet, the text encoders and new tokens."""
+    """Return the number of trained parameters in the UNet, the text encoders and new tokens."""
     texts = texts_of(model)
-    speaks = any(phase.text_encoder_rates for phase in train.phases)
+    trains_text = any(phase.text_encoder_rates for phase in train.phases)
     tokens = sum(token.vectors for token in train.tokens) * sum(text.width for text in texts)
     if train.adapter is None:
-        words = _texts_parameters(model) if speaks else 0
+        words = _texts_parameters(model) if trains_text else 0
         return parameters(_unet(train, model)) + words
     return sum(adapter_sizes(train, model)) + tokens
 
@@ -156,19 +148,19 @@ def _texts_parameters(model: str) -> int:
 
 
 def sample_bytes(train: Train, model: str, windows: int = 1) -> int:
-    """Return the bytes of activations that one sample keeps for the way back."""
+    """Return the bytes of activations that one sample keeps for the backward pass."""
     layers = _unet(train, model)
-    found = kept(layers, train, moving=train.trains_text) + transient(layers, train)
+    total = kept(layers, train, moving=train.trains_text) + transient(layers, train)
     if train.trains_text:
         for text in texts_of(model):
-            found += kept(text_layers(text, windows), train, "text", moving=True)
-    return found
+            total += kept(text_layers(text, windows), train, "text", moving=True)
+    return total
 
 
 def kept(layers: Iterable[Layer], train: Train, part: str = "unet", *, moving: bool = False) -> int:
     """Return the bytes that a sample keeps of these layers.
 
-    Before the first layer that is trained nothing is kept, unless what goes in is `moving`.
+    Before the first trained layer nothing is kept, unless the input needs a gradient (`moving`).
     """
     every = int(train.gradient_checkpointing)
     every = every if part == "unet" else min(every, 1)
@@ -183,7 +175,7 @@ def kept(layers: Iterable[Layer], train: Train, part: str = "unet", *, moving: b
         if every and block and number % every == 0:
             assert first is not None
             worst = max(worst, size)
-            total += first.read * _width(train) if moving else 0
+            total += first.size_in * _width(train) if moving else 0
         else:
             total += size
     return total + worst
@@ -198,48 +190,48 @@ def is_trained(layer: Layer, train: Train, part: str = "unet") -> bool:
 
 
 def layer_bytes(layer: Layer, train: Train, part: str = "unet") -> int:
-    """Return what one layer keeps: autograd's own choice, layer by layer.
+    """Return what autograd keeps of one layer.
 
-    Autocast takes norms and SiLU to fp32, and gives every trained layer a copy of what it reads.
+    Autocast runs norms and SiLU in fp32, and gives every trained layer a copy of its input.
     """
     width, half = _width(train), train.precision != "fp32"
     match layer.kind:
         case "norm" | "silu":
-            return layer.read * FP32
+            return layer.size_in * FP32
         case "gelu":
-            return layer.read * width
+            return layer.size_in * width
         case "glu":
-            return (layer.read + layer.given) * width
+            return (layer.size_in + layer.size_out) * width
         case "attention":
             return _attention_bytes(layer, train)
         case "conv" | "linear":
             trained = is_trained(layer, train, part)
             reads = (trained or layer.kind == "conv") and (half or not layer.shared)
-            return layer.read * width * reads + _adapter_bytes(layer, train, part)
+            return layer.size_in * width * reads + _adapter_bytes(layer, train, part)
     return 0
 
 
 def _attention_bytes(layer: Layer, train: Train) -> int:
-    """Return queries, keys, values and what comes out; no scores, which are made anew."""
-    tensors = 2 * (layer.given + layer.read) * _width(train)
-    return tensors + (0 if train.attention_slicing else layer.places * layer.heads * FP32)
+    """Return queries, keys, values and the output; the scores are recomputed."""
+    tensors = 2 * (layer.size_out + layer.size_in) * _width(train)
+    return tensors + (0 if train.attention_slicing else layer.positions_out * layer.heads * FP32)
 
 
 def _adapter_bytes(layer: Layer, train: Train, part: str) -> int:
-    """Return what a LoRA keeps beside its input: what lies between its factors, and its masks."""
+    """Return what a LoRA keeps beside its input: the product of its first factor, and its masks."""
     if train.adapter is None or not is_trained(layer, train, part):
         return 0
-    between = rank_of(train.adapter, layer, part) * layer.places
-    dora = 2 * layer.given if train.adapter.dora else 0
-    dropped = layer.read * (_width(train) + 1) if train.adapter.dropout else 0
+    between = rank_of(train.adapter, layer, part) * layer.positions_out
+    dora = 2 * layer.size_out if train.adapter.dora else 0
+    dropped = layer.size_in * (_width(train) + 1) if train.adapter.dropout else 0
     return (between + dora) * _width(train) + dropped
 
 
 def transient(layers: Iterable[Layer], train: Train) -> int:
-    """Return what a sample needs for a moment: both sides of the widest layer, and gradients."""
+    """Return what a sample needs briefly: the widest layer's input, output and gradients."""
     wide = ("norm", "silu")
     return max(
-        2 * (layer.read + layer.given) * (FP32 if layer.kind in wide else _width(train))
+        2 * (layer.size_in + layer.size_out) * (FP32 if layer.kind in wide else _width(train))
         for layer in layers
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.diffusion.anatomy import unet_layers, unet_of
+from harness.diffusion.anatomy import unet_layers
+from harness.diffusion.shapes import unet_of
 from harness.errors import HarnessError, PageError, Problem, UsageError
 from harness.pages import benchmark as benchmarks
 from harness.pages import policy

@@ -13,20 +13,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.diffusion.adapters import add_adapter
-from harness.diffusion.anatomy import (
-    BIG_G,
-    CLIP_L,
-    SDXL,
-    Text,
-    adapter_parameters,
-    flops,
-    parameters,
-    rank_of,
-    text_layers,
-    texts_of,
-    unet_layers,
-    unet_of,
-)
+from harness.diffusion.anatomy import flops, parameters, text_layers, unet_layers
+from harness.diffusion.shapes import BIG_G, CLIP_L, SDXL, TextEncoderShape, texts_of, unet_of
+from harness.diffusion.targets import adapter_parameters, rank_of
 from harness.pages.train import Adapter
 
 SIZED = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
@@ -72,7 +61,9 @@ def test_a_base_that_is_not_here_counts_as_sdxl_and_a_folder_as_what_it_says(
 
 
 @pytest.mark.parametrize(("text", "size"), [(CLIP_L, 123_060_480), (BIG_G, 694_659_840)])
-def test_text_encoders_have_the_parameters_of_the_real_ones(text: Text, size: int) -> None:
+def test_text_encoders_have_the_parameters_of_the_real_ones(
+    text: TextEncoderShape, size: int
+) -> None:
     assert parameters(text_layers(text)) == size_of(text_encoder(text)) == size
 
 
@@ -131,7 +122,7 @@ def test_an_adapter_has_the_parameters_that_peft_gives_it(adapter: Adapter) -> N
 
 @pytest.mark.parametrize("targets", ["attention", "attention+ff", "up_blocks"])
 def test_the_adapter_of_a_text_encoder_has_the_parameters_that_peft_gives_it(targets: str) -> None:
-    shape = Text(width=64, depth=2, inner=96, vocabulary=100, heads=4)
+    shape = TextEncoderShape(width=64, depth=2, inner=96, vocabulary=100, heads=4)
     adapter, real = Adapter(rank=4, targets=targets), text_encoder(shape)
     real.requires_grad_(False)
     with torch.device("meta"):

@@ -16,8 +16,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from harness import plugins
 from harness.diffusion.adapters import add_adapter
-from harness.diffusion.anatomy import SDXL, unet_layers, unet_of
+from harness.diffusion.anatomy import unet_layers
 from harness.diffusion.memory import kept, memory_of, samples_per_pass, samples_per_step, upkeep
+from harness.diffusion.shapes import SDXL, unet_of
 from harness.diffusion.slicing import HeadByHead
 from harness.pages import recipe
 from harness.pages.train import Train

@@ -8,8 +8,8 @@ import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from harness.diffusion.anatomy import Text
 from harness.diffusion.load import load_unet
+from harness.diffusion.shapes import TextEncoderShape
 from harness.pages.recipe import Base
 
 
@@ -39,7 +39,7 @@ def sdxl_unet(**changes: Any) -> UNet2DConditionModel:
         return UNet2DConditionModel(**(options | changes))
 
 
-def text_encoder(shape: Text) -> CLIPTextModel | CLIPTextModelWithProjection:
+def text_encoder(shape: TextEncoderShape) -> CLIPTextModel | CLIPTextModelWithProjection:
     """Return a text encoder of this shape on the meta device."""
     config = CLIPTextConfig(
         hidden_size=shape.width,

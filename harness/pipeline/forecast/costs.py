@@ -12,15 +12,12 @@ from dataclasses import dataclass
 
 from harness.diffusion.anatomy import (
     FACTOR,
-    WORDS,
+    WINDOW,
     Layer,
     flops,
     parameters,
     text_layers,
-    texts_of,
     unet_layers,
-    unet_of,
-    vae_of,
 )
 from harness.diffusion.memory import (
     FP32,
@@ -31,6 +28,7 @@ from harness.diffusion.memory import (
     trained_parameters,
     upkeep,
 )
+from harness.diffusion.shapes import texts_of, unet_of, vae_of
 from harness.interfaces import StageContext
 from harness.pages.benchmark import Sampler
 from harness.pages.data import Caption, most
@@ -108,7 +106,7 @@ def _texts(spec: TextsSpec, pictures: int | None, gpu: Gpu) -> Cost:
     texts = 1 + (pictures or 0) * _readings(spec.caption)
     work = sum(flops(text_layers(text, windows)) for text in encoders)
     weights = sum(parameters(text_layers(text)) for text in encoders)
-    row = windows * WORDS * sum(text.width for text in encoders) + encoders[1].projection
+    row = windows * WINDOW * sum(text.width for text in encoders) + encoders[1].projection
     return Cost(
         seconds=texts * work / gpu.sampling,
         memory=weights * (FP32 if gpu.is_cpu else 2) + LIBRARIES,
@@ -247,8 +245,8 @@ def _sampling_bytes(
     """Return the peak: the UNet on a whole batch, or the VAE in fp32 on one image."""
     width, vae = (2 if half else FP32), vae_of(model)
     texts = sum(parameters(text_layers(text)) for text in texts_of(model))
-    skips = sum(layer.given for layer in layers if _has_skip(layer))
-    widest = max(2 * layer.read + layer.given for layer in layers)
+    skips = sum(layer.size_out for layer in layers if _has_skip(layer))
+    widest = max(2 * layer.size_in + layer.size_out for layer in layers)
     one = 3 * vae.decoder * sampler.width * sampler.height * FP32
     weights = (parameters(layers) + texts) * width + vae.parameters * FP32 + LIBRARIES
     return weights + max(at_once * (skips + widest) * width, one)

@@ -49,7 +49,9 @@ def opened(document: str) -> Any:
 @pytest.fixture(scope="module")
 def pool() -> Iterator[RayWorkerPool]:
     here = Path(__file__).parent
-    os.environ["PYTHONPATH"] = os.pathsep.join(map(str, (here, SUPPORT, ROOT)))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        map(str, (here, SUPPORT, ROOT, ROOT / "performance"))
+    )
     with connected(Ray(workers=2)) as ray:
         found = RayWorkerPool(ray, 2)
         yield found

@@ -1,0 +1,138 @@
+"""The shape of an SDXL model: the figures of its configuration that set every layer's size.
+
+Read from the configuration files of a base, or SDXL's own. No weight and no network library is
+loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.pocket import locate
+
+
+@dataclass(frozen=True)
+class UnetShape:
+    """The shape of an SDXL UNet, level by level from the largest resolution."""
+
+    channels: tuple[int, ...]
+    resnets: int
+    """ResNet blocks of a level on the way down; one more on the way up."""
+    depths: tuple[int, ...]
+    """Transformer blocks after each ResNet block of a level; 0 for a level without attention."""
+    middle: int
+    """Transformer blocks of the middle block."""
+    heads: tuple[int, ...]
+    context: int
+    """Channels of the text embeddings."""
+    added: int
+    """Channels of the pooled text embedding and the time ids together."""
+    ends: tuple[int, int]
+    """Channels of the input and of the output."""
+
+
+@dataclass(frozen=True)
+class TextEncoderShape:
+    """The shape of a CLIP text encoder."""
+
+    width: int
+    depth: int
+    inner: int
+    vocabulary: int
+    heads: int
+    projection: int = 0
+    """Channels of its pooled output; 0 without a projection."""
+
+
+@dataclass(frozen=True)
+class VaeShape:
+    """A VAE: its parameters, and the channels of encoder and decoder at full resolution."""
+
+    parameters: int
+    encoder: int
+    decoder: int
+
+
+SDXL = UnetShape(
+    channels=(320, 640, 1280),
+    resnets=2,
+    depths=(0, 2, 10),
+    middle=10,
+    heads=(5, 10, 20),
+    context=2048,
+    added=2816,
+    ends=(4, 4),
+)
+CLIP_L = TextEncoderShape(width=768, depth=12, inner=3072, vocabulary=49408, heads=12)
+BIG_G = TextEncoderShape(
+    width=1280, depth=32, inner=5120, vocabulary=49408, heads=20, projection=1280
+)
+SDXL_VAE = VaeShape(83_653_863, 128, 256)
+
+
+@cache
+def unet_of(model: str) -> UnetShape:
+    """Return the shape of a base's UNet; SDXL's own if the configuration is not here."""
+    config = _configuration(model, "unet")
+    if config is None:
+        return SDXL
+    channels = tuple(config["block_out_channels"])
+    depths = _spread(config["transformer_layers_per_block"], len(channels))
+    attends = ["CrossAttn" in kind for kind in config["down_block_types"]]
+    return UnetShape(
+        channels=channels,
+        resnets=config["layers_per_block"],
+        depths=tuple(depth * has for depth, has in zip(depths, attends, strict=True)),
+        middle=depths[-1],
+        heads=_spread(config["attention_head_dim"], len(channels)),
+        context=config["cross_attention_dim"],
+        added=config["projection_class_embeddings_input_dim"],
+        ends=(config["in_channels"], config["out_channels"]),
+    )
+
+
+@cache
+def texts_of(model: str) -> tuple[TextEncoderShape, TextEncoderShape]:
+    """Return the shapes of both text encoders of a base."""
+    first, second = (_configuration(model, part) for part in ("text_encoder", "text_encoder_2"))
+    if first is None or second is None:
+        return CLIP_L, BIG_G
+    return _text(first, 0), _text(second, second["projection_dim"])
+
+
+@cache
+def vae_of(model: str) -> VaeShape:
+    """Return the shape of a base's VAE; the size of its fp16 file gives its parameters."""
+    config = _configuration(model, "vae")
+    if config is None:
+        return SDXL_VAE
+    files = (Path(locate(model)) / "vae").glob("*.safetensors")
+    first, second, *_ = config["block_out_channels"]
+    return VaeShape(sum(file.stat().st_size for file in files) // 2, first, second)
+
+
+def _configuration(model: str, part: str) -> dict[str, Any] | None:
+    file = Path(locate(model)) / part / "config.json"
+    if not file.is_file():
+        return None
+    config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return config
+
+
+def _spread(value: int | list[int], count: int) -> tuple[int, ...]:
+    return (value,) * count if isinstance(value, int) else tuple(value)
+
+
+def _text(config: dict[str, Any], projection: int) -> TextEncoderShape:
+    return TextEncoderShape(
+        width=config["hidden_size"],
+        depth=config["num_hidden_layers"],
+        inner=config["intermediate_size"],
+        vocabulary=config["vocab_size"],
+        heads=config["num_attention_heads"],
+        projection=projection,
+    )
