@@ -53,12 +53,12 @@ def curate(
     as_json: Json = False,
 ) -> None:
     """Select, caption and bucket a data set; count what is dropped."""
-    from harness.pipeline.curate import Order
+    from harness.pipeline.curate import CurationRequest
     from harness.pipeline.curate import curate as make
     from harness.report.curation import curation_page, print_curated
 
-    order = Order(config, out, to.value if to else None, again)
-    made = make(order, curation_page, heard=_Progress())
+    request = CurationRequest(config, out, to.value if to else None, again)
+    made = make(request, curation_page, on_progress=_Progress())
     print(f"took {made.chosen}", file=sys.stderr)
     if as_json:
         return show(

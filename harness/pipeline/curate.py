@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from harness.data.curation.engine import Limits
     from harness.data.curation.exports import Form
+    from harness.interfaces import SourceSpec
 
 VERSION = 1
 """Raised whenever the same page would give another set; part of every fingerprint."""
@@ -41,8 +42,8 @@ SHEET, NEAR = 24, 1000
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is asked for, where to, and how."""
+class CurationRequest:
+    """Which page to curate, where to, and in which form."""
 
     config: str
     out: Path | None = None
@@ -85,30 +86,39 @@ def load(config: str) -> tuple[Curation, str]:
 
 
 def curate(
-    order: Order,
+    request: CurationRequest,
     draw: Draw,
     limits: Limits | None = None,
-    heard: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Curated:
     """Make the set, or return the one that is there and was made from the same."""
-    page, chosen = load(order.config)
-    folder = order.out or Path(".harness/curated") / page.name
+    page, chosen = load(request.config)
+    folder = request.out or Path(".harness/curated") / page.name
     if Path.cwd().is_relative_to(folder.resolve()):
         raise UsageError(
             f"{folder} is where you are, and a set is a folder of its own",
             hint="name one below it, as --out set",
         )
-    fingerprint = fingerprint_of(page, order.form)
-    there = _there(folder)
-    whole = all((folder / name).exists() for name in _parts(order.form))
-    if there is not None and whole and there["fingerprint"] == fingerprint and not order.again:
-        return Curated(folder, there, True, chosen)
+    fingerprint = fingerprint_of(page, request.form)
+    report = _report_in(folder)
+    complete = all((folder / name).exists() for name in _parts(request.form))
+    if report and complete and report["fingerprint"] == fingerprint and not request.again:
+        return Curated(folder, report, True, chosen)
     _require_ours(folder)
-    with whole_folder(folder) as work:
-        made = _make(page, order.form, work, fingerprint, chosen, limits, heard)
-        write_text(work / PAGE, draw(made))
-        write_json(work / REPORT, made.document)
-    return Curated(folder, made.document, False, chosen, made.sheet)
+    with whole_folder(folder) as part:
+        work = _work_for(page, request.form, part)
+        document = {
+            "kind": KIND,
+            "schema_version": 1,
+            "name": page.name,
+            "summary": page.summary,
+            "fingerprint": fingerprint,
+            **_make(work, limits, on_progress),
+        }
+        made = Curated(part, document, False, chosen, _sheet(work))
+        write_text(part / PAGE, draw(made))
+        write_json(part / REPORT, document)
+    return replace(made, folder=folder)
 
 
 def fingerprint_of(page: Curation, form: str | None) -> str:
@@ -117,16 +127,16 @@ def fingerprint_of(page: Curation, form: str | None) -> str:
     return digest([VERSION, words, form])
 
 
-def _there(folder: Path) -> dict[str, Any] | None:
+def _report_in(folder: Path) -> dict[str, Any] | None:
     """Return the report of a set that is there; refuse a folder that holds something else."""
     import json
 
     if not folder.exists():
         return None
     with suppress(OSError, ValueError, KeyError, TypeError):
-        found: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        if found["kind"] == KIND:
-            return found
+        report: dict[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        if report["kind"] == KIND:
+            return report
     if folder.is_dir() and not any(folder.iterdir()):
         return None
     raise UsageError(
@@ -154,58 +164,80 @@ def _require_ours(folder: Path) -> None:
         )
 
 
-def _make(
-    page: Curation,
-    form: Form | None,
-    work: Path,
-    fingerprint: str,
-    chosen: str,
-    limits: Limits | None,
-    heard: Callable[[int, int], None] | None,
-) -> Curated:
-    from harness.data.curation import curated_set, exports
-    from harness.data.curation.engine import Limits
-    from harness.data.curation.summary import summarize
+@dataclass(frozen=True)
+class _Work:
+    """One set being made: from which page, and in which folder."""
 
-    limits = limits or Limits(scratch=work)
+    page: Curation
+    form: Form | None
+    folder: Path
+    sources: list[SourceSpec]
+    has_pictures: bool
+
+
+def _work_for(page: Curation, form: Form | None, folder: Path) -> _Work:
+    """Return what is to be made; refuse a form of pictures where there are none."""
+    from harness.data.curation import curated_set, exports
+
     sources = curated_set.sources_of(page.data)
-    visible = all(exports.at_hand(source) for source in sources)
-    if form is not None and not visible:
+    has_pictures = all(exports.at_hand(source) for source in sources)
+    if form is not None and not has_pictures:
         raise UsageError(
             "there are no pictures to write, only what is known of them",
             hint="leave --to out, or name a source with pictures",
         )
-    written = curated_set.write(page.data, page.resolution, page.buckets, work, limits, heard)
-    file, kept = work / curated_set.ROWS, sum(written.kept)
-    unreadable: Counter[str] = Counter()
-    exported = None
-    if form is not None:
-        rows = exports.examples(exports.rows_of(file), sources, page.data.reading, unreadable)
-        many = exports.write(form, rows, work)
-        exported = {"to": form, "pictures": many, "unreadable": dict(unreadable)}
-    sheet: list[exports.Example] = []
-    if visible:
-        some = list(islice(exports.rows_of(file), NEAR))
-        some = some[:: max(1, len(some) // SHEET)][:SHEET]
-        sheet = list(exports.examples(some, sources, page.data.reading, Counter()))
-    document = {
-        "kind": KIND,
-        "schema_version": 1,
-        "name": page.name,
-        "summary": page.summary,
-        "fingerprint": fingerprint,
+    return _Work(page, form, folder, sources, has_pictures)
+
+
+def _make(
+    work: _Work, limits: Limits | None, on_progress: Callable[[int, int], None] | None
+) -> dict[str, Any]:
+    """Write the rows and the pictures; return what report.json says of them."""
+    from harness.data.curation import curated_set
+    from harness.data.curation.engine import Limits
+    from harness.data.curation.summary import summarize
+
+    page, limits = work.page, limits or Limits(scratch=work.folder)
+    written = curated_set.write(
+        page.data, page.resolution, page.buckets, work.folder, limits, on_progress
+    )
+    kept = sum(written.kept)
+    return {
         "sources": [
             {"use": source.use, "kept": count, "fingerprint": digest(source.fingerprint())}
-            for source, count in zip(sources, written.kept, strict=True)
+            for source, count in zip(work.sources, written.kept, strict=True)
         ],
         "kept": kept,
         "dropped": dict(written.dropped),
         "funnel": _funnel(kept, written.dropped),
-        "exported": exported,
-        **summarize(file, limits),
+        "exported": _export(work),
+        **summarize(work.folder / curated_set.ROWS, limits),
     }
-    shown = tuple((each.row["prompt"], each.image) for each in sheet)
-    return Curated(work, document, False, chosen, shown)
+
+
+def _export(work: _Work) -> dict[str, Any] | None:
+    """Write the pictures of the kept rows in the form that is asked for; say what was written."""
+    from harness.data.curation import curated_set, exports
+
+    if work.form is None:
+        return None
+    unreadable: Counter[str] = Counter()
+    rows = exports.rows_of(work.folder / curated_set.ROWS)
+    pictures = exports.examples(rows, work.sources, work.page.data.reading, unreadable)
+    count = exports.write(work.form, pictures, work.folder)
+    return {"to": work.form, "pictures": count, "unreadable": dict(unreadable)}
+
+
+def _sheet(work: _Work) -> tuple[tuple[str, Image.Image], ...]:
+    """Return some of the first pictures, evenly spaced, with their prompts."""
+    from harness.data.curation import curated_set, exports
+
+    if not work.has_pictures:
+        return ()
+    rows = list(islice(exports.rows_of(work.folder / curated_set.ROWS), NEAR))
+    spaced = rows[:: max(1, len(rows) // SHEET)][:SHEET]
+    pictures = exports.examples(spaced, work.sources, work.page.data.reading, Counter())
+    return tuple((each.row["prompt"], each.image) for each in pictures)
 
 
 def _funnel(kept: int, dropped: Counter[str]) -> list[dict[str, Any]]:
@@ -213,8 +245,8 @@ def _funnel(kept: int, dropped: Counter[str]) -> list[dict[str, Any]]:
     from harness.data.curation.rules import NAMES
 
     left = kept + dropped.total()
-    found = [{"rule": "all rows", "left": left, "dropped": 0}]
+    steps = [{"rule": "all rows", "left": left, "dropped": 0}]
     for name in sorted(dropped, key=NAMES.index):
         left -= dropped[name]
-        found.append({"rule": name, "left": left, "dropped": dropped[name]})
-    return found
+        steps.append({"rule": name, "left": left, "dropped": dropped[name]})
+    return steps

@@ -24,7 +24,7 @@ from harness.errors import PageError, UsageError
 from harness.interfaces import SourceSpec
 from harness.pages.stages import DataSpec
 from harness.pages.train import Buckets
-from harness.pipeline.curate import Order, curate, load
+from harness.pipeline.curate import CurationRequest, curate, load
 from harness.report.curation import curation_page
 
 PAGE: dict[str, Any] = {
@@ -52,7 +52,7 @@ def page(folder: Path, **data: Any) -> str:
 
 
 def made(config: str, folder: Path, **order: Any) -> Any:
-    return curate(Order(config, folder / "set", **order), curation_page)
+    return curate(CurationRequest(config, folder / "set", **order), curation_page)
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ def test_a_second_run_makes_nothing_until_the_page_or_the_form_changes(tmp_path:
 def test_the_same_page_gives_the_same_bytes(tmp_path: Path) -> None:
     config = page(tmp_path, boosters=BOOSTERS)
     for name in ("one", "two"):
-        curate(Order(config, tmp_path / name), curation_page)
+        curate(CurationRequest(config, tmp_path / name), curation_page)
     for file in ("curated.parquet", "report.json", "report.html"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
@@ -329,4 +329,4 @@ def test_the_folder_one_stands_in_is_no_place_for_a_set(
     (tmp_path / "inside/deep").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "inside/deep")
     with pytest.raises(UsageError, match="is where you are"):
-        curate(Order(config, Path(out)), curation_page)
+        curate(CurationRequest(config, Path(out)), curation_page)

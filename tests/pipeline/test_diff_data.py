@@ -18,7 +18,7 @@ from harness.errors import HarnessError, StoreError, UsageError
 from harness.interfaces import StageContext
 from harness.pages import recipe as recipes
 from harness.pages.stages import DataSpec
-from harness.pipeline.curate import Order, curate
+from harness.pipeline.curate import CurationRequest, curate
 from harness.pipeline.diff_data import between, edition, told
 from harness.pipeline.plan import collected
 from harness.pipeline.stages.data import collect
@@ -171,7 +171,7 @@ def curated(tmp_path: Path) -> Callable[..., str]:
         page = tmp_path / f"{name}.yaml"
         page.write_text(json.dumps({"name": name, "data": {"source": source, **data}}))
         out = tmp_path / "sets" / name
-        curate(Order(str(page), out), lambda made: "")
+        curate(CurationRequest(str(page), out), lambda made: "")
         return str(out)
 
     return make

@@ -22,7 +22,7 @@ from harness.errors import UsageError
 from harness.interfaces import StageContext
 from harness.pages.data import Data
 from harness.pages.stages import DataSpec
-from harness.pipeline.curate import Order, curate
+from harness.pipeline.curate import CurationRequest, curate
 from harness.pipeline.stages.data import collect
 from harness.pipeline.stages.files import read_index
 
@@ -41,7 +41,7 @@ def both(folder: Path, source: dict[str, Any], **data: Any) -> Rows:
     page = folder / "page.yaml"
     whole = {"source": source, **data}
     page.write_text(json.dumps({"name": "odd", "data": whole}))
-    curate(Order(str(page), folder / "set", again=True), lambda made: "")
+    curate(CurationRequest(str(page), folder / "set", again=True), lambda made: "")
     columns = pq.read_table(folder / "set/curated.parquet")["id"].to_pylist()
     read = Data.model_validate(whole, strict=False)
     spec = DataSpec(source=read.source, curate=read.curate, booster=read.booster)
@@ -150,7 +150,7 @@ def test_one_word_among_numbers_leaves_them_numbers(tmp_path: Path, there: Path)
 def test_a_fact_may_be_called_anything(tmp_path: Path, there: Path, name: str) -> None:
     both(tmp_path, folder_of(there, {name: "x"}, {name: "y"}))
     page = str(tmp_path / "page.yaml")
-    curate(Order(page, tmp_path / "pictures", "parquet"), lambda made: "")
+    curate(CurationRequest(page, tmp_path / "pictures", "parquet"), lambda made: "")
     assert pq.read_metadata(tmp_path / "pictures/pictures.parquet").num_rows == 2
 
 
