@@ -1,1 +1,1 @@
-"""The dashboard: thin pages over `harness.views`; no network library is loaded here."""
+"""The dashboard: thin views over `harness.views`. It loads no network library."""

@@ -1,4 +1,4 @@
-"""The dashboard's server: Streamlit's pages, and pictures at addresses of their own.
+"""The dashboard's server: the views, and pictures at addresses of their own.
 
 `harness dashboard` starts it with the folder above this one on Python's path.
 """
@@ -25,12 +25,12 @@ FIRST = (
     "dashboard.running",
     "harness.views.leaderboard",
 )
-"""What the first visitor would wait for otherwise."""
+"""Modules that are loaded before the first visitor comes."""
 
 
 @asynccontextmanager
 async def reading_ahead(_: Any) -> AsyncGenerator[None]:
-    """Read the results before anybody is let in, and what filters want behind their back."""
+    """Read the results before the first visitor comes; read what filters need in the background."""
     for name in FIRST:
         importlib.import_module(name)
     session.index().boards()
@@ -45,7 +45,7 @@ def _read_on() -> None:
 
 
 def keep() -> None:
-    """Spare what was read from the search for garbage, which follows every run of a page."""
+    """Keep what was read out of garbage collection, which follows every run of a view."""
     gc.collect()
     gc.freeze()
 

@@ -1,4 +1,4 @@
-"""Values → charts; pure, in colours that both themes can bear."""
+"""Values → charts, in colours that are readable in both themes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ def layers(*charts: alt.Chart) -> alt.LayerChart:
 
 
 def pareto(rows: Sequence[dict[str, Any]], x: str, y: str, up: tuple[bool, bool]) -> alt.LayerChart:
-    """Return every result with its whiskers on two metrics, and the line of those that nothing
-    beats in both."""
+    """Return every result with its whiskers on two metrics, and the Pareto front as a line."""
     data = pd.DataFrame(rows)
     names = ["name", "recipe", "rank", "thumb", "x", "xlo", "xhi", "y", "ylo", "yhi", "front"]
     data = data.reindex(columns=names)
@@ -56,7 +55,7 @@ def pareto(rows: Sequence[dict[str, Any]], x: str, y: str, up: tuple[bool, bool]
 
 
 def sweep(rows: Sequence[dict[str, Any]], metric: str, over: str) -> alt.LayerChart:
-    """Return one metric over strengths or checkpoints, with its band and what to take."""
+    """Return one metric over strengths or checkpoints, with its interval and the advised point."""
     data = pd.DataFrame([row for row in rows if row["metric"] == metric])
     better = "higher is better" if data["up"].iloc[0] else "lower is better"
     x = alt.X("at:Q", title=over)
@@ -97,17 +96,21 @@ def sweep(rows: Sequence[dict[str, Any]], metric: str, over: str) -> alt.LayerCh
 
 
 def likeness(likeness: Likeness, threshold: float) -> alt.LayerChart:
-    """Return how near images come to originals, over how near pictures come that copy nothing."""
+    """Return how similar images are to originals, over how similar held-out pictures are."""
     values = [{"cosine": float(value), "whose": "images"} for value in likeness.values]
     values += [
-        {"cosine": float(value), "whose": "held-out pictures, which copy nothing"}
+        {"cosine": float(value), "whose": "held-out pictures, which are no copies"}
         for value in likeness.null
     ]
     bars = (
         alt.Chart(pd.DataFrame(values))
         .mark_bar(opacity=0.55, binSpacing=0)
         .encode(
-            alt.X("cosine:Q", bin=alt.Bin(maxbins=60), title="cosine to the nearest original"),
+            alt.X(
+                "cosine:Q",
+                bin=alt.Bin(maxbins=60),
+                title="cosine similarity to the nearest training picture",
+            ),
             alt.Y("count():Q", stack=None, title="pictures"),
             alt.Color(
                 "whose:N",
@@ -218,7 +221,9 @@ def strengths(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
     y = alt.Y(
         "recipe:N", sort=[row["recipe"] for row in rows], title=None, axis=alt.Axis(labelLimit=300)
     )
-    x = alt.X("value:Q", title="chance to be preferred to another", scale=alt.Scale(domain=[0, 1]))
+    x = alt.X(
+        "value:Q", title="chance to be preferred to another result", scale=alt.Scale(domain=[0, 1])
+    )
     rules = base.mark_rule(color=ACCENT, size=2).encode(alt.X("low:Q", title=""), y, x2="high:Q")
     dots = base.mark_circle(color=ACCENT, size=90, opacity=1).encode(
         x,

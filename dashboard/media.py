@@ -1,5 +1,4 @@
-"""Pictures and weights over HTTP: content has addresses, so browsers keep it and nothing else
-has one."""
+"""Pictures and weights over HTTP, at addresses that name their content: browsers keep them."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ _MOST = 4096
 
 
 def blind(address: str) -> str:
-    """Return an address that does not tell whose picture it shows."""
+    """Return an address that does not tell which result its picture is of."""
     token = secrets.token_urlsafe(12)
     _blinds[token] = address
     while len(_blinds) > _MOST:

@@ -1,4 +1,4 @@
-"""What is being made at this moment, as a strip on top of a page that renews itself."""
+"""The steps that run now, as a strip on top of a view; it renews itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS = 2.0
 
 @st.fragment(run_every=SECONDS)
 def strip() -> None:
-    """Show every step that is being made, with its progress, the time left and the loss."""
+    """Show every step that runs, with its progress, the time left and the loss."""
     store = session.index().store
     for each in live.doing(store):
         with st.container(border=True):
@@ -33,7 +33,9 @@ def _shown(each: Doing) -> None:
     now = time.time()
     name = f"{each.subject} · {each.step} · {each.number} of {each.total}"
     if each.stopped(now):
-        st.text(f"◼ {name}: stopped {duration(now - each.heard)} ago; run it again to go on")
+        st.text(
+            f"◼ {name}: stopped {duration(now - each.heard)} ago; run the command again to continue"
+        )
         return
     left = f" · about {duration(each.left)} left" if each.left is not None else ""
     count = f" · {each.done:,} of {each.of:,}" if each.of else ""

@@ -1,4 +1,4 @@
-"""What every page stands on: the index, what may be written, and choices that links restore."""
+"""What every view uses: the reports index, what it may write, and choices that a link restores."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from harness.views.reports_index import Entry, ReportsIndex
 from harness.views.server import reports_to_show
 
 FRESH = 2.0
-"""Seconds in which one look at the reports answers everybody."""
+"""Seconds for which one look at the reports folder serves all visitors."""
 MOST = 12
-"""Results that a page shows beside each other at most."""
+"""The most results that a view shows beside each other."""
 BESIDE = 5
-"""Results that are compared with one at most."""
+"""The most results that are compared with one other."""
 _PLAIN = re.compile(r"[\w.@-]+( · [\w.@-]+)?")
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 
@@ -33,7 +33,7 @@ def requested_reports() -> Path:
 
 
 def reports() -> Path:
-    """Return the reports that are shown: the demo's, until there are some of one's own."""
+    """Return the reports to show: those of the server, or the demo's until there are some."""
     return reports_to_show(requested_reports())
 
 
@@ -43,7 +43,7 @@ def _index(reports: Path, store: Path) -> ReportsIndex:
 
 
 def index() -> ReportsIndex:
-    """Return the one index of this server, shared by everybody who looks."""
+    """Return the one index of this server, which all visitors share."""
     return _index(reports(), default_store())
 
 
@@ -52,7 +52,7 @@ def workspace() -> Workspace:
 
 
 def may_write() -> bool:
-    """Return whether the server was started with --allow-write, and shows what is its own."""
+    """Return whether the server has --allow-write and shows its own reports."""
     return os.environ.get("HARNESS_WRITE") == "1" and reports() == requested_reports()
 
 
@@ -62,30 +62,30 @@ def escaped(text: str) -> str:
 
 
 def stop_with_hint(what: str, command: str) -> NoReturn:
-    """Say that there is nothing yet, and which command makes it; the page ends here."""
+    """Say what is missing and which command makes it; then stop."""
     st.info(what)
     st.code(command, language="bash")
     st.stop()
 
 
 def choose_board(title: str) -> Board:
-    """Write a page's title, and return the board that is chosen in the link or by hand."""
+    """Write the title of a view, and return the board that the link or the visitor chose."""
     across = st.columns([1, 1], vertical_alignment="bottom")
     across[0].title(title)
     found = index().boards()
     show_unreadable(index().entries())
     if not found:
-        stop_with_hint("There are no results here yet.", "harness demo")
+        stop_with_hint("There are no results yet.", "harness demo")
     names = [f"{each.benchmark} · {each.signature[:8]}" for each in found]
     last = st.session_state.get("last board")
     if last in names and "board" not in {*st.session_state, *st.query_params}:
-        st.session_state["board"] = last  # of the page before; its link is to name it too
+        st.session_state["board"] = last  # the board of the view before
     chosen = across[1].selectbox(
         "Board",
         names,
         key="board",
         bind="query-params",
-        help="One benchmark and signature: only these rows can be compared.",
+        help="The results of one benchmark and one signature. Only these can be compared.",
     )
     st.session_state["last board"] = chosen
     return found[names.index(chosen)]
@@ -101,7 +101,7 @@ def show_unreadable(entries: Sequence[Entry]) -> None:
 
 
 def entries_on(chosen: Board) -> list[Entry]:
-    """Return what is entries of a board's rows, best first."""
+    """Return the entries of a board's rows, best first."""
     by_recipe = {
         each.result.recipe: each
         for each in index().entries()

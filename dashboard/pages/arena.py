@@ -1,4 +1,4 @@
-"""What people prefer, asked blind: same prompt, same seed, two results, two questions."""
+"""Blind votes: two results, one prompt and seed, two questions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.views.reports_index import Entry
 from harness.views.votes import QUESTIONS, Ballot, Question, Vote
 
 FEW = 30
-"""Votes below which a table says that it is too early."""
+"""With fewer votes, the view says that they are too few."""
 
 
 def main() -> None:
@@ -26,31 +26,33 @@ def main() -> None:
     file = votes.place_of(session.reports(), board.benchmark)
     said, lost = votes.read(file, board.signature)
     if lost:
-        st.warning(f"{lost} lines of the votes cannot be read and are left out.")
+        st.warning(f"{lost} votes cannot be read. They are left out.")
     tab = st.segmented_control(
-        "View", ["Vote", "Results"], default="Vote", key="part", bind="query-params", required=True
+        "Show", ["Vote", "Results"], default="Vote", key="part", bind="query-params", required=True
     )
     if tab == "Results":
         results(board, entries, said)
     elif session.may_write():
         vote(board, entries, said)
     elif session.reports() != session.requested_reports():
-        st.info("These results come with the package; votes are kept beside some of your own.")
+        st.info(
+            "These results come with the package, so votes on them are not kept. Make your own:"
+        )
         st.code("harness demo", language="bash")
     else:
-        st.info("Votes are written to the reports, and this server may only read.")
+        st.info("This server may not write votes to the reports. Start one that may:")
         st.code("harness dashboard --allow-write", language="bash")
 
 
 def vote(board: Board, entries: list[Entry], said: list[Vote]) -> None:
-    """Ask about one pair; the next comes when both questions are answered."""
+    """Ask about one pair; the next pair follows when both questions are answered."""
     voter = st.session_state.setdefault("voter", secrets.token_hex(6))
     ballot = votes.next_ballot(session.index(), entries, said, voter)
     if ballot is None:
-        st.info("You have seen every pair there is. The results are in the other view.")
+        st.info("You have voted on every pair. See Results.")
         return
     mine = sum(each.voter == voter for each in said)
-    st.caption(f"{mine} votes of yours, {len(said)} in all. Names are shown under Results alone.")
+    st.caption(f"Your votes: {mine}. All votes: {len(said)}. Only Results shows the names.")
     identity = token(ballot, len(said))
     asked = st.session_state.setdefault("asked", {})
     asked[identity] = ballot
@@ -67,7 +69,7 @@ def vote(board: Board, entries: list[Entry], said: list[Vote]) -> None:
 
 
 def token(ballot: Ballot, many: int) -> str:
-    """Return what a question is called while it is asked; it tells nothing of whose images."""
+    """Return a random name of a question, which does not tell whose images it shows."""
     tokens: dict[tuple[object, ...], str] = st.session_state.setdefault("tokens", {})
     signature = ballot.a.result.signature if ballot.a.result else ""
     question = (signature, ballot.prompt, ballot.seed, ballot.a.name, ballot.b.name, many)
@@ -98,7 +100,7 @@ def count() -> None:
 
 
 def blinds(identity: str, ballot: Ballot) -> dict[str, str | None]:
-    """Return addresses that do not tell whose images they show, the same while they are asked."""
+    """Return addresses that do not tell whose images they show; they stay for a question."""
     known = st.session_state.setdefault("blinds", {})
     if identity not in known:
         known.clear()
@@ -117,13 +119,11 @@ def _blind(entry: Entry, ballot: Ballot) -> str | None:
 
 
 def results(board: Board, entries: list[Entry], said: list[Vote]) -> None:
-    """Show how strong each result is in people's eyes, and which metrics agree with them."""
+    """Show which results people prefer, and which metrics agree with people."""
     if not said:
-        session.stop_with_hint(
-            "Nobody has voted on this board yet.", "harness dashboard --allow-write"
-        )
+        session.stop_with_hint("This board has no votes yet.", "harness dashboard --allow-write")
     if len(said) < FEW:
-        st.caption(f"{len(said)} votes: too few to say much; intervals show how little.")
+        st.caption(f"{len(said)} votes are few. The intervals show how much is uncertain.")
     question: Question = st.segmented_control(
         "Question",
         list(QUESTIONS),
@@ -145,8 +145,8 @@ def strengths(said: list[Vote], question: Question) -> None:
     rows = [{**vars(each), "recipe": each.name.rsplit("/", 1)[-1]} for each in found]
     st.altair_chart(charts.strengths(rows), key="strengths", alt="how often each is preferred")
     st.caption(
-        "Bradley–Terry with one weak tie added between any two; intervals from drawing "
-        "prompts anew. Results with fewer votes are hidden."
+        "Bradley–Terry with one weak tie between any two results; bootstrap intervals over "
+        f"prompts. Results with fewer than {votes.LEAST} votes are hidden."
     )
 
 
@@ -159,7 +159,7 @@ def agreement(board: Board, entries: list[Entry], said: list[Vote], question: Qu
     }
     found = votes.agreements(session.index(), entries, said, question, rising)
     if not found:
-        st.info("No decided vote is on images with different values yet.")
+        st.info("There is no vote for one of two images that a metric tells apart.")
         return
     rows = [
         {
@@ -180,8 +180,8 @@ def agreement(board: Board, entries: list[Entry], said: list[Vote], question: Qu
         column_config={"agrees": share, "low": number, "high": number},
     )
     st.caption(
-        "The share of decided votes in which the image with the better value was preferred; "
-        "half is a coin. Metrics of whole sets say nothing of single images."
+        "The share of votes for the image with the better value, without ties. A coin would agree "
+        "in 50 %. Metrics of image sets, such as FID, have no values of single images."
     )
 
 

@@ -52,12 +52,12 @@ def main() -> None:
 
 
 def sets(words: str) -> list[dict[str, object]]:
-    """Return the sets that recipes name and that hold these words."""
+    """Return the datasets of recipes that match these words."""
     return [each for each in datasets() if words.lower() in str(each).lower()]
 
 
 def page(kind: str, names: list[str]) -> None:
-    """Show one page as it stands, and what it can be used for."""
+    """Show one page as it is written, and the commands that use it."""
     name = st.selectbox("Page", names, key="page", bind="query-params")
     if kind == "recipes":
         st.code(
@@ -88,7 +88,7 @@ def prompts(name: str) -> None:
 
 
 def metrics(entries: list[dict[str, str]]) -> None:
-    """Show every metric with what it reads and what it cannot tell."""
+    """Show every metric with its inputs and limits."""
     specs = plugins.specs("metrics")
     for entry in entries:
         spec = specs.get(entry["name"])
@@ -104,11 +104,11 @@ def metrics(entries: list[dict[str, str]]) -> None:
 def _reads(spec: type[MetricSpec]) -> str:
     parts = [f"judges {spec.judges}", f"reads {', '.join(spec.reads) or 'the images alone'}"]
     if spec.must_detect:
-        parts.append(f"must notice {', '.join(spec.must_detect)}")
+        parts.append(f"must detect {', '.join(spec.must_detect)}")
     if spec.biased_by_n:
-        parts.append("N moves its value and stands in its name")
+        parts.append("its value depends on N, so its name holds N")
     if spec.by_exchange:
-        parts.append("two results are told apart by exchanging images")
+        parts.append("a permutation test tells two results apart")
     return "; ".join([*parts, f"version {spec.version}"])
 
 

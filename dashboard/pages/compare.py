@@ -17,7 +17,7 @@ def main() -> None:
     entries = session.entries_on(board)
     if len(entries) < 2:
         session.stop_with_hint(
-            "A comparison takes two results of one board.", "harness run pocket-ninja"
+            "A comparison needs two results of one board.", "harness run pocket-ninja"
         )
     across = st.columns([2, 3, 2])
     with across[0]:
@@ -29,7 +29,7 @@ def main() -> None:
         "Prompt", key="words", bind="query-params", placeholder="words of a prompt"
     )
     if not beside:
-        st.info("Choose one result or more to stand beside A.")
+        st.info("Choose one or more results to compare with A.")
         return
     b = against(beside)
     pictures([a, b, *(each for each in beside if each is not b)], words or "")
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def against(beside: list[Entry]) -> Entry:
-    """Return the one that A is judged against, and shares the slider with."""
+    """Return the result that A is judged against; the slider shows these two."""
     if len(beside) == 1:
         return beside[0]
     names = [each.recipe for each in beside]
@@ -46,14 +46,14 @@ def against(beside: list[Entry]) -> Entry:
 
 
 def pictures(entries: list[Entry], words: str) -> None:
-    """Show the images that the first two both drew, at the place and in the mode of the link."""
+    """Show the images that the first two results share; the link holds the position and mode."""
     pairs = [
         pair
         for pair in comparison.pairs(session.index(), entries)
         if words.lower() in f"{pair['prompt']} {pair['text']}".lower()
     ]
     if not pairs:
-        st.info("No pictures of both at the same prompt and seed are at hand.")
+        st.info("There are no pictures of both results at the same prompt and seed.")
         return
     link = st.query_params
     at = session.component_state(
@@ -71,7 +71,7 @@ def pictures(entries: list[Entry], words: str) -> None:
 
 
 def nothing() -> None:
-    """Let the page run again; what changed is in the component's state."""
+    """Run the view again; the component's state holds what changed."""
 
 
 def numbers(a: Entry, b: Entry) -> None:
@@ -81,8 +81,8 @@ def numbers(a: Entry, b: Entry) -> None:
         "Exchange images",
         key="thorough",
         bind="query-params",
-        help="FID and its kin are told apart by exchanging images of the two; this takes a while "
-        "and needs the features in the store.",
+        help="Tests FID and similar metrics with a permutation test: it exchanges images of the "
+        "two results. This takes a while and needs the features in the store.",
     )
     try:
         found = _comparison(
@@ -102,8 +102,9 @@ def numbers(a: Entry, b: Entry) -> None:
         },
     )
     st.caption(
-        "A − B with its 95 % interval, paired by prompt; p adjusted over the metrics that "
-        "decide (Holm); sees: the smallest effect seen four times in five."
+        "A − B: the difference with its 95 % interval, paired by prompt. p: adjusted over the "
+        "metrics that decide (Holm). Detects ±: the minimum detectable effect, which this test "
+        "finds four times in five."
     )
 
 
@@ -115,14 +116,14 @@ def _comparison(a: str, b: str, thorough: bool, changed: tuple[int, int]) -> Com
 
 
 def pages(entries: list[Entry]) -> None:
-    """Show the fields of recipes and protocols in which some differ, and no other."""
-    st.subheader("What differs in how they were made")
+    """Show only the fields of recipes and protocols that differ."""
+    st.subheader("How their recipes and protocols differ")
     results = [each.result for each in entries if each.result is not None]
     if not any(each.provenance.get("page") for each in results):
-        st.caption("No result keeps its recipe; run them again to have it beside the scores.")
+        st.caption("No result keeps its recipe. Run the recipes again to compare them here.")
     changes = comparison.changes(*results)
     if not changes:
-        st.text("nothing that was recorded")
+        st.text("There is no recorded difference.")
         return
     names = [each.recipe for each in results]
     rows = [{"field": each.field, **dict(zip(names, each.values, strict=True))} for each in changes]

@@ -17,7 +17,7 @@ def main() -> None:
     entries, metrics = chosen()
     running.strip()
     if not entries:
-        st.info("Choose a result or more.")
+        st.info("Choose one or more results.")
         return
     found = grids.subjects(
         session.index(),
@@ -25,7 +25,9 @@ def main() -> None:
         st.text_input("Prompt", key="words", bind="query-params", placeholder="words of a prompt"),
     )
     if not found.prompts:
-        session.stop_with_hint("No pictures of these are at hand.", session.command_for(entries[0]))
+        session.stop_with_hint(
+            "There are no pictures of these results.", session.command_for(entries[0])
+        )
     layout, found, side = lay_out(found, metrics)
     many = grids.pages(layout, found)
     page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1
@@ -47,7 +49,7 @@ def chosen() -> tuple[list[Entry], list[str]]:
             [LEADERBOARD, *swept],
             key="from",
             bind="query-params",
-            help="A sweep lays strengths or checkpoints side by side.",
+            help="A sweep shows strengths or checkpoints side by side.",
         )
     if source not in swept:
         return session.choose_entries(session.entries_on(board)), [
@@ -55,7 +57,9 @@ def chosen() -> tuple[list[Entry], list[str]]:
         ]
     known = sweeps.sweeps_of(session.index(), source)
     if not known:
-        session.stop_with_hint("Its results cannot be read.", f"harness sweep {source}")
+        session.stop_with_hint(
+            "The results of this sweep cannot be read.", f"harness sweep {source}"
+        )
     names = sweeps.labels(known)
     points = list(known[names.index(session.choose_option("Over", "over", names))].entries)
     scores = points[0].result.scores if points and points[0].result else ()
@@ -63,8 +67,8 @@ def chosen() -> tuple[list[Entry], list[str]]:
 
 
 def lay_out(found: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Subjects, int]:
-    """Return what goes where."""
-    across = st.columns([1, 1, 1.2, 1.4, 1.2, 1])
+    """Return the layout that is chosen."""
+    across = st.columns([1, 1, 1.2, 1.4, 1.2, 1], vertical_alignment="bottom")
     down = across[0].selectbox("Down", AXES, 0, key="down", bind="query-params")
     rest = [axis for axis in AXES if axis != down]
     over = across[1].selectbox(
@@ -87,7 +91,7 @@ def lay_out(found: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Su
         f"Stack {third}s",
         key="stacked",
         bind="query-params",
-        help="A grid of grids: one for every value of the third axis.",
+        help="Shows one grid for every value of the third axis.",
     )
     kept = tuple(int(seed) for seed in seeds) or found.seeds[:1]
     if "seed" in (down, over):

@@ -1,4 +1,4 @@
-"""Every image with all its scores: sorted, filtered, and the odd ones out."""
+"""Every image with all its scores: sorted and filtered, outliers too."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def main() -> None:
     board = session.choose_board("Images")
     entries = session.choose_entries(session.entries_on(board), default=2)
     if not entries:
-        st.info("Choose a result or more.")
+        st.info("Choose one or more results.")
         return
     rows = images.frame(session.index(), entries)
     metrics = images.metrics_of(rows)
     if not metrics:
         session.stop_with_hint(
-            "No values of single images are at hand.", session.command_for(entries[0])
+            "There are no scores of single images.", session.command_for(entries[0])
         )
     wanted = choose(metrics, leaderboard.groups_on(board))
     found = images.filtered(rows, wanted)
     st.caption(f"{len(found):,} of {len(rows):,} images")
     view = st.segmented_control(
-        "View",
+        "Show as",
         ["Pictures", "Table", "Scatter"],
         default="Pictures",
         key="shown",
@@ -39,7 +39,7 @@ def main() -> None:
         required=True,
     )
     if found.empty:
-        st.info("No image is left; loosen the filters.")
+        st.info("No image passes these filters.")
     elif view == "Table":
         table(found)
     elif view == "Scatter":
@@ -49,10 +49,10 @@ def main() -> None:
 
 
 def choose(metrics: list[str], groups: dict[str, tuple[str, ...]]) -> Filter:
-    """Return which images are wanted, in what order."""
-    across = st.columns([2, 2, 2, 1, 1])
+    """Return which images to show, and in what order."""
+    across = st.columns([2, 2, 2, 1.2, 1.2], vertical_alignment="bottom")
     words = across[0].text_input(
-        "Words", key="words", bind="query-params", placeholder="of prompt or recipe"
+        "Words", key="words", bind="query-params", placeholder="words of a prompt or recipe"
     )
     names = list(dict.fromkeys(name for each in groups.values() for name in each))
     group = across[1].selectbox("Prompts", [ALL, *names], key="group", bind="query-params")
@@ -62,7 +62,7 @@ def choose(metrics: list[str], groups: dict[str, tuple[str, ...]]) -> Filter:
         "Outliers",
         key="odd",
         bind="query-params",
-        help=f"{images.ODD:g} robust standard deviations off in any metric",
+        help=f"{images.ODD:g} robust standard deviations or more from the median of a metric",
     )
     inside = (
         None

@@ -1,4 +1,4 @@
-"""Who is ahead, and by how much that is known."""
+"""Rank the results of a benchmark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.views.leaderboard import Choice
 
 ALL = "all prompts"
 ROWS = 120
-"""Rows that are sent at first; more come when somebody scrolls to them."""
+"""Rows that are sent at first; more follow when a visitor scrolls."""
 
 
 def main() -> None:
@@ -48,11 +48,11 @@ def main() -> None:
 
 
 def nothing() -> None:
-    """Let the page run again; what changed is in the component's state."""
+    """Run the view again; the component's state holds what changed."""
 
 
 def choose(board: boards.Board) -> Choice:
-    """Return what of the board is looked at."""
+    """Return which part of the board to show."""
     across = st.columns([2.6, 1.8, 1.8, 1.9])
     metrics = across[0].multiselect(
         "Metrics", board.metrics, board.headlines, key="metrics", bind="query-params"
@@ -62,19 +62,24 @@ def choose(board: boards.Board) -> Choice:
         [ALL, *leaderboard.group_names(board)],
         key="prompts",
         bind="query-params",
-        help="A suite or a tag: means over its prompts alone. Ranks stay those of all prompts.",
+        help="A suite or a tag: values are means over its prompts. Ranks are of all prompts.",
     )
     words = across[2].text_input(
-        "Recipe", key="recipe", bind="query-params", placeholder="part of a name or summary"
+        "Recipe", key="recipe", bind="query-params", placeholder="words of a name or summary"
     )
     across[3].segmented_control(
-        "View", ["Table", "Pareto"], default="Table", key="view", bind="query-params", required=True
+        "Show as",
+        ["Table", "Pareto"],
+        default="Table",
+        key="view",
+        bind="query-params",
+        required=True,
     )
     return Choice(tuple(metrics), "" if group == ALL else group, words or "")
 
 
 def actions(board: boards.Board, picked: list[str]) -> None:
-    """Offer what can be done with the picked rows, and the whole table as CSV."""
+    """Offer to compare or see the selected rows, and the whole table as CSV."""
     with st.container(horizontal=True):
         if st.button(
             "Compare",
@@ -104,10 +109,10 @@ def short(name: str) -> str:
 
 
 def pareto(view: dict[str, Any], board: boards.Board) -> None:
-    """Draw the board on two metrics, with the front of what nothing beats in both."""
+    """Draw the board on two metrics, with its Pareto front."""
     names = [head["name"] for head in view["metrics"]]
     if len(names) < 2:
-        st.info("Choose two metrics or more.")
+        st.info("Choose two or more metrics.")
         return
     across = st.columns(2)
     x = across[0].selectbox("Across", names, 0, key="x", bind="query-params")
@@ -123,8 +128,8 @@ def pareto(view: dict[str, Any], board: boards.Board) -> None:
         alt=f"{len(rows)} results on {x} and {y}",
     )
     st.caption(
-        "Orange: nothing without a flag is better in both. Whiskers: 95 % intervals, so "
-        "neighbours on the line may not differ."
+        "Orange: the Pareto front. No result without a flag is better in both metrics. Whiskers: "
+        "95 % intervals. Two results whose whiskers overlap may be equally good."
     )
 
 

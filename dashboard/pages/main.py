@@ -1,7 +1,7 @@
-"""The pages, and where each is found.
+"""The list of views, and the frame around them.
 
-It lies among them because Streamlit takes a folder `pages` beside its script for pages of its own,
-and would show them without this frame to whoever comes first by a link.
+This script is inside `pages/` because Streamlit reads a folder `pages` beside its main script by
+itself, and would then show a view without this frame.
 """
 
 from __future__ import annotations

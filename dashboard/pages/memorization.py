@@ -1,4 +1,4 @@
-"""Images beside the training pictures they are nearest to, and how near is too near."""
+"""Images beside their nearest training pictures, and the threshold above which one is a copy."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def main() -> None:
     found = memorization.likenesses(session.index(), one)
     if not found:
         session.stop_with_hint(
-            "Nothing is kept here of how near its images come to training pictures: its benchmark "
-            "names no originals, or it was scored by an older version.",
+            "This result has no similarities to training pictures. Its benchmark names no "
+            "originals, or an older version scored it.",
             session.command_for(one),
         )
     names = [each.metric for each in found]
@@ -36,17 +36,17 @@ def main() -> None:
     st.altair_chart(
         charts.likeness(likeness, threshold),
         key="likeness",
-        alt=f"likeness of {one.recipe}'s images to originals",
+        alt=f"similarity of {one.recipe}'s images to training pictures",
     )
     st.caption(
-        "Grey: pictures of the same kind that nobody trained on. The metric's own "
-        "threshold is what one in a hundred of them exceeds."
+        "Grey: held-out pictures, which no recipe trained on. One in a hundred of them is above "
+        "the metric's own threshold."
     )
     pairs(one, likeness, threshold)
 
 
 def first(one: Entry, names: list[str]) -> str:
-    """Return the metric that found something, or else the first."""
+    """Return the metric that found copies, or else the first one."""
     flagged = (
         [column_of(score.metric) for score in one.result.scores if score.flag] if one.result else []
     )
@@ -54,7 +54,7 @@ def first(one: Entry, names: list[str]) -> str:
 
 
 def shares(likeness: Likeness) -> float:
-    """Return the threshold that is chosen, and say what it comes to."""
+    """Return the chosen threshold, and show how many pictures are above it."""
     known = [*likeness.values.tolist(), *likeness.null.tolist(), likeness.threshold]
     low, high = min(*known, 0.999), max(*known, 1.0)
     threshold: float = st.slider(
@@ -70,26 +70,26 @@ def shares(likeness: Likeness) -> float:
     across = st.columns(3)
     across[0].metric("Images above it", f"{likeness.share(threshold):.1%}", border=True)
     across[1].metric(
-        "Pictures above it that copy nothing", f"{likeness.null_share(threshold):.1%}", border=True
+        "Held-out pictures above it", f"{likeness.null_share(threshold):.1%}", border=True
     )
     across[2].metric("The metric's own threshold", f"{likeness.threshold:.4f}", border=True)
     return threshold
 
 
 def pairs(one: Entry, likeness: Likeness, threshold: float) -> None:
-    """Show the nearest pairs, image left and training picture right."""
-    st.subheader("The nearest pairs")
+    """Show the most similar pairs: image left, training picture right."""
+    st.subheader("The most similar pairs")
     found = [
         pair
         for pair in memorization.nearest_pairs(session.index(), one, likeness, 0, SHOWN)
         if pair["shots"][0]["src"]
     ]
     if not found:
-        session.stop_with_hint("The pictures are not at hand.", session.command_for(one))
+        session.stop_with_hint("There are no pictures of this result.", session.command_for(one))
     for pair in found:
         mark = "above" if pair["likeness"] > threshold else "below"
         pair["note"] = (
-            f"cosine {pair['likeness']:.4f}, {mark} the threshold; "
+            f"cosine similarity {pair['likeness']:.4f}, {mark} the threshold; "
             f"original {pair['other']}: {pair['caption']}"
         )
         pair["scores"] = []

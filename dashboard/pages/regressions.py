@@ -1,4 +1,4 @@
-"""Results beside their accepted baselines: the gate's answer, and what lost most."""
+"""Results beside their accepted baselines: the gate's verdict, and the images that lost most."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main() -> None:
     watched = regressions.baseline_pairs(session.index())
     if not watched:
         session.stop_with_hint(
-            "No baseline was accepted yet.", "harness gate pocket-ninja --accept"
+            "There is no accepted baseline yet.", "harness gate pocket-ninja --accept"
         )
     names = [each.baseline.name.removeprefix("baselines/") for each in watched]
     name = st.selectbox("Baseline", names, key="baseline", bind="query-params")
@@ -39,7 +39,8 @@ def main() -> None:
         return
     if not candidates:
         session.stop_with_hint(
-            "There is no result to hold to it.", f"harness run {chosen.baseline.recipe}"
+            "There is no result to compare with this baseline.",
+            f"harness run {chosen.baseline.recipe}",
         )
     own = [each.recipe for each in candidates]
     match = chosen.baseline.recipe
@@ -62,7 +63,7 @@ def verdict(candidate: Entry, baseline: Entry) -> None:
         st.caption(session.escaped(remark))
     st.dataframe(pd.DataFrame(found.checks), hide_index=True, alt=found.headline)
     decide(candidate)
-    st.subheader("What lost most")
+    st.subheader("The images that lost most")
     if found.worst:
         labels = ["baseline", "candidate"]
         components.compare(
@@ -70,27 +71,29 @@ def verdict(candidate: Entry, baseline: Entry) -> None:
             data={"pairs": list(found.worst), "labels": labels, "at": 0, "mode": "slider"},
         )
     else:
-        st.text("no image lost in a metric of images")
+        st.text("No image lost in a metric of single images.")
 
 
 def decide(candidate: Entry) -> None:
     """Accept the candidate as the new baseline, or keep the old one, with a note."""
     if not session.may_write():
-        st.caption("Read only. `harness dashboard --allow-write` accepts here; so does")
+        st.caption(
+            "This server may not accept baselines. `harness dashboard --allow-write` may; so may"
+        )
         st.code(f"harness gate {candidate.recipe} --accept", language="bash")
         return
     with st.form("decide", border=True):
-        note = st.text_input("Why", key="note", max_chars=400)
+        note = st.text_input("Reason", key="note", max_chars=400)
         with st.container(horizontal=True):
             accepted = st.form_submit_button(
                 "Accept",
                 type="primary",
                 help=session.escaped(
-                    f"{candidate.recipe} becomes its own baseline, a file below "
-                    "baselines/ that is to be committed."
+                    f"{candidate.recipe} becomes the new baseline of its recipe, a file "
+                    "below baselines/. Commit it."
                 ),
             )
-            kept = st.form_submit_button("Keep", help="Every baseline stays, with a note.")
+            kept = st.form_submit_button("Keep", help="The baseline stays. The reason is recorded.")
     if accepted:
         file = verdicts.accept(str(candidate.file), None, session.workspace(), note=note)
         st.success(session.escaped(f"accepted: {file}"))
@@ -118,7 +121,7 @@ def past(candidate: Entry) -> None:
         {"at": each.at, "outcome": each.outcome, "note": each.note, "commit": each.commit or "–"}
         for each in reversed(events)
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="events")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="gates and baselines over time")
 
 
 main()

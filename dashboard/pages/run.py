@@ -1,4 +1,4 @@
-"""One run: what was asked for, on what it ran, where the time went, and how to do it again."""
+"""One run: its scores, recipe, training time and environment, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main() -> None:
     result = one.result
     st.text(result.summary)
     head(result)
-    st.caption("The command that makes it again")
+    st.caption("This command repeats the run")
     st.code(runs.command(result), language="bash")
     names = ("Scores", "Recipe", "Training", "Environment", "Pictures")
     tabs = st.tabs(names, key="tab", bind="query-params", on_change="rerun")
@@ -40,13 +40,13 @@ def head(result: Result) -> None:
     across = st.columns(5)
     images = result.images
     across[0].metric("Images scored", f"{images.scored} of {images.expected}", border=True)
-    across[1].metric("Trainings", str(len(result.training_seeds) or "–"), border=True)
+    across[1].metric("Training seeds", str(len(result.training_seeds) or "–"), border=True)
     seconds = facts.get("train_seconds")
-    across[2].metric("Training", f"{seconds:,.0f} s" if seconds else "–", border=True)
+    across[2].metric("Training time", f"{seconds:,.0f} s" if seconds else "–", border=True)
     memory = facts.get("train_peak_memory_mb")
     across[3].metric("Peak memory", f"{memory:,} MB" if memory else "–", border=True)
     each = facts.get("seconds_an_image")
-    across[4].metric("An image", f"{each:.3g} s" if each else "–", border=True)
+    across[4].metric("Time per image", f"{each:.3g} s" if each else "–", border=True)
     for score in result.scores:
         if score.flag:
             st.warning(session.escaped(f"{score.metric}: {score.flag}"), icon="⚑")
@@ -64,7 +64,9 @@ def scores(one: Entry, result: Result) -> None:
         }
         for each in result.scores
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"scores of {one.recipe}")
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, alt=f"scores of {one.recipe}", height="content"
+    )
     scope = "any training of the recipe" if result.interval == "recipe" else "this file"
     st.caption(session.escaped(f"Signature {result.signature}. Intervals hold for {scope}."))
     for name in result.images.named:
@@ -76,8 +78,8 @@ def recipe(one: Entry, result: Result) -> None:
     if page:
         st.code(page, language="yaml")
     else:
-        st.info("This result does not keep its recipe; run it again to have it here.")
-    with st.expander("How it was judged"):
+        st.info("This result does not keep its recipe. Run it again to see it here.")
+    with st.expander("Protocol: how it was judged"):
         st.code(runs.yaml(result.protocol), language="yaml")
 
 
@@ -86,10 +88,10 @@ def training(one: Entry, result: Result) -> None:
     if curve:
         st.altair_chart(charts.losses(curve), key="losses", alt=f"loss of {one.recipe}")
     else:
-        st.info("Nothing was trained for this result, or its losses were not kept.")
+        st.info("There are no losses: nothing was trained for this result, or they were not kept.")
     spent = runs.times(result)
     if spent:
-        st.subheader("Where the time went")
+        st.subheader("Time by stage")
         st.altair_chart(charts.times(spent), key="times", alt=f"seconds by stage of {one.recipe}")
     found = runs.downloads(session.index(), one)
     if found:
@@ -97,13 +99,13 @@ def training(one: Entry, result: Result) -> None:
         for each in found:
             st.link_button(f"{each.label} ({each.megabytes:g} MB)", each.address)
     elif result.origin == "trained":
-        st.caption("The weights are not in this store.")
+        st.caption("This store does not have the weights.")
 
 
 def environment(one: Entry, result: Result) -> None:
     rows = [{"what": name, "value": value} for name, value in runs.environment(result).items()]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="environment")
-    with st.expander("Keys of its steps"):
+    with st.expander("Keys of the steps"):
         keys = [{"step": name, "key": key} for name, key in result.keys.items()]
         st.dataframe(pd.DataFrame(keys), hide_index=True, alt="keys")
 
@@ -111,7 +113,7 @@ def environment(one: Entry, result: Result) -> None:
 def pictures(one: Entry, result: Result) -> None:
     found = grids.subjects(session.index(), [one])
     if not found.prompts:
-        session.stop_with_hint("Its pictures are not at hand.", runs.command(result))
+        session.stop_with_hint("There are no pictures of this result.", runs.command(result))
     layout = Layout("prompt", "seed")
     many = grids.pages(layout, found)
     page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1

@@ -1,4 +1,4 @@
-"""A recipe at many strengths or checkpoints: where it is best, and where it begins to copy."""
+"""A recipe at many strengths or checkpoints: which to take, and where copies begin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def main() -> None:
     recipe = st.selectbox("Recipe", swept, key="swept", bind="query-params")
     found = sweeps.sweeps_of(session.index(), recipe)
     if not found:
-        session.stop_with_hint("Its results cannot be read.", f"harness sweep {recipe}")
+        session.stop_with_hint(
+            "The results of this sweep cannot be read.", f"harness sweep {recipe}"
+        )
     names = sweeps.labels(found)
     sweep = found[names.index(session.choose_option("Over", "over", names))]
     advice(sweep)
@@ -28,14 +30,14 @@ def main() -> None:
 
 def advice(sweep: Sweep) -> None:
     if sweep.advice is not None:
-        st.success(session.escaped(f"take {sweep.advice.at:g}: {sweep.advice.reason}"))
-    flagged = ", ".join(f"{at:g}" for at in sweeps.overfit(sweep))
+        st.success(session.escaped(f"Take {sweep.over} {sweep.advice.at:g}: {sweep.advice.reason}"))
+    flagged = ", ".join(f"{at:g}" for at in sweeps.copying_points(sweep))
     if flagged:
-        st.warning(session.escaped(f"copies training pictures at {flagged}"))
+        st.warning(session.escaped(f"Copies of training pictures at {sweep.over} {flagged}"))
 
 
 def lines(sweep: Sweep) -> None:
-    """Draw a line a metric, with its band; a diamond marks what to take, triangles copies."""
+    """Draw a line per metric with its interval; a diamond marks the advice, a triangle copies."""
     rows, names = sweeps.rows(sweep), sweeps.metrics_of(sweep)
     shown = st.multiselect("Metrics", names, names[:6], key="metrics", bind="query-params")
     across = st.columns(2)
@@ -51,7 +53,7 @@ def strip(sweep: Sweep) -> None:
     """Show the same prompt and seed at every point."""
     found = grids.subjects(session.index(), sweep.entries)
     if not found.prompts:
-        st.info("The pictures are not at hand; the sweep makes them again.")
+        st.info("There are no pictures. This command makes them again:")
         st.code(f"harness sweep {sweep.recipe} --over {sweep.over}", language="bash")
         return
     across = st.columns([3, 1])

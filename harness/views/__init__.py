@@ -1,5 +1,5 @@
-"""The public face for looking: reports and a store → plain values that pages show.
+"""Reports and a store → the plain values that the dashboard and the static site show.
 
-Nothing in here knows Streamlit, draws, or writes anything but votes. The dashboard and the static
-site are two hosts of the same values.
+No module here knows Streamlit. Only votes and the site write files. `components/` holds the scripts
+that draw.
 """

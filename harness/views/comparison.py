@@ -1,4 +1,4 @@
-"""Results picture by picture, number by number, and page by page where they differ."""
+"""Several results picture by picture, metric by metric, and field by field where pages differ."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def findings(found: Comparison) -> list[dict[str, Any]]:
             "B": number(each.b, (each.high or 0) - (each.low or 0)),
             "A − B": "–" if each.delta is None else gap(each),
             "p": or_dash(each.p_adjusted, ".3f"),
-            "sees ±": or_dash(each.mde, ".3g"),
+            "detects ±": or_dash(each.mde, ".3g"),
             "decides": each.declared,
             "verdict": each.verdict if each.delta is not None else f"unavailable ({each.reason})",
         }

@@ -1,4 +1,4 @@
-"""What recipes learn from: every set that a page names, and which recipes name it."""
+"""Every dataset that a recipe names, and which recipes name it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.report.numbers import or_dash
 
 
 def datasets() -> list[dict[str, Any]]:
-    """Return a line a set: what it is, at which revision, how large, and who learns from it."""
+    """Return a row per dataset: its name, revision and size, and the recipes that train on it."""
     lines: dict[str, dict[str, Any]] = {}
     for name in available("recipe"):
         try:

@@ -1,4 +1,4 @@
-"""Pictures side by side at the same prompt and seed: prompts down, and across whatever differs."""
+"""Pictures side by side at the same prompt and seed, in a grid of two axes."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ ODD = 3.0
 
 @dataclass(frozen=True)
 class Filter:
-    """Which images, and in what order."""
+    """Which images to show, and in what order."""
 
     words: str = ""
     prompts: frozenset[str] | None = None

@@ -1,4 +1,4 @@
-"""A board as a page shows it: rows of cells, each with its interval on the metric's own axis."""
+"""A board as a view shows it: rows of cells, each with its interval on the metric's own axis."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Ends = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a board is looked at."""
+    """Which part of a board to show, and in what order."""
 
     metrics: tuple[str, ...] = ()
     """None: one a family."""
@@ -58,7 +58,7 @@ def _groups(benchmark: str, written: tuple[tuple[Path, int], ...]) -> dict[str, 
     try:
         return groups_of(benchmarks.load(benchmark))
     except HarnessError:
-        return {}  # somebody is still writing it
+        return {}  # the page is not finished
 
 
 def group_names(board: Board) -> list[str]:

@@ -1,4 +1,4 @@
-"""How near images come to originals, beside how near pictures come that copy nothing."""
+"""How similar images are to training pictures, beside how similar held-out pictures are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.views.reports_index import Entry, ReportsIndex
 
 @dataclass(frozen=True)
 class Likeness:
-    """One metric's likenesses: images, most alike first, and the null that they are held to."""
+    """One metric's similarities: of images, most similar first, and of held-out pictures."""
 
     metric: str
     threshold: float
@@ -31,12 +31,12 @@ class Likeness:
         return float(np.mean(self.values > threshold)) if len(self.values) else 0.0
 
     def null_share(self, threshold: float) -> float:
-        """Return the share of pictures that copy nothing above a threshold: the false alarms."""
+        """Return the share of held-out pictures above a threshold: the false alarms."""
         return float(np.mean(self.null > threshold)) if len(self.null) else 0.0
 
 
 def likenesses(index: ReportsIndex, entry: Entry) -> list[Likeness]:
-    """Return what each metric of copies was counted from; nothing where it was not kept."""
+    """Return the similarities of each metric of copies; nothing where they were not kept."""
     table = index.table(entry, "likeness")
     if table is None:
         return []
@@ -65,7 +65,7 @@ def _of(metric: str, rows: Sequence[Mapping[str, Any]]) -> Likeness:
 def nearest_pairs(
     index: ReportsIndex, entry: Entry, near: Likeness, start: int, count: int
 ) -> list[dict[str, Any]]:
-    """Return pairs of an image and the original it is nearest to, most alike first."""
+    """Return pairs of an image and its nearest training picture, most similar first."""
     shots: dict[tuple[str, str], Shot] = {}
     for shot in index.shots(entry):
         shots[shot.side, shot.id if shot.side == "originals" else f"{shot.id} {shot.seed}"] = shot

@@ -1,7 +1,7 @@
-"""Where pages find pictures: addresses that never change their meaning, and what lies behind them.
+"""The addresses of pictures, and the files behind them.
 
-An address holds the digest of what it shows, so a browser may keep it for good. Nothing outside
-the reports' albums and the store's finished folders has one.
+An address holds the digest of its picture, so a browser may keep it for good. Only the albums of
+the reports and the finished folders of the store have addresses.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TYPES = {
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
 }
-"""What of the store may be asked for, and what it is."""
+"""The file types that the store serves, with their media types."""
 _PICTURE = re.compile(r"[0-9a-f]{32}\.webp")
 _KEY = re.compile(r"[0-9a-f]{64}")
 COVER = "cover.webp"

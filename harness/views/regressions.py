@@ -1,4 +1,4 @@
-"""Results beside their accepted baselines: what a gate says, and the images that lost most."""
+"""Results beside their accepted baselines: the gate's verdict, and the images that lost most."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST = 24
 
 @dataclass(frozen=True)
 class BaselinePair:
-    """A baseline and the result that is held to it, where there is one."""
+    """A baseline and the result of the same recipe, where there is one."""
 
     baseline: Entry
     candidate: Entry | None
@@ -30,7 +30,7 @@ class BaselinePair:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a gate says of a candidate, in words, and its worst images."""
+    """A gate's verdict on a candidate, in words, with its worst images."""
 
     gate: Gate
     headline: str

@@ -1,7 +1,6 @@
-"""What lies below a reports folder, read once and again only where a file has changed.
+"""The result files below a reports folder, each read once and again only when it changes.
 
-A file that is half-written or broken is held as such, with what is wrong; the others are not
-touched by it.
+A file that is broken or half-written has an entry with its problem; the others are as before.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ READERS = 4
 PAUSE = 0.01
 """Seconds between two files that are read ahead."""
 LOOKED_AT = 64
-"""Results whose pictures are remembered: those that were looked at last."""
+"""Results whose pictures are kept in memory: those that were shown last."""
 BASELINES = "baselines"
 _ASIDE = ("baselines", "history", "votes")
 
@@ -58,9 +57,9 @@ class Entry:
 
 
 class ReportsIndex:
-    """All results below one reports folder, beside the store that made some of them.
+    """All results below one reports folder, and the store that may have their artifacts.
 
-    For `fresh` seconds after a look at the folder it counts as unchanged.
+    For `fresh` seconds after it was listed, a folder counts as unchanged.
     """
 
     def __init__(self, reports: Path, store: Path, fresh: float = 0.0) -> None:
@@ -89,7 +88,7 @@ class ReportsIndex:
         return sorted({file.name for file in self.reports.glob("*/sweeps/*") if file.is_dir()})
 
     def find(self, name: str) -> Entry:
-        """Return a entries result by its name; names reach nothing outside the reports."""
+        """Return an entry by its name; a name reaches nothing outside the reports."""
         file = self.reports / f"{name}.json"
         inside = file.resolve().is_relative_to(self.reports.resolve()) and ".." not in name
         if not inside or not file.is_file():
@@ -153,7 +152,7 @@ class ReportsIndex:
         return self._known(kind, ResultFile(entry.file).table_path(kind), read, None)
 
     def _forget(self, kind: str, last: Path) -> None:
-        """Forget what was looked at longest ago, of a kind that is large."""
+        """Forget what was shown longest ago, of a kind that is large."""
         with self._lock:
             order = self._order.setdefault(kind, {})
             order.pop(last, None)
@@ -164,9 +163,9 @@ class ReportsIndex:
                 self._kept.pop((kind, oldest), None)
 
     def read_ahead(self) -> None:
-        """Read what filters by suite and tag want, so that nobody waits for it later.
+        """Read the values that filters by suite and tag need, before a visitor asks for them.
 
-        It goes about it slowly, for visitors come first.
+        It pauses after each file, because visitors come first.
         """
         for each in self.entries():
             self.samples(each)

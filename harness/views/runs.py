@@ -1,4 +1,4 @@
-"""One run in full: what was asked for, on what it ran, where the time went, how to do it again."""
+"""One run in full: its recipe, environment and times, and the command that repeats it."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def serve(
     try:
         return subprocess.run([*command, *options], env=environment, check=False).returncode
     except KeyboardInterrupt:
-        return 0  # how one leaves it
+        return 0  # the usual way to stop it
 
 
 def folder() -> Path:

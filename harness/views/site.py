@@ -1,7 +1,7 @@
 """The leaderboard, grid and compare as one folder of files: no server, no network.
 
-It is the dashboard's own components around the same values; only their host is another. Pictures
-are files named by their content, so a second export writes what is new.
+It uses the dashboard's components and values. A picture's file name is its digest, so a second
+export writes only new pictures.
 """
 
 from __future__ import annotations

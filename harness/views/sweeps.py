@@ -1,4 +1,4 @@
-"""A recipe over its strengths or checkpoints: a line a metric, and where to stop."""
+"""A recipe over its strengths or checkpoints: the values to draw, and which point to take."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sweep:
     entries: tuple[Entry, ...]
     points: tuple[float, ...]
     advice: Advice | None
-    """None where nobody can say which point to take."""
+    """None where the results do not say which point to take."""
 
 
 def sweeps_of(index: ReportsIndex, recipe: str) -> list[Sweep]:
@@ -47,7 +47,7 @@ def sweeps_of(index: ReportsIndex, recipe: str) -> list[Sweep]:
 
 
 def labels(found: Sequence[Sweep]) -> list[str]:
-    """Return what each sweep is called beside the others: over what, and where that is not all."""
+    """Return a label per sweep: strength or checkpoint, with the benchmark where two are alike."""
     overs = [each.over for each in found]
     return [
         each.over if overs.count(each.over) == 1 else f"{each.over} · {each.benchmark}"
@@ -88,8 +88,8 @@ def rows(sweep: Sweep) -> list[dict[str, Any]]:
     ]
 
 
-def overfit(sweep: Sweep) -> list[float]:
-    """Return the points at which images are found to be copies."""
+def copying_points(sweep: Sweep) -> list[float]:
+    """Return the points whose images are copies of training pictures."""
     return [
         at
         for at, each in zip(sweep.points, sweep.entries, strict=True)

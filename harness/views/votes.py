@@ -1,9 +1,9 @@
-"""What people say: blind votes between two results' images of one prompt and seed.
+"""Blind votes between two results' images of one prompt and seed.
 
-Votes are lines that are only ever added, under a lock, so that two people voting at once lose
-none. Two questions are asked, because who asks one gets polish for an answer: whose style is nearer
-to what was meant, and who follows the prompt. Strengths are Bradley and Terry's (1952), through
-evalica, with intervals from drawing prompts anew.
+A vote is a line that is added to a file under a lock, so that two people who vote at once lose
+none. There are two questions, style and prompt, because people answer a single one by polish.
+
+Strengths are Bradley and Terry's (1952), through evalica, with bootstrap intervals over prompts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ QUESTIONS: Mapping[Question, str] = {
 }
 DRAWS = 500
 PRIOR = 0.5
-"""The weight of a tie that is added between any two, so that who lost none is not infinite."""
+"""The weight of a tie between any two results: one that never lost has a finite strength."""
 LEAST = 10
 """Votes that a result needs before its strength is shown."""
 
@@ -97,7 +97,7 @@ def add(file: Path, vote: Vote) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_name(f".{file.name}.lock")), file.open("ab") as stream:
         if stream.tell() and not _ends_whole(file):
-            stream.write(b"\n")  # somebody was killed in the middle of a line
+            stream.write(b"\n")  # a writer was killed in the middle of a line
         stream.write(vote.model_dump_json().encode() + b"\n")
         stream.flush()
         os.fsync(stream.fileno())

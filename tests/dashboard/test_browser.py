@@ -1,6 +1,6 @@
 """A real browser walks every page: Chromium through Playwright, with a picture of each kept.
 
-Pictures go to `.harness/screenshots`, for whoever wants to look at what was tested.
+Pictures go to `.harness/screenshots`, to look at after a test.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def page(chromium: Browser, server: Server) -> Iterator[Page]:
     yield page
     assert page.evaluate("window.broken") is None, "words of a caption were run"
     page.close()
-    assert abroad == [], "nothing is asked of anybody else"
+    assert abroad == [], "no other server is asked"
     assert errors == []
 
 
@@ -118,7 +118,7 @@ def focused(page: Page) -> str:
     return found
 
 
-def test_whoever_comes_first_by_a_link_finds_the_whole_dashboard(
+def test_a_first_visitor_with_a_link_finds_the_whole_dashboard(
     chromium: Browser, tmp_path: Path
 ) -> None:
     with serving(ROOT / "reports", tmp_path / "store") as fresh:
@@ -384,7 +384,7 @@ def test_a_vote_is_blind_and_lands_in_the_file(page: Page, server: Server, root:
     kept(page, "arena-vote")
     page.keyboard.press("1")
     page.keyboard.press("0")
-    page.get_by_text("1 votes of yours, 1 in all").wait_for()
+    page.get_by_text("Your votes: 1. All votes: 1.").wait_for()
     (line,) = (root / "reports/votes/pocket-v1.jsonl").read_text().splitlines()
     said = json.loads(line)
     assert said["answers"] == {"style": "a", "prompt": "tie"}
@@ -516,11 +516,11 @@ def test_a_site_says_which_results_come_without_pictures(page: Page, wide: str) 
     assert rows.count() == 35
     last, other = (rows.nth(at).get_attribute("data-name").split("/")[1] for at in (34, 33))
     rows.nth(34).locator(".who button").click()
-    page.get_by_text(f"no pictures of {last} in this export").wait_for()
+    page.get_by_text(f"This export has no pictures of {last}.").wait_for()
     assert page.locator(".grid").count() == 0, "nothing stands in for it"
     kept(page, "site-no-pictures")
     page.goto(f"{wide}#view=compare&a=pocket-ninja&b={last}")
-    page.get_by_text(f"no pictures of {last} in this export").wait_for()
+    page.get_by_text(f"This export has no pictures of {last}.").wait_for()
     assert page.locator(".compare").count() == 0
     assert chosen(page, "B").input_value() == last
     chosen(page, "B").select_option("pocket-base")
@@ -530,7 +530,7 @@ def test_a_site_says_which_results_come_without_pictures(page: Page, wide: str) 
     page.get_by_label(f"select {other}", exact=True).check()
     page.get_by_role("button", name="Compare").last.click()
     for name in (last, other):
-        page.get_by_text(f"no pictures of {name} in this export").wait_for()
+        page.get_by_text(f"This export has no pictures of {name}.").wait_for()
     kept(page, "site-no-pictures-compared")
 
 

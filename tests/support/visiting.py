@@ -1,4 +1,4 @@
-"""What the dashboard's tests share: words that nobody should trust, and where they are put."""
+"""What the dashboard's tests share: hostile words, and where they are put."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOSTILE = (
     "$\\alpha$ **bold** :red[x]",
     "x" * 10_000,
 )
-"""Captions as nobody would write them, unless to do harm."""
+"""Captions that are written to do harm."""
 Visit = Callable[..., AppTest]
 
 

@@ -1,4 +1,4 @@
-"""The sets that recipes learn from, each once, with everybody who does."""
+"""The sets that recipes learn from, each once, with its recipes."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_the_advice_leaves_copies_out(swept: ReportsIndex) -> None:
     sweep = sweeps.sweeps_of(swept, "pocket-ninja")[1]
     assert sweep.advice is not None
     assert sweep.advice.at == 300
-    assert sweeps.overfit(sweep) == [1200]
+    assert sweeps.copying_points(sweep) == [1200]
     rows = sweeps.rows(sweep)
     assert {row["at"] for row in rows if row["taken"]} == {300}
     assert {row["at"] for row in rows if row["flagged"]} == {1200}

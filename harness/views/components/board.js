@@ -200,7 +200,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       item("base", "the bare base"),
       make("span", {
         class: "quiet",
-        text: `ranked by ${data.ranked_by}; rows that cannot be told apart share a rank`,
+        text: `ranked by ${data.ranked_by}; rows that the data cannot tell apart share a rank`,
       }),
       make("span", { class: "quiet" }, [
         make("kbd", { text: "↑" }),

@@ -39,7 +39,7 @@ export default function ({ data, parentElement, setStateValue }) {
     const pair = data.pairs[state.at];
     if (!pair)
       return root.replaceChildren(
-        make("p", { class: "quiet", text: "no images at common prompts and seeds" }),
+        make("p", { class: "quiet", text: "There are no images at the same prompts and seeds." }),
       );
     const box = make(
       "div",

@@ -131,7 +131,9 @@ function recipe(board, name) {
 // Says which of those that are asked for have no pictures here; nothing is shown in their place.
 function without(names) {
   for (const name of names)
-    body.append(make("p", { class: "quiet words", text: `no pictures of ${name} in this export` }));
+    body.append(
+      make("p", { class: "quiet words", text: `This export has no pictures of ${name}.` }),
+    );
 }
 
 function boardView(link, board, tools) {
@@ -229,7 +231,7 @@ function compareView(link, board, tools) {
     names = rows.map((row) => row.recipe);
   if (rows.length < 2)
     return body.append(
-      make("p", { class: "quiet", text: "A comparison takes two results with pictures." }),
+      make("p", { class: "quiet", text: "A comparison needs two results with pictures." }),
     );
   const a = link.a ?? names.find((name) => !link.b.includes(name)) ?? names[0];
   const asked = link.b.filter((name) => name !== a);
@@ -317,7 +319,12 @@ function keep(changes) {
 function said(board, a, b) {
   const found = board.comparisons.find((each) => each.a === a && each.b === b);
   if (!found)
-    return [make("p", { class: "quiet", text: `Not compared here: harness compare ${a} ${b}` })];
+    return [
+      make("p", {
+        class: "quiet",
+        text: `This export does not compare these two. Run: harness compare ${a} ${b}`,
+      }),
+    ];
   const columns = ["metric", "better", "A", "B", "A − B", "verdict"];
   const table = make("table", { class: "numbers" }, [
     make(
@@ -351,8 +358,8 @@ function said(board, a, b) {
     make("h3", { text: "What the numbers say" }),
     make("p", { class: "words", text: found.sentence }),
     table,
-    make("h3", { text: "What differs in how they were made" }),
-    found.changes.length ? changes : make("p", { text: "nothing that was recorded" }),
+    make("h3", { text: "How their recipes and protocols differ" }),
+    found.changes.length ? changes : make("p", { text: "There is no recorded difference." }),
   ];
 }
 

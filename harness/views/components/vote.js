@@ -3,7 +3,7 @@ const KEYS = { 1: "a", 2: "b", 0: "tie", 9: "neither" };
 const WORDS = [
   ["a", "Left", "1"],
   ["b", "Right", "2"],
-  ["tie", "As good", "0"],
+  ["tie", "Equal", "0"],
   ["neither", "Neither", "9"],
 ];
 
