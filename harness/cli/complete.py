@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from harness.pages import folders
@@ -25,6 +24,8 @@ def benchmarks(incomplete: str) -> list[str]:
 
 def metrics(incomplete: str) -> list[str]:
     """Return the names of metrics that begin with what is typed."""
+    from importlib.metadata import entry_points
+
     return _beginning(incomplete, {point.name for point in entry_points(group="harness.metrics")})
 
 
@@ -37,7 +38,8 @@ def results(incomplete: str) -> list[str]:
     """Return the paths of result files that begin with what is typed."""
     reports = Path(os.environ.get("HARNESS_REPORTS") or "reports")
     files = [*reports.glob("*/*.json"), *reports.glob("baselines/*/*.json")]
-    return _beginning(incomplete, {str(file) for file in files})
+    names = {str(file) for file in files if not file.name.endswith(".noise.json")}
+    return _beginning(incomplete, names)
 
 
 def results_or_recipes(incomplete: str) -> list[str]:
