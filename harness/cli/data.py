@@ -29,7 +29,7 @@ class Form(StrEnum):
     parquet = "parquet"
 
 
-@command("data", "harness curate pocket-ninja --out set-2024")
+@command("data", "harness curate pocket-ninja --out curated")
 def curate(
     config: Annotated[
         str, typer.Argument(autocompletion=complete.recipes, help="A recipe, or a page with data:.")

@@ -143,7 +143,10 @@ def _sizes(words: list[str] | None) -> dict[str, float]:
     return sizes
 
 
-@command("decide", "harness gate pocket-ninja --baseline baseline.json --junit gate.xml")
+@command(
+    "decide",
+    "harness gate pocket-ninja --baseline reports/baselines/pocket-v1/pocket-ninja.json",
+)
 def gate(
     recipe: Annotated[
         str,
