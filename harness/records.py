@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,12 +16,57 @@ from harness.interfaces import ExtractorSpec, Page, SourceSpec, Spec
 StageName = Literal["data", "latents", "texts", "train", "sample", "features", "score"]
 
 
+PREPARED = ("data", "texts", "latents")
+"""Roles that a plan may have several steps of: one a set that is trained on."""
+
+
+@dataclass(frozen=True)
+class StepName:
+    """The name of a step in its plan, or of an input in its step: the only code that cuts one.
+
+    As text it is `train`, `texts-2`, `features/clip-1a2b3c4d`, `base/clip-1a2b3c4d`, and
+    `seed3/train` in a result of several trainings.
+    """
+
+    role: str
+    """What the step makes, or whose images it is about: `texts`, `train`, `features`, `base`."""
+    set: str = ""
+    """Which of several sets that are trained on."""
+    extractor: str = ""
+    """Whose features of the images they are."""
+    seed: int | None = None
+    """Which of several trainings the step belongs to."""
+
+    @classmethod
+    def parse(cls, text: str) -> StepName:
+        seed = re.match(r"seed(\d+)/", text)
+        role, _, extractor = text[seed.end() if seed else 0 :].partition("/")
+        first, _, part = role.partition("-")
+        if first not in PREPARED:
+            first, part = role, ""
+        return cls(first, part, extractor, int(seed[1]) if seed else None)
+
+    @classmethod
+    def of_features(cls, side: str, extractor: str) -> StepName:
+        """Return the name of the features of a side's images; `sample` is the side judged."""
+        return cls("features" if side == "sample" else side, extractor=extractor)
+
+    def of_training(self, seed: int | None) -> StepName:
+        return replace(self, seed=seed)
+
+    def __str__(self) -> str:
+        seed = "" if self.seed is None else f"seed{self.seed}/"
+        part = f"-{self.set}" if self.set else ""
+        extractor = f"/{self.extractor}" if self.extractor else ""
+        return f"{seed}{self.role}{part}{extractor}"
+
+
 @dataclass(frozen=True)
 class Step:
     """One piece of work: which stage, on what spec, from which inputs."""
 
-    name: str
-    """Unique in its plan, such as `features/clip`; not part of the key."""
+    title: StepName
+    """Unique in its plan; not part of the key."""
     stage: StageName
     version: int
     spec: Page
@@ -30,9 +76,14 @@ class Step:
     subject: str = ""
     """The recipe or benchmark it is for; not part of the key."""
 
+    @property
+    def name(self) -> str:
+        """The title as text, as results and logs have it."""
+        return str(self.title)
+
 
 def make_step(
-    name: str,
+    name: StepName | str,
     stage: StageName,
     version: int,
     spec: Page,
@@ -42,7 +93,8 @@ def make_step(
     """Return the step with its key, which needs nothing to have run."""
     inputs = dict(inputs or {})
     key = digest([stage, version, described(spec), inputs])
-    return Step(name, stage, version, spec, inputs, key, subject)
+    title = StepName.parse(name) if isinstance(name, str) else name
+    return Step(title, stage, version, spec, inputs, key, subject)
 
 
 def described(value: Any) -> Any:

@@ -16,7 +16,7 @@ from harness.interfaces import OptimizerSpec, Page
 from harness.metrics.specs.fidelity import Kid
 from harness.pages.data import Curate, Data
 from harness.pages.train import Phase
-from harness.records import described, extractor_name, make_step
+from harness.records import StepName, described, extractor_name, make_step
 
 Shape: type[Page] = create_model("Shape", __base__=Page, rank=(int, ...))
 ShapeWithNews: type[Page] = create_model(
@@ -168,3 +168,21 @@ def test_an_extractor_is_known_by_the_content_of_its_weights(tmp_path: Path) -> 
     assert described(Inception(use="inception", weights=str(elsewhere))) == first
     elsewhere.write_bytes(b"another")
     assert described(Inception(use="inception", weights=str(elsewhere))) != first
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("train", StepName("train")),
+        ("texts-2", StepName("texts", "2")),
+        ("latents-class", StepName("latents", "class")),
+        ("bare-base", StepName("bare-base")),
+        ("features/clip-1a2b", StepName.of_features("sample", "clip-1a2b")),
+        ("bare-base/clip-1a2b", StepName.of_features("bare-base", "clip-1a2b")),
+        ("seed3/data-2", StepName("data", "2").of_training(3)),
+        ("seed0/base/clip-1a2b", StepName.of_features("base", "clip-1a2b").of_training(0)),
+    ],
+)
+def test_a_steps_name_is_written_and_read_in_one_way(text: str, name: StepName) -> None:
+    assert str(name) == text
+    assert StepName.parse(text) == name

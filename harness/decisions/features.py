@@ -12,7 +12,7 @@ from harness.interfaces import Evidence, FeatureSet, Measurement, MetricSpec, Si
 from harness.pages.benchmark import Judgement
 from harness.pipeline.stages.score import features
 from harness.pipeline.store.local import Store
-from harness.records import Result, extractor_name
+from harness.records import Result, StepName, extractor_name
 
 
 def views_of(result: Result, judgement: Judgement, store: Store) -> dict[str, View]:
@@ -22,8 +22,9 @@ def views_of(result: Result, judgement: Judgement, store: Store) -> dict[str, Vi
     found: dict[str, View] = {}
     for metric in judgement.metrics:
         name = extractor_name(metric.extractor())
-        sides = {part for side in metric.reads for part in (side, f"{side}/{name}")}
-        if metric.by_exchange and {"sample", f"features/{name}", *sides} <= there.keys():
+        sides = ("sample", *metric.reads)
+        needed = {*sides, *(str(StepName.of_features(side, name)) for side in sides)}
+        if metric.by_exchange and needed <= there.keys():
             found[metric.column] = partial(_view, metric, name, there)
     return found
 

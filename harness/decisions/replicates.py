@@ -19,7 +19,7 @@ from harness.interfaces import Array
 from harness.metrics.intervals import LEVEL
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.tables import write_table
-from harness.records import Accounting, PseudoValues, Result, Score, Versus, column_of
+from harness.records import Accounting, PseudoValues, Result, Score, StepName, Versus, column_of
 
 
 def read_run(file: ResultFile) -> Run:
@@ -41,7 +41,7 @@ def combine(recipe: str, runs: Sequence[Run]) -> Result:
     first = runs[0].result
     keys = dict(first.keys)
     for run in runs:
-        keys |= {f"seed{run.seed}/{name}": key for name, key in run.result.keys.items()}
+        keys |= {_own(run, name): key for name, key in run.result.keys.items()}
     return first.model_copy(
         update={
             "recipe": recipe,
@@ -147,7 +147,12 @@ def _accounting(parts: Sequence[Accounting]) -> Accounting:
 
 def _seconds(runs: Sequence[Run]) -> dict[str, float]:
     return {
-        f"seed{run.seed}/{name}": seconds
+        _own(run, name): seconds
         for run in runs
         for name, seconds in run.result.provenance.get("seconds", {}).items()
     }
+
+
+def _own(run: Run, name: str) -> str:
+    """Return the name of a run's step among those of all runs."""
+    return str(StepName.parse(name).of_training(run.seed))

@@ -17,8 +17,11 @@ from harness.interfaces import MetricSpec, Side
 from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Base, Recipe
 from harness.pages.stages import Treatment, TreatSpec
-from harness.pipeline.plan import RunPlan, judging, pictures_of, plan, protocol_of, step_of
-from harness.records import Result, Score, Step, column_of
+from harness.pipeline.judging_steps import judging_steps, real_picture_steps
+from harness.pipeline.plan import RunPlan, plan
+from harness.pipeline.protocol import protocol_of
+from harness.pipeline.steps import step_of
+from harness.records import Result, Score, Step, StepName, column_of
 
 REAL = "real"
 SHELF = "card"
@@ -63,7 +66,7 @@ class Card:
 
 def plans(judgement: Judgement, base: Recipe) -> list[RunPlan]:
     """Return a plan for every row of the card; `base` draws the pictures of another style."""
-    pictures = pictures_of(judgement)
+    pictures = real_picture_steps(judgement)
     if "reference" not in pictures:
         raise UsageError(
             f"{judgement.benchmark.name} has no reference to make a sanity card of",
@@ -73,7 +76,9 @@ def plans(judgement: Judgement, base: Recipe) -> list[RunPlan]:
     floor = _treated(REAL, reference, _spec(judgement, half=0))
     against = _treated("reference", reference, TreatSpec(half=1))
     sides: dict[Side, Step] = pictures | {"reference": against}
-    before = tuple(replace(step, name=f"pictures/{side}") for side, step in pictures.items())
+    before = tuple(
+        replace(step, title=StepName("pictures", extractor=side)) for side, step in pictures.items()
+    )
     found = []
     for name, (treatment, _) in ROWS.items():
         treated = _treated(name, reference, _spec(judgement, treatment, half=0))
@@ -108,8 +113,8 @@ def _row(
 ) -> RunPlan:
     protocol = protocol_of(judgement, Base(model="real pictures")) | {"card": name}
     sides = {**sides, **_as_drawn(sample, judgement, sides)}
-    sample = replace(sample, name="sample")
-    work = (*before, *sides.values(), sample, *judging(name, sample, judgement, sides))
+    sample = replace(sample, title=StepName("sample"))
+    work = (*before, *sides.values(), sample, *judging_steps(name, sample, judgement, sides))
     return RunPlan(
         recipe=name,
         judgement=judgement,
@@ -125,10 +130,10 @@ def _as_drawn(sample: Step, judgement: Judgement, sides: Mapping[Side, Step]) ->
     """Return a row's pictures in place of what a recipe would draw beside its sample."""
     found: dict[Side, Step] = {}
     if judgement.benchmark.extraction is not None:
-        found["captions"] = replace(sample, name="captions")
+        found["captions"] = replace(sample, title=StepName("captions"))
     if judgement.benchmark.leakage is not None and "base" in sides:
-        found["bare"] = replace(sample, name="bare")
-        found["bare-base"] = replace(sides["base"], name="bare-base")
+        found["bare"] = replace(sample, title=StepName("bare"))
+        found["bare-base"] = replace(sides["base"], title=StepName("bare-base"))
     return found
 
 

@@ -57,7 +57,7 @@ def write(whole: RunPlan, store: Store, out: Path) -> list[Statistics]:
 
 
 def name_of(step: Step) -> str:
-    return step.name.split("/", 1)[1]
+    return step.title.extractor
 
 
 def _written(step: Step, store: Store, out: Path) -> Statistics:

@@ -21,9 +21,9 @@ from harness.fingerprint import digest_input
 from harness.interfaces import Picture
 from harness.pages import recipe as recipes
 from harness.pages.decoding import Reading
-from harness.pipeline.plan import collected
 from harness.pipeline.stages.files import INDEX, Entry, read_index
 from harness.pipeline.store.local import MANIFEST, Store
+from harness.pipeline.training_steps import collected
 
 FIRST = 10
 """Rows that are named of each kind."""

@@ -25,7 +25,7 @@ from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import NOISE, read_result
 from harness.pipeline.results.tables import Kind
 from harness.pipeline.store.local import Store
-from harness.records import PseudoValues, Result
+from harness.records import PseudoValues, Result, StepName
 from harness.views.samples import Samples, samples_of
 
 T = TypeVar("T")
@@ -223,8 +223,8 @@ def key_of(entry: Entry, side: str) -> str | None:
     if entry.result is None:
         return None
     keys = entry.result.keys
-    first = f"seed{entry.result.training_seeds[0]}/" if entry.result.interval == "recipe" else ""
-    return keys.get(f"{first}{side}") or keys.get(side)
+    seed = entry.result.training_seeds[0] if entry.result.interval == "recipe" else None
+    return keys.get(str(StepName.parse(side).of_training(seed))) or keys.get(side)
 
 
 def _state(file: Path) -> State:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from harness.records import Result
+from harness.records import Result, StepName
 from harness.views.pictures import WHOLE
 from harness.views.reports_index import Entry, ReportsIndex
 
@@ -71,7 +71,8 @@ def times(result: Result) -> list[dict[str, Any]]:
     """Return how long each stage took, the longest first; features and sides are added up."""
     spent: dict[str, float] = {}
     for step, seconds in (result.provenance.get("seconds") or {}).items():
-        stage = "features" if "/" in step else step.split("-")[0]
+        name = StepName.parse(step)
+        stage = "features" if name.extractor else name.role
         spent[stage] = spent.get(stage, 0.0) + float(seconds)
     ranked = sorted(spent.items(), key=lambda each: -each[1])
     return [{"stage": stage, "seconds": round(seconds, 2)} for stage, seconds in ranked]
@@ -92,7 +93,9 @@ def downloads(index: ReportsIndex, entry: Entry) -> list[Download]:
     keys = (
         {}
         if result is None
-        else {name: key for name, key in result.keys.items() if name.rsplit("/", 1)[-1] == "train"}
+        else {
+            name: key for name, key in result.keys.items() if StepName.parse(name).role == "train"
+        }
     )
     found = []
     for name, key in keys.items():

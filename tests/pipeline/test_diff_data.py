@@ -20,9 +20,9 @@ from harness.pages import recipe as recipes
 from harness.pages.stages import DataSpec
 from harness.pipeline.curate import CurationRequest, curate
 from harness.pipeline.diff_data import between, edition, told
-from harness.pipeline.plan import collected
 from harness.pipeline.stages.data import collect
 from harness.pipeline.store.local import Store
+from harness.pipeline.training_steps import collected
 from harness.pocket.world import row
 from harness.records import Artifact, make_step, version_of
 

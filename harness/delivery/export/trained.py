@@ -20,7 +20,7 @@ from harness.pages.stages import TrainSpec
 from harness.pipeline.results.read import read_result
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.store.local import Store, read_artifact
-from harness.records import Artifact, Result
+from harness.records import Artifact, Result, StepName
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -159,9 +159,9 @@ def _spec(artifact: Artifact) -> TrainSpec:
 def _inputs(artifact: Artifact, store: Store, stage: str) -> Iterator[Artifact]:
     """Yield the artifacts of one stage that this one was made from, where the store has them."""
     for part, key in sorted(artifact.manifest["inputs"].items()):
-        name, _, number = part.partition("-")
+        name = StepName.parse(part)
         folder = store.root / stage / key[:2] / key
-        if name == stage and number != "class" and folder.is_dir():
+        if name.role == stage and name.set != "class" and folder.is_dir():
             yield read_artifact(folder)
 
 

@@ -139,7 +139,7 @@ _COUNTED: tuple[type[Page], ...] = (DataSpec, TextsSpec, LatentsSpec, TrainSpec,
 
 def _is_of_recipe(step: Step) -> bool:
     """Return whether a step belongs to the recipe, not to the real pictures of the benchmark."""
-    return step.name.partition("-")[0] in ("data", "texts", "latents", "train", "sample", "base")
+    return step.title.role in ("data", "texts", "latents", "train", "sample", "base")
 
 
 def _sizes(steps: Sequence[Step], pictures: int | None) -> Mapping[str, int]:

@@ -29,7 +29,7 @@ from harness.pages.stages import ScoreSpec
 from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
-from harness.records import Accounting, Score, Versus, extractor_name
+from harness.records import Accounting, Score, StepName, Versus, extractor_name
 
 PAIRS = 12
 """How many of the worst pairs are kept as pictures."""
@@ -228,7 +228,7 @@ def _base(
 def features(side: str, name: str, inputs: Mapping[str, Path]) -> FeatureSet:
     """Return the features of the images of one side, beside what they answer."""
     shown = [entry for entry in read_index(inputs[side]) if entry.file]
-    step = f"features/{name}" if side == "sample" else f"{side}/{name}"
+    step = str(StepName.of_features(side, name))
     tensors = {
         key: values.astype(np.float64)
         for key, values in load_file(inputs[step] / "features.safetensors").items()

@@ -8,6 +8,7 @@ from harness.pages.stages import TrainSpec
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.stages.launch import run_together
 from harness.pipeline.stages.pieces import delegate
+from harness.records import StepName
 from harness.training import loop
 from harness.training.journal import forget_peak
 from harness.training.sets import EncodedSet, read_set
@@ -44,7 +45,7 @@ def read_sets(spec: TrainSpec, context: StageContext) -> tuple[list[EncodedSet],
 
 
 def _set(context: StageContext, name: str) -> EncodedSet:
-    latents, texts = context.inputs[f"latents-{name}"], context.inputs[f"texts-{name}"]
+    latents, texts = (context.inputs[str(StepName(role, name))] for role in ("latents", "texts"))
     entries = read_index(latents)
     names = [entry.file or entry.id for entry in entries]
     return read_set(latents, texts, names, [entry.weight for entry in entries])

@@ -14,7 +14,7 @@ from harness.fingerprint import digest
 from harness.pipeline.results.file import result_files
 from harness.pipeline.results.read import read_result
 from harness.pipeline.store.local import Store, damage, read_artifact
-from harness.records import Artifact, Result
+from harness.records import Artifact, Result, StepName
 
 
 def verify(file: Path, store: Path) -> list[str]:
@@ -29,7 +29,7 @@ def verify(file: Path, store: Path) -> list[str]:
     for name, key in result.keys.items():
         if key in by_key:
             found += damage(by_key[key])
-        elif name.rsplit("/", 1)[-1] in ("sample", "score"):
+        elif StepName.parse(name).role in ("sample", "score"):
             found.append(f"{name} ({key[:12]}) is not in {store}")
     if not found and result.interval == "recipe":
         found += _differing_runs(file, result, by_key)
@@ -52,7 +52,7 @@ def _differing_runs(file: Path, result: Result, by_key: Mapping[str, Artifact]) 
             score.runs and score.runs[number] != stored["value"]
             for score, stored in zip(
                 result.scores,
-                _scores(by_key[result.keys[f"seed{seed}/score"]])["scores"],
+                _scores(by_key[result.keys[str(StepName("score", seed=seed))]])["scores"],
                 strict=True,
             )
         )

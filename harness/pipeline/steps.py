@@ -1,0 +1,34 @@
+"""One step of a plan, and the digests of the models that it loads."""
+
+from __future__ import annotations
+
+from harness.interfaces import Page
+from harness.pages.recipe import Base, Load
+from harness.pipeline.stages import STAGES
+from harness.pocket import pinned
+from harness.records import StageName, Step, StepName, make_step
+
+
+def step_of(
+    name: StepName | str, stage: StageName, spec: Page, inputs: dict[str, str], subject: str
+) -> Step:
+    """Return the step at the version that its stage has now."""
+    return make_step(name, stage, STAGES[stage].version, spec, inputs, subject)
+
+
+def pins(*parts: Base | Load | None) -> dict[str, dict[str, str]]:
+    """Return the digests of every model that is a folder here; a hub's is pinned by revision."""
+    names = [
+        name
+        for part in parts
+        if part is not None
+        for name in (part.model, getattr(part, "vae", None))
+        if name
+    ]
+    return {name: digests for name in names if (digests := pinned(name))}
+
+
+def pins_of(model: str, *parts: str) -> dict[str, dict[str, str]]:
+    """Return the digests of some parts of a model that is a folder here."""
+    names = [f"{model}/{part}" for part in parts]
+    return {name: digests for name in names if (digests := pinned(name))}

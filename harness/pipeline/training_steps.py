@@ -1,0 +1,112 @@
+"""The steps that train: sets collected and prepared, class images drawn, and the training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.pages.benchmark import Prompt, Sampler
+from harness.pages.data import Caption
+from harness.pages.recipe import Base, Recipe
+from harness.pages.stages import DataSpec, LatentsSpec, SampleSpec, TextsSpec, TrainSpec
+from harness.pages.train import Prior, Train
+from harness.pipeline.steps import pins, pins_of, step_of
+from harness.records import Step, StepName
+
+
+def collected(recipe: Recipe) -> Step | None:
+    """Return the step that collects what a recipe learns from first."""
+    return next((step for step in training_steps(recipe) if step.stage == "data"), None)
+
+
+def training_steps(recipe: Recipe) -> list[Step]:
+    """Return what training needs, set by set, and the training itself at the end."""
+    train, data = recipe.train, recipe.data
+    if train is None or data is None:
+        return []
+    steps: list[Step] = []
+    inputs: dict[str, str] = {}
+    chosen = [phase.of(data) for phase in train.phases]
+    distinct = [each for at, each in enumerate(chosen) if each not in chosen[:at]]
+    for index, each in enumerate(distinct):
+        name = f"{index + 1}" if index else ""
+        rows = DataSpec(
+            source=each.source,
+            booster=each.booster,
+            part=each.part,
+            curate=each.curate,
+            boosters=each.boosters,
+            recaption=each.recaption,
+            reading=each.reading,
+        )
+        collected = step_of(StepName("data", name), "data", rows, {}, recipe.name)
+        prepared = _prepared(recipe, train, collected, each.caption, name)
+        steps += [collected, *prepared]
+        inputs |= _as_inputs(prepared, f"{index}")
+    if train.prior is not None:
+        drawn = _class_images(recipe, train, train.prior)
+        prepared = _prepared(recipe, train, drawn, Caption(chunks=data.caption.chunks), "class")
+        steps += [drawn, *prepared]
+        inputs |= _as_inputs(prepared, "class")
+    spec = TrainSpec(
+        base=recipe.base,
+        pins=pins(recipe.base),
+        train=train,
+        phase_sets=tuple(distinct.index(each) for each in chosen),
+        caption_dropouts=tuple(each.caption.dropout for each in distinct),
+        chunks=data.caption.chunks,
+    )
+    return [*steps, step_of("train", "train", spec, inputs, recipe.name)]
+
+
+def _as_inputs(prepared: Sequence[Step], name: str) -> dict[str, str]:
+    """Return a prepared set as the training step's inputs, where sets are counted from 0."""
+    return {str(StepName(step.title.role, name)): step.key for step in prepared}
+
+
+def _prepared(
+    recipe: Recipe, train: Train, images: Step, caption: Caption, name: str
+) -> tuple[Step, Step]:
+    """Return the two steps that make a set ready to be trained on: its texts and its latents.
+
+    Texts come first, so that the text encoders are gone when the VAE is loaded.
+    """
+    base = recipe.base
+    vae = Base(model=base.vae or base.model, revision=base.revision, vae=base.vae)
+    encoders = None if train.trains_text else Base(model=base.model, revision=base.revision)
+    vae_pins = pins(vae) if base.vae else pins_of(base.model, "vae")
+    parts = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+    texts = TextsSpec(
+        caption=caption.model_copy(update={"dropout": 0.0}),
+        base=encoders,
+        pins=pins_of(base.model, *parts) if encoders else {},
+    )
+    latents = LatentsSpec(
+        vae=vae,
+        pins=vae_pins,
+        resolution=train.resolution,
+        crop=train.crop,
+        flip=train.flip,
+        buckets=train.buckets,
+    )
+    inputs = {"data": images.key}
+    return (
+        step_of(StepName("texts", name), "texts", texts, inputs, recipe.name),
+        step_of(StepName("latents", name), "latents", latents, inputs, recipe.name),
+    )
+
+
+def _class_images(recipe: Recipe, train: Train, prior: Prior) -> Step:
+    spec = SampleSpec(
+        base=recipe.base,
+        pins=pins(recipe.base),
+        prompts=(Prompt(id="class", text=prior.prompt),),
+        seeds=tuple(range(prior.seed, prior.seed + prior.images)),
+        sampler=Sampler(
+            steps=prior.sampler_steps,
+            guidance=prior.guidance,
+            width=train.resolution,
+            height=train.resolution,
+            precision=train.precision,
+        ),
+    )
+    return step_of("class", "sample", spec, {}, recipe.name)
