@@ -31,7 +31,8 @@ from harness.pages.folders import available
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import read_result
-from harness.pipeline.run import Settings, execute
+from harness.pipeline.run import execute
+from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.store.local import Store
 from harness.records import Result
@@ -224,9 +225,9 @@ def calibrate(
     return Calibration(baseline, measured, file, alarms(drawn, measured), alarms(trained, measured))
 
 
-def _run_all(plans: Sequence[RunPlan], settings: Settings, name: str) -> list[Contender]:
+def _run_all(plans: Sequence[RunPlan], settings: RunSettings, name: str) -> list[Contender]:
     return [
-        read(execute(each, settings, f"{null_runs.SHELF}/{name}", pictures=False).path)
+        read(execute(each, settings, f"{null_runs.SUBFOLDER}/{name}", pictures=False).path)
         for each in plans
     ]
 

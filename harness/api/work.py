@@ -45,17 +45,17 @@ from harness.pipeline.forecast.gpus import Gpu, gpu_named
 from harness.pipeline.forecast.scale import scale
 from harness.pipeline.plan import RunPlan, plan, plan_reference, plan_supplied
 from harness.pipeline.rehearsal import rehearsal
+from harness.pipeline.results.assemble import write_result
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import read_result, read_results
 from harness.pipeline.run import (
     Outcome,
-    Settings,
     execute,
     execute_all,
     make_all,
     missing,
-    write_result,
 )
+from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.store.local import Store
 from harness.pipeline.store.maintenance import Garbage, collect_garbage
 from harness.pipeline.store.maintenance import verify as verify
@@ -178,7 +178,7 @@ def run(
     return found
 
 
-def _replicated(name: str, runs: Sequence[RunPlan], settings: Settings) -> list[Outcome]:
+def _replicated(name: str, runs: Sequence[RunPlan], settings: RunSettings) -> list[Outcome]:
     """Run every training seed of a recipe; return the recipe's result, then those of its runs."""
     from harness.decisions.replicates import combine, read_run, write_tables
 
@@ -207,7 +207,7 @@ def sanity(name: str, workspace: Workspace, base: str | None = None) -> card.Car
     drawn = recipes.load(base or ("pocket-base" if _is_pocket(judgement) else "sdxl-base"))
     settings = workspace.settings()
     for each in card.plans(judgement, drawn):
-        execute(each, settings, card.SHELF, pictures=False)
+        execute(each, settings, card.SUBFOLDER, pictures=False)
     found = read_card(workspace.reports, name)
     assert found is not None
     return found
@@ -225,7 +225,7 @@ def _is_pocket(judgement: Judgement) -> bool:
 
 def read_card(reports: Path, benchmark: str) -> card.Card | None:
     """Return a benchmark's sanity card, where there is one."""
-    files = sorted((reports / benchmark / card.SHELF).glob("*.json"))
+    files = sorted((reports / benchmark / card.SUBFOLDER).glob("*.json"))
     return card.card([read_result(file) for file in files]) if files else None
 
 
@@ -370,7 +370,9 @@ def export(
 
 
 def leaderboard(reports: Path, benchmark: str | None) -> list[board.Board]:
-    real = [read_result(file) for file in sorted(reports.glob(f"*/{card.SHELF}/{card.REAL}.json"))]
+    real = [
+        read_result(file) for file in sorted(reports.glob(f"*/{card.SUBFOLDER}/{card.REAL}.json"))
+    ]
     return board.boards(read_results(reports, benchmark), real, partial(_pseudo_values, reports))
 
 

@@ -12,7 +12,7 @@ from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Recipe
 from harness.pipeline.plan import RunPlan, plan
 
-SHELF = "null"
+SUBFOLDER = "null"
 FIRST = 1000
 """Where sampling seeds begin that no benchmark draws with."""
 

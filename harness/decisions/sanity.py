@@ -24,7 +24,7 @@ from harness.pipeline.steps import step_of
 from harness.records import Result, Score, Step, StepName, column_of
 
 REAL = "real"
-SHELF = "card"
+SUBFOLDER = "card"
 SEEDS = 2
 ROWS: dict[str, tuple[Treatment, str]] = {
     REAL: ("none", "half of the reference, against the other half"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import MissingPrerequisite, UsageError
 from harness.pipeline.executors.choice import executor, executor_named
 from harness.pipeline.forecast.gpus import Gpu, gpu_like
-from harness.pipeline.run import Settings
+from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.store.local import Store
 from harness.pipeline.watch.bars import watcher
 from harness.pipeline.watch.live import Live, Together
@@ -28,14 +28,14 @@ class Workspace:
     processes: int | None = None
     """How many processes share training; None: one for each GPU, or one on a CPU."""
 
-    def settings(self) -> Settings:
+    def settings(self) -> RunSettings:
         if self.processes is not None and self.processes < 1:
             raise UsageError(
                 f"--processes {self.processes} is no number of processes", hint="1 or more"
             )
         store = Store(self.store)
         spec = executor_named(self.executor, self.processes)
-        return Settings(
+        return RunSettings(
             store=store,
             reports=self.reports,
             device=partial(resolve_device, self.device),

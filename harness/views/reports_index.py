@@ -99,7 +99,7 @@ class ReportsIndex:
         """Return every board, the fullest of a benchmark first."""
         with self._lock:
             entries = self.entries()
-            real = self._read(f"*/{sanity.SHELF}/{sanity.REAL}.json", ())
+            real = self._read(f"*/{sanity.SUBFOLDER}/{sanity.REAL}.json", ())
             state = tuple((each.file, id(each)) for each in (*entries, *real))
             if self._boards is None or self._boards[0] != state:
                 whole = [each.result for each in entries if each.result]

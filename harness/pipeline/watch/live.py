@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.files import lines_of, write_json
 from harness.interfaces import Progress
-from harness.pipeline.run import Watcher
+from harness.pipeline.run_settings import Watcher
 from harness.pipeline.store.local import Store
 from harness.records import Step
 

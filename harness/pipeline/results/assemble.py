@@ -1,0 +1,85 @@
+"""A scored plan → its result file, with the tables and the album that belong to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness import __version__
+from harness.files import copy_whole, write_json
+from harness.pipeline.plan import RunPlan
+from harness.pipeline.provenance import provenance_of
+from harness.pipeline.results import album
+from harness.pipeline.results.file import ResultFile
+from harness.pipeline.results.tables import TABLES
+from harness.pipeline.store.local import Store
+from harness.records import Result
+
+ALBUM = ("sample", "captions", "bare", "originals")
+"""Steps whose pictures an album shows."""
+PAIRS = 24
+"""How many of the nearest pairs an album shows, of each metric that looks for them."""
+
+
+def write_result_file(
+    plan: RunPlan, store: Store, file: ResultFile, pictures: bool = True
+) -> Result:
+    """Write the result of a plan with its tables, and an album if `pictures` are asked for."""
+    result = assemble(plan, store)
+    write_result(result, file.path)
+    for table in TABLES:
+        copy_whole(store.folder(plan.score) / f"{table}.parquet", file.table_path(table))
+    if pictures:
+        _write_album(plan, store, file)
+    return result
+
+
+def assemble(plan: RunPlan, store: Store) -> Result:
+    """Return the result of a plan whose score stands in the store."""
+    artifact = store.get(plan.score)
+    document = json.loads((artifact.path / "scores.json").read_text(encoding="utf-8"))
+    return Result.model_validate_json(
+        json.dumps(
+            {
+                "recipe": plan.recipe,
+                "benchmark": plan.judgement.benchmark.name,
+                "signature": plan.signature,
+                "protocol": plan.protocol,
+                "summary": plan.summary,
+                "origin": plan.origin,
+                "training_seeds": plan.training_seeds,
+                "keys": plan.keys(),
+                "images": document["images"],
+                "scores": document["scores"],
+                "provenance": {"harness": __version__, **provenance_of(plan, store)},
+            }
+        )
+    )
+
+
+def write_result(result: Result, path: Path) -> None:
+    write_json(path, result.model_dump(mode="json"))
+
+
+def _write_album(plan: RunPlan, store: Store, file: ResultFile) -> None:
+    """Write a result's small pictures beside it, with the originals that it comes nearest to."""
+    folders = {
+        step.name: store.folder(step)
+        for step in plan.steps
+        if step.name in ALBUM and store.has(step)
+    }
+    album.write(file.album_path, folders, {"originals": _nearest(file)})
+
+
+def _nearest(file: ResultFile) -> set[str]:
+    """Return the ids of originals that images come nearest to, in any metric."""
+    if not file.has_table("likeness"):
+        return set()
+    rows = [row for row in file.table("likeness").to_pylist() if row["prompt_id"] is not None]
+    nearest: set[str] = set()
+    for metric in {row["metric"] for row in rows}:
+        own = sorted(
+            (row for row in rows if row["metric"] == metric), key=lambda row: -row["value"]
+        )
+        nearest |= {row["other"] for row in own[:PAIRS]}
+    return nearest

@@ -1,0 +1,132 @@
+"""Steps → artifacts: each step's stage is run in the store, and its progress is reported."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from harness.errors import MissingPrerequisite
+from harness.interfaces import Page, Progress, StageContext, WorkerPool
+from harness.pipeline.run_settings import RunSettings
+from harness.pipeline.stages import STAGES
+from harness.records import Step
+
+StageFunction = Callable[[Any, StageContext], None]
+
+
+class StepRunner:
+    """Makes steps, whose inputs are in the store or stand before them.
+
+    It keeps what all steps share: the device, Ctrl-C, and which features cannot be had.
+    """
+
+    def __init__(self, steps: Sequence[Step], known: Sequence[Step], settings: RunSettings) -> None:
+        """Take the `steps` to make, and all the steps that are `known` as their inputs."""
+        self._steps, self._settings = steps, settings
+        self._device = settings.device() if steps else ""
+        self._numbers = {step.key: number for number, step in enumerate(steps, 1)}
+        self._by_key = {step.key: step for step in known}
+        self._stop = Stop()
+        self._lacking: dict[str, str] = {}
+
+    def run(self) -> dict[str, str]:
+        """Make every step; return why features are lacking, by their key."""
+        if self._settings.together:  # modules that several threads import at once are incomplete
+            for stage in dict.fromkeys(step.stage for step in self._steps):
+                STAGES[stage].load()
+        # libraries print, and stdout is for results
+        with self._stop.listening(), redirect_stdout(sys.stderr):
+            self._settings.executor(self._steps, self.make)
+        return self._lacking
+
+    def make(self, step: Step, pool: WorkerPool | None = None) -> None:
+        """Make one step, unless an input of it is lacking; features may become lacking here."""
+        if self._lacking.keys() & set(step.inputs.values()):
+            return
+        self._settings.watcher.begin(step, self._numbers[step.key], len(self._steps))
+        notes: dict[str, Any] = {"device": self._device}
+        try:
+            function = STAGES[step.stage].load()  # loading torch is no part of a step's seconds
+            work = partial(self._work, function, step, notes, pool)
+            self._settings.store.get_or_make(step, work, notes)
+        except MissingPrerequisite as error:
+            if step.stage != "features":
+                raise
+            self._lacking[step.key] = str(error)
+        finally:
+            self._settings.watcher.end(step)
+
+    def _work(
+        self,
+        function: StageFunction,
+        step: Step,
+        notes: dict[str, Any],
+        pool: WorkerPool | None,
+        folder: Path,
+    ) -> None:
+        settings, store = self._settings, self._settings.store
+        context = StageContext(
+            folder,
+            {part: store.folder(self._by_key[key]) for part, key in step.inputs.items()},
+            self._device,
+            partial(self._report, step),
+            settings.batch,
+            settings.processes(self._device),
+            logs=store.logs,
+            notes=notes,
+            rows=store.rows,
+            pool=pool,
+            alongside=self._of_the_same_images(step),
+        )
+        function(step.spec, context)
+
+    def _report(self, step: Step, progress: Progress) -> None:
+        self._settings.watcher.progress(step, progress)
+        if progress.facts:
+            self._settings.store.log(step, progress.facts)
+        self._stop.check()
+
+    def _of_the_same_images(self, step: Step) -> tuple[Page, ...]:
+        """Return the specs of features steps to come that read the images of this one."""
+        return tuple(
+            each.spec
+            for each in self._steps
+            if each.stage == step.stage == "features"
+            and each.key != step.key
+            and each.inputs == step.inputs
+            and not self._settings.store.has(each)
+        )
+
+
+class Stop:
+    """Ctrl-C, remembered: an interrupt that a library's callback swallows still stops the run."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen to Ctrl-C while the block runs; in another than the main thread, do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, self._ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked.set()
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        if self._asked.is_set():
+            raise KeyboardInterrupt
