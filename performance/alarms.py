@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.decisions.compare import Contender, read
+from harness.decisions.contender import Contender, read
 from harness.decisions.gate import gate
 from harness.decisions.noise import Noise
 from harness.decisions.noise import read as read_noise

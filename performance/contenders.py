@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.decisions.compare import Contender
+from harness.decisions.contender import Contender
 from harness.interfaces import Array
 from harness.records import Accounting, Result, Score
 

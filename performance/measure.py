@@ -32,12 +32,12 @@ from harness.data.decoding import read
 from harness.data.sources.tables import tables
 from harness.data.specs import Folder, Parquet
 from harness.decisions.gate import gate
-from harness.decisions.paired import sign_flip
 from harness.diffusion.load import load_pipeline
 from harness.diffusion.sampler import Artist, Request
 from harness.interfaces import Evidence, FeatureSet, SourceSpec, StageContext
 from harness.metrics.fid import fid, frechet
 from harness.metrics.specs.fidelity import Fid
+from harness.metrics.statistics.paired import sign_flip
 from harness.pages.benchmark import Sampler
 from harness.pages.decoding import Reading
 from harness.pages.recipe import Base

@@ -14,8 +14,10 @@ from pathlib import Path
 from harness.api import Workspace, work
 from harness.decisions import history, noise, null_runs
 from harness.decisions.breakdown import groups_of
-from harness.decisions.compare import Comparison, Contender, Rules, compare_all, read
+from harness.decisions.compare import Comparison, compare_all
+from harness.decisions.contender import Contender, read
 from harness.decisions.features import views_of
+from harness.decisions.finding import Rules
 from harness.decisions.gate import Gate
 from harness.decisions.gate import gate as judge
 from harness.decisions.history import Event, Known, Step

@@ -113,7 +113,7 @@ def compare(
     The verdict on A beside each B is: better, worse, no-difference or under-powered.
     """
     from harness.api import verdicts
-    from harness.decisions.compare import Rules
+    from harness.decisions.finding import Rules
     from harness.report import comparison as words
 
     rules = Rules(tuple(metrics or ()), _sizes(margins), force=force, draws=draws)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from harness import plugins
-from harness.decisions.compare import View
+from harness.decisions.contender import View
 from harness.interfaces import Evidence, FeatureSet, Measurement, MetricSpec, Side
 from harness.pages.benchmark import Judgement
 from harness.pipeline.stages.score import features

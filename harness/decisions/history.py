@@ -14,17 +14,15 @@ from typing import Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
-from scipy import stats
 
-from harness.decisions.paired import ALPHA
 from harness.errors import PageError, Problem, UsageError
 from harness.files import below, lines_of
-from harness.interfaces import Array, Page
+from harness.interfaces import Page
+from harness.metrics.statistics.change import surest_change
+from harness.metrics.statistics.intervals import ALPHA, Z
 from harness.records import Result, column_of
 
 Known = Literal["accepted", "kept", "pass", "fail", "under-powered"]
-LEAST = 4
-"""Events that a step can be looked for in: two on either side."""
 
 
 class Event(Page):
@@ -103,27 +101,15 @@ def steps(events: Sequence[Event], noise: Mapping[str, float] | None = None) -> 
     found = []
     for metric in metrics:
         values = np.array([event.values[metric] for event in like])
-        errors = np.maximum((values[:, 2] - values[:, 1]) / (2 * 1.96), 1e-12)
+        errors = np.maximum((values[:, 2] - values[:, 1]) / (2 * Z), 1e-12)
         known = (noise or {}).get(column_of(metric))
-        place, p = surest(values[:, 0], errors if known is None else np.full(len(values), known))
+        place, p = surest_change(
+            values[:, 0], errors if known is None else np.full(len(values), known)
+        )
         if place is not None and p * looked < ALPHA:
             before, after = values[:place, 0].mean(), values[place:, 0].mean()
             found.append(Step(metric, like[place].at, float(before), float(after), p * looked))
     return found
-
-
-def surest(values: Array, errors: Array) -> tuple[int | None, float]:
-    """Return where two means differ most for their errors, two values on either side, and p."""
-    if len(values) < LEAST:
-        return None, 1.0
-    weights = 1 / np.square(errors)
-    best: tuple[float, int] = (-1.0, 0)
-    for place in range(2, len(values) - 1):
-        left, right = slice(0, place), slice(place, len(values))
-        one, other = (np.average(values[part], weights=weights[part]) for part in (left, right))
-        error = np.sqrt(1 / weights[left].sum() + 1 / weights[right].sum())
-        best = max(best, (float(abs(one - other) / error), place))
-    return best[1], float(2 * stats.norm.sf(best[0]))
 
 
 def document(events: Sequence[Event], found: Sequence[Step]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.metrics.intervals import ends_of, reach_of
+from harness.metrics.statistics.intervals import half_width, skewness_corrected
 from harness.pipeline.results.read import headline, score_of
 from harness.records import PseudoValues, Result, Score, column_of
 
@@ -216,8 +216,8 @@ def _of_base(score: Score, pseudo: Sequence[float]) -> Score:
     assert score.base is not None
     value, low, high = score.base.value, None, None
     if len(pseudo) > 1:
-        down, up = ends_of(np.array(pseudo))
-        low, high = value - down, value + up
+        down, up = skewness_corrected(np.array(pseudo))
+        low, high = value - float(down), value + float(up)
     return Score(
         metric=score.metric,
         value=value,
@@ -267,5 +267,5 @@ def _surely_better(
         common = [prompt for prompt in mine if prompt in theirs]
         if len(common) > 1:
             gaps = np.array([mine[prompt] - theirs[prompt] for prompt in common])
-            return bool(sign * (a.value - b.value) > reach_of(gaps))
+            return bool(sign * (a.value - b.value) > half_width(gaps))
     return a.low > b.high if a.higher_is_better else a.high < b.low

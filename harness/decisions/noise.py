@@ -12,7 +12,6 @@ freedom, and so many are counted.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -21,28 +20,25 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy import stats
 
-from harness.decisions.compare import (
-    Claim,
-    Comparison,
-    Contender,
-    Finding,
-    Rules,
-    compare,
-)
-from harness.decisions.paired import ALPHA
+from harness.decisions.compare import Comparison, compare
+from harness.decisions.contender import Contender
+from harness.decisions.finding import Claim, Finding, Rules
 from harness.errors import PageError, Problem
 from harness.files import write_text
 from harness.interfaces import Array, Page
+from harness.metrics.statistics.intervals import ALPHA
+from harness.metrics.statistics.noise import (
+    between_runs,
+    error_of,
+    of_difference,
+    ruled_out,
+    stays_within,
+    widened_by_t,
+)
 from harness.pipeline.results.file import ResultFile
 from harness.records import Result, column_of
 
-REACH = 1.96
-"""Standard deviations that a normal number stays within 19 times in 20."""
-BEYOND = 2.33
-"""Standard deviations that it exceeds on one side one time in a hundred: a gate has a handful of
-checks, and should pass 19 in 20 equal runs in all of them."""
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -92,10 +88,11 @@ class Noise(Page):
         """
         found = self.metrics.get(column, MetricNoise())
         sizes = [each.difference for each in (found.sampling, found.retrained) if each]
-        return REACH * max(sizes) if sizes else None
+        return stays_within(max(sizes)) if sizes else None
 
     def room(self, column: str, claim: Claim) -> float | None:
-        """Return the harm that the interval of two equal runs rules out in 99 of 100 cases.
+        """Return the harm that the interval of two equal runs rules out in 99 of 100 cases: a gate
+        has a handful of checks, and should pass 19 in 20 equal runs in all of them.
 
         It is what so many prompts can show: to ask for less would leave equal runs without a pass.
         """
@@ -103,37 +100,23 @@ class Noise(Page):
         known = [each for each in (found.sampling, found.retrained) if each and each.reach]
         if not known:
             return None
-        spread = self.between(column) or 0.0
-        more = math.sqrt(2) * REACH * spread if claim == "recipe" else 0.0
-        reach = math.hypot(max(each.reach for each in known), more)
-        return reach + BEYOND * max(each.difference for each in known)
+        between = (self.between(column) or 0.0) if claim == "recipe" else 0.0
+        return ruled_out(
+            max(each.reach for each in known), max(each.difference for each in known), between
+        )
 
     def between(self, column: str) -> float | None:
         """Return τ, widened as t is beside the normal: R trainings know it with R − 1 freedom."""
         found = self.metrics.get(column, MetricNoise())
         if found.between is None or found.retrained is None:
             return None
-        return found.between * float(stats.t.isf(ALPHA / 2, found.retrained.runs - 1)) / REACH
+        return widened_by_t(found.between, found.retrained.runs)
 
     def pairs(self, column: str, claim: Claim) -> int:
         """Return how many null pairs speak for a claim: trainings for recipes, draws for files."""
         found = self.metrics.get(column, MetricNoise())
         kind = found.retrained if claim == "recipe" else found.sampling
         return kind.pairs if kind else 0
-
-
-def of_difference(values: Array) -> float:
-    """Return the standard deviation of the difference of two runs, from K values: √2·s."""
-    return float(math.sqrt(2) * values.std(ddof=1))
-
-
-def between_runs(values: Array, sampling: float) -> float:
-    """Return τ from the values of R trainings: √max(0, s² − v).
-
-    v is the variance that images give one value, such as half the mean squared standard error of
-    two trainings' paired difference; both trainings are then drawn with the same seeds.
-    """
-    return math.sqrt(max(0.0, float(values.var(ddof=1)) - sampling))
 
 
 def measured(
@@ -223,8 +206,7 @@ def _error(finding: Finding) -> float:
     """Return the standard error of a difference, which its interval is made of."""
     assert finding.low is not None
     assert finding.high is not None
-    reach = (finding.high - finding.low) / 2
-    return reach / float(stats.t.isf(ALPHA / 2, finding.prompts - 1))
+    return error_of(finding.low, finding.high, finding.prompts)
 
 
 def beside(baseline: Path) -> Path:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from scipy import stats
 
 from harness.interfaces import Array
-from harness.metrics.intervals import LEVEL
+from harness.metrics.statistics.paired import Difference, estimate
+from harness.metrics.statistics.variance import of_mean
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.tables import write_table
 from harness.records import Accounting, PseudoValues, Result, Score, StepName, Versus, column_of
@@ -87,14 +87,14 @@ def _score(at: int, runs: Sequence[Run]) -> Score:
     column = column_of(first.metric)
     values = [score.value for score in scores if score.value is not None]
     prompts = _aligned([run.pseudo.own[column] for run in runs])
-    value, reach = spread(np.array(values), prompts.mean(0))
+    mean = mean_of_runs(np.array(values), prompts.mean(0))
     flags = [score.flag for score in scores if score.flag is not None]
     flag = f"{flags[0]} in {len(flags)} of {len(runs)} runs" if flags else None
     return first.model_copy(
         update={
-            "value": value,
-            "low": value - reach,
-            "high": value + reach,
+            "value": mean.value,
+            "low": mean.low,
+            "high": mean.high,
             "runs": tuple(values),
             "between": float(np.std(values, ddof=1)),
             "flag": flag,
@@ -104,18 +104,9 @@ def _score(at: int, runs: Sequence[Run]) -> Score:
     )
 
 
-def spread(values: Array, prompts: Array) -> tuple[float, float]:
-    """Return the mean of the runs' values and half the width of its interval."""
-    parts = (
-        (prompts.var(ddof=1) / len(prompts), len(prompts) - 1),
-        (values.var(ddof=1) / len(values), len(values) - 1),
-    )
-    variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return float(values.mean()), 0.0
-    freedom = variance**2 / sum(part**2 / free for part, free in parts)
-    reach = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(variance)
-    return float(values.mean()), float(reach)
+def mean_of_runs(values: Array, prompts: Array) -> Difference:
+    """Return the mean of the runs' values; prompts and runs add to its variance."""
+    return estimate(float(values.mean()), [of_mean(prompts), of_mean(values)])
 
 
 def _aligned(runs: Sequence[Mapping[str, float]]) -> Array:
@@ -131,10 +122,10 @@ def _versus(column: str, scores: Sequence[Score], runs: Sequence[Run]) -> Versus
     deltas = [score.base.delta for score in scores if score.base is not None]
     own = _aligned([run.pseudo.own[column] for run in runs])
     paired = own - _aligned([run.pseudo.base[column] for run in runs])
-    delta, reach = spread(np.array(deltas), paired.mean(0))
+    delta = mean_of_runs(np.array(deltas), paired.mean(0))
     base = scores[0].base
     assert base is not None
-    return Versus(value=base.value, delta=delta, low=delta - reach, high=delta + reach)
+    return Versus(value=base.value, delta=delta.value, low=delta.low, high=delta.high)
 
 
 def _accounting(parts: Sequence[Accounting]) -> Accounting:

@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 
 from harness.decisions import noise
-from harness.decisions.compare import Contender
+from harness.decisions.contender import Contender
 from harness.decisions.gate import gate
 from harness.decisions.noise import Noise
 from harness.records import Result, Score, column_of

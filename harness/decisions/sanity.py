@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import hypot
 from typing import Literal
 
 from harness.errors import UsageError
 from harness.fingerprint import digest
 from harness.interfaces import MetricSpec, Side
+from harness.metrics.statistics.intervals import Ends, difference_of
 from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Base, Recipe
 from harness.pages.stages import Treatment, TreatSpec
@@ -172,7 +172,7 @@ def _cell(floor: Score, score: Score | None) -> Cell:
     elif floor.value is None:
         return Cell(score.value, None, None, None, "unavailable", floor.reason)
     else:
-        delta, low, high = _unpaired(score, floor)
+        delta, low, high = difference_of(_ends(score), _ends(floor))
     if low <= 0 <= high:
         response: Response = "none"
     else:
@@ -180,16 +180,7 @@ def _cell(floor: Score, score: Score | None) -> Cell:
     return Cell(score.value, delta, low, high, response)
 
 
-def _unpaired(score: Score, floor: Score) -> tuple[float, float, float]:
-    """Return a difference with its interval, by squaring and adding (Zou & Donner 2008)."""
-    value, low, high = _ends(score)
-    other, other_low, other_high = _ends(floor)
-    delta = value - other
-    down, up = hypot(value - low, other_high - other), hypot(high - value, other - other_low)
-    return delta, delta - down, delta + up
-
-
-def _ends(score: Score) -> tuple[float, float, float]:
+def _ends(score: Score) -> Ends:
     assert score.value is not None
     assert score.low is not None
     assert score.high is not None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
-from harness.metrics.intervals import reach_of
+from harness.metrics.statistics.intervals import half_width
 from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Recipe
 from harness.pipeline.plan import RunPlan, plan
@@ -119,7 +119,7 @@ def difference(a: Point, b: Point, metric: str) -> tuple[float, float]:
     assert mine is not None
     assert other is not None
     gap = float(mine.value or 0) - float(other.value or 0)
-    return gap, reach_of(gaps) if len(gaps) > 1 else float("inf")
+    return gap, half_width(gaps) if len(gaps) > 1 else float("inf")
 
 
 def _because(

@@ -7,14 +7,9 @@ from numpy.typing import NDArray
 
 from harness.interfaces import Array, Evidence, Measurement
 from harness.metrics.frechet import frechet, frechet_without
-from harness.metrics.intervals import (
-    clusters,
-    distance_refusal,
-    of_pseudo,
-    pseudo_values,
-    refused,
-)
+from harness.metrics.intervals import distance_refusal, of_pseudo, refused
 from harness.metrics.specs.fidelity import FdDinov2, Fid, FidClean, FidInfinity, FidTtur
+from harness.metrics.statistics.jackknife import clusters, pseudo_values
 
 Mask = NDArray[np.bool_]
 SEED = 0

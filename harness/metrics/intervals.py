@@ -1,8 +1,7 @@
-"""Intervals whose unit is the prompt: images of one prompt are not independent of each other.
+"""A measurement with the 95 % interval of its value; the interval's unit is the prompt.
 
-Every metric leaves one pseudo-value a prompt (Tukey's jackknife): P = kθ − (k − 1)θ₋ₚ for k
-prompts. Their standard error is the metric's, and the difference of two results on the same
-prompts is judged by the differences of their pseudo-values, whatever the metric.
+What a metric calls: it turns values of images, or a statistic without one prompt at a time, into a
+`Measurement`. The formulas are in `statistics/`.
 """
 
 from __future__ import annotations
@@ -11,18 +10,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from harness.interfaces import Array, FeatureSet, Measurement
+from harness.metrics.statistics.intervals import (
+    clopper_pearson,
+    effective_count,
+    skewness_corrected,
+)
+from harness.metrics.statistics.jackknife import clusters, pseudo_values
 
-LEVEL = 0.95
 NO_PROMPTS = "needs 2 prompts: the interval's unit is the prompt"
-
-
-def clusters(names: Sequence[str]) -> NDArray[np.int64]:
-    """Return the number of each row's prompt, prompts counted as they first appear."""
-    order: dict[str, int] = {}
-    return np.array([order.setdefault(name, len(order)) for name in names], dtype=np.int64)
 
 
 def distance_refusal(own: FeatureSet, reference: FeatureSet) -> str | None:
@@ -37,6 +34,7 @@ def distance_refusal(own: FeatureSet, reference: FeatureSet) -> str | None:
 
 
 def refused(n: int, reason: str) -> Measurement:
+    """Return a measurement without a value, and why there is none."""
     return Measurement(None, None, None, n, reason=reason)
 
 
@@ -56,22 +54,20 @@ def share_of(flags: NDArray[np.bool_], own: FeatureSet, whole: float = 1.0) -> M
     """Return the share of flagged images, out of `whole`; the interval stays within 0 and `whole`.
 
     It is Clopper and Pearson's, for as many independent images as the spread between prompts is
-    worth (Korn & Graubard 1998); where all images agree, as many as there are prompts.
+    worth; where all images agree, as many as there are prompts.
     """
     found = mean_of(flags.astype(np.float64), own)
     if found.prompts is None or found.value is None:
         return found
-    share, count = found.value, len(found.prompts)
+    count = len(found.prompts)
     error = found.prompts.var(ddof=1) / count
-    n = min(share * (1 - share) / error, len(own)) if error > 0 else count
-    yes, no, tail = share * n, (1 - share) * n, (1 - LEVEL) / 2
-    low = special.betaincinv(yes, no + 1, tail) if yes > 0 else 0.0
-    high = special.betaincinv(yes + 1, no, 1 - tail) if no > 0 else 1.0
+    n = effective_count(found.value, error, len(own)) if error > 0 else count
+    low, high = clopper_pearson(found.value, n)
     assert found.samples is not None
     return Measurement(
-        whole * share,
-        whole * float(low),
-        whole * float(high),
+        whole * found.value,
+        whole * low,
+        whole * high,
         len(own),
         whole * found.samples,
         whole * found.prompts,
@@ -90,16 +86,10 @@ def jackknife(
     return of_pseudo(value, pseudo_values(value, np.array(left_out)), len(own))
 
 
-def pseudo_values(value: float | Array, without: Array) -> Array:
-    """Return kθ − (k − 1)θ₋ₚ for each of k prompts, from the statistic without each of them."""
-    count = without.shape[-1]
-    return np.asarray(count * value - (count - 1) * without, np.float64)
-
-
 def of_pseudo(value: float, pseudo: Array, n: int) -> Measurement:
     """Return a value with the interval of its pseudo-values' mean."""
-    down, up = ends_of(pseudo)
-    return Measurement(value, value - down, value + up, n, prompts=pseudo)
+    down, up = skewness_corrected(pseudo)
+    return Measurement(value, value - float(down), value + float(up), n, prompts=pseudo)
 
 
 def means_of(each: Array, names: Sequence[str]) -> tuple[Array, Array, Array]:
@@ -115,40 +105,5 @@ def means_of(each: Array, names: Sequence[str]) -> tuple[Array, Array, Array]:
     sums, sizes = each @ belongs, belongs.sum(0)
     value = each.mean(1, keepdims=True)
     without = (each.sum(1, keepdims=True) - sums) / (each.shape[1] - sizes)
-    pseudo = pseudo_values(value, without)
-    down, up = _ends_along(pseudo)
+    down, up = skewness_corrected(pseudo_values(value, without))
     return value[:, 0], value[:, 0] - down, value[:, 0] + up
-
-
-def ends_of(pseudo: Array) -> tuple[float, float]:
-    """Return how far the interval of a mean reaches down, and how far up."""
-    down, up = _ends_along(pseudo)
-    return float(down), float(up)
-
-
-def _ends_along(pseudo: Array) -> tuple[Array, Array]:
-    """Return how far intervals of means over the last axis reach down, and how far up.
-
-    Where prompts have a long tail on one side, t · SE misses on that side more often than it says:
-    t is bent by their skewness, as in Hall (1992, J. R. Statist. Soc. B 54, p. 221).
-    """
-    count, spread = pseudo.shape[-1], pseudo.std(-1)
-    t = special.stdtrit(count - 1, 0.5 + LEVEL / 2)
-    error = spread / np.sqrt(count - 1)
-    even = spread <= 1e-12 * np.abs(pseudo).max(-1)
-    away = (pseudo - pseudo.mean(-1, keepdims=True)) / np.where(even, 1.0, spread)[..., None]
-    bend = np.mean(away**3, -1) / (3 * np.sqrt(count))
-    straight = even | (np.abs(bend) < 1e-6)
-    safe = np.where(straight, 1.0, bend)
-    low, high = (
-        np.where(straight, end, (np.cbrt(1 + 3 * safe * (end - safe / 2)) - 1) / safe)
-        for end in (-t, t)
-    )
-    return np.asarray(high * error), np.asarray(-low * error)
-
-
-def reach_of(differences: Array) -> float:
-    """Return half the width of the interval of a mean whose values have no long tail."""
-    count = len(differences)
-    error = differences.std(ddof=1) / np.sqrt(count)
-    return float(special.stdtrit(count - 1, 0.5 + LEVEL / 2) * error)

@@ -12,14 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.interfaces import Array, FeatureSet, Measurement
-from harness.metrics.intervals import (
-    clusters,
-    distance_refusal,
-    of_pseudo,
-    pseudo_values,
-    refused,
-)
+from harness.metrics.intervals import distance_refusal, of_pseudo, refused
 from harness.metrics.specs.fidelity import Pairs
+from harness.metrics.statistics.jackknife import clusters, pseudo_values
 
 Kernel = Callable[[Array, Array], Array]
 """Rows x and rows y to the similarity of all their pairs, in an array of its own."""

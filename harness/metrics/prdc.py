@@ -14,14 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.interfaces import Array, Evidence, FeatureSet, Measurement
-from harness.metrics.intervals import (
-    clusters,
-    distance_refusal,
-    of_pseudo,
-    pseudo_values,
-    refused,
-)
+from harness.metrics.intervals import distance_refusal, of_pseudo, refused
 from harness.metrics.specs.fidelity import Coverage, Density, Precision, Recall
+from harness.metrics.statistics.jackknife import clusters, pseudo_values
 
 HELD = 2**21
 """Distances that are held at once."""

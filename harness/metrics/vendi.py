@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from harness.interfaces import Array, Evidence, Measurement
-from harness.metrics.intervals import NO_PROMPTS, clusters, jackknife, refused
+from harness.metrics.intervals import NO_PROMPTS, jackknife, refused
 from harness.metrics.likeness import unit
 from harness.metrics.specs.diversity import Vendi, VendiWithin
+from harness.metrics.statistics.jackknife import clusters
 from harness.metrics.within_prompt import over_prompts
 
 

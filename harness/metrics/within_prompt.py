@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.interfaces import Array, Evidence, FeatureSet, Measurement
-from harness.metrics.intervals import NO_PROMPTS, clusters, of_pseudo, refused
+from harness.metrics.intervals import NO_PROMPTS, of_pseudo, refused
 from harness.metrics.likeness import unit
 from harness.metrics.specs.diversity import LpipsWithin, WithinPrompt
+from harness.metrics.statistics.jackknife import clusters
 
 
 def within_prompt(spec: WithinPrompt, evidence: Evidence) -> Measurement:

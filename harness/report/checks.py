@@ -6,7 +6,8 @@ escaped for where it goes.
 
 from __future__ import annotations
 
-from harness.decisions.gate import Check, Gate
+from harness.decisions.check import EVERYTHING, Check
+from harness.decisions.gate import Gate
 from harness.report.comparison import number
 
 ORDER = ("fail", "under-powered", "pass")
@@ -47,7 +48,7 @@ def title(check: Check) -> str:
     """Return what a check asks, whatever the answer."""
     if not check.metric:
         return check.kind
-    is_there = check.least is not None or check.most is not None
+    is_there = check.allowed != EVERYTHING
     return f"{check.metric} {_says(check, 'pass') if is_there else 'has a value'}"
 
 
@@ -60,12 +61,19 @@ def sentence(check: Check) -> str:
 
 
 def _says(check: Check, verdict: str) -> str:
-    side, end = ("most", check.most) if check.least is None else ("least", check.least)
+    low, high = check.allowed.low, check.allowed.high
+    side, end = ("most", high) if low is None else ("least", low)
     if (check.kind, verdict) == ("non-inferiority", "fail"):
         end = check.margin
     assert end is not None
     size = end if check.kind == "bound" else abs(end)
     return SAYS[check.kind, verdict].format(end=f"{size:.4g}", side=side)
+
+
+def p_value(check: Check) -> str:
+    """Return the p of no harm over all checks; a dash where nothing was tested."""
+    p = check.p_adjusted
+    return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def effect(check: Check) -> str:

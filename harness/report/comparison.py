@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.decisions.compare import Comparison, Finding, as_json
+from harness.decisions.compare import Comparison, as_json
+from harness.decisions.finding import Finding
 from harness.pipeline.results.read import headline
 
 VERBS = {

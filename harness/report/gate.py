@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.decisions.gate import Check, Gate
+from harness.decisions.check import Check, check_json
+from harness.decisions.gate import Gate
 from harness.report.checks import (
     LEGEND,
     ORDER,
@@ -22,6 +23,7 @@ from harness.report.checks import (
     headline,
     line,
     markdown,
+    p_value,
     remarks,
     sentence,
     title,
@@ -56,7 +58,8 @@ class Bar:
 def gate_document(found: Gate) -> dict[str, Any]:
     """Return a document whose numbers are all finite; what is not known is None."""
     checks = [
-        {"name": title(each), **asdict(each), "sentence": sentence(each)} for each in found.checks
+        {"name": title(each), **check_json(each), "sentence": sentence(each)}
+        for each in found.checks
     ]
     return {
         "verdict": found.verdict,
@@ -237,6 +240,7 @@ def page(found: Gate, pairs: Sequence[Shown] = ()) -> str:
             "sentence": line(sentence(each), 1000),
             "effect": effect(each),
             "source": SOURCES[each.source],
+            "p": p_value(each),
             "bar": bar(each),
         }
         for each in gravest_first(found)
@@ -269,7 +273,7 @@ def bar(check: Check) -> Bar | None:
     if check.effect is None or check.low is None or check.high is None:
         return None
     zero = None if check.kind == "bound" else 0.0
-    places = [check.low, check.high, check.least, check.most, zero]
+    places = [check.low, check.high, check.allowed.low, check.allowed.high, zero]
     known = [place for place in places if place is not None]
     left, width = min(known), (max(known) - min(known)) or 1.0
 
@@ -280,7 +284,7 @@ def bar(check: Check) -> Bar | None:
         percent(check.effect),
         percent(check.low),
         percent(check.high),
-        0.0 if check.least is None else percent(check.least),
-        100.0 if check.most is None else percent(check.most),
+        0.0 if check.allowed.low is None else percent(check.allowed.low),
+        100.0 if check.allowed.high is None else percent(check.allowed.high),
         None if zero is None else percent(zero),
     )

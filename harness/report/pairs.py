@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.decisions.compare import Contender
+from harness.decisions.contender import Contender
 from harness.decisions.gate import Gate
 from harness.pipeline.stages.files import UNREADABLE
 from harness.records import column_of

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.api import Workspace, verdicts
-from harness.decisions.compare import Comparison, compare, read
+from harness.decisions.compare import Comparison, compare
+from harness.decisions.contender import read
 from harness.records import Result
 from harness.report.comparison import gap, number, sentence
 from harness.report.numbers import or_dash

@@ -8,9 +8,18 @@ from typing import Any
 
 from harness.api import Workspace, verdicts
 from harness.decisions import history
-from harness.decisions.gate import Check, Gate
+from harness.decisions.check import Check
+from harness.decisions.gate import Gate
 from harness.errors import HarnessError
-from harness.report.checks import effect, gravest_first, headline, remarks, sentence, title
+from harness.report.checks import (
+    effect,
+    gravest_first,
+    headline,
+    p_value,
+    remarks,
+    sentence,
+    title,
+)
 from harness.report.numbers import or_dash
 from harness.report.pairs import Worst, gated, worst_pairs
 from harness.views.grids import shots_by_place
@@ -35,7 +44,7 @@ class Verdict:
     gate: Gate
     headline: str
     remarks: tuple[str, ...]
-    checks: tuple[dict[str, Any], ...]
+    checks: tuple[dict[str, str], ...]
     worst: tuple[dict[str, Any], ...]
 
 
@@ -61,13 +70,13 @@ def verdict_on(index: ReportsIndex, one: Entry, baseline: Entry, workspace: Work
     )
 
 
-def _line(check: Check) -> dict[str, Any]:
+def _line(check: Check) -> dict[str, str]:
     return {
         "verdict": check.verdict,
         "check": title(check),
         "effect": effect(check),
         "margin": or_dash(check.margin, ".3g"),
-        "p": or_dash(check.p_adjusted, ".3f"),
+        "p": p_value(check),
         "in words": sentence(check),
     }
 

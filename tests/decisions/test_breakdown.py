@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.decisions.breakdown import groups_of, parts
-from harness.metrics.intervals import ends_of
+from harness.metrics.statistics.intervals import skewness_corrected
 from harness.pages import benchmark
 
 GROUPS = {"a": ("suite", "plain"), "b": ("suite", "plain"), "c": ("suite", "light")}
@@ -17,7 +17,7 @@ def test_a_group_has_the_mean_of_its_images_and_the_interval_of_its_prompts() ->
     plain, light = parts(SAMPLES, GROUPS)
     assert (plain.group, plain.metric, plain.prompts) == ("plain", "aesthetic", 2)
     assert plain.value == pytest.approx(0.4)
-    down, up = ends_of(np.array([0.2, 0.6]))
+    down, up = skewness_corrected(np.array([0.2, 0.6]))
     assert plain.ends == pytest.approx((0.4 - down, 0.4 + up))
     assert (light.value, light.ends) == (0.9, None)
 

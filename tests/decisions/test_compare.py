@@ -18,20 +18,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 from scipy import stats
 
-from harness.decisions import paired
-from harness.decisions.compare import (
-    Comparison,
-    Contender,
-    Finding,
-    Rules,
-    as_json,
-    compare,
-    compare_all,
-    read,
-)
-from harness.decisions.paired import Tally
+from harness.decisions.compare import Comparison, as_json, compare, compare_all
+from harness.decisions.contender import Contender, read
+from harness.decisions.finding import Finding, Rules
 from harness.errors import UsageError
 from harness.interfaces import Array
+from harness.metrics.statistics import paired, power
+from harness.metrics.statistics.intervals import ALPHA
+from harness.metrics.statistics.multiple import holm
+from harness.metrics.statistics.paired import Tally
 from harness.records import Accounting, Result, Score
 from harness.report.comparison import (
     comparison_document,
@@ -228,8 +223,8 @@ def test_what_is_under_powered_says_how_many_prompts_it_would_take() -> None:
     a, b = normal(1), normal(2)
     found = only(a, b, Rules(margins={"clip-score": 0.1}))
     assert found.verdict == "under-powered"
-    assert found.needed == paired.prompts_needed(0.1, float((a - b).std(ddof=1)))
-    assert found.mde == pytest.approx(paired.detectable(float(stats.sem(a - b)), 31))
+    assert found.needed == power.prompts_needed(0.1, float((a - b).std(ddof=1)))
+    assert found.mde == pytest.approx(power.detectable(float(stats.sem(a - b)), 31))
 
 
 def test_prompts_are_tallied_in_the_direction_of_better_and_by_group() -> None:
@@ -265,9 +260,7 @@ def test_only_declared_metrics_are_adjusted_and_decide() -> None:
     found = compare(a, b)
     declared, alone = finding(found, "clip-score"), finding(found, "tag-recall")
     assert declared.p == alone.p == alone.p_adjusted
-    assert (
-        declared.p_adjusted == paired.holm([declared.p or 0, finding(found, "aesthetic").p or 0])[0]
-    )
+    assert declared.p_adjusted == holm([declared.p or 0, finding(found, "aesthetic").p or 0])[0]
     chosen = compare(a, b, Rules(declared=("aesthetic",)))
     assert chosen.ranked_by == "aesthetic"
     assert finding(chosen, "aesthetic").p_adjusted == finding(chosen, "aesthetic").p
@@ -359,7 +352,7 @@ def test_several_are_adjusted_together_against_the_first() -> None:
     )
     together = compare_all([a, *others])
     alone = [compare(a, b).metrics[0].p or 0 for b in others]
-    assert [each.metrics[0].p_adjusted for each in together] == paired.holm(alone)
+    assert [each.metrics[0].p_adjusted for each in together] == holm(alone)
     assert [each.b for each in together] == ["n1", "n2", "n3"]
     with pytest.raises(UsageError):
         compare_all([a])
@@ -460,11 +453,11 @@ def test_any_false_alarm_of_a_comparison_is_as_rare_as_it_should_be(prompts: int
 @pytest.mark.parametrize("prompts", [12, 40])
 def test_an_effect_of_the_size_that_is_promised_is_seen_by_every_metric(prompts: int) -> None:
     rng, seen = np.random.default_rng(prompts), []
-    effect = paired.detectable(0.3 * np.sqrt(2 / prompts), prompts - 1)
+    effect = power.detectable(0.3 * np.sqrt(2 / prompts), prompts - 1)
     for _ in range(80):
         shared = rng.normal(size=prompts)
         found = compare(drawn(rng, "a", shared, effect), drawn(rng, "b", shared, 0.0))
-        seen.append([(each.p or 0.0) < paired.ALPHA for each in found.metrics])
+        seen.append([(each.p or 0.0) < ALPHA for each in found.metrics])
     assert np.mean(seen, axis=0) == pytest.approx(0.8, abs=0.12)
 
 

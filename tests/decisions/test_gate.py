@@ -12,12 +12,14 @@ from contenders import contender, normal, with_images, with_result, with_score
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.decisions import paired
-from harness.decisions.compare import Contender
-from harness.decisions.gate import Check, Gate, claim_of, gate, rules_for
+from harness.decisions.check import Allowed, Check
+from harness.decisions.contender import Contender
+from harness.decisions.gate import Gate, claim_of, gate, rules_for
 from harness.decisions.noise import MetricNoise, Noise, Spread, measured
 from harness.errors import UsageError
 from harness.interfaces import Array
+from harness.metrics.statistics import paired, power
+from harness.metrics.statistics.multiple import holm
 from harness.pages.policy import DEFAULT, Limits, Policy
 
 BASE = normal(0)
@@ -70,7 +72,7 @@ def test_sure_harm_beyond_the_margin_fails() -> None:
     found = moved_by(-0.5, clip(margin=0.2))
     assert (found.verdict, found.exit_code) == ("fail", 3)
     harm = check(found)
-    assert (harm.effect, harm.least, harm.most) == (pytest.approx(-0.5), -0.2, None)
+    assert (harm.effect, harm.allowed) == (pytest.approx(-0.5), Allowed(-0.2))
     assert harm.p_adjusted is not None
     assert harm.p_adjusted < 0.001
 
@@ -105,7 +107,7 @@ def test_harm_that_may_be_none_is_under_powered_however_large_it_looks() -> None
     harm = check(found)
     assert harm.effect < -0.2  # type: ignore[operator]
     assert (found.verdict, harm.verdict) == ("under-powered", "under-powered")
-    assert harm.needed == paired.prompts_needed(0.2, float(2.0 * normal(1).std(ddof=1)))
+    assert harm.needed == power.prompts_needed(0.2, float(2.0 * normal(1).std(ddof=1)))
 
 
 def test_no_evidence_of_harm_is_no_pass() -> None:
@@ -121,7 +123,7 @@ def test_a_distance_that_grows_is_harm_and_one_that_shrinks_is_none() -> None:
     worse, better = contender({}, kid=BASE + 1 + SMALL), contender({}, kid=BASE - 1 + SMALL)
     limits, baseline = policy(Limits(metric="kid", margin=0.2)), contender({}, "oil", kid=BASE)
     found = gate(worse, baseline, limits)
-    assert (found.verdict, check(found).most, check(found).least) == ("fail", 0.2, None)
+    assert (found.verdict, check(found).allowed) == ("fail", Allowed(None, 0.2))
     assert gate(better, baseline, limits).verdict == "pass"
 
 
@@ -220,7 +222,7 @@ def test_all_checks_share_five_percent() -> None:
     alone = gate(a, b, clip(margin=0.1))
     together = gate(a, b, policy(*[Limits(metric=name, margin=0.1) for name in moved]))
     p = [each.p for each in together.checks if each.p is not None]
-    assert [each.p_adjusted for each in together.checks if each.p is not None] == paired.holm(p)
+    assert [each.p_adjusted for each in together.checks if each.p is not None] == holm(p)
     assert check(together).p_adjusted > check(alone).p_adjusted  # type: ignore[operator]
 
 
@@ -246,8 +248,8 @@ def test_a_window_fails_on_either_side() -> None:
 def test_a_window_and_a_margin_are_two_checks_each_with_the_prompts_it_needs() -> None:
     found = moved_by(0.5, clip(window=1.0, margin=0.1), spread=2.0)
     sd = float(2.0 * normal(1).std(ddof=1))
-    assert check(found).needed == paired.prompts_needed(0.1, sd)
-    assert check(found, "window").needed == paired.prompts_needed(1.0, sd)
+    assert check(found).needed == power.prompts_needed(0.1, sd)
+    assert check(found, "window").needed == power.prompts_needed(1.0, sd)
 
 
 def test_a_bound_is_held_against_the_candidates_own_interval() -> None:
@@ -315,7 +317,7 @@ def test_a_claim_about_recipes_takes_the_spread_of_trainings() -> None:
     found = gate(a, b, limits)
     assert found.verdict == "under-powered"
     assert {each.reason for each in found.checks[:2]} == {
-        "the gate asks about recipes, and nobody knows how far trainings of this one differ"
+        "the gate asks about recipes, and how far trainings of this one differ is not known"
     }
     runs = [with_score(side, "clip-score", runs=(1.0, 1.1, 1.2)) for side in (a, b)]
     runs = [with_result(side, interval="recipe") for side in runs]

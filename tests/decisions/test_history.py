@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.decisions.history import Event, add, read, steps, surest
+from harness.decisions.history import Event, add, read, steps
 from harness.errors import PageError, UsageError
 from harness.interfaces import Array
 
@@ -49,10 +49,6 @@ def test_measured_noise_takes_the_place_of_intervals() -> None:
 def test_values_under_another_signature_make_no_step() -> None:
     before, after = events(noisy(6, 1), signature="old"), events(noisy(6, 4) + 9)
     assert steps([*before, *after]) == []
-
-
-def test_three_values_are_too_few_for_a_step() -> None:
-    assert surest(np.array([0.0, 9.0, 9.0]), np.full(3, 0.1)) == (None, 1.0)
 
 
 def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -12,18 +12,19 @@ from contenders import contender, normal, with_result, with_score
 from scipy import stats
 
 from harness.decisions import noise
-from harness.decisions.compare import Contender, Rules, compare
+from harness.decisions.compare import compare
+from harness.decisions.contender import Contender
+from harness.decisions.finding import Rules
 from harness.decisions.noise import (
     MetricNoise,
     Noise,
     Spread,
-    between_runs,
     by_rank,
     measured,
-    of_difference,
 )
 from harness.errors import PageError
 from harness.interfaces import Array
+from harness.metrics.statistics.noise import between_runs, of_difference
 
 PROMPTS = normal(0)
 """How hard each prompt is, for every run alike."""

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from harness.interfaces import Array, Evidence, FeatureSet
-from harness.metrics.intervals import ends_of
 from harness.metrics.specs.diversity import Vendi, WithinPrompt
+from harness.metrics.statistics.intervals import skewness_corrected
 from harness.metrics.vendi import vendi, vendi_score
 from harness.metrics.within_prompt import within_prompt
 
@@ -43,7 +43,9 @@ def test_within_a_prompt_is_the_mean_over_pairs_of_seeds() -> None:
     measured = within_prompt(WITHIN, Evidence(set_of(images)))
     assert measured.value == pytest.approx(np.mean(expected))
     assert measured.prompts == pytest.approx(np.array(expected))
-    assert measured.high == pytest.approx(np.mean(expected) + ends_of(np.array(expected))[1])
+    assert measured.high == pytest.approx(
+        np.mean(expected) + skewness_corrected(np.array(expected))[1]
+    )
 
 
 def test_equal_images_of_each_prompt_are_no_diversity_within_it() -> None:
@@ -91,7 +93,7 @@ def test_vendi_is_the_entropy_of_the_kernel_and_its_interval_leaves_prompts_out(
     )
     assert measured.value == pytest.approx(value)
     assert measured.prompts == pytest.approx(pseudo)
-    assert measured.high == pytest.approx(value + ends_of(pseudo)[1])
+    assert measured.high == pytest.approx(value + skewness_corrected(pseudo)[1])
 
 
 def test_a_collapsed_set_is_less_diverse() -> None:

@@ -15,18 +15,13 @@ from harness.extractors.specs import AestheticModel, OpenClip
 from harness.interfaces import Array, Evidence, FeatureSet, Measurement
 from harness.metrics.aesthetic import aesthetic
 from harness.metrics.clip_score import clip_score
-from harness.metrics.intervals import (
-    clusters,
-    ends_of,
-    jackknife,
-    mean_of,
-    reach_of,
-    share_of,
-)
+from harness.metrics.intervals import jackknife, mean_of, share_of
 from harness.metrics.kid import kernel, kid
 from harness.metrics.specs.fidelity import Kid
 from harness.metrics.specs.prompt import ClipScore
 from harness.metrics.specs.quality import Aesthetic
+from harness.metrics.statistics.intervals import half_width, skewness_corrected
+from harness.metrics.statistics.jackknife import clusters
 
 LABEL = AestheticModel(model="any")
 DRAWS = 200
@@ -130,7 +125,9 @@ def test_the_jackknife_of_a_mean_is_the_textbook_interval() -> None:
     assert names == list(own.prompt_ids)
 
 
-def share_missed(long_tail: bool, ends: Callable[[Array], tuple[float, float]]) -> Array:
+def share_missed(
+    long_tail: bool, ends: Callable[[Array], tuple[float | Array, float | Array]]
+) -> Array:
     """Return how often the truth lies below, and above, the interval of 32 skewed values."""
     rng, missed = np.random.default_rng(5), np.zeros(2)
     for _ in range(4000):
@@ -141,22 +138,22 @@ def share_missed(long_tail: bool, ends: Callable[[Array], tuple[float, float]]) 
     return missed / 4000
 
 
-def test_a_long_tail_bends_the_interval_towards_it() -> None:
-    plain = share_missed(True, lambda values: (reach_of(values), reach_of(values)))
-    bent = share_missed(True, ends_of)
+def test_an_interval_of_values_with_a_long_tail_is_corrected_for_their_skewness() -> None:
+    plain = share_missed(True, lambda values: (half_width(values), half_width(values)))
+    corrected = share_missed(True, skewness_corrected)
     assert plain[1] > 0.055, "t alone misses above more than twice as often as it says"
-    assert bent[1] < 0.04
-    assert bent.sum() < plain.sum()
-    assert share_missed(False, ends_of).sum() == pytest.approx(0.05, abs=0.01)
+    assert corrected[1] < 0.04
+    assert corrected.sum() < plain.sum()
+    assert share_missed(False, skewness_corrected).sum() == pytest.approx(0.05, abs=0.01)
 
 
 @given(values=st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40))
 def test_ends_mirror_and_never_lose_the_value(values: list[float]) -> None:
     each = np.array(values)
-    down, up = ends_of(each)
+    down, up = skewness_corrected(each)
     assert down >= 0
     assert up >= 0
-    assert ends_of(-each) == pytest.approx((up, down), rel=1e-6, abs=1e-9)
+    assert skewness_corrected(-each) == pytest.approx((up, down), rel=1e-6, abs=1e-9)
 
 
 def test_a_share_of_images_that_are_their_own_prompts_has_the_textbook_interval() -> None:

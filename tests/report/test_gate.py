@@ -16,9 +16,10 @@ from contenders import contender, normal, with_images, with_score
 from PIL import Image
 from rich.console import Console
 
-from harness.decisions.gate import Check, Gate, gate
+from harness.decisions.check import Allowed, Check
+from harness.decisions.gate import Gate, gate
 from harness.pages.policy import Limits, Policy
-from harness.report.checks import headline, line, markdown, sentence, title
+from harness.report.checks import headline, line, markdown, p_value, sentence, title
 from harness.report.gate import (
     ROOM,
     bar,
@@ -130,6 +131,11 @@ def test_titles_ask_the_same_whatever_the_answer() -> None:
     ]
 
 
+def test_a_check_without_a_test_has_a_dash_for_its_p() -> None:
+    harm, *_, images, _ = mixed().checks
+    assert (p_value(harm), p_value(images)) == ("<0.001", "–")
+
+
 def test_a_metric_without_a_value_has_a_title_too() -> None:
     blank = with_score(contender(MEANS), "clip-score", value=None, reason="no network")
     missing, bound, *_ = gate(blank, contender(MEANS), POLICY).checks
@@ -173,7 +179,7 @@ def test_annotations_are_one_command_a_line_failures_first() -> None:
 
 
 def test_an_annotations_title_may_hold_colons_and_commas() -> None:
-    check = Check("bound", "a:b,c", "fail", least=1.0, reason="50% gone")
+    check = Check("bound", "a:b,c", "fail", allowed=Allowed(1.0), reason="50% gone")
     found = replace(mixed(), checks=(check,), advisory=())
     assert github_annotations(found) == ["::error title=a%3Ab%2Cc is at least 1::a:b,c: 50%25 gone"]
 
@@ -293,12 +299,14 @@ def test_a_page_of_hostile_words_runs_nothing_and_asks_nobody() -> None:
 
 
 def test_a_bar_holds_the_interval_what_is_allowed_and_no_difference() -> None:
-    check = Check("non-inferiority", "kid", effect=1.0, low=-1.0, high=3.0, most=2.0)
+    check = Check(
+        "non-inferiority", "kid", effect=1.0, low=-1.0, high=3.0, allowed=Allowed(None, 2.0)
+    )
     found = bar(check)
     assert found is not None
     assert (found.low, found.zero, found.value, found.right, found.high) == (4, 27, 50, 73, 96)
     assert found.left == 0
-    bound = bar(Check("bound", "kid", effect=1.0, low=1.0, high=1.0, least=1.0))
+    bound = bar(Check("bound", "kid", effect=1.0, low=1.0, high=1.0, allowed=Allowed(1.0)))
     assert bound is not None
     assert (bound.zero, bound.left, bound.right) == (None, 4, 100)
     assert bar(Check("images")) is None
@@ -310,6 +318,7 @@ def test_the_document_is_json_and_keeps_every_number() -> None:
     assert (again["verdict"], again["exit_code"], again["policy"]) == ("fail", 3, "trainer")
     harm = again["checks"][0]
     assert (harm["metric"], harm["verdict"], harm["margin"]) == ("clip-score", "fail", 0.2)
+    assert (harm["least"], harm["most"]) == (-0.2, None)
     assert harm["sentence"].startswith("clip-score is more than 0.2 worse")
     assert {"a", "b", "signature", "verdict", "metrics"} <= again["comparison"].keys()
 

@@ -70,3 +70,12 @@ def test_a_broken_history_is_named_and_nothing_else(index: ReportsIndex) -> None
     events, _, problem = regressions.past(index, entry)
     assert events == []
     assert "pocket-ninja.jsonl:1" in problem
+
+
+def test_a_check_without_a_margin_says_so_with_a_dash(index: ReportsIndex) -> None:
+    (watched,) = regressions.baseline_pairs(index)
+    assert watched.candidate is not None
+    found = regressions.verdict_on(index, watched.candidate, watched.baseline, workspace_of(index))
+    by_name = {check["check"]: check for check in found.checks}
+    assert (by_name["images"]["margin"], by_name["images"]["p"]) == ("–", "–")
+    assert all(value is not None for check in found.checks for value in check.values())

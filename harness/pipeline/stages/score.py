@@ -24,7 +24,7 @@ from harness.interfaces import (
     Side,
     StageContext,
 )
-from harness.metrics.intervals import reach_of
+from harness.metrics.statistics.intervals import half_width
 from harness.pages.stages import ScoreSpec
 from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png
 from harness.pipeline.stages.job import DoPiece
@@ -92,7 +92,7 @@ class Judged:
             return None
         assert mine.prompts is not None
         assert base.prompts is not None
-        delta, reach = mine.value - base.value, reach_of(mine.prompts - base.prompts)
+        delta, reach = mine.value - base.value, half_width(mine.prompts - base.prompts)
         return Versus(value=base.value, delta=delta, low=delta - reach, high=delta + reach)
 
 
