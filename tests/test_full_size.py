@@ -18,7 +18,8 @@ from full_size import full_size, write_pictures, write_sdxl
 from safetensors.torch import load_file
 from schooling import school
 
-from harness.diffusion.adapter_files import kohya_tensors, read_layers
+from harness.diffusion.adapter_reader import read_layers
+from harness.diffusion.adapter_writer import kohya_tensors
 from harness.diffusion.layer_names import SDXL
 
 MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

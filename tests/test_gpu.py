@@ -17,7 +17,7 @@ from harness.diffusion.memory import memory_of, samples_per_pass
 from harness.interfaces import Progress, StageContext
 from harness.pages import recipe as recipes
 from harness.pages.train import Train
-from harness.training import loop
+from harness.training import training_run
 
 pytestmark = [
     pytest.mark.gpu,
@@ -57,7 +57,7 @@ def trained(own: School, folder: Path) -> tuple[StageContext, list[Progress]]:
 def test_a_recipe_takes_the_memory_that_was_forecast(name: str, sdxl: Path, tmp_path: Path) -> None:
     train = shortened(name)
     place, told = trained(prepared(train, sdxl, tmp_path), tmp_path / "run")
-    budget = loop.budget("cuda")
+    budget = training_run.budget("cuda")
     passes = samples_per_pass(train, str(sdxl), budget)
     forecast = memory_of(train, str(sdxl)).peak(passes) / 2**20
     measured = place.notes["peak_memory_mb"]
@@ -73,7 +73,7 @@ def test_recipe_a_at_1024_runs_under_a_cap_of_16_gb(
     sdxl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cap, whole = 15e9, torch.cuda.get_device_properties(0).total_memory
-    monkeypatch.setattr(loop, "budget", lambda device: int(0.85 * cap))
+    monkeypatch.setattr(training_run, "budget", lambda device: int(0.85 * cap))
     torch.cuda.set_per_process_memory_fraction(cap / whole)
     try:
         place, _ = trained(prepared(shortened("naruto-1024"), sdxl, tmp_path), tmp_path / "run")

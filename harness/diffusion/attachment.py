@@ -11,7 +11,9 @@ from diffusers import StableDiffusionXLPipeline
 from peft import LoraConfig
 from torch import Tensor
 
-from harness.diffusion.adapter_files import Layer, Layers, magnitude_of, peft_settings, read_foreign
+from harness.diffusion.adapter_layers import Layer, Layers
+from harness.diffusion.adapter_reader import read_adapter
+from harness.diffusion.adapter_writer import magnitude_of, peft_settings
 from harness.diffusion.layer_names import PARTS, bare
 from harness.errors import UsageError
 
@@ -24,7 +26,7 @@ def attach(pipeline: StableDiffusionXLPipeline, file: Path, scale: float) -> Non
 def attach_all(pipeline: StableDiffusionXLPipeline, adapters: Sequence[tuple[Path, float]]) -> None:
     """Load adapter files into a pipeline, each at its scale; their changes are added up."""
     models = {part: getattr(pipeline, part) for part in PARTS}
-    read = [read_foreign(file, models) for file, _ in adapters]
+    read = [read_adapter(file, models) for file, _ in adapters]
     if len(read) > 1:
         _refuse_dora(adapters, read)
     names = [f"judged-{number}" for number in range(len(read))]

@@ -1,4 +1,4 @@
-"""A running mean of the weights that move (EMA), and a way to look at it."""
+"""A running mean (EMA) of the trained weights, and a way to put it in their place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Averages:
-    """The mean of every tensor over the steps so far, the last ones weighing most."""
+    """The mean of every tensor over the steps so far; the last steps weigh most."""
 
     def __init__(self, tensors: Mapping[str, Tensor], decay: float) -> None:
         self.means = {name: value.detach().float().clone() for name, value in tensors.items()}
@@ -18,7 +18,7 @@ class Averages:
 
     @torch.no_grad()
     def add(self, tensors: Mapping[str, Tensor], step: int) -> None:
-        """Take in the weights after `step` (from 0); the first steps count more than decay says."""
+        """Add the weights after `step` (from 0); the first ones count more than by `decay`."""
         decay = min(self._decay, (1 + step) / (10 + step))
         for name, value in tensors.items():
             self.means[name].lerp_(value.detach().float(), 1 - decay)
@@ -30,7 +30,7 @@ class Averages:
 
     @contextmanager
     def in_place(self, tensors: Mapping[str, Tensor]) -> Iterator[None]:
-        """Let the means stand where the weights stand while the block runs."""
+        """Put the means in place of the weights during the block."""
         kept = {name: value.detach().clone() for name, value in tensors.items()}
         with torch.no_grad():
             for name, value in tensors.items():

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from harness.files import whole
-from harness.training.sharding import gathered, share_of
+from harness.training.sharding import gathered, shard_of
 
 Tensors = dict[str, Tensor]
 
@@ -48,7 +48,7 @@ def write_state(
 
 
 def read_state(file: Path, optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
-    """Restore `optimizer`, shares where its parameters are, and return whole weights and facts."""
+    """Restore `optimizer`, as shards if its parameters are, and return whole weights and facts."""
     with safe_open(file, framework="pt") as stored:
         flat = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         state = json.loads(stored.metadata()["state"])
@@ -62,12 +62,12 @@ def read_state(file: Path, optimizer: torch.optim.Optimizer) -> tuple[Tensors, d
 
 
 def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load a state and undo that torch casts it to the dtype of its parameters."""
+    """Load a state, and undo torch's cast of it to the dtype of the parameters."""
     for saved, group in zip(state["param_groups"], optimizer.param_groups, strict=True):
         for index, parameter in zip(saved["params"], group["params"], strict=True):
             held = state["state"].get(index, {})
             held |= {
-                key: share_of(value, parameter)
+                key: shard_of(value, parameter)
                 for key, value in held.items()
                 if isinstance(value, Tensor)
             }
@@ -81,19 +81,19 @@ def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
 
 
 def _apart(tensors: Tensors) -> Tensors:
-    """Return the tensors contiguous and each in memory of its own, as safetensors asks."""
+    """Return the tensors contiguous, each in its own memory, as safetensors needs them."""
     taken: set[int] = set()
     found = {}
     for name, value in tensors.items():
         own = value.contiguous()
-        place = own.untyped_storage().data_ptr()
-        found[name] = own.clone() if place in taken else own
-        taken.add(place)
+        address = own.untyped_storage().data_ptr()
+        found[name] = own.clone() if address in taken else own
+        taken.add(address)
     return found
 
 
 def _packed(value: Any, tensors: Tensors, name: str) -> Any:
-    """Return `value` as JSON can hold it, its tensors put into `tensors` by their place."""
+    """Return `value` as JSON can hold it; its tensors go into `tensors`, by their path."""
     match value:
         case Tensor():
             tensors[name] = value.detach()

@@ -1,7 +1,7 @@
-"""Randomness of training, by counter: every sample of every step has numbers of its own.
+"""The random numbers of training, by counter: every sample of every step has its own.
 
-A draw depends on (seed, step, sample, purpose) and on nothing else: not on what was drawn
-before, how samples are put into passes, how many processes share them, or a kill in between.
+A draw depends on (seed, step, sample, purpose) and on nothing else: not on earlier draws, on how
+samples are put into passes, on the number of processes, or on a kill in between.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.fingerprint import number_of
 
 
 class Purpose(IntEnum):
-    """What a stream of numbers is for; each has its own, so that none shifts another."""
+    """What a stream of numbers is for; each purpose has its own stream."""
 
     CHOICES = 0
     POSTERIOR = 1
@@ -29,7 +29,7 @@ class Purpose(IntEnum):
 
 @dataclass(frozen=True)
 class SampleRandom:
-    """The random numbers of one sample of one step; class images have a side of their own."""
+    """The random numbers of one sample of one step; a class image has another `side`."""
 
     seed: int
     step: int
@@ -49,7 +49,7 @@ class SampleRandom:
         return torch.from_numpy(self._stream(purpose).standard_normal(shape, np.float32))
 
     def salt(self) -> int:
-        """Return what tells this sample's dropout from every other's."""
+        """Return the number that gives this sample its own dropout mask."""
         return int(self._stream(Purpose.DROPOUT).integers(2**31))
 
 

@@ -1,4 +1,4 @@
-"""What a training run says of itself: a line a step, where the time went, and to a tracker."""
+"""The records of a training run: a line for each step, the time spent, and a tracker."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from harness.errors import MissingPrerequisite, TrainingError
 from harness.pages.train import Train
 
 _STATUS = Path("/proc/self/status")
-"""Where Linux tells a process about its memory."""
+"""Where Linux reports the memory of a process."""
 
 
 class Log:
-    """One JSON line a step, with only what is the same on every run; a restart cuts it back."""
+    """One JSON line for each step, with only what every run repeats; a restart cuts it back."""
 
     def __init__(self, file: Path, steps: int) -> None:
         lines = file.read_bytes().splitlines(keepends=True) if steps else []
@@ -44,7 +44,7 @@ class Log:
         self._stream.write(json.dumps(dict(facts), allow_nan=False) + "\n")
 
     def settle(self) -> None:
-        """Bring every line to the disk, before a state is written that counts on them."""
+        """Write every line to disk, before a state that relies on them is written."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
 
@@ -53,7 +53,7 @@ class Log:
 
 
 class Clock:
-    """Where the seconds of training go."""
+    """The seconds that training spends, by kind of work."""
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = {}
@@ -66,7 +66,7 @@ class Clock:
 
 
 def peak_memory_mb(device: str) -> int:
-    """Return the most memory in use since the peak was forgotten: the card's, or the process's."""
+    """Return the peak memory since `forget_peak`: of the GPU, or of the process."""
     if device != "cpu":
         return round(torch.cuda.max_memory_allocated() / 2**20)
     if _STATUS.exists():
@@ -77,7 +77,7 @@ def peak_memory_mb(device: str) -> int:
 
 
 def forget_peak(device: str) -> None:
-    """Give back what no longer holds anything, and count the peak anew: it belongs to a stage."""
+    """Free unused memory and reset the peak, which belongs to one stage."""
     if device != "cpu":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -91,7 +91,7 @@ def forget_peak(device: str) -> None:
 
 
 class Tracker:
-    """The tracker that the page names, through accelerate; or none."""
+    """The tracker that the recipe names, through accelerate; or none."""
 
     def __init__(self, train: Train, folder: Path | None, name: str, device: str) -> None:
         self._accelerator: Any = None
@@ -104,10 +104,10 @@ class Tracker:
             )
         from accelerate import Accelerator
 
-        place = folder / train.tracker / name
-        place.mkdir(parents=True, exist_ok=True)
+        logs = folder / train.tracker / name
+        logs.mkdir(parents=True, exist_ok=True)
         self._accelerator = Accelerator(
-            cpu=device == "cpu", log_with=train.tracker, project_dir=str(place)
+            cpu=device == "cpu", log_with=train.tracker, project_dir=str(logs)
         )
         self._accelerator.init_trackers("harness", {"seed": train.seed, "steps": train.steps})
 

@@ -1,4 +1,4 @@
-"""What a step is judged by: the noise schedule, the UNet's answer, what each sample counts."""
+"""The objective of training: the noise schedule, the prediction, the weights."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from harness.training.trained_models import TrainedModels
 
 
 class Objective:
-    """From a pass to its loss: the noise schedule, the UNet and how its answer is judged."""
+    """Computes the loss of a pass."""
 
     def __init__(self, spec: TrainSpec, models: TrainedModels, budget: int) -> None:
         scheduler = load_noise_schedule(spec.base)
-        self._spec, self._trainee = spec, models
-        kept = scheduler.alphas_cumprod
-        self._kept = losses.zero_terminal(kept) if spec.train.zero_terminal_snr else kept
+        self._spec, self._models = spec, models
+        alphas = scheduler.alphas_cumprod
+        self._alphas = losses.zero_terminal(alphas) if spec.train.zero_terminal_snr else alphas
         self._prediction = spec.train.prediction or str(scheduler.config.prediction_type)
-        self.timesteps = len(self._kept)
-        counted = spec.train
-        if models.device == "cpu":  # which computes in fp32 whatever the page says
-            counted = counted.model_copy(update={"precision": "fp32"})
-        self.most = samples_per_pass(counted, spec.base.model, budget)
+        self.timesteps = len(self._alphas)
+        train = spec.train
+        if models.device == "cpu":  # a CPU always computes in fp32
+            train = train.model_copy(update={"precision": "fp32"})
+        self.most = samples_per_pass(train, spec.base.model, budget)
 
     def _precision(self) -> torch.autocast:
-        device = self._trainee.device
-        dtype = dtype_for(self._trainee.train.precision, device)
+        device = self._models.device
+        dtype = dtype_for(self._models.train.precision, device)
         return torch.autocast(device.split(":")[0], dtype, enabled=dtype != torch.float32)
 
     def read(self, samples: Sequence[Sample]) -> Pass:
-        """Return the tensors of one pass; text encoders that learn read their texts here."""
-        models = self._trainee
+        """Return the tensors of one pass; text encoders that are trained embed its texts here."""
+        models = self._models
         models.salts[:] = [salts_of(samples).to(models.device)]
         with self._precision():
             return read_pass(samples, self._spec, self.timesteps, models.encoders)
 
     def loss(self, content: Pass) -> Tensor:
-        """Return the sum of the samples' losses, each weighed as the recipe says."""
-        train, models, times = self._spec.train, self._trainee, content.times
+        """Return the weighted sum of the samples' losses."""
+        train, models, times = self._spec.train, self._models, content.times
         device = models.device
-        noisy = losses.add_noise(content.latents, content.seen, self._kept, times)
+        noisy = losses.add_noise(content.latents, content.seen, self._alphas, times)
         target = losses.target_of(
-            content.latents, content.noise, self._kept, times, self._prediction
+            content.latents, content.noise, self._alphas, times, self._prediction
         )
         unet = models.unet
         with self._precision():
@@ -61,19 +61,19 @@ class Objective:
                     "time_ids": content.ids.to(device),
                 },
             ).sample
-        each = losses.sample_losses(predicted, target.to(device), train.huber, times, self._kept)
+        each = losses.sample_losses(predicted, target.to(device), train.huber, times, self._alphas)
         return (each * self._weights(content).to(device)).sum()
 
     def _weights(self, content: Pass) -> Tensor:
-        """Return how much each sample counts: class images plainly, by the prior's weight."""
+        """Return the weight of each sample; of a class image, that of the prior."""
         train = self._spec.train
-        by_noise = losses.weights(train, self._kept, content.times, self._prediction)
-        found = []
-        for place, sample in enumerate(content.samples):
+        by_noise = losses.weights(train, self._alphas, content.times, self._prediction)
+        weights = []
+        for row, sample in enumerate(content.samples):
             if sample.is_class:
                 assert train.prior is not None
-                found.append(train.prior.weight)
+                weights.append(train.prior.weight)
             else:
-                own = 1.0 if by_noise is None else float(by_noise[place])
-                found.append(own * sample.data.weights[sample.number])
-        return torch.tensor(found)
+                by_step = 1.0 if by_noise is None else float(by_noise[row])
+                weights.append(by_step * sample.data.weights[sample.number])
+        return torch.tensor(weights)

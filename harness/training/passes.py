@@ -1,7 +1,7 @@
-"""The samples of a step, put into passes: what one forward and backward of the UNet reads.
+"""The samples of a step, put into passes: the batches of one forward and backward of the UNet.
 
-Accumulation is a memory device: micro-batches of one shape are merged into passes as large as
-memory allows, and since every sample has random numbers of its own, it does not matter how.
+Accumulation only saves memory: micro-batches of one shape are merged into passes as large as
+memory allows. Every sample has its own random numbers, so it does not matter how they are merged.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Sample:
     number: int
     random: SampleRandom
     dropout: float
-    """How often it is shown without its words."""
+    """How often it is trained without its caption."""
     is_class: bool = False
 
     @property
@@ -50,9 +50,9 @@ class Pass:
     samples: tuple[Sample, ...]
     latents: Tensor
     noise: Tensor
-    """What the UNet should find."""
+    """What the UNet should predict."""
     seen: Tensor
-    """What is mixed into the latents: the noise, with the perturbation on it where there is one."""
+    """What is added to the latents: the noise, with input perturbation if there is any."""
     times: Tensor
     ids: Tensor
     sequences: Tensor
@@ -60,7 +60,7 @@ class Pass:
 
 
 class SampleOrder:
-    """Which samples each step shows; a function of the recipe and its seed alone."""
+    """Which samples each step trains on; depends on the recipe and its seed alone."""
 
     def __init__(
         self, spec: TrainSpec, sets: Sequence[EncodedSet], class_set: EncodedSet | None, team: Team
@@ -78,7 +78,7 @@ class SampleOrder:
 
     @property
     def idle(self) -> Sample:
-        """Return a sample to compute with where others have more to do; it does not count."""
+        """Return a sample of weight 0, to compute with while other processes have more to do."""
         return Sample(self._sets[0], 0, SampleRandom(self._seed, 0, 0), dropout=0.0)
 
     def samples(self, phase: int, step: int) -> list[Sample]:
@@ -89,19 +89,19 @@ class SampleOrder:
         for micro in range(self._micros):
             if not self._team.has(micro):
                 continue
-            place, first = step * self._micros + micro, micro * self._spec.train.batch
-            for offset, number in enumerate(self._orders[which][place]):
+            batch_number, first = step * self._micros + micro, micro * self._spec.train.batch
+            for offset, number in enumerate(self._orders[which][batch_number]):
                 random = SampleRandom(self._seed, step, first + offset)
                 found.append(Sample(self._sets[which], number, random, dropout))
             if self._class_set is not None:
-                for offset, number in enumerate(self._class_order[place]):
+                for offset, number in enumerate(self._class_order[batch_number]):
                     random = SampleRandom(self._seed, step, first + offset, side=1)
                     found.append(Sample(self._class_set, number, random, 0.0, is_class=True))
         return found
 
 
 def in_passes(samples: Sequence[Sample], most: int) -> list[tuple[Sample, ...]]:
-    """Return the samples in groups of one shape and at most so many, evenly filled."""
+    """Return the samples in groups of one shape, evenly filled, of at most `most` samples."""
     by_shape: dict[Shape, list[Sample]] = {}
     for sample in samples:
         by_shape.setdefault(sample.shape, []).append(sample)
@@ -113,16 +113,16 @@ def in_passes(samples: Sequence[Sample], most: int) -> list[tuple[Sample, ...]]:
 
 
 def salts_of(samples: Sequence[Sample]) -> Tensor:
-    """Return what tells the samples' dropout apart."""
+    """Return the numbers that give each sample its own dropout mask."""
     return torch.tensor([sample.random.salt() for sample in samples], dtype=torch.int32)
 
 
 def read_pass(
     samples: Sequence[Sample], spec: TrainSpec, timesteps: int, encoders: TextEncoders | None
 ) -> Pass:
-    """Return the tensors of one pass, each sample's with the random numbers of its own."""
+    """Return the tensors of one pass; each sample draws from its own random numbers."""
     train, shape = spec.train, samples[0].shape
-    looks = [_looked_at(sample, timesteps) for sample in samples]
+    choices = [_choose(sample, timesteps) for sample in samples]
     noise = _normal(samples, Purpose.NOISE, shape)
     if train.noise_offset:
         shift = _normal(samples, Purpose.OFFSET, (shape[0], 1, 1))
@@ -131,40 +131,42 @@ def read_pass(
     if train.input_perturbation:
         extra = _normal(samples, Purpose.PERTURBATION, shape)
         seen = losses.perturbed(noise, train.input_perturbation, extra)
-    mean, std = _stacked(looks, "mean").float(), _stacked(looks, "std").float()
-    sequences, pooled = _words(samples, [look.row for look in looks], encoders, spec.chunks)
+    mean, std = _stacked(choices, "mean").float(), _stacked(choices, "std").float()
+    sequences, pooled = _text_embeddings(
+        samples, [each.row for each in choices], encoders, spec.chunks
+    )
     return Pass(
         samples=tuple(samples),
         latents=mean + std * _normal(samples, Purpose.POSTERIOR, shape),
         noise=noise,
         seen=seen,
-        times=torch.tensor([look.time for look in looks]),
-        ids=_stacked(looks, "ids"),
+        times=torch.tensor([each.time for each in choices]),
+        ids=_stacked(choices, "ids"),
         sequences=sequences,
         pooled=pooled,
     )
 
 
 @dataclass(frozen=True)
-class _Look:
-    """How one sample is looked at this time."""
+class _Choices:
+    """The random choices of one sample."""
 
     shard: Shard
-    place: tuple[int, int]
-    """Its row in the shard, and the view of it."""
+    index: tuple[int, int]
+    """Its row in the shard, and its view."""
     row: int
-    """The text it is shown with."""
+    """The row of its caption among the texts."""
     time: int
 
 
-def _looked_at(sample: Sample, timesteps: int) -> _Look:
+def _choose(sample: Sample, timesteps: int) -> _Choices:
     data = sample.data
-    shard, place = data.where[sample.number]
+    shard, index = data.where[sample.number]
     view, reading, shown, time = sample.random.uniform(4)
     rows = data.readings[sample.number]
-    return _Look(
+    return _Choices(
         shard=data.shards[shard],
-        place=(place, int(view * data.shards[shard].mean.shape[1])),
+        index=(index, int(view * data.shards[shard].mean.shape[1])),
         row=0 if shown < sample.dropout else rows[int(reading * len(rows))],
         time=int(time * timesteps),
     )
@@ -174,14 +176,14 @@ def _normal(samples: Sequence[Sample], purpose: Purpose, shape: Shape) -> Tensor
     return torch.stack([sample.random.normal(purpose, shape) for sample in samples])
 
 
-def _stacked(looks: Sequence[_Look], name: str) -> Tensor:
-    return torch.from_numpy(np.stack([getattr(look.shard, name)[look.place] for look in looks]))
+def _stacked(choices: Sequence[_Choices], name: str) -> Tensor:
+    return torch.from_numpy(np.stack([getattr(each.shard, name)[each.index] for each in choices]))
 
 
-def _words(
+def _text_embeddings(
     samples: Sequence[Sample], rows: Sequence[int], encoders: TextEncoders | None, chunks: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the embeddings of the texts: read now where the encoders learn, else looked up."""
+    """Return the embeddings of the texts: computed now if the encoders train, else looked up."""
     if encoders is not None:
         texts = [sample.data.texts[row] for sample, row in zip(samples, rows, strict=True)]
         return embed(texts, encoders, chunks)

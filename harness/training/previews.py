@@ -1,4 +1,4 @@
-"""What a run draws at its checkpoints, for the eye: through the same artist as any sample."""
+"""The previews of a run at its checkpoints, drawn like any sample."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS, GUIDANCE = 20, 5.0
 
 
 def draw_previews(models: TrainedModels, spec: TrainSpec, folder: Path) -> None:
-    """Write one picture a prompt into `folder`; training's own randomness is not touched."""
+    """Write one image for each prompt into `folder`, without using training's random numbers."""
     train, device = spec.train, models.device
     encoders = models.encoders or load_text_encoders(spec.base, device, models.unet.dtype)
     pipeline = StableDiffusionXLPipeline(

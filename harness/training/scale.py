@@ -1,7 +1,7 @@
-"""Loss scaling for fp16: keep small gradients from vanishing, and step back when large ones burst.
+"""Loss scaling for fp16: small gradients do not vanish, and large ones halve the scale.
 
-A step that overflows is done again at half the scale, with the same numbers, so that it costs
-time and none of the recipe's steps.
+A step that overflows is done again at half the scale, with the same random numbers; so it costs
+time, but no step of the recipe.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ PATIENCE = 2000
 
 @dataclass
 class Scale:
-    """What the loss is multiplied by; 1 for ever where the format needs none."""
+    """The factor of the loss; always 1 for a format that needs none."""
 
     moves: bool = False
     value: float = 1.0
     good: int = 0
     overflows: int = 0
 
-    def burst(self) -> bool:
+    def halve(self) -> bool:
         """Halve the scale; return whether the step may be tried again."""
         if not self.moves or self.value <= LEAST:
             return False
         self.value, self.good, self.overflows = self.value / 2, 0, self.overflows + 1
         return True
 
-    def held(self) -> None:
-        """Note a good step; double the scale after many."""
+    def note_good_step(self) -> None:
+        """Count a good step; after many, double the scale."""
         self.good += 1
         if self.moves and self.good >= PATIENCE:
             self.value, self.good = self.value * 2, 0

@@ -8,28 +8,28 @@ from harness.pages.train import Phase, Train
 
 
 def phase_of(train: Train, step: int) -> tuple[int, int]:
-    """Return the number of the phase that `step` (from 0) falls into, and its place there."""
-    place = step
+    """Return the number of the phase that `step` (from 0) falls into, and the step within it."""
+    phase_step = step
     for index, phase in enumerate(train.phases):
-        if place < phase.steps:
-            return index, place
-        place -= phase.steps
+        if phase_step < phase.steps:
+            return index, phase_step
+        phase_step -= phase.steps
     raise IndexError(f"step {step} lies behind the last phase")
 
 
-def multiplier(phase: Phase, place: int, stretch: float = 1) -> float:
-    """Return what the phase's rate is multiplied by at its step `place`, from 0.
+def multiplier(phase: Phase, phase_step: int, stretch: float = 1) -> float:
+    """Return what the phase's rate is multiplied by at its step `phase_step`, from 0.
 
-    A falling schedule is at its floor at `place == steps`, as in the official scripts: the last
-    step that is executed stands one before it, within (π/2 / steps)² of zero for a cosine.
+    A falling schedule reaches its floor at `phase_step == steps`, as in the official scripts: the
+    last step that is executed is one before it, within (π/2 / steps)² of zero for a cosine.
     `stretch` > 1 makes warm-up and decay that much longer: the legacy diffusers unit.
     """
     warmup, total = phase.warmup * stretch, phase.steps * stretch
-    if place < warmup:
-        return place / warmup
+    if phase_step < warmup:
+        return phase_step / warmup
     if phase.schedule == "constant":
         return 1.0
-    done = min(1.0, (place - warmup) / (total - warmup))
+    done = min(1.0, (phase_step - warmup) / (total - warmup))
     return phase.floor + (1 - phase.floor) * max(0.0, _remaining(phase, done))
 
 
@@ -51,10 +51,10 @@ def _remaining(phase: Phase, done: float) -> float:
 
 def multiplier_at(train: Train, step: int) -> tuple[int, float]:
     """Return the phase and the rate's multiplier at an optimizer step of the whole run."""
-    index, place = phase_of(train, step)
+    index, phase_step = phase_of(train, step)
     legacy = train.lr_schedule_unit == "diffusers-legacy"
     stretch = train.accumulation / train.processes if legacy else 1
-    return index, multiplier(train.phases[index], place, stretch)
+    return index, multiplier(train.phases[index], phase_step, stretch)
 
 
 def rates(train: Train) -> list[tuple[str, int, float]]:

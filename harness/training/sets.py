@@ -1,4 +1,4 @@
-"""Encoded sets as training reads them: latents mapped from disk, texts, and the order of both."""
+"""Encoded sets as training reads them: latents mapped from disk, texts, and the batch order."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class EncodedSet:
     weights: tuple[float, ...]
     texts: Sequence[str]
     readings: Sequence[Sequence[int]]
-    """Of each picture, the rows of `texts` that stand for it."""
+    """Of each picture, the rows of its captions in `texts`."""
     embeddings: tuple[Mapping[str, NDArray[Any]], ...] = ()
-    """`sequences` and `pooled` of every text in shards, where the text encoders rest."""
+    """`sequences` and `pooled` of every text in shards, if the text encoders do not train."""
 
     def __len__(self) -> int:
         return len(self.where)
@@ -64,10 +64,10 @@ class EncodedSet:
         return self.shards[self.where[number][0]].shape
 
     def embedding(self, row: int) -> tuple[Tensor, Tensor]:
-        """Return what the text encoders said of one text, where that was kept."""
-        shard, place = divmod(row, len(self.embeddings[0]["pooled"]))
+        """Return the stored embedding of one text."""
+        shard, index = divmod(row, len(self.embeddings[0]["pooled"]))
         found = self.embeddings[shard]
-        return torch.tensor(found["sequences"][place]), torch.tensor(found["pooled"][place])
+        return torch.tensor(found["sequences"][index]), torch.tensor(found["pooled"][index])
 
     def by_shape(self) -> list[NDArray[np.int64]]:
         """Return the numbers of the pictures of each shape."""
@@ -80,12 +80,12 @@ class EncodedSet:
 def read_set(
     latents: Path, texts: Path, names: Sequence[str], weights: Sequence[float]
 ) -> EncodedSet:
-    """Return the set whose latents and texts lie in two finished folders."""
+    """Return the set whose latents and texts are in two finished folders."""
     files = sorted(latents.glob("latents-*.safetensors"))
     shards = tuple(Shard(**mapped(file)) for file in files)
     where: dict[int, tuple[int, int]] = {
-        int(number): (place, row)
-        for place, shard in enumerate(shards)
+        int(number): (index, row)
+        for index, shard in enumerate(shards)
         for row, number in enumerate(shard.members)
     }
     return EncodedSet(
@@ -100,7 +100,7 @@ def read_set(
 
 
 def mapped(file: Path) -> dict[str, NDArray[Any]]:
-    """Return the tensors of a safetensors file as arrays that are read only where looked at.
+    """Return the tensors of a safetensors file as arrays that are read from disk when used.
 
     They are views of one map, so that a set of many shards does not run out of open files.
     """
@@ -124,11 +124,11 @@ def save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 class BatchOrder:
-    """Which pictures a micro-batch shows: every batch of one shape, fresh shuffles every epoch.
+    """Which pictures each micro-batch holds: all of one shape, shuffled anew every epoch.
 
-    Each shape's pictures form an endless sequence of shuffles, cut into batches; an epoch takes
-    from each as many batches as show all of its pictures, and mixes them. So no picture is left
-    out, and where a batch is not full at an epoch's end the next shuffle fills it.
+    The pictures of a shape form an endless sequence of shuffles, cut into batches. An epoch takes
+    as many batches of each shape as hold all of its pictures, and mixes them. So no picture is
+    left out; the next shuffle fills a batch that is not full at the end of an epoch.
     """
 
     def __init__(
@@ -141,8 +141,8 @@ class BatchOrder:
 
     def __getitem__(self, number: int) -> list[int]:
         """Return the pictures of micro-batch `number`, counted from the start of training."""
-        epoch, place = divmod(number, sum(self._counts))
-        which = int(self._epoch(epoch)[place])
+        epoch, position = divmod(number, sum(self._counts))
+        which = int(self._epoch(epoch)[position])
         group = 0
         while which >= self._counts[group]:
             which -= self._counts[group]
@@ -156,9 +156,9 @@ class BatchOrder:
             self._batches = (epoch, rng.permutation(sum(self._counts)))
         return self._batches[1]
 
-    def _at(self, group: int, place: int) -> int:
+    def _at(self, group: int, position: int) -> int:
         members = self._groups[group]
-        turn, row = divmod(place, len(members))
+        turn, row = divmod(position, len(members))
         if (group, turn) not in self._shuffles:
             rng = np.random.default_rng(number_of(self._seed, "order", self._name, group, turn))
             self._shuffles = {

@@ -1,7 +1,7 @@
-"""Full fine-tunes over several processes: each holds its share of every weight (FSDP).
+"""Full fine-tunes over several processes: each holds a shard of every weight (FSDP).
 
-Weights are gathered block by block while they are needed, and gradients summed as they come. So
-gradients, moments and running means are shares as well. On disk everything is whole again.
+Weights are gathered block by block while they are needed, and gradients are summed pass by pass.
+So gradients, moments and running means are shards too. On disk every tensor is whole.
 """
 
 from __future__ import annotations
@@ -23,43 +23,47 @@ from harness.pages.train import Train
 from harness.training.team import Team
 
 BLOCKS = (BasicTransformerBlock, ResnetBlock2D, CLIPEncoderLayer)
-"""What is gathered at once; what lies between them is one more piece."""
+"""The modules that are gathered one at a time; all that is between them is one more."""
 
 
-def may_shard(train: Train, team: Team) -> bool:
-    """Return whether shares would learn what whole weights do."""
+def can_shard(train: Train, team: Team) -> bool:
+    """Return whether sharded weights would learn what whole weights learn."""
     return team.size > 1 and train.method == "full" and train.optimizer.state_scope != "everything"
 
 
 def shard(models: Iterable[nn.Module], device: str) -> None:
-    """Leave this process its share of every weight; gradients will be sums over all processes."""
+    """Keep this process's shard of every weight; gradients become sums over all processes."""
     mesh = init_device_mesh(device.split(":")[0], (distributed.get_world_size(),))
     for model in models:
         for parameter in model.parameters():
-            parameter.data = parameter.data.contiguous()  # no memory format outlives the cutting
+            parameter.data = parameter.data.contiguous()  # sharding loses any other memory format
         kind = type(model)
         for part in [*(each for each in model.modules() if isinstance(each, BLOCKS)), model]:
-            # The root too: what stays gathered after drawing would miss the next steps.
+            # The root too: weights that stay gathered after previews would miss the next steps.
             fully_shard(part, mesh=mesh, reshard_after_forward=True)
             part.set_gradient_divide_factor(1.0)
             part.set_force_sum_reduction_for_comms(True)
-        for word in ("__module__", "__name__", "__qualname__"):  # libraries go by them, on disk too
+        for word in (
+            "__module__",
+            "__name__",
+            "__qualname__",
+        ):  # saved files name the class
             setattr(type(model), word, getattr(kind, word))
 
 
-def is_share(tensor: Tensor) -> bool:
+def is_shard(tensor: Tensor) -> bool:
     return isinstance(tensor, DTensor)
 
 
-def whole(tensor: Tensor) -> Tensor:
-    """Return all of a tensor; where it is a share, every process has to ask."""
+def full_tensor(tensor: Tensor) -> Tensor:
+    """Return a whole tensor; if it is sharded, every process must call this."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def share_of(tensor: Tensor, like: Tensor) -> Tensor:
-    """Return what this process holds of a whole tensor, if `like` is a share of one of its shape.
+def shard_of(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return this process's shard of a whole tensor, if `like` is a shard of the same shape.
 
-    Every process has the whole, so nothing is sent.
+    Every process has the whole tensor, so nothing is sent.
     """
     if not isinstance(like, DTensor) or tensor.shape != like.shape:
         return tensor
@@ -69,19 +73,19 @@ def share_of(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def gathered(tensors: Iterable[tuple[str, Tensor]], leads: bool) -> dict[str, Tensor]:
-    """Return whole tensors on the CPU to the process that leads, one at a time; others help."""
+    """Return whole tensors on the CPU in the first process; every process must call this."""
     found = {}
     for name, tensor in tensors:
-        full = whole(tensor)
+        full = full_tensor(tensor)
         if leads:
             found[name] = full.cpu()
     return found
 
 
 def take_step(optimizer: Optimizer, state_scope: str) -> None:
-    """Take a step; an optimizer that looks across tensors is shown one whole tensor at a time."""
+    """Take a step; an optimizer whose state spans a tensor gets one whole tensor at a time."""
     groups = optimizer.param_groups
-    if state_scope != "tensor" or not is_share(groups[0]["params"][0]):
+    if state_scope != "tensor" or not is_shard(groups[0]["params"][0]):
         optimizer.step()
         return
     for group in groups:
@@ -93,17 +97,17 @@ def take_step(optimizer: Optimizer, state_scope: str) -> None:
 
 @torch.no_grad()
 def _step_of_one(optimizer: Optimizer, group: dict[str, Any], share: Tensor) -> None:
-    full = nn.Parameter(whole(share.detach()))
-    full.grad = whole(cast(Tensor, share.grad))
+    full = nn.Parameter(full_tensor(share.detach()))
+    full.grad = full_tensor(cast(Tensor, share.grad))
     state = optimizer.state
     state[full] = {
-        key: whole(value) if isinstance(value, Tensor) else value
+        key: full_tensor(value) if isinstance(value, Tensor) else value
         for key, value in state.pop(share, {}).items()
     }
     optimizer.param_groups = [{**group, "params": [full]}]
     optimizer.step()
-    share.copy_(share_of(full.detach(), share))
+    share.copy_(shard_of(full.detach(), share))
     state[share] = {
-        key: share_of(value, share) if isinstance(value, Tensor) else value
+        key: shard_of(value, share) if isinstance(value, Tensor) else value
         for key, value in state.pop(full).items()
     }

@@ -1,9 +1,9 @@
-"""Several processes at one training run: each takes some micro-batches, all see one gradient.
+"""Several processes in one training run: each takes some micro-batches, all get the same gradient.
 
-Gradients are summed once a step, whatever number of passes each process needed for its share,
-so buckets may leave the processes with unlike work. Random numbers belong to samples, so the
-sum is that of one process doing everything, up to the order of additions. Where weights are
-sharded, gradients are summed pass by pass, and every process takes as many passes as any.
+Gradients are summed once a step, however many passes each process needed; so the work of the
+processes may differ. Random numbers belong to samples, so the sum is that of one process doing
+everything, up to the order of additions. With sharded weights, gradients are summed pass by
+pass, and every process takes the same number of passes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Word = TypeVar("Word")
 
 @dataclass(frozen=True)
 class Team:
-    """Who this process is among how many."""
+    """The rank of this process, and the number of processes."""
 
     rank: int = 0
     size: int = 1
@@ -51,16 +51,16 @@ class Team:
             [total.reshape(1).float(), facts, *(each.float().flatten() for each in gradients)]
         )
         distributed.all_reduce(flat)
-        place = 1 + len(parameters)
+        start = 1 + len(parameters)
         for number, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
             size, by_any = gradient.numel(), bool(flat[1 + number])
-            found = flat[place : place + size].view_as(gradient).to(gradient.dtype)
-            parameter.grad = found if by_any else None  # else decay would move what rests
-            place += size
+            found = flat[start : start + size].view_as(gradient).to(gradient.dtype)
+            parameter.grad = found if by_any else None  # else weight decay would move it
+            start += size
         return flat[0]
 
     def gather(self, word: Word) -> list[Word]:
-        """Return what every process says here, by rank."""
+        """Return what every process passes here, by rank."""
         if self.size == 1:
             return [word]
         words: list[Word] = [word] * self.size
@@ -73,7 +73,7 @@ class Team:
 
 
 def join(rank: int | None, device: str) -> Team:
-    """Return the team this process belongs to: of one, unless `accelerate launch` started it."""
+    """Return this process's team: of one, unless `accelerate launch` started it."""
     if rank is None:
         return Team()
     from accelerate import PartialState

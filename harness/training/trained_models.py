@@ -1,4 +1,4 @@
-"""What is trained: the models of one run, which of their parameters move, and how they are kept."""
+"""The models of a training run: which parameters are trained, and how they are saved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from harness.diffusion.adapter_files import save_adapter
+from harness.diffusion.adapter_writer import save_adapter
 from harness.diffusion.adapters import add_adapter, hash_dropouts
 from harness.diffusion.fused import fuse
 from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders, load_unet
@@ -34,21 +34,21 @@ class TrainedModels:
 
     unet: UNet2DConditionModel
     encoders: TextEncoders | None
-    """Both text encoders, where what they say changes as training goes on."""
+    """Both text encoders, if their embeddings change during training."""
     train: Train
     device: str
     by_part: dict[str, nn.Module] = field(default_factory=dict)
-    """The models that are trained, by the part they are."""
+    """The trained models, by part."""
     tokens: list[nn.Parameter] = field(default_factory=list)
     """The new rows of both vocabularies."""
     salts: list[Tensor] = field(default_factory=list)
-    """What tells the samples of the pass at hand apart, for dropout."""
+    """The numbers that give each sample of the current pass its own dropout mask."""
 
     @cached_property
     def parts(self) -> dict[str, list[nn.Parameter]]:
-        """Return what moves, part by part; each part has a rate of its own.
+        """Return the trained parameters by part; each part has its own rate.
 
-        Looked up once: walking through the modules of a UNet takes longer than AdamW's step.
+        Looked up once: a walk through the modules of a UNet takes longer than a step of AdamW.
         """
         new = {id(row) for row in self.tokens}
         found = {
@@ -59,7 +59,7 @@ class TrainedModels:
 
     @cached_property
     def tensors(self) -> dict[str, nn.Parameter]:
-        """Return what moves, by names that are the same in every process."""
+        """Return the trained parameters by names that are the same in every process."""
         new = {id(row) for row in self.tokens}
         found = {
             f"{part}.{name}": parameter
@@ -71,7 +71,7 @@ class TrainedModels:
 
 
 def prepare(spec: TrainSpec, device: str) -> TrainedModels:
-    """Load what the recipe trains, with fresh adapters where it trains a LoRA."""
+    """Load the models that the recipe trains, with new adapters if it trains a LoRA."""
     train = spec.train
     dtype = dtype_for(train.precision, device)
     weights = torch.float32 if train.method == "full" else dtype
@@ -100,7 +100,7 @@ def prepare(spec: TrainSpec, device: str) -> TrainedModels:
             model.requires_grad_(True)
         model.train()
     for row in models.tokens:
-        row.requires_grad_(True)  # which an adapter beside them takes away
+        row.requires_grad_(True)  # add_adapter turned it off
     _save_memory(models)
     return models
 
@@ -111,7 +111,7 @@ def _save_memory(models: TrainedModels) -> None:
         models.unet.enable_gradient_checkpointing(_every(int(wanted)))
         if models.encoders is not None:
             for encoder in (models.encoders.first, models.encoders.second):
-                encoder.train()  # recomputing is for models in training
+                encoder.train()  # it recomputes only in training mode
                 old = encoder.gradient_checkpointing_enable  # transformers before 5.20 or so
                 enable = getattr(encoder, "activation_checkpointing_enable", old)
                 enable({"use_reentrant": False})
@@ -120,7 +120,7 @@ def _save_memory(models: TrainedModels) -> None:
 
 
 def _every(count: int) -> Callable[..., Any]:
-    """Return what recomputes every so many-th block in the backward pass, and keeps the others."""
+    """Return the function that recomputes every `count`-th block in the backward pass."""
     numbers: dict[int, int] = {}
 
     def call(block: nn.Module, *inputs: Any) -> Any:
@@ -133,9 +133,9 @@ def _every(count: int) -> Callable[..., Any]:
 
 
 def keep(models: TrainedModels, spec: TrainSpec, folder: Path, leads: bool = True) -> None:
-    """Write what was learned: an adapter with its tokens, or whole models in fp16.
+    """Write the trained weights: an adapter with its tokens, or whole models in fp16.
 
-    Only the process that leads writes; the others give it their shares.
+    Only the first process writes; the others give it their shards.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if models.train.method == "full":
@@ -149,7 +149,7 @@ def keep(models: TrainedModels, spec: TrainSpec, folder: Path, leads: bool = Tru
 
 
 def _save_half(model: Any, folder: Path, leads: bool) -> None:
-    """Write a model in fp16, as its library would, and leave the model itself in fp32."""
+    """Write a model in fp16, as its library would; the model itself stays in fp32."""
     halves = ((name, value.detach().half()) for name, value in model.state_dict().items())
     state = {name: value.contiguous() for name, value in gathered(halves, leads).items()}
     if not leads:

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from harness import __version__, api
 from harness.delivery.export.trained import find_trained
-from harness.diffusion.adapter_files import FILE, save_adapter
+from harness.diffusion.adapter_writer import FILE, save_adapter
 from harness.diffusion.attachment import attach
 from harness.diffusion.load import load_pipeline
 from harness.diffusion.tokens import save_tokens

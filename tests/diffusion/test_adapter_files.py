@@ -22,14 +22,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from harness.diffusion.adapter_files import (
+from harness.diffusion.adapter_layers import Layer, Layers, layers_of
+from harness.diffusion.adapter_reader import read_layers
+from harness.diffusion.adapter_writer import (
     FILE,
-    Layer,
-    Layers,
     diffusers_tensors,
     kohya_tensors,
-    layers_of,
-    read_layers,
     save_adapter,
     write_tensors,
 )

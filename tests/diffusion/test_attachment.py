@@ -10,7 +10,9 @@ from diffusers import StableDiffusionXLPipeline
 from peft import LoraConfig
 from torch import Tensor, nn
 
-from harness.diffusion.adapter_files import layers_of, read_layers, save_adapter
+from harness.diffusion.adapter_layers import layers_of
+from harness.diffusion.adapter_reader import read_layers
+from harness.diffusion.adapter_writer import save_adapter
 from harness.diffusion.attachment import attach, attach_all
 from harness.diffusion.layer_names import PARTS, bare
 from harness.diffusion.load import load_pipeline

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import api
-from harness.diffusion.adapter_files import FILE
+from harness.diffusion.adapter_writer import FILE
 from harness.pages import recipe
 from harness.pages.folders import available
 from harness.pipeline.store.local import read_artifact

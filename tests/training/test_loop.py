@@ -14,7 +14,9 @@ from schooling import School, recipe, school
 
 from harness.errors import TrainingError
 from harness.fingerprint import digest_file
-from harness.training import loop
+from harness.training import loop, step, training_run
+from harness.training.objective import Objective
+from harness.training.scale import Scale
 from harness.training.team import Team
 from harness.training.trained_models import TrainedModels
 
@@ -40,15 +42,17 @@ def first_gradients(own: School, most: int, team: Team | None = None) -> tuple[f
     training = training_of(own, team or Team())
     training.objective.most = most
     samples = training.sample_order.samples(0, 0)
-    loss = loop._gradients(training, samples)
+    loss = step.gradients(training, samples)
     found = [one.grad for one in training.parameters if one.grad is not None]
     return float(loss), torch.cat([gradient.flatten() for gradient in found])
 
 
-def training_of(own: School, team: Team, models: TrainedModels | None = None) -> loop.TrainingRun:
+def training_of(
+    own: School, team: Team, models: TrainedModels | None = None
+) -> training_run.TrainingRun:
     sets, class_set = own.sets()
     place = own.workplace(own.store.root / "unused")
-    training = loop.begin(own.spec, sets, class_set, models or own.models(), team, place)
+    training = training_run.begin(own.spec, sets, class_set, models or own.models(), team, place)
     for name, parameter in training.models.tensors.items():
         if "lora_B" in name:  # zero at first, which would hide half of every gradient
             generator = torch.Generator().manual_seed(len(name))
@@ -139,15 +143,15 @@ class Killed(BaseException):
 def killed_at(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Strike in the middle of the `count`-th backward pass from now on."""
     left = [count]
-    whole = loop.Objective.loss
+    whole = Objective.loss
 
-    def loss(objective: loop.Objective, content: object) -> torch.Tensor:
+    def loss(objective: Objective, content: object) -> torch.Tensor:
         left[0] -= 1
         if left[0] == 0:
             raise Killed
         return whole(objective, content)
 
-    monkeypatch.setattr(loop.Objective, "loss", loss)
+    monkeypatch.setattr(Objective, "loss", loss)
 
 
 @pytest.mark.slow
@@ -164,7 +168,7 @@ def test_a_run_killed_in_any_pass_ends_as_if_it_had_not_been(words, tmp_path, mo
         checkpoint_every=3,
     )
     own = school(page, tmp_path / "store")
-    monkeypatch.setattr(loop, "CPU_BUDGET", 1)  # one sample a pass: four passes a step
+    monkeypatch.setattr(training_run, "CPU_BUDGET", 1)  # one sample a pass: four passes a step
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_STATES", 0.0)
     own.train(tmp_path / "whole")
     rng = np.random.default_rng(7)
@@ -193,8 +197,8 @@ def test_min_snr_weighs_instances_alone_for_every_batch_size(batch, tmp_path):
     training = training_of(own, Team())
     samples = training.sample_order.samples(0, 0)
     assert [sample.is_class for sample in samples].count(True) == batch
-    loss = float(loop._gradients(training, samples))
-    kept = training.objective._kept
+    loss = float(step.gradients(training, samples))
+    kept = training.objective._alphas
     expected = 0.0
     for sample in samples:
         content = training.objective.read([sample])
@@ -213,8 +217,8 @@ def test_a_sample_weighs_what_its_row_says(tmp_path):
     training = training_of(own, Team())
     (sample,) = training.sample_order.samples(0, 0)
     heavy = replace(sample, data=replace(sample.data, weights=(3.0,) * len(sample.data)))
-    once = float(loop._gradients(training, [sample]))
-    assert float(loop._gradients(training, [heavy])) == pytest.approx(3 * once, rel=1e-6)
+    once = float(step.gradients(training, [sample]))
+    assert float(step.gradients(training, [heavy])) == pytest.approx(3 * once, rel=1e-6)
 
 
 def test_text_encoders_rest_in_a_phase_without_rates(tmp_path):
@@ -246,7 +250,7 @@ def test_new_tokens_learn_and_no_other_row_moves(beside, tmp_path):
     before = [row.detach().clone() for row in models.tokens]
     known = models.encoders.first.get_input_embeddings().known.weight.clone()
     sets, class_set = own.sets()
-    loop.run(own.spec, sets, class_set, models, Team(), own.workplace(tmp_path / "run"))
+    loop.train(own.spec, sets, class_set, models, Team(), own.workplace(tmp_path / "run"))
     stored = load_file(tmp_path / "run/embeddings.safetensors")
     for row, part in zip(before, ("clip_l", "clip_g"), strict=True):
         assert stored[part].shape == row.shape
@@ -276,13 +280,13 @@ def test_the_exported_weights_are_the_mean_where_one_is_asked_for(tmp_path):
 def test_a_loss_that_is_not_finite_names_its_pictures(rich, tmp_path, monkeypatch):
     training = training_of(rich, Team())
     culprit = training.sample_order.samples(0, 0)[2]
-    whole = loop.Objective.loss
+    whole = Objective.loss
 
     def loss(objective, content):
         poisoned = culprit.name in [sample.name for sample in content.samples]
         return whole(objective, content) * (float("nan") if poisoned else 1.0)
 
-    monkeypatch.setattr(loop.Objective, "loss", loss)
+    monkeypatch.setattr(Objective, "loss", loss)
     with pytest.raises(TrainingError) as error:
         rich.train(tmp_path)
     assert "at step 1" in error.value.what
@@ -294,7 +298,7 @@ def test_a_loss_that_is_not_finite_names_its_pictures(rich, tmp_path, monkeypatc
 def test_a_gradient_that_is_not_finite_names_its_pictures(rich, tmp_path, monkeypatch):
     training = training_of(rich, Team())
     culprit = training.sample_order.samples(0, 0)[1]
-    whole = loop.Objective.loss
+    whole = Objective.loss
 
     def loss(objective, content):
         found = whole(objective, content)
@@ -302,7 +306,7 @@ def test_a_gradient_that_is_not_finite_names_its_pictures(rich, tmp_path, monkey
             found = found + 0 * (found - found.detach()).sqrt()  # finite, its slope is not
         return found
 
-    monkeypatch.setattr(loop.Objective, "loss", loss)
+    monkeypatch.setattr(Objective, "loss", loss)
     with pytest.raises(TrainingError, match="the gradients are not finite at step 1") as error:
         rich.train(tmp_path)
     assert culprit.name in error.value.what
@@ -325,13 +329,13 @@ def test_dropout_in_text_encoders_belongs_to_samples_too(most: int, tmp_path: Pa
 
 def test_divergence_keeps_the_last_checkpoint_and_names_it(tmp_path, monkeypatch):
     own = school(recipe(phases=[{"steps": 4, "rate": 1e-3}], checkpoint_every=2), tmp_path / "s")
-    whole, calls = loop.Objective.loss, []
+    whole, calls = Objective.loss, []
 
     def loss(objective, content):
         calls.append(1)
         return whole(objective, content) * (1e9 if len(calls) > 3 else 1.0)
 
-    monkeypatch.setattr(loop.Objective, "loss", loss)
+    monkeypatch.setattr(Objective, "loss", loss)
     with pytest.raises(TrainingError, match="at step 4") as error:
         own.train(tmp_path / "run")
     kept = tmp_path / "run/checkpoints/000002"
@@ -341,8 +345,8 @@ def test_divergence_keeps_the_last_checkpoint_and_names_it(tmp_path, monkeypatch
 
 def test_an_overflow_is_done_again_and_costs_no_step(rich, tmp_path, monkeypatch):
     """fp16 needs a GPU; its scaling does not: gradients burst above a scale of 2**14 here."""
-    monkeypatch.setattr(loop, "scale_for", lambda dtype: loop.Scale(moves=True, value=2.0**16))
-    whole = loop._gradients
+    monkeypatch.setattr(training_run, "scale_for", lambda dtype: Scale(moves=True, value=2.0**16))
+    whole = step.gradients
 
     def gradients(training, samples):
         loss = whole(training, samples)
@@ -350,7 +354,7 @@ def test_an_overflow_is_done_again_and_costs_no_step(rich, tmp_path, monkeypatch
             training.parameters[0].grad[0] = float("inf")
         return loss
 
-    monkeypatch.setattr(loop, "_gradients", gradients)
+    monkeypatch.setattr(step, "gradients", gradients)
     place = rich.train(tmp_path / "scaled")
     assert place.notes["overflows"] == 2
     monkeypatch.undo()

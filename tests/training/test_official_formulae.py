@@ -13,7 +13,7 @@ import torch
 from schooling import School, recipe, school
 from torch import Tensor, nn
 
-from harness.training import loop
+from harness.training import step, training_run
 from harness.training.passes import Pass, Sample, read_pass
 from harness.training.team import Team
 
@@ -26,10 +26,10 @@ def kept_signal() -> Tensor:
     return torch.cumprod(1 - betas, 0)
 
 
-def begun(own: School) -> loop.TrainingRun:
+def begun(own: School) -> training_run.TrainingRun:
     sets, class_set = own.sets()
     place = own.workplace(own.store.root / "unused")
-    training = loop.begin(own.spec, sets, class_set, own.models(), Team(), place)
+    training = training_run.begin(own.spec, sets, class_set, own.models(), Team(), place)
     generator = torch.Generator().manual_seed(1)
     for name, parameter in training.models.tensors.items():
         if "lora_B" in name:
@@ -38,14 +38,16 @@ def begun(own: School) -> loop.TrainingRun:
 
 
 def ours(
-    training: loop.TrainingRun, samples: Sequence[Sample]
+    training: training_run.TrainingRun, samples: Sequence[Sample]
 ) -> tuple[float, list[Tensor | None]]:
-    loss = float(loop._gradients(training, samples))
+    loss = float(step.gradients(training, samples))
     found = [parameter.grad for parameter in training.parameters]
     return loss, [None if each is None else each.clone() for each in found]
 
 
-def errors(training: loop.TrainingRun, content: Pass, words: tuple[Tensor, Tensor]) -> Tensor:
+def errors(
+    training: training_run.TrainingRun, content: Pass, words: tuple[Tensor, Tensor]
+) -> Tensor:
     """The squared errors of the UNet's guess at the noise, one number a sample and place."""
     signal = kept_signal()[content.times].view(-1, 1, 1, 1)
     noisy = signal**0.5 * content.latents + (1 - signal) ** 0.5 * content.noise
@@ -62,7 +64,7 @@ def snr_weights(times: Tensor) -> Tensor:
     return torch.stack([ratio, torch.full_like(ratio, GAMMA)], dim=1).min(dim=1).values / ratio
 
 
-def plain_gradients(training: loop.TrainingRun, loss: Tensor) -> list[Tensor | None]:
+def plain_gradients(training: training_run.TrainingRun, loss: Tensor) -> list[Tensor | None]:
     return list(torch.autograd.grad(loss, training.parameters, allow_unused=True))
 
 
@@ -112,7 +114,7 @@ def test_noise_has_one_shift_a_channel(text_to_image: School):
     assert 0.005 < float(shifts.std()) < 0.1
 
 
-def words_of(training: loop.TrainingRun, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+def words_of(training: training_run.TrainingRun, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """The last layer but one of both encoders, side by side; the second's projection."""
     encoders = training.models.encoders
     hidden, pooled = [], torch.empty(0)

@@ -16,7 +16,7 @@ from harness.fingerprint import digest_file
 from harness.interfaces import Progress
 from harness.training import specs
 from harness.training.passes import SampleOrder
-from harness.training.sharding import may_shard
+from harness.training.sharding import can_shard
 from harness.training.team import Team
 
 FULL: dict[str, Any] = {
@@ -151,7 +151,7 @@ def test_weights_are_sharded_where_all_move_and_the_optimizer_does_not_need_them
     def asked(size: int = 2, use: str = "adamw", **train: object) -> bool:
         rate = 1.0 if use == "prodigy" else 1e-4
         words = {"optimizer": {"use": use}, "phases": [{"steps": 6, "rate": rate}], **train}
-        return may_shard(recipe(**words).train, Team(0, size))
+        return can_shard(recipe(**words).train, Team(0, size))
 
     whole = {"method": "full", "adapter": None}
     assert asked(**whole)

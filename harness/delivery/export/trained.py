@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.diffusion.adapter_files import FILE
+from harness.diffusion.adapter_writer import FILE
 from harness.errors import StoreError, UsageError
 from harness.fingerprint import digest_file
 from harness.pages.recipe import Name

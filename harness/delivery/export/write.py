@@ -10,12 +10,12 @@ from pathlib import Path
 from harness.delivery.export import words
 from harness.delivery.export.hub import Hub, check_name, push
 from harness.delivery.export.trained import Trained, find_trained
-from harness.diffusion.adapter_files import (
+from harness.diffusion.adapter_reader import read_layers
+from harness.diffusion.adapter_writer import (
     FILE,
     diffusers_tensors,
     digest_of,
     kohya_tensors,
-    read_layers,
     write_tensors,
 )
 from harness.diffusion.layer_names import SDXL, Blocks, blocks_of

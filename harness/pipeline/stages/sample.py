@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from harness.data import prompt_weights
-from harness.diffusion.adapter_files import FILE
+from harness.diffusion.adapter_writer import FILE
 from harness.diffusion.attachment import attach_all
 from harness.diffusion.load import load_pipeline, retell
 from harness.diffusion.sampler import Artist, Request

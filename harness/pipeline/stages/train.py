@@ -12,7 +12,7 @@ from harness.records import StepName
 from harness.training import loop
 from harness.training.journal import forget_peak
 from harness.training.sets import EncodedSet, read_set
-from harness.training.sharding import may_shard, shard
+from harness.training.sharding import can_shard, shard
 from harness.training.team import join
 from harness.training.trained_models import prepare
 
@@ -33,9 +33,9 @@ def train(spec: TrainSpec, context: StageContext) -> None:
     forget_peak(context.device)
     team = join(context.rank, context.device)
     models = prepare(spec, context.device)
-    if may_shard(spec.train, team):
+    if can_shard(spec.train, team):
         shard(models.by_part.values(), context.device)
-    loop.run(spec, sets, class_set, models, team, context)
+    loop.train(spec, sets, class_set, models, team, context)
 
 
 def read_sets(spec: TrainSpec, context: StageContext) -> tuple[list[EncodedSet], EncodedSet | None]:

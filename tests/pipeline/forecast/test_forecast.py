@@ -15,7 +15,7 @@ from networks import pocket_unet
 from running import Command
 
 from harness import api
-from harness.diffusion.adapter_files import save_adapter
+from harness.diffusion.adapter_writer import save_adapter
 from harness.diffusion.adapters import add_adapter
 from harness.diffusion.latents import views
 from harness.diffusion.memory import trained_parameters

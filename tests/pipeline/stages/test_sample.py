@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from schooling import recipe, school
 
-from harness.diffusion.adapter_files import FILE
+from harness.diffusion.adapter_writer import FILE
 from harness.errors import UsageError
 from harness.interfaces import StageContext
 from harness.pages.benchmark import Prompt, Sampler

@@ -1,0 +1,216 @@
+"""Read LoRA files of any origin, and refuse those that do not fit with the reason."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from harness.diffusion.adapter_layers import Layer, Layers
+from harness.diffusion.adapter_writer import SETTINGS
+from harness.diffusion.layer_names import PARTS, bare, blocks_of, own_place, spellings
+from harness.errors import HarnessError, MissingPrerequisite, TrainingError
+
+_ROLES = {
+    "down": r"\.lora_down\.weight|\.lora_A(\.[^.]+)?\.weight|[._]lora\.down\.weight"
+    r"|\.lora_linear_layer\.down\.weight",
+    "up": r"\.lora_up\.weight|\.lora_B(\.[^.]+)?\.weight|[._]lora\.up\.weight"
+    r"|\.lora_linear_layer\.up\.weight",
+    "alpha": r"\.alpha",
+    "magnitude": r"\.dora_scale|\.lora_magnitude_vector(\.[^.]+){0,2}",
+}
+_KEY = re.compile(
+    "(?P<layer>.+?)(?:" + "|".join(f"(?P<{role}>{end})" for role, end in _ROLES.items()) + ")"
+)
+_OTHER_FILES = {
+    "lora_te_": "it has one text encoder: Stable Diffusion 1 or 2",
+    "double_blocks": "it was made for FLUX",
+    "single_transformer_blocks": "it was made for FLUX",
+    "joint_": "it was made for Stable Diffusion 3",
+    r"^transformer\.": "it was made for another kind of model",
+    "hada_": "it holds LoHa weights, not LoRA",
+    "lokr_": "it holds LoKr weights, not LoRA",
+    "oft_": "it holds OFT weights, not LoRA",
+    "lora_mid": "it holds Tucker-decomposed convolutions",
+    r"\.diff(_b)?$": "it holds whole differences beside the LoRA",
+    "bundle_emb": "it carries embeddings, which need a file of their own",
+}
+"""What an unknown key tells about its file."""
+_UNFIT = (ValueError, TypeError, AttributeError, RuntimeError, OverflowError, re.error)
+"""What wrong values in a file may raise."""
+LayerId = tuple[str, str]
+"""A part of the pipeline and a layer in it."""
+
+
+def read_adapter(file: Path, models: Mapping[str, nn.Module]) -> Layers:
+    """Return the layers of a file of any origin, in the shapes of the `models` they are for."""
+    blocks = blocks_of(models["unet"].config)  # type: ignore[arg-type]
+    bases: dict[LayerId, nn.Module] = {}
+    for part, model in models.items():
+        for name, module in model.named_modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                bases[part, bare(name)] = module
+    ids = {key: layer for layer in bases for key in spellings(*layer, blocks)}
+    layers = read_layers(file, ids.get)
+    try:
+        return {
+            part: {name: _fit(layer, bases[part, name]) for name, layer in named.items()}
+            for part, named in layers.items()
+        }
+    except ValueError as error:
+        raise _does_not_fit(file, str(error)) from error
+
+
+def read_layers(file: Path, find: Callable[[str], LayerId | None] = own_place) -> Layers:
+    """Return the layers of a file; `find` returns the layer that a name in it stands for."""
+    tensors, metadata = _read(file)
+    gathered: dict[LayerId, dict[str, Tensor]] = {}
+    unknown = []
+    for key, tensor in tensors.items():
+        match = _KEY.fullmatch(key.replace(".processor.", "."))
+        place = find(match["layer"]) if match else None
+        if match is None or place is None:
+            unknown.append(key)
+            continue
+        role = next(role for role in _ROLES if match[role])
+        if role in gathered.setdefault(place, {}):
+            raise _does_not_fit(file, f"it names the {role} of {'.'.join(place)} twice")
+        gathered[place][role] = tensor
+    if unknown:
+        raise _has_unknown_keys(file, unknown, len(tensors))
+    _check_alpha_is_here(file, tensors, metadata)
+    layers: Layers = {}
+    try:
+        settings = {part: _settings_of(metadata, part) for part in PARTS}
+        for (part, name), roles in sorted(gathered.items()):
+            layers.setdefault(part, {})[name] = _layer(roles, name, settings[part])
+    except _UNFIT as error:
+        raise _does_not_fit(file, str(error)) from error
+    for part, named in layers.items():
+        if len({layer.magnitude is None for layer in named.values()}) > 1:
+            raise _does_not_fit(file, f"its {part} mixes DoRA with plain LoRA")
+    return layers
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(file, framework="pt") as stored:
+            tensors = {key: stored.get_tensor(key) for key in sorted(stored.keys())}
+            metadata = stored.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise MissingPrerequisite(
+            f"{file} is not a safetensors file: {error}", hint="the file may be cut short"
+        ) from error
+    if not any("lora" in key for key in tensors):
+        first = next(iter(tensors), None)
+        hint = f"its first key is {first[:80]}" if first else "it is empty"
+        raise TrainingError(f"{file} holds no LoRA weights", hint=hint)
+    return tensors, metadata
+
+
+def _layer(roles: Mapping[str, Tensor], name: str, settings: Mapping[str, Any]) -> Layer:
+    if not {"down", "up"} <= set(roles):
+        raise ValueError(f"{name} has {' and '.join(sorted(roles))} alone")
+    down, up = roles["down"], roles["up"]
+    if down.ndim not in (2, 4) or up.ndim not in (2, 4) or not 0 < down.shape[0] == up.shape[1]:
+        raise ValueError(f"{name}: {tuple(up.shape)} by {tuple(down.shape)} is no LoRA")
+    rank = down.shape[0]
+    if "alpha" in roles:
+        scale = float(roles["alpha"].double().item()) / rank
+    else:
+        scale = _scale(settings, name, rank)
+    if not math.isfinite(scale):
+        raise ValueError(f"the alpha of {name} is not a finite number")
+    return Layer(down, up, scale, roles.get("magnitude"))
+
+
+def _settings_of(metadata: Mapping[str, str], part: str) -> dict[str, Any]:
+    """Return the settings of one part, if diffusers wrote the file."""
+    known = json.loads(metadata.get(SETTINGS) or "{}")
+    return {
+        key.removeprefix(f"{part}."): value
+        for key, value in known.items()
+        if key.startswith(f"{part}.")
+    }
+
+
+def _scale(settings: Mapping[str, Any], name: str, rank: int) -> float:
+    """Return the scale of one layer as PEFT would; without settings it is 1, as elsewhere."""
+    if not settings:
+        return 1.0
+    alpha = settings.get("lora_alpha", 8)  # PEFT's own default
+    for pattern, value in (settings.get("alpha_pattern") or {}).items():
+        if any(re.match(rf"(.*\.)?({pattern})$", each) for each in (name, f"text_model.{name}")):
+            alpha = value
+            break
+    return float(alpha) / (math.sqrt(rank) if settings.get("use_rslora") else rank)
+
+
+def _check_alpha_is_here(
+    file: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> None:
+    """Refuse a file whose alpha is in another file: only this file is judged."""
+    config_file = file.with_name("adapter_config.json")
+    own = SETTINGS in metadata or any(key.endswith(".alpha") for key in tensors)
+    if own or not config_file.is_file():
+        return
+    try:
+        config = json.loads(config_file.read_text(encoding="utf-8"))
+        plain = config.get("lora_alpha") == config.get("r") and not config.get("alpha_pattern")
+    except (ValueError, AttributeError):
+        plain = False
+    if not plain or config.get("use_rslora"):
+        raise MissingPrerequisite(
+            f"{file} leaves its alpha to {config_file.name}, and one file is judged alone",
+            hint="save it with diffusers' save_lora_weights, which writes alpha into the file",
+        )
+
+
+def _fit(layer: Layer, base: Any) -> Layer:
+    """Return a layer in the shapes of its module; raise ValueError if it does not fit.
+
+    A 1 × 1 convolution and a matrix hold the same numbers, and files have either.
+    """
+    out, into, *window = base.weight.shape
+    down, up = (layer.rank, into, *window), (out, layer.rank, *(1 for _ in window))
+    found = (tuple(layer.up.shape), tuple(layer.down.shape))
+    if [_without_window(each) for each in found] != [_without_window(up), _without_window(down)]:
+        raise ValueError(f"a layer of {out} × {into} met matrices of {found[0]} and {found[1]}")
+    reshaped = replace(layer, down=layer.down.reshape(down), up=layer.up.reshape(up))
+    if layer.magnitude is None:
+        return reshaped
+    shape = tuple(layer.magnitude.shape)
+    if shape not in ((out,), (out, *(1,) * (1 + len(window))), (1, out, 1, 1)):
+        raise ValueError(
+            f"its DoRA scale of {shape} is not one number an output: LyCORIS scales inputs, "
+            "which diffusers cannot"
+        )
+    return replace(reshaped, magnitude=layer.magnitude.flatten())
+
+
+def _without_window(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[:2] if shape[2:] == (1, 1) else shape
+
+
+def _has_unknown_keys(file: Path, unknown: list[str], total: int) -> HarnessError:
+    shown = ", ".join(key[:90] for key in unknown[:3])
+    more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+    why = [
+        reason for sign, reason in _OTHER_FILES.items() for key in unknown if re.search(sign, key)
+    ]
+    what = f"{len(unknown)} of its {total} keys name nothing there: {shown}{more}"
+    return _does_not_fit(file, what, why[0] if why else None)
+
+
+def _does_not_fit(file: Path, what: str, why: str | None = None) -> HarnessError:
+    return MissingPrerequisite(
+        f"{file} does not fit its base: {what}",
+        hint=why or "give the base it was trained on with --base",
+    )
