@@ -33,7 +33,7 @@ from harness.data.sources.tables import tables
 from harness.data.specs import Folder, Parquet
 from harness.decisions.gate import gate
 from harness.diffusion.load import load_pipeline
-from harness.diffusion.sampler import Artist, Request
+from harness.diffusion.sampler import ImageSampler, Request
 from harness.interfaces import Evidence, FeatureSet, SourceSpec, StageContext
 from harness.metrics.fid import fid, frechet
 from harness.metrics.specs.fidelity import Fid
@@ -141,7 +141,7 @@ def jackknife_of_fid() -> None:
 def sampling() -> None:
     pipeline = load_pipeline(Base(model="pocket/sdxl"), None, "euler", None, "cpu", "fp32")
     sampler = Sampler(steps=20, guidance=4.0, width=64, height=64)
-    artist = Artist(pipeline, sampler, "cpu")
+    artist = ImageSampler(pipeline, sampler, "cpu")
     requests = [Request(f"p{number}", 1, "1girl, red hair, smile") for number in range(16)]
     together = median(lambda: artist.draw(requests), 3)
     alone = median(lambda: [artist.draw([request]) for request in requests], 1)

@@ -1,4 +1,4 @@
-"""Adapters of any known form on a pipeline: one, or several whose changes add up."""
+"""Attach adapters of any known format to a pipeline; the changes of several add up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.errors import UsageError
 
 
 def attach(pipeline: StableDiffusionXLPipeline, file: Path, scale: float) -> None:
-    """Load one adapter file into a pipeline, at `scale`; every key is used."""
+    """Load one adapter file into a pipeline, at `scale`; every key of the file must be used."""
     attach_all(pipeline, [(file, scale)])
 
 
@@ -33,11 +33,11 @@ def attach_all(pipeline: StableDiffusionXLPipeline, adapters: Sequence[tuple[Pat
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`")  # several are meant
         for name, layers in zip(names, read, strict=True):
-            for part, found in layers.items():
-                _insert(models[part], found, name)
+            for part, named in layers.items():
+                _insert(models[part], named, name)
     pipeline.set_adapters(names, [scale for _, scale in adapters])
     for model in models.values():
-        model.eval()  # fresh adapter layers would still drop out
+        model.eval()  # new adapter layers start in training mode
 
 
 def _refuse_dora(adapters: Sequence[tuple[Path, float]], read: Sequence[Layers]) -> None:

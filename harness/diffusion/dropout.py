@@ -1,4 +1,4 @@
-"""Dropout that belongs to samples and not to the order of asking."""
+"""Dropout whose mask depends on the sample, not on the order of the calls."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class SampleDropout(nn.Module):
-    """Dropout whose mask is a hash of (sample, layer, place): equal in any pass, and on replay.
+    """Dropout whose mask is a hash of (sample, layer, element): equal in any pass.
 
-    `salts` holds one number a sample of the pass at hand, and is shared by all layers.
+    `salts` holds one number for each sample of the current pass; all layers share it.
     """
 
     def __init__(self, share: float, layer: int, salts: list[Tensor]) -> None:
@@ -20,14 +20,14 @@ class SampleDropout(nn.Module):
         if not self.training or not self.share:
             return x
         salts = self._salts[0].repeat_interleave(x.shape[0] // len(self._salts[0]))
-        places = torch.arange(x[0].numel(), dtype=torch.int32, device=x.device)
-        salted = _scrambled(salts + self.layer * 0x5BD1E995 % 2**31).view(-1, 1)
-        hashed = _scrambled(places[None] ^ salted) & 0x7FFFFFFF
+        elements = torch.arange(x[0].numel(), dtype=torch.int32, device=x.device)
+        salted = _mix(salts + self.layer * 0x5BD1E995 % 2**31).view(-1, 1)
+        hashed = _mix(elements[None] ^ salted) & 0x7FFFFFFF
         kept = (hashed >= int(self.share * 2**31)).view(x.shape)
         return x * kept / (1 - self.share)
 
 
-def _scrambled(x: Tensor) -> Tensor:
+def _mix(x: Tensor) -> Tensor:
     """Return 32 well-mixed bits for each number (the `lowbias32` hash; overflow wraps)."""
     x = (x ^ ((x >> 16) & 0xFFFF)) * 0x7FEB352D
     x = (x ^ ((x >> 15) & 0x1FFFF)) * -2073319061  # 0x846ca68b as a signed number

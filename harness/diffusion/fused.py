@@ -1,4 +1,4 @@
-"""A LoRA layer as one step of autograd: fewer kernels, and nothing kept that is not needed.
+"""A LoRA layer as one autograd function: fewer kernels, and it keeps only what it needs.
 
 PEFT adds its branch with four operations forward and six backward, and keeps the results of
 each. Here both are matrix products that add onto one another in place.
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class _Adapted(torch.autograd.Function):
-    """x Wᵀ + b + s (x Aᵀ) Bᵀ, for rows x; W and b rest."""
+    """x Wᵀ + b + s (x Aᵀ) Bᵀ, for rows x; W and b are frozen."""
 
     @staticmethod
     def forward(
@@ -45,9 +45,9 @@ class _Adapted(torch.autograd.Function):
 
 
 def fuse(model: nn.Module) -> int:
-    """Let every plain LoRA layer of `model` work in one step; return how many do.
+    """Fuse every plain LoRA layer of `model`; return how many.
 
-    Layers with dropout or DoRA stay as PEFT has them.
+    Layers with dropout or DoRA stay as they are.
     """
     count = 0
     for layer in model.modules():
@@ -60,10 +60,10 @@ def fuse(model: nn.Module) -> int:
 def _is_plain(layer: Linear) -> bool:
     (name,) = layer.active_adapters
     base = layer.get_base_layer()
-    rests = not any(part.requires_grad for part in base.parameters())
+    is_frozen = not any(part.requires_grad for part in base.parameters())
     return (
         type(base) is nn.Linear
-        and rests
+        and is_frozen
         and isinstance(layer.lora_dropout[name], nn.Identity)
         and name not in layer.lora_variant
     )

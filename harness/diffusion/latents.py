@@ -1,4 +1,4 @@
-"""Pictures to the latents that training reads, cropped and flipped as SDXL is told they were."""
+"""From pictures to the latents that training reads, cropped and mirrored; time ids say how."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor
 from harness.fingerprint import number_of
 
 RANDOM_CROPS = 4
-"""How many crops of an image are encoded where the recipe crops at random."""
+"""How many crops of a picture are encoded if the recipe crops at random."""
 
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at a picture: which crop, mirrored or not."""
+    """One version of a picture: which crop, mirrored or not."""
 
     crop: int
     mirrored: bool
@@ -30,18 +30,18 @@ def views(crop: str, flip: bool) -> list[View]:
     return [View(index, mirrored) for index in crops for mirrored in ((False, True)[: 1 + flip])]
 
 
-def look(
+def view_pixels(
     image: Image.Image, name: str, view: View, crop: str, shape: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Return the pixels (3 × height × width, in [-1, 1]) and time ids of one view.
 
-    Scaled with Lanczos until it covers `shape`, mirrored, then cropped; the ids are the
-    original's height and width, the crop's top and left, and the target's height and width.
+    The picture is scaled with Lanczos to cover `shape`, mirrored, then cropped. The ids are the
+    height and width of the original, top and left of the crop, height and width of the target.
     """
     image = ImageOps.exif_transpose(image).convert("RGB")
     width, height = image.size
     scale = max(shape[0] / height, shape[1] / width)
-    # Cut off, not rounded, as the official scripts' own resizing does.
+    # Truncated, not rounded, as in the official scripts.
     resized = (max(shape[1], int(width * scale)), max(shape[0], int(height * scale)))
     if resized != image.size:
         image = image.resize(resized, Image.Resampling.LANCZOS)

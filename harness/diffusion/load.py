@@ -1,4 +1,4 @@
-"""Load the parts of an SDXL model, one at a time, from a hub name, a folder or the pocket."""
+"""Load the models of an SDXL pipeline, one by one, from the hub, a folder or the pocket world."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TextEncoders:
     second: CLIPTextModelWithProjection
     tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]
     tokens: tuple[Token, ...] = ()
-    """New words, which a text may hold by their names."""
+    """New tokens that a text may contain."""
 
 
 def dtype_for(precision: str, device: str) -> torch.dtype:
@@ -57,22 +57,22 @@ def dtype_for(precision: str, device: str) -> torch.dtype:
     if precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise MissingPrerequisite(
             f"{torch.cuda.get_device_name()} does not compute in bf16",
-            hint="use precision fp16, or another card",
+            hint="use precision fp16, or another GPU",
         )
     return _DTYPES[precision]
 
 
-def _from(
+def _load(
     kind: Any, base: Base | Load, name: str, subfolder: str | None, dtype: torch.dtype | None
 ) -> Any:
-    place = locate(name)
+    path = locate(name)
     options: dict[str, Any] = {} if dtype is None else {"dtype": dtype, "use_safetensors": True}
     if subfolder:
         options["subfolder"] = subfolder
-    if not Path(place).is_dir():
+    if not Path(path).is_dir():
         options["revision"] = base.revision if name == base.model else None
     try:
-        return kind.from_pretrained(place, **options)
+        return kind.from_pretrained(path, **options)
     except (OSError, ValueError) as error:
         part = f"{name}/{subfolder}" if subfolder else name
         raise MissingPrerequisite(
@@ -82,18 +82,18 @@ def _from(
 
 
 def load_vae(base: Base, device: str) -> AutoencoderKL:
-    """Return the VAE in fp32, in which every SDXL VAE stays finite."""
+    """Return the VAE in fp32, since some overflow in fp16."""
     name, subfolder = (base.vae, None) if base.vae else (base.model, "vae")
-    vae = _from(AutoencoderKL, base, name, subfolder, torch.float32)
+    vae = _load(AutoencoderKL, base, name, subfolder, torch.float32)
     vae.to(device, memory_format=torch.channels_last)
     return vae.eval().requires_grad_(False)
 
 
 def load_text_encoders(base: Base, device: str, dtype: torch.dtype) -> TextEncoders:
-    first = _from(CLIPTextModel, base, base.model, "text_encoder", dtype)
-    second = _from(CLIPTextModelWithProjection, base, base.model, "text_encoder_2", dtype)
+    first = _load(CLIPTextModel, base, base.model, "text_encoder", dtype)
+    second = _load(CLIPTextModelWithProjection, base, base.model, "text_encoder_2", dtype)
     tokenizers = tuple(
-        _from(CLIPTokenizer, base, base.model, folder, None)
+        _load(CLIPTokenizer, base, base.model, folder, None)
         for folder in ("tokenizer", "tokenizer_2")
     )
     for model in (first, second):
@@ -102,20 +102,20 @@ def load_text_encoders(base: Base, device: str, dtype: torch.dtype) -> TextEncod
 
 
 def load_unet(base: Base, device: str, dtype: torch.dtype) -> UNet2DConditionModel:
-    unet = _from(UNet2DConditionModel, base, base.model, "unet", dtype)
+    unet = _load(UNet2DConditionModel, base, base.model, "unet", dtype)
     return unet.to(device, memory_format=torch.channels_last).requires_grad_(False)
 
 
 def load_noise_schedule(base: Base) -> DDPMScheduler:
     """Return the base's own noise schedule, for training."""
-    scheduler: DDPMScheduler = _from(DDPMScheduler, base, base.model, "scheduler", None)
+    scheduler: DDPMScheduler = _load(DDPMScheduler, base, base.model, "scheduler", None)
     return scheduler
 
 
-def retell(
+def set_prediction(
     pipeline: StableDiffusionXLPipeline, prediction: str | None, zero_terminal: bool
 ) -> None:
-    """Let the pipeline's scheduler know what its UNet was trained to say."""
+    """Set what the UNet was trained to predict in the pipeline's scheduler."""
     changes: dict[str, Any] = {"prediction_type": prediction} if prediction else {}
     if zero_terminal:
         changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
@@ -127,14 +127,14 @@ def retell(
 def load_pipeline(
     base: Base, load: Load | None, scheduler: str, vae: str | None, device: str, precision: str
 ) -> StableDiffusionXLPipeline:
-    """Return a pipeline ready to sample, in the benchmark's scheduler and VAE."""
+    """Return a pipeline ready to sample, with the scheduler and the VAE of the benchmark."""
     dtype = dtype_for(precision, device)
     source: Base | Load = load if load is not None and load.model else base
-    pipeline = _from(StableDiffusionXLPipeline, source, str(source.model), None, dtype)
+    pipeline = _load(StableDiffusionXLPipeline, source, str(source.model), None, dtype)
     other = vae or base.vae
     if other:
         pipeline.vae = load_vae(Base(model=other, vae=other), device)
-    elif dtype == torch.float16:  # in which the VAE of SDXL overflows
+    elif dtype == torch.float16:  # SDXL's VAE overflows in fp16
         pipeline.vae = load_vae(Base(model=str(source.model), revision=source.revision), device)
     pipeline.scheduler = _SAMPLERS[scheduler].from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)

@@ -1,7 +1,7 @@
-"""Attention one head at a time, for cards where a whole layer's scores are too much at once.
+"""Attention one head at a time, for GPUs that cannot hold the scores of a whole layer.
 
-Where the card's own kernel keeps no scores at all this only costs time; where it has none, as
-in fp32 on old cards, the scores of one head are all that is held while a layer is computed.
+On a GPU with a memory-efficient kernel this only costs time. Without one, as in fp32 on old GPUs,
+only the scores of one head are held at a time.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch.utils.checkpoint import checkpoint
 
 
 class HeadByHead:
-    """What a UNet of SDXL does in its attention layers, with the heads in turn.
+    """The attention of SDXL's UNet, head by head.
 
-    Each head is computed anew on the way back, so that no head's scores outlive it.
+    Each head is recomputed in the backward pass, so that its scores need not be kept.
     """
 
     def __call__(
@@ -40,7 +40,7 @@ class HeadByHead:
 
     @staticmethod
     def _one(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        found: Tensor = checkpoint(
+        output: Tensor = checkpoint(
             F.scaled_dot_product_attention, query, key, value, use_reentrant=False
         )
-        return found
+        return output

@@ -1,4 +1,4 @@
-"""New words whose embeddings are learned (arXiv:2208.01618), in both text encoders at once."""
+"""New tokens with learned embeddings (arXiv:2208.01618), in both text encoders."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from harness.pages.train import Token
 
 FILE = "embeddings.safetensors"
 PARTS = ("clip_l", "clip_g")
-"""What the rows of each encoder are called in a file, by custom."""
+"""The usual names of the rows of each encoder in a file."""
 
 
 class NewEmbeddings(nn.Module):
-    """A vocabulary with some rows behind it that learn, while the rest stays as it is."""
+    """A frozen vocabulary, and some trained rows after it."""
 
     def __init__(self, known: nn.Embedding, new: Tensor) -> None:
         super().__init__()
@@ -37,24 +37,24 @@ class NewEmbeddings(nn.Module):
         return torch.where((ids >= size)[..., None], new, old)
 
 
-def words_of(token: Token) -> list[str]:
-    """Return the entries of the vocabulary that one token stands for."""
+def entries_of(token: Token) -> list[str]:
+    """Return the vocabulary entries of one token."""
     return [token.name, *(f"{token.name}_{number}" for number in range(1, token.vectors))]
 
 
-def spelled(text: str, tokens: Sequence[Token]) -> str:
-    """Return `text` with each token written out as all its entries."""
+def spell_out(text: str, tokens: Sequence[Token]) -> str:
+    """Return `text` with each token replaced by all its entries."""
     for token in tokens:
-        text = text.replace(token.name, " ".join(words_of(token)))
+        text = text.replace(token.name, " ".join(entries_of(token)))
     return text
 
 
 def add_tokens(
     encoders: TextEncoders, tokens: Sequence[Token], values: Sequence[Tensor] | None, seed: int = 0
 ) -> list[nn.Parameter]:
-    """Teach both vocabularies the tokens; return the rows that stand for them, one an encoder.
+    """Add the tokens to both vocabularies; return their rows, one tensor for each encoder.
 
-    New rows start from `values`, from their initializer, or from noise at the known rows' spread.
+    New rows start from `values`, from their initializer, or from noise as wide as the known rows.
     """
     rows = []
     models = (encoders.first, encoders.second)
@@ -65,7 +65,7 @@ def add_tokens(
                 "this base's vocabulary and embeddings differ in size",
                 hint="tokens cannot be added to it",
             )
-        words = [word for token in tokens for word in words_of(token)]
+        words = [word for token in tokens for word in entries_of(token)]
         if tokenizer.add_tokens(words) != len(words):
             raise TrainingError(
                 f"the vocabulary knows one of {', '.join(words)} already",
@@ -98,7 +98,7 @@ def _first(known: nn.Embedding, tokens: Sequence[Token], tokenizer: Any, seed: i
 
 
 def save_tokens(rows: Sequence[Tensor], tokens: Sequence[Token], folder: Path) -> None:
-    """Write the rows as other tools expect them: `clip_l` and `clip_g`."""
+    """Write the rows under the names that other tools expect: `clip_l` and `clip_g`."""
     content = {
         part: row.detach().float().cpu().contiguous() for part, row in zip(PARTS, rows, strict=True)
     }
@@ -118,7 +118,7 @@ def read_tokens(file: Path) -> tuple[list[Token], list[Tensor]]:
 
 
 def attach_tokens(pipeline: Any, *files: Path) -> None:
-    """Teach a pipeline the tokens of some files, all at once."""
+    """Add the tokens of some files to a pipeline."""
     tokens: list[Token] = []
     parts: list[list[Tensor]] = [[] for _ in PARTS]
     for file in files:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from harness.diffusion.load import TextEncoders
-from harness.diffusion.words import embed
+from harness.diffusion.text_embeddings import embed
 from harness.pages.stages import TrainSpec
 from harness.training import losses
 from harness.training.draws import Purpose, SampleRandom, random_key

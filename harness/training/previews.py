@@ -9,8 +9,8 @@ import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 from PIL import Image
 
-from harness.diffusion.load import load_noise_schedule, load_text_encoders, load_vae, retell
-from harness.diffusion.sampler import Artist, Request
+from harness.diffusion.load import load_noise_schedule, load_text_encoders, load_vae, set_prediction
+from harness.diffusion.sampler import ImageSampler, Request
 from harness.pages.benchmark import Sampler
 from harness.pages.stages import TrainSpec
 from harness.training.trained_models import TrainedModels
@@ -32,7 +32,7 @@ def draw_previews(models: TrainedModels, spec: TrainSpec, folder: Path) -> None:
         scheduler=EulerDiscreteScheduler.from_config(load_noise_schedule(spec.base).config),
     )
     pipeline.set_progress_bar_config(disable=True)
-    retell(pipeline, train.prediction, train.zero_terminal_snr)
+    set_prediction(pipeline, train.prediction, train.zero_terminal_snr)
     networks = [models.unet, encoders.first, encoders.second]
     learning = [model.training for model in networks]
     for model in networks:
@@ -44,12 +44,12 @@ def draw_previews(models: TrainedModels, spec: TrainSpec, folder: Path) -> None:
         height=train.resolution,
         precision=train.precision,
     )
-    artist = Artist(pipeline, sampler, device)
+    image_sampler = ImageSampler(pipeline, sampler, device)
     dtype = models.unet.dtype
     with torch.autocast(device.split(":")[0], dtype=dtype, enabled=dtype != torch.float32):
         for number, prompt in enumerate(train.previews):
             name = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40]
-            pixels = artist.draw([Request(f"preview-{number}", 0, prompt)])[0]
+            pixels = image_sampler.draw([Request(f"preview-{number}", 0, prompt)])[0]
             if pixels is not None:
                 Image.fromarray(pixels).save(folder / f"{number:02d}-{name}.png")
     for model, was in zip(networks, learning, strict=True):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.diffusion.load import load_pipeline
-from harness.diffusion.sampler import Artist, Request
+from harness.diffusion.sampler import ImageSampler, Request
 from harness.pages.benchmark import Sampler
 from harness.pages.recipe import Base
 
@@ -17,14 +17,16 @@ pytestmark = pytest.mark.slow
 def test_an_image_does_not_depend_on_its_batch(scheduler: str) -> None:
     base = Base(model="pocket/sdxl")
     sampler = Sampler(scheduler=scheduler, steps=6, guidance=4.0, width=64, height=64)  # type: ignore[arg-type]
-    artist = Artist(load_pipeline(base, None, scheduler, None, "cpu", "fp32"), sampler, "cpu")
+    image_sampler = ImageSampler(
+        load_pipeline(base, None, scheduler, None, "cpu", "fp32"), sampler, "cpu"
+    )
     requests = [
         Request(f"p{n}", n % 3, f"1girl, {c} hair")
         for n, c in enumerate(["red", "blue", "green", "pink"] * 4)
     ]
-    together = np.stack(artist.draw(requests)).astype(int)
-    reverse = np.stack(artist.draw(requests[::-1])[::-1]).astype(int)
-    alone = np.stack([artist.draw([request])[0] for request in requests[:3]]).astype(int)
+    together = np.stack(image_sampler.draw(requests)).astype(int)
+    reverse = np.stack(image_sampler.draw(requests[::-1])[::-1]).astype(int)
+    alone = np.stack([image_sampler.draw([request])[0] for request in requests[:3]]).astype(int)
     assert np.abs(together - reverse).max() <= 1
     assert np.abs(together[:3] - alone).max() <= 1
     assert len(np.unique(together.reshape(16, -1), axis=0)) == 16

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from harness.diffusion.load import TextEncoders, load_pipeline, load_text_encoders
-from harness.diffusion.tokens import add_tokens, attach_tokens, read_tokens, save_tokens, spelled
-from harness.diffusion.words import embed
+from harness.diffusion.text_embeddings import embed
+from harness.diffusion.tokens import add_tokens, attach_tokens, read_tokens, save_tokens, spell_out
 from harness.errors import TrainingError
 from harness.pages.recipe import Base
 from harness.pages.train import Token
@@ -25,7 +25,7 @@ def taught(*tokens: Token) -> tuple[TextEncoders, list[torch.nn.Parameter]]:
 
 
 def test_a_token_is_written_out_as_all_its_vectors():
-    assert spelled("a <ink> cat", [INK]) == "a <ink> <ink>_1 <ink>_2 cat"
+    assert spell_out("a <ink> cat", [INK]) == "a <ink> <ink>_1 <ink>_2 cat"
 
 
 def test_a_pipeline_reads_a_token_as_training_did(tmp_path: Path):

@@ -15,7 +15,7 @@ from harness.interfaces import OptimizerSpec
 from harness.plugins import implementation
 from harness.training.averages import Averages
 from harness.training.checkpoint import read_state, write_state
-from harness.training.sharding import shard, share_of, take_step, whole
+from harness.training.sharding import full_tensor, shard, shard_of, take_step
 
 STEPS = 6
 
@@ -90,13 +90,13 @@ class _Run:
         return dict(self.network.named_parameters()) | means
 
     def flat(self) -> Tensor:
-        return torch.cat([whole(each.detach()).flatten() for each in self.tensors().values()])
+        return torch.cat([full_tensor(each.detach()).flatten() for each in self.tensors().values()])
 
     def restore(self, file: Path) -> None:
         stored, _ = read_state(file, self.optimizer)
         with torch.no_grad():
             for name, tensor in self.tensors().items():
-                tensor.copy_(share_of(stored[name], tensor))
+                tensor.copy_(shard_of(stored[name], tensor))
 
     def go(self, first: int, last: int) -> None:
         """Take steps on four samples each; a share sees two of them."""

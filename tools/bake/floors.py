@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.stats import rankdata
 
 from harness.diffusion.load import load_pipeline, load_vae
-from harness.diffusion.sampler import Artist, Request
+from harness.diffusion.sampler import ImageSampler, Request
 from harness.extractors.classifier import load_classifier, probability
 from harness.extractors.clip import embeddings
 from harness.extractors.specs import AestheticModel, OpenClip
@@ -90,7 +90,7 @@ def base_follows(count: int = 96) -> dict[str, float]:
     """
     rows = [row("faces", UNSEEN + 20_000 + number) for number in range(count)]
     sampler = Sampler(steps=20, guidance=4.0, width=64, height=64)
-    artist = Artist(load_pipeline(_BASE, None, "euler", None, "cpu", "fp32"), sampler, "cpu")
+    artist = ImageSampler(load_pipeline(_BASE, None, "euler", None, "cpu", "fp32"), sampler, "cpu")
     pictures: list[Image.Image] = []
     for at in range(0, count, 32):
         requests = [Request(each.id, 0, ", ".join(each.tags)) for each in rows[at : at + 32]]

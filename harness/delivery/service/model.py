@@ -115,21 +115,21 @@ def _spec(described: Mapping[str, Any], recipe: str, benchmark: str, key: str) -
 
 def load(model: Model, device: str) -> Draw:
     """Load the weights and return the function that draws with them."""
-    from harness.diffusion.sampler import Artist, Request
+    from harness.diffusion.sampler import ImageSampler, Request
     from harness.pipeline.stages.sample import pipeline_of
 
     place = StageContext(Path(), model.inputs, device)
     pipeline = pipeline_of(model.spec, place)
-    artists: dict[Sampler, Artist] = {}
+    samplers: dict[Sampler, ImageSampler] = {}
 
     def draw(jobs: Sequence[Job]) -> list[Any]:
         sampler = jobs[0].sampler
-        if sampler not in artists:
-            if len(artists) >= KEPT:
-                artists.pop(next(iter(artists)))
-            artists[sampler] = Artist(pipeline, sampler, device)
+        if sampler not in samplers:
+            if len(samplers) >= KEPT:
+                samplers.pop(next(iter(samplers)))
+            samplers[sampler] = ImageSampler(pipeline, sampler, device)
         prompting = model.spec.prompting
-        return artists[sampler].draw(
+        return samplers[sampler].draw(
             [Request(each.prompt_id, each.seed, prompting.apply(each.text)) for each in jobs]
         )
 

@@ -1,7 +1,7 @@
-"""The seven stages: each one function, from a spec and finished folders to one new folder.
+"""The seven stages: each is a function from a spec and finished folders to one new folder.
 
-This table is all that planning needs of them, so a plan loads no network library. Raise a
-stage's version whenever the same spec would give another result.
+Planning needs only this table, so a plan loads no network library. Raise the version of a stage
+whenever the same spec would give another result.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def collect(spec: DataSpec, context: StageContext) -> None:
-    """Write `images/`, the index with what is known of each, and a report of what became of all."""
+    """Write `images/`, the index with the facts of each picture, and a report of all rows."""
     dropped: Counter[str] = Counter()
     tally, entries = Tally(spec.reading), []
     pictures = select(spec, dropped)
@@ -34,7 +34,9 @@ def collect(spec: DataSpec, context: StageContext) -> None:
     kept = sum(entry.file is not None for entry in entries)
     by_kind = tally.document()
     if tally.dropped():
-        log.warning("left out: %s", "; ".join(_told(*each) for each in by_kind["dropped"].items()))
+        log.warning(
+            "left out: %s", "; ".join(_summary(*each) for each in by_kind["dropped"].items())
+        )
     dropped.update(tally.dropped())
     if not kept:
         raise UsageError(
@@ -48,16 +50,16 @@ def collect(spec: DataSpec, context: StageContext) -> None:
 
 
 def _write_report(spec: DataSpec, context: StageContext, report: dict[str, Any]) -> None:
-    """Write what became of all rows and where they are from; the latter is provenance too."""
+    """Write the counts of all rows and their origins; the origins go into the provenance too."""
     origins = [origin(source) for source in sources_in(spec)]
     context.notes["sources"] = origins
     text = json.dumps({**report, "sources": origins}, indent=1, ensure_ascii=False)
     (context.folder / "report.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _told(kind: str, found: dict[str, Any]) -> str:
-    names, more = ", ".join(found["first"]), found["count"] - len(found["first"])
-    return f"{found['count']} {kind} ({names}{f' and {more} more' if more else ''})"
+def _summary(kind: str, facts: dict[str, Any]) -> str:
+    names, more = ", ".join(facts["first"]), facts["count"] - len(facts["first"])
+    return f"{facts['count']} {kind} ({names}{f' and {more} more' if more else ''})"
 
 
 def _entry(picture: Picture, file: str) -> Entry:

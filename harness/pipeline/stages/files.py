@@ -14,12 +14,12 @@ from harness.files import lines_of, whole
 INDEX = "index.jsonl"
 _OPTIONAL = ("tags", "facts", "captions", "weight")
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
-"""What Pillow raises where a file is no picture, or too large a one."""
+"""What Pillow raises for a file that is no picture, or too large."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture that was expected; without a file, `reason` says what became of it."""
+    """One expected picture; without a file, `reason` says why."""
 
     id: str
     """The prompt's id, or the row's."""
@@ -45,7 +45,7 @@ def write_index(folder: Path, entries: list[Entry]) -> None:
 
 
 def _shown(entry: Entry) -> dict[str, Any]:
-    """Return an entry without what a generated picture does not have."""
+    """Return an entry as JSON, without optional fields at their default."""
     plain = Entry(entry.id, entry.seed, entry.text, entry.file)
     values: dict[str, Any] = asdict(entry)
     return {

@@ -1,6 +1,6 @@
-"""Latents: pictures as the VAE sees them, cut to one shape each, with what they were cut from.
+"""Latents: pictures encoded by the VAE, each cropped to one shape, with their time ids.
 
-Mean and standard deviation are kept, not a draw, so that training still draws anew each time.
+Mean and standard deviation are kept, so that training can draw a new sample each time.
 Latents come in shards of one shape, each written whole, so that a kill costs one shard.
 """
 
@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from harness.data.buckets import Shape, nearest, shapes
-from harness.diffusion.latents import View, encode_pixels, look, views
+from harness.diffusion.latents import View, encode_pixels, view_pixels, views
 from harness.diffusion.load import load_vae
 from harness.errors import TrainingError
 from harness.interfaces import Progress, StageContext
@@ -31,14 +31,14 @@ from harness.pipeline.stages.pieces import Piece, share
 from harness.training.sets import save_tensors
 
 SHARD = 256
-"""Pictures a shard."""
+"""Pictures in one shard."""
 PIXELS = 4 * 1024 * 1024
-"""Pixels that the VAE sees at once; its activations are the peak of this stage."""
+"""Pixels that the VAE encodes at once; its activations are the peak of this stage."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Some pictures of one shape, by their places in the index."""
+    """Some pictures of one shape, by their positions in the index."""
 
     name: str
     shape: Shape
@@ -61,7 +61,7 @@ def encode(spec: LatentsSpec, context: StageContext) -> None:
 
 
 def piece_encoder(spec: LatentsSpec, context: StageContext) -> DoPiece:
-    """Return what encodes one shard; the VAE is loaded for the first."""
+    """Return the function that encodes one shard; the first call loads the VAE."""
     entries = [entry for entry in read_index(context.inputs["data"]) if entry.file]
     vae = cache(lambda: load_vae(spec.vae, context.device))
 
@@ -121,7 +121,7 @@ def _seen(
 ) -> tuple[Tensor, Tensor]:
     """Return pixels (V × 3 × h × w) and time ids (V × 6) of every view of one picture."""
     with Image.open(context.inputs["data"] / str(entry.file)) as image:
-        looks = [look(image, entry.id, view, spec.crop, shape) for view in chosen]
+        looks = [view_pixels(image, entry.id, view, spec.crop, shape) for view in chosen]
     return torch.stack([pixels for pixels, _ in looks]), torch.stack([ids for _, ids in looks])
 
 

@@ -1,7 +1,7 @@
-"""Turn rows into PNG files, some way ahead in threads, and go on after a kill where it stopped.
+"""Turn rows into PNG files, in threads ahead of the caller; go on after a kill where it stopped.
 
-What each picture turned out to be is written down once its file is there, so that a report after
-a kill is that of a run that was never stopped.
+The journal notes each picture once its file is there; so the report after a kill is that of a run
+that was never stopped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_all(
     pictures: Iterable[Picture], spec: DataSpec, folder: Path, tally: Tally
 ) -> Iterator[tuple[Picture, str, Seen]]:
     """Yield each picture, the file it was written to, and what became of it, in order."""
-    known, doomed = _known(folder / JOURNAL), []
+    known, dropped = _known(folder / JOURNAL), []
 
     def work(item: Numbered) -> Seen:
         number, picture = item
@@ -50,9 +50,9 @@ def read_all(
                 journal.flush()
             judged = tally.judge(seen)
             if judged.dropped:
-                doomed.append(number)
+                dropped.append(number)
             yield picture, name_of(number), judged
-    for number in doomed:
+    for number in dropped:
         (folder / name_of(number)).unlink(missing_ok=True)
 
 

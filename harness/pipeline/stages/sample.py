@@ -1,7 +1,7 @@
-"""Sample: one image a prompt and seed; or take in images that were made elsewhere.
+"""Sample: draw one image for each prompt and seed; or copy images that were made elsewhere.
 
-The images are cut into batches in one fixed order, and a batch that a kill left unfinished is
-drawn again whole, so the same numbers meet in the same batch every time.
+The images are cut into batches in a fixed order. A batch that a kill left unfinished is drawn
+again whole, so an image is always in the same batch.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 from harness.data import prompt_weights
 from harness.diffusion.adapter_writer import FILE
 from harness.diffusion.attachment import attach_all
-from harness.diffusion.load import load_pipeline, retell
-from harness.diffusion.sampler import Artist, Request
+from harness.diffusion.load import load_pipeline, set_prediction
+from harness.diffusion.sampler import ImageSampler, Request
 from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
 from harness.interfaces import Progress, StageContext
@@ -31,7 +31,7 @@ from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
 from harness.pipeline.stages.treat import treat
 
-_TRAINED = {
+_MODELS = {
     "unet": UNet2DConditionModel,
     "text_encoder": CLIPTextModel,
     "text_encoder_2": CLIPTextModelWithProjection,
@@ -43,7 +43,7 @@ def sample(spec: SampleSpec | SuppliedSpec | TreatSpec, context: StageContext) -
     if isinstance(spec, TreatSpec):
         treat(spec, context)
     elif isinstance(spec, SuppliedSpec):
-        _take_in(spec, context)
+        _copy_supplied(spec, context)
     else:
         _draw(spec, context)
 
@@ -62,7 +62,7 @@ def _draw(spec: SampleSpec, context: StageContext) -> None:
 
 
 def _batches(spec: SampleSpec, size: int) -> list[list[Request]]:
-    """Return what is drawn together: the same in every process."""
+    """Return the batches: the same in every process."""
     requests = [
         Request(prompt.id, seed, spec.prompting.apply(prompt.text), prompt.negative)
         for prompt in spec.prompts
@@ -76,7 +76,7 @@ def _file(request: Request) -> str:
 
 
 def _note(folder: Path, request: Request) -> Path:
-    """Return the file that says of an image that its numbers were not finite."""
+    """Return the file that marks an image whose numbers are not finite."""
     return folder / f"scratch/{request.prompt_id}_{request.seed}"
 
 
@@ -85,14 +85,16 @@ def _is_drawn(folder: Path, batch: Sequence[Request]) -> bool:
 
 
 def piece_sampler(spec: SampleSpec, context: StageContext) -> DoPiece:
-    """Return what draws one batch, by its number; the pipeline is loaded for the first."""
+    """Return the function that draws the batch of a number; the first call loads the pipeline."""
     batches = _batches(spec, context.batch)
-    artist = cache(lambda: Artist(pipeline_of(spec, context), spec.sampler, context.device))
+    image_sampler = cache(
+        lambda: ImageSampler(pipeline_of(spec, context), spec.sampler, context.device)
+    )
 
     def do_piece(number: int) -> None:
         batch = batches[number]
         if not _is_drawn(context.folder, batch):
-            for request, pixels in zip(batch, artist().draw(batch), strict=True):
+            for request, pixels in zip(batch, image_sampler().draw(batch), strict=True):
                 _keep(context.folder, request, pixels)
 
     return do_piece
@@ -116,7 +118,7 @@ def _entry(folder: Path, request: Request, text: str) -> Entry:
 
 
 def pipeline_of(spec: SampleSpec, context: StageContext) -> StableDiffusionXLPipeline:
-    """Return the base with what is judged attached, ready to draw."""
+    """Return the pipeline of the base with the trained weights or adapters, ready to draw."""
     sampler = spec.sampler
     pipeline = load_pipeline(
         spec.base, spec.load, sampler.scheduler, sampler.vae, context.device, sampler.precision
@@ -125,30 +127,30 @@ def pipeline_of(spec: SampleSpec, context: StageContext) -> StableDiffusionXLPip
     if trained is not None and spec.checkpoint is not None:
         trained = trained / "checkpoints" / f"{spec.checkpoint:06d}"
     if trained is not None and not (trained / FILE).exists():
-        _exchange(pipeline, trained, context.device)
-    named = _named(spec, trained)
-    scaled = [(each, each.scale * sampler.adapter_scale) for each in named]
-    working = [(each, scale) for each, scale in scaled if scale]
-    if working or not named:
-        retell(pipeline, spec.prediction, spec.zero_terminal_snr)
-    tokens = [file for each, _ in working if (file := each.tokens()) is not None]
+        _replace_models(pipeline, trained, context.device)
+    adapters = _adapters(spec, trained)
+    scaled = [(each, each.scale * sampler.adapter_scale) for each in adapters]
+    active = [(each, scale) for each, scale in scaled if scale]
+    if active or not adapters:
+        set_prediction(pipeline, spec.prediction, spec.zero_terminal_snr)
+    tokens = [file for each, _ in active if (file := each.tokens()) is not None]
     if tokens:
         attach_tokens(pipeline, *tokens)
-    if working:
-        attach_all(pipeline, [(Path(each.file), scale) for each, scale in working])
+    if active:
+        attach_all(pipeline, [(Path(each.file), scale) for each, scale in active])
     return pipeline
 
 
-def _exchange(pipeline: StableDiffusionXLPipeline, trained: Path, device: str) -> None:
-    """Put the parts that were trained whole in place of the base's."""
-    for part, kind in _TRAINED.items():
+def _replace_models(pipeline: StableDiffusionXLPipeline, trained: Path, device: str) -> None:
+    """Replace the models of the base by those that were trained in full."""
+    for part, kind in _MODELS.items():
         if (trained / part).is_dir():
             model = kind.from_pretrained(trained / part, dtype=getattr(pipeline, part).dtype)
             setattr(pipeline, part, model.to(device).eval())
 
 
-def _named(spec: SampleSpec, trained: Path | None) -> tuple[Attached, ...]:
-    """Return the adapters that are judged. What works at a scale of 0 leaves the base as it is."""
+def _adapters(spec: SampleSpec, trained: Path | None) -> tuple[Attached, ...]:
+    """Return the adapters to attach; one at a scale of 0 would leave the base as it is."""
     if trained is not None and (trained / FILE).exists():
         return (Attached(file=str(trained / FILE)),)
     named = spec.load.attached() if spec.load is not None else ()
@@ -158,16 +160,18 @@ def _named(spec: SampleSpec, trained: Path | None) -> tuple[Attached, ...]:
     return named
 
 
-def _take_in(spec: SuppliedSpec, context: StageContext) -> None:
+def _copy_supplied(spec: SuppliedSpec, context: StageContext) -> None:
     entries = []
     for number, asked in enumerate(spec.entries):
-        entries.append(_taken(asked, Path(spec.folder), context.folder, f"images/{number:06d}.png"))
+        entries.append(
+            _copy_image(asked, Path(spec.folder), context.folder, f"images/{number:06d}.png")
+        )
         context.report(Progress(number + 1, len(spec.entries), "images"))
     write_index(context.folder, entries)
 
 
-def _taken(asked: SuppliedImage, source: Path, folder: Path, target: str) -> Entry:
-    """Copy one image to `folder / target`, or say why not."""
+def _copy_image(asked: SuppliedImage, source: Path, folder: Path, target: str) -> Entry:
+    """Copy one image to `folder / target`; without success, the entry says why."""
     prompt, name = (asked.prompt_id, asked.seed, asked.text), asked.file
     if asked.reason is not None:
         return Entry(*prompt, None, f"{name} {asked.reason}")

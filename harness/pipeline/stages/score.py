@@ -1,4 +1,4 @@
-"""Score: features to values, intervals and the account of every image."""
+"""Score: from features to values with intervals, and the count of every image."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ THUMBNAIL = 256
 
 @dataclass(frozen=True)
 class Judged:
-    """What one metric says of the images, and of the base's at the same prompts and seeds."""
+    """What one metric measured on the images, and on the base's at the same prompts and seeds."""
 
     metric: MetricSpec
     measured: Measurement
@@ -47,7 +47,7 @@ class Judged:
 
     @property
     def prompt_ids(self) -> list[str]:
-        """Return whose pseudo-values the measurement holds."""
+        """Return the prompts whose pseudo-values the measurement holds."""
         ids = self.measured.prompt_ids or (self.own.prompt_ids if self.own is not None else ())
         return list(dict.fromkeys(ids))
 
@@ -70,18 +70,18 @@ class Judged:
                 yield prompt_id, self.metric.column, float(value), base
 
     def score(self) -> Score:
-        metric, found = self.metric, self.measured
+        metric, measured = self.metric, self.measured
         return Score(
-            metric=metric.label(found.n),
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            n=found.n,
+            metric=metric.label(measured.n),
+            value=measured.value,
+            low=measured.low,
+            high=measured.high,
+            n=measured.n,
             higher_is_better=metric.higher_is_better,
-            reason=found.reason,
+            reason=measured.reason,
             family=metric.family,
-            notes=found.notes,
-            flag=found.flag,
+            notes=measured.notes,
+            flag=measured.flag,
             base=self._versus(),
         )
 
@@ -100,18 +100,18 @@ def score(spec: ScoreSpec, context: StageContext) -> None:
     """Write `scores.json`, a row an image and metric in `samples.parquet`, a row a prompt and
     metric in `prompts.parquet`, how near images come to originals in `likeness.parquet`, and the
     worst pairs below `pairs/`."""
-    files = [_found_in(context, number) for number in range(len(spec.metrics))]
+    files = [_file(context, number) for number in range(len(spec.metrics))]
     missing = [number for number, file in enumerate(files) if not file.exists()]
     share("score", spec, context, [Piece(each) for each in missing], len(files) - len(missing))
-    found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    samples = [row for each in found for row in each["samples"]]
-    prompts = [row for each in found for row in each["prompts"]]
-    likeness = [row for each in found for row in each["likeness"]]
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    samples = [row for each in results for row in each["samples"]]
+    prompts = [row for each in results for row in each["prompts"]]
+    likeness = [row for each in results for row in each["likeness"]]
     _table(context.folder / "samples.parquet", ("prompt_id", "seed", "metric", "value"), samples)
     _table(context.folder / "prompts.parquet", ("prompt_id", "metric", "value", "base"), prompts)
     _table(context.folder / "likeness.parquet", LIKENESS, likeness)
     document = {
-        "scores": [each["score"] for each in found],
+        "scores": [each["score"] for each in results],
         "images": account(read_index(context.inputs["sample"])).model_dump(mode="json"),
     }
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
@@ -119,27 +119,27 @@ def score(spec: ScoreSpec, context: StageContext) -> None:
 
 
 LIKENESS = ("metric", "prompt_id", "seed", "other", "value", "threshold")
-"""Rows without a prompt are of pictures that copy nothing."""
+"""Rows without a prompt compare pictures that are no copies."""
 
 
 def piece_scorer(spec: ScoreSpec, context: StageContext) -> DoPiece:
-    """Return what asks one metric, by its number, and writes down what it says."""
+    """Return the function that computes the metric of a number and writes its result."""
 
     def do_piece(number: int) -> None:
         judged = judge(spec.metrics[number], spec.unavailable, context.inputs)
         _keep_pairs(judged, context)
-        said = {
+        document = {
             "score": judged.score().model_dump(mode="json"),
             "samples": list(judged.samples()),
             "prompts": list(judged.prompts()),
             "likeness": list(_likeness(judged, context.inputs)),
         }
-        write_text(_found_in(context, number), json.dumps(said))
+        write_text(_file(context, number), json.dumps(document))
 
     return do_piece
 
 
-def _found_in(context: StageContext, number: int) -> Path:
+def _file(context: StageContext, number: int) -> Path:
     return context.folder / f"scratch-metric-{number:03d}.json"
 
 
@@ -275,7 +275,7 @@ def _beside(one: Image.Image, two: Image.Image) -> Image.Image:
 
 
 def account(entries: list[Entry]) -> Accounting:
-    """Return what became of every image that was expected."""
+    """Return the count of expected, generated, black, failed and scored images."""
     there = [entry for entry in entries if entry.file]
     odd = [entry for entry in entries if entry.file is None or entry.black]
     return Accounting(

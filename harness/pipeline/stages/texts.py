@@ -1,6 +1,6 @@
-"""Texts: captions as they will be read, and their embeddings where the text encoders rest.
+"""Texts: the captions to train on, and their embeddings if the text encoders do not train.
 
-Row 0 of the table is the empty text; every other text stands once, however many pictures share
+Row 0 of the table is the empty text; every other text is there once, however many pictures share
 it. Embeddings come in shards, each written whole, so that a kill costs one shard.
 """
 
@@ -16,7 +16,7 @@ import torch
 
 from harness.data.curation.captions import readings
 from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders
-from harness.diffusion.words import embed
+from harness.diffusion.text_embeddings import embed
 from harness.interfaces import Progress, StageContext
 from harness.pages.stages import TextsSpec
 from harness.pipeline.stages.files import read_index
@@ -30,22 +30,22 @@ SHARD = 1024
 
 def write(spec: TextsSpec, context: StageContext) -> None:
     """Write the table of texts, the rows of each picture, and `embeddings-*.safetensors`."""
-    worded, table = _worded(spec, context)
+    captions, table = _captions(spec, context)
     if spec.base is not None:
         _embed(spec, context, table)
     row_of = {text: row for row, text in enumerate(table)}
-    rows = [[row_of[text] for text in texts] for texts in worded]
+    rows = [[row_of[text] for text in texts] for texts in captions]
     for name, content in ((TEXTS, table), (READINGS, rows)):
         (context.folder / name).write_text(
             json.dumps(content, ensure_ascii=False), encoding="utf-8"
         )
 
 
-def _worded(spec: TextsSpec, context: StageContext) -> tuple[list[list[str]], list[str]]:
-    """Return the readings of each picture, and every text once."""
+def _captions(spec: TextsSpec, context: StageContext) -> tuple[list[list[str]], list[str]]:
+    """Return the captions of each picture, and every text once."""
     entries = [entry for entry in read_index(context.inputs["data"]) if entry.file]
-    worded = [list(readings(entry, spec.caption)) for entry in entries]
-    return worded, list(dict.fromkeys(["", *(text for texts in worded for text in texts)]))
+    captions = [list(readings(entry, spec.caption)) for entry in entries]
+    return captions, list(dict.fromkeys(["", *(text for texts in captions for text in texts)]))
 
 
 def _embed(spec: TextsSpec, context: StageContext, table: list[str]) -> None:
@@ -62,7 +62,7 @@ def _embed(spec: TextsSpec, context: StageContext, table: list[str]) -> None:
 
 
 def piece_embedder(spec: TextsSpec, context: StageContext) -> DoPiece:
-    """Return what embeds one shard; the encoders are loaded for the first."""
+    """Return the function that embeds one shard; the first call loads the text encoders."""
     base = spec.base
     assert base is not None
     dtype = dtype_for("fp16", context.device)

@@ -1,4 +1,4 @@
-"""Real pictures spoiled in known ways, to see which metric notices."""
+"""Real pictures with known damage, to see which metric notices it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.pipeline.stages.files import (
 )
 
 KINDS = 4
-"""How many different pictures are left of a collapsed set."""
+"""How many different pictures a collapsed set holds."""
 
 
 def treat(spec: TreatSpec, context: StageContext) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from schooling import recipe, school
 
 from harness.diffusion.load import load_text_encoders
-from harness.diffusion.words import embed
+from harness.diffusion.text_embeddings import embed
 from harness.fingerprint import digest_file
 from harness.interfaces import Progress, StageContext
 from harness.pages import benchmark as benchmarks

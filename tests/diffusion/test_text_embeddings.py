@@ -10,8 +10,8 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from harness.diffusion.load import TextEncoders, load_pipeline
-from harness.diffusion.sampler import Artist, Request
-from harness.diffusion.words import WINDOW, count_windows, embed_weighted, windows
+from harness.diffusion.sampler import ImageSampler, Request
+from harness.diffusion.text_embeddings import WINDOW, count_windows, embed_weighted, windows
 from harness.pages.benchmark import Sampler
 from harness.pages.recipe import Base
 
@@ -33,12 +33,12 @@ def encoders(pipeline: StableDiffusionXLPipeline) -> TextEncoders:
 def words(pipeline: StableDiffusionXLPipeline, style: str, text: str, negative: str = "") -> Any:
     sampler = Sampler(steps=2, guidance=4.0, width=64, height=64, prompt_style=style)  # type: ignore[arg-type]
     with torch.no_grad():
-        return Artist(pipeline, sampler, "cpu")._encode(Request("p", 0, text, negative))
+        return ImageSampler(pipeline, sampler, "cpu")._encode(Request("p", 0, text, negative))
 
 
 def drawn(pipeline: StableDiffusionXLPipeline, style: str, *texts: str) -> list[Any]:
     sampler = Sampler(steps=4, guidance=4.0, width=64, height=64, prompt_style=style)  # type: ignore[arg-type]
-    return Artist(pipeline, sampler, "cpu").draw([Request("p", 0, text) for text in texts])
+    return ImageSampler(pipeline, sampler, "cpu").draw([Request("p", 0, text) for text in texts])
 
 
 @pytest.mark.parametrize("negative", ["", "lowres, bad anatomy"])
@@ -137,14 +137,14 @@ def test_prompts_of_unlike_length_share_a_batch(pipeline: StableDiffusionXLPipel
 
 def test_a_prompt_brings_its_own_negative(pipeline: StableDiffusionXLPipeline):
     sampler = Sampler(steps=4, guidance=4.0, width=64, height=64, negative="night")
-    artist = Artist(pipeline, sampler, "cpu")
+    image_sampler = ImageSampler(pipeline, sampler, "cpu")
     asked = [
         Request("p", 0, SHORT),
         Request("p", 0, SHORT, "night"),
         Request("p", 0, SHORT, ""),
         Request("p", 0, SHORT, "blonde hair, 1girl"),
     ]
-    inherited, same, none, own = (image.astype(int) for image in artist.draw(asked))
+    inherited, same, none, own = (image.astype(int) for image in image_sampler.draw(asked))
     assert np.abs(inherited - same).max() <= 1
     assert np.abs(inherited - none).max() > 3
     assert np.abs(inherited - own).max() > 3
