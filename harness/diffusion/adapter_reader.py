@@ -75,14 +75,14 @@ def read_layers(file: Path, find: Callable[[str], LayerId | None] = own_place) -
     unknown = []
     for key, tensor in tensors.items():
         match = _KEY.fullmatch(key.replace(".processor.", "."))
-        place = find(match["layer"]) if match else None
-        if match is None or place is None:
+        layer = find(match["layer"]) if match else None
+        if match is None or layer is None:
             unknown.append(key)
             continue
         role = next(role for role in _ROLES if match[role])
-        if role in gathered.setdefault(place, {}):
-            raise _does_not_fit(file, f"it names the {role} of {'.'.join(place)} twice")
-        gathered[place][role] = tensor
+        if role in gathered.setdefault(layer, {}):
+            raise _does_not_fit(file, f"it names the {role} of {'.'.join(layer)} twice")
+        gathered[layer][role] = tensor
     if unknown:
         raise _has_unknown_keys(file, unknown, len(tensors))
     _check_alpha_is_here(file, tensors, metadata)
@@ -180,9 +180,9 @@ def _fit(layer: Layer, base: Any) -> Layer:
     """
     out, into, *window = base.weight.shape
     down, up = (layer.rank, into, *window), (out, layer.rank, *(1 for _ in window))
-    found = (tuple(layer.up.shape), tuple(layer.down.shape))
-    if [_without_window(each) for each in found] != [_without_window(up), _without_window(down)]:
-        raise ValueError(f"a layer of {out} × {into} met matrices of {found[0]} and {found[1]}")
+    shapes = (tuple(layer.up.shape), tuple(layer.down.shape))
+    if [_without_window(each) for each in shapes] != [_without_window(up), _without_window(down)]:
+        raise ValueError(f"a layer of {out} × {into} met matrices of {shapes[0]} and {shapes[1]}")
     reshaped = replace(layer, down=layer.down.reshape(down), up=layer.up.reshape(up))
     if layer.magnitude is None:
         return reshaped

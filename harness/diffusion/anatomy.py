@@ -76,26 +76,26 @@ def unet_layers(unet: UnetShape, height: int, width: int, words: int = WINDOW) -
     now, skips = first, [first]
     for level, channels in enumerate(unet.channels):
         for number in range(unet.resnets):
-            place = f"down_blocks.{level}"
-            yield from _resnet(f"{place}.resnets.{number}", now, channels, time, areas[level])
-            yield from _attentions(unet, f"{place}.attentions.{number}", level, areas, words)
+            block = f"down_blocks.{level}"
+            yield from _resnet(f"{block}.resnets.{number}", now, channels, time, areas[level])
+            yield from _attentions(unet, f"{block}.attentions.{number}", level, areas, words)
             now = channels
             skips.append(now)
         if level < last:
-            yield _conv(f"{place}.downsamplers.0.conv", now, now, areas[level + 1], areas[level])
+            yield _conv(f"{block}.downsamplers.0.conv", now, now, areas[level + 1], areas[level])
             skips.append(now)
     yield from _resnet("mid_block.resnets.0", now, now, time, areas[last], checkpointed=False)
     yield from _attentions(unet, "mid_block.attentions.0", last, areas, words, unet.middle)
     yield from _resnet("mid_block.resnets.1", now, now, time, areas[last])
     for number, channels in enumerate(reversed(unet.channels)):
-        place, level = f"up_blocks.{number}", last - number
+        block, level = f"up_blocks.{number}", last - number
         for each in range(unet.resnets + 1):
             joined = now + skips.pop()
-            yield from _resnet(f"{place}.resnets.{each}", joined, channels, time, areas[level])
-            yield from _attentions(unet, f"{place}.attentions.{each}", level, areas, words)
+            yield from _resnet(f"{block}.resnets.{each}", joined, channels, time, areas[level])
+            yield from _attentions(unet, f"{block}.attentions.{each}", level, areas, words)
             now = channels
         if level:
-            yield _conv(f"{place}.upsamplers.0.conv", now, now, areas[level - 1])
+            yield _conv(f"{block}.upsamplers.0.conv", now, now, areas[level - 1])
     yield _norm("conv_norm_out", now, areas[0])
     yield _silu("conv_act", now, areas[0])
     yield _conv("conv_out", now, unet.ends[1], areas[0])

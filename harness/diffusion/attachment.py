@@ -52,9 +52,9 @@ def _refuse_dora(adapters: Sequence[tuple[Path, float]], read: Sequence[Layers])
 def _insert(model: Any, layers: Mapping[str, Layer], adapter: str) -> None:
     """Put `layers` into a model, each in the precision of the layer it changes."""
     names = {bare(name): name for name, _ in model.named_modules()}
-    whole = {names[name]: layer for name, layer in layers.items()}
-    model.add_adapter(LoraConfig(**peft_settings(whole)), adapter)
-    for name, layer in whole.items():
+    by_full_name = {names[name]: layer for name, layer in layers.items()}
+    model.add_adapter(LoraConfig(**peft_settings(by_full_name)), adapter)
+    for name, layer in by_full_name.items():
         module = model.get_submodule(name)
         _fill(module, "lora_A", layer.down, adapter)
         _fill(module, "lora_B", layer.up, adapter)

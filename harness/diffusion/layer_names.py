@@ -76,20 +76,20 @@ def ldm_name(name: str, blocks: Blocks) -> str:
         first = 1 + sum(count + 1 for count in blocks.down[: int(block)])
         if kind == "downsamplers":
             return f"input_blocks.{first + blocks.down[int(block)]}.0.op"
-        place = f"input_blocks.{first + int(number)}"
+        block_name = f"input_blocks.{first + int(number)}"
     else:
         first = sum(blocks.up[: int(block)])
         if kind == "upsamplers":
             last = first + blocks.up[int(block)] - 1
             return f"output_blocks.{last}.{1 + blocks.attentive[int(block)]}.conv"
-        place = f"output_blocks.{first + int(number)}"
-    return _joined(f"{place}.{int(kind == 'attentions')}", kind, inner)
+        block_name = f"output_blocks.{first + int(number)}"
+    return _joined(f"{block_name}.{int(kind == 'attentions')}", kind, inner)
 
 
-def _joined(place: str, kind: str, inner: list[str]) -> str:
+def _joined(block_name: str, kind: str, inner: list[str]) -> str:
     if kind == "resnets":
         inner = [_RESNET[inner[0]], *inner[1:]]
-    return ".".join([place, *inner])
+    return ".".join([block_name, *inner])
 
 
 def diffusers_name(part: str, name: str) -> str:

@@ -80,8 +80,8 @@ class Memory:
 
 def memory_of(train: Train, model: str) -> Memory:
     """Return the memory of training on the base `model`."""
-    moving, whole = trained_parameters(train, model), parameters(_unet(train, model))
-    held = whole + (_texts_parameters(model) if train.trains_text else 0)
+    moving, base = trained_parameters(train, model), parameters(_unet(train, model))
+    held = base + (_texts_parameters(model) if train.trains_text else 0)
     full, half = train.method == "full", train.precision != "fp32"
     width = 2 if train.adapter_dtype == "bfloat16" else FP32
     keep = upkeep(train)
@@ -105,9 +105,9 @@ def samples_per_pass(train: Train, model: str, budget: int) -> int:
     """
     memory = memory_of(train, model)
     room = max(0, budget - memory.standing) // memory.sample
-    whole = min(room, samples_per_step(train)) // train.batch * train.batch
+    micro_batches = min(room, samples_per_step(train)) // train.batch * train.batch
     divisors = (count for count in range(train.batch, 0, -1) if train.batch % count == 0)
-    return whole or next((count for count in divisors if count <= room), 1)
+    return micro_batches or next((count for count in divisors if count <= room), 1)
 
 
 def samples_per_step(train: Train) -> int:

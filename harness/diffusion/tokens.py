@@ -122,9 +122,9 @@ def attach_tokens(pipeline: Any, *files: Path) -> None:
     tokens: list[Token] = []
     parts: list[list[Tensor]] = [[] for _ in PARTS]
     for file in files:
-        known, found = read_tokens(file)
-        tokens += known
-        for part, row in zip(parts, found, strict=True):
+        names, rows_of_file = read_tokens(file)
+        tokens += names
+        for part, row in zip(parts, rows_of_file, strict=True):
             part.append(row)
     rows = [torch.cat(part) for part in parts]
     encoders = TextEncoders(

@@ -83,13 +83,13 @@ def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
 def _apart(tensors: Tensors) -> Tensors:
     """Return the tensors contiguous, each in its own memory, as safetensors needs them."""
     taken: set[int] = set()
-    found = {}
+    separate = {}
     for name, value in tensors.items():
-        own = value.contiguous()
-        address = own.untyped_storage().data_ptr()
-        found[name] = own.clone() if address in taken else own
+        dense = value.contiguous()
+        address = dense.untyped_storage().data_ptr()
+        separate[name] = dense.clone() if address in taken else dense
         taken.add(address)
-    return found
+    return separate
 
 
 def _packed(value: Any, tensors: Tensors, name: str) -> Any:

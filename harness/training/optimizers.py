@@ -126,8 +126,8 @@ def schedule_free(spec: specs.ScheduleFree, groups: Groups) -> Optimizer:
         groups, betas=(spec.beta1, spec.beta2), weight_decay=spec.weight_decay, eps=spec.eps
     )
     optimizer.train()
-    found: Optimizer = optimizer
-    return found
+    schedule_free: Optimizer = optimizer
+    return schedule_free
 
 
 def lion(spec: specs.Lion, groups: Groups) -> Optimizer:

@@ -85,19 +85,19 @@ class SampleOrder:
         """Return this process's samples of an optimizer step, micro-batch by micro-batch."""
         which = self._spec.phase_sets[phase]
         dropout = self._spec.caption_dropouts[which]
-        found = []
+        samples = []
         for micro in range(self._micros):
             if not self._team.has(micro):
                 continue
             batch_number, first = step * self._micros + micro, micro * self._spec.train.batch
             for offset, number in enumerate(self._orders[which][batch_number]):
                 random = SampleRandom(self._seed, step, first + offset)
-                found.append(Sample(self._sets[which], number, random, dropout))
+                samples.append(Sample(self._sets[which], number, random, dropout))
             if self._class_set is not None:
                 for offset, number in enumerate(self._class_order[batch_number]):
                     random = SampleRandom(self._seed, step, first + offset, side=1)
-                    found.append(Sample(self._class_set, number, random, 0.0, is_class=True))
-        return found
+                    samples.append(Sample(self._class_set, number, random, 0.0, is_class=True))
+        return samples
 
 
 def in_passes(samples: Sequence[Sample], most: int) -> list[tuple[Sample, ...]]:
@@ -105,11 +105,11 @@ def in_passes(samples: Sequence[Sample], most: int) -> list[tuple[Sample, ...]]:
     by_shape: dict[Shape, list[Sample]] = {}
     for sample in samples:
         by_shape.setdefault(sample.shape, []).append(sample)
-    found = []
+    passes = []
     for group in by_shape.values():
         size = math.ceil(len(group) / math.ceil(len(group) / most))
-        found += [tuple(group[at : at + size]) for at in range(0, len(group), size)]
-    return found
+        passes += [tuple(group[at : at + size]) for at in range(0, len(group), size)]
+    return passes
 
 
 def salts_of(samples: Sequence[Sample]) -> Tensor:

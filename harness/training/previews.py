@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 from PIL import Image
+from torch import nn
 
-from harness.diffusion.load import load_noise_schedule, load_text_encoders, load_vae, set_prediction
+from harness.diffusion.load import (
+    TextEncoders,
+    load_noise_schedule,
+    load_text_encoders,
+    load_vae,
+    set_prediction,
+)
 from harness.diffusion.sampler import ImageSampler, Request
 from harness.pages.benchmark import Sampler
 from harness.pages.stages import TrainSpec
@@ -20,10 +29,31 @@ STEPS, GUIDANCE = 20, 5.0
 
 def draw_previews(models: TrainedModels, spec: TrainSpec, folder: Path) -> None:
     """Write one image for each prompt into `folder`, without using training's random numbers."""
-    train, device = spec.train, models.device
-    encoders = models.encoders or load_text_encoders(spec.base, device, models.unet.dtype)
+    train, device, dtype = spec.train, models.device, models.unet.dtype
+    encoders = models.encoders or load_text_encoders(spec.base, device, dtype)
+    sampler = Sampler(
+        steps=STEPS,
+        guidance=GUIDANCE,
+        width=train.resolution,
+        height=train.resolution,
+        precision=train.precision,
+    )
+    image_sampler = ImageSampler(_pipeline(models, encoders, spec), sampler, device)
+    autocast = torch.autocast(device.split(":")[0], dtype=dtype, enabled=dtype != torch.float32)
+    with _evaluating([models.unet, encoders.first, encoders.second]), autocast:
+        for number, prompt in enumerate(train.previews):
+            name = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40]
+            pixels = image_sampler.draw([Request(f"preview-{number}", 0, prompt)])[0]
+            if pixels is not None:
+                Image.fromarray(pixels).save(folder / f"{number:02d}-{name}.png")
+
+
+def _pipeline(
+    models: TrainedModels, encoders: TextEncoders, spec: TrainSpec
+) -> StableDiffusionXLPipeline:
+    """Return a pipeline around the models in training."""
     pipeline = StableDiffusionXLPipeline(
-        vae=load_vae(spec.base, device),
+        vae=load_vae(spec.base, models.device),
         unet=models.unet,
         text_encoder=encoders.first,
         text_encoder_2=encoders.second,
@@ -32,25 +62,16 @@ def draw_previews(models: TrainedModels, spec: TrainSpec, folder: Path) -> None:
         scheduler=EulerDiscreteScheduler.from_config(load_noise_schedule(spec.base).config),
     )
     pipeline.set_progress_bar_config(disable=True)
-    set_prediction(pipeline, train.prediction, train.zero_terminal_snr)
-    networks = [models.unet, encoders.first, encoders.second]
-    learning = [model.training for model in networks]
-    for model in networks:
-        model.eval()
-    sampler = Sampler(
-        steps=STEPS,
-        guidance=GUIDANCE,
-        width=train.resolution,
-        height=train.resolution,
-        precision=train.precision,
-    )
-    image_sampler = ImageSampler(pipeline, sampler, device)
-    dtype = models.unet.dtype
-    with torch.autocast(device.split(":")[0], dtype=dtype, enabled=dtype != torch.float32):
-        for number, prompt in enumerate(train.previews):
-            name = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40]
-            pixels = image_sampler.draw([Request(f"preview-{number}", 0, prompt)])[0]
-            if pixels is not None:
-                Image.fromarray(pixels).save(folder / f"{number:02d}-{name}.png")
-    for model, was in zip(networks, learning, strict=True):
-        model.train(was)
+    set_prediction(pipeline, spec.train.prediction, spec.train.zero_terminal_snr)
+    return pipeline
+
+
+@contextmanager
+def _evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
+    """Put networks in evaluation mode during the block."""
+    modes = [network.training for network in networks]
+    for network in networks:
+        network.eval()
+    yield
+    for network, mode in zip(networks, modes, strict=True):
+        network.train(mode)

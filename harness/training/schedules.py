@@ -63,8 +63,8 @@ def rates(train: Train) -> list[tuple[str, int, float]]:
     100 % is the last step that is executed: after a cosine it shows as good as nothing.
     """
     marks = [round(share * (train.steps - 1)) for share in (0, 0.25, 0.5, 0.75, 1)]
-    found = []
+    rates_at = []
     for name, step in zip(("0%", "25%", "50%", "75%", "100%"), marks, strict=True):
         index, factor = multiplier_at(train, step)
-        found.append((name, step, train.phases[index].rate * factor))
-    return found
+        rates_at.append((name, step, train.phases[index].rate * factor))
+    return rates_at

@@ -66,15 +66,15 @@ class EncodedSet:
     def embedding(self, row: int) -> tuple[Tensor, Tensor]:
         """Return the stored embedding of one text."""
         shard, index = divmod(row, len(self.embeddings[0]["pooled"]))
-        found = self.embeddings[shard]
-        return torch.tensor(found["sequences"][index]), torch.tensor(found["pooled"][index])
+        stored = self.embeddings[shard]
+        return torch.tensor(stored["sequences"][index]), torch.tensor(stored["pooled"][index])
 
     def by_shape(self) -> list[NDArray[np.int64]]:
         """Return the numbers of the pictures of each shape."""
-        found: dict[Shape, list[NDArray[np.int64]]] = {}
+        by_shape: dict[Shape, list[NDArray[np.int64]]] = {}
         for shard in self.shards:
-            found.setdefault(shard.shape, []).append(shard.members)
-        return [np.concatenate(members) for _, members in sorted(found.items())]
+            by_shape.setdefault(shard.shape, []).append(shard.members)
+        return [np.concatenate(members) for _, members in sorted(by_shape.items())]
 
 
 def read_set(
@@ -108,13 +108,13 @@ def mapped(file: Path) -> dict[str, NDArray[Any]]:
         size = int.from_bytes(stream.read(8), "little")
         header = json.loads(stream.read(size))
         content = mmap(stream.fileno(), 0, access=ACCESS_READ)
-    found: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for name, facts in header.items():
         if name != "__metadata__":
             begin, shape = 8 + size + facts["data_offsets"][0], tuple(facts["shape"])
             form = _FORMATS[facts["dtype"]]
-            found[name] = np.frombuffer(content, form, math.prod(shape), begin).reshape(shape)
-    return found
+            arrays[name] = np.frombuffer(content, form, math.prod(shape), begin).reshape(shape)
+    return arrays
 
 
 def save_tensors(file: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -74,12 +74,12 @@ def shard_of(tensor: Tensor, like: Tensor) -> Tensor:
 
 def gathered(tensors: Iterable[tuple[str, Tensor]], leads: bool) -> dict[str, Tensor]:
     """Return whole tensors on the CPU in the first process; every process must call this."""
-    found = {}
+    whole_tensors = {}
     for name, tensor in tensors:
         full = full_tensor(tensor)
         if leads:
-            found[name] = full.cpu()
-    return found
+            whole_tensors[name] = full.cpu()
+    return whole_tensors
 
 
 def take_step(optimizer: Optimizer, state_scope: str) -> None:

@@ -54,8 +54,8 @@ class Team:
         start = 1 + len(parameters)
         for number, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
             size, by_any = gradient.numel(), bool(flat[1 + number])
-            found = flat[start : start + size].view_as(gradient).to(gradient.dtype)
-            parameter.grad = found if by_any else None  # else weight decay would move it
+            total_gradient = flat[start : start + size].view_as(gradient).to(gradient.dtype)
+            parameter.grad = total_gradient if by_any else None  # else weight decay would move it
             start += size
         return flat[0]
 

@@ -51,23 +51,23 @@ class TrainedModels:
         Looked up once: a walk through the modules of a UNet takes longer than a step of AdamW.
         """
         new = {id(row) for row in self.tokens}
-        found = {
+        parts = {
             part: [one for one in model.parameters() if one.requires_grad and id(one) not in new]
             for part, model in self.by_part.items()
         }
-        return found | ({"tokens": list(self.tokens)} if self.tokens else {})
+        return parts | ({"tokens": list(self.tokens)} if self.tokens else {})
 
     @cached_property
     def tensors(self) -> dict[str, nn.Parameter]:
         """Return the trained parameters by names that are the same in every process."""
         new = {id(row) for row in self.tokens}
-        found = {
+        tensors = {
             f"{part}.{name}": parameter
             for part, model in self.by_part.items()
             for name, parameter in model.named_parameters()
             if parameter.requires_grad and id(parameter) not in new
         }
-        return found | {f"tokens.{number}": row for number, row in enumerate(self.tokens)}
+        return tensors | {f"tokens.{number}": row for number, row in enumerate(self.tokens)}
 
 
 def prepare(spec: TrainSpec, device: str) -> TrainedModels:
@@ -78,31 +78,39 @@ def prepare(spec: TrainSpec, device: str) -> TrainedModels:
     unet = load_unet(spec.base, device, weights)
     models = TrainedModels(unet, None, train, device, {"unet": unet})
     if train.trains_text:
-        encoders = load_text_encoders(spec.base, device, weights)
-        if train.tokens:
-            models.tokens = add_tokens(encoders, train.tokens, None, train.seed)
-        models.encoders = TextEncoders(
-            encoders.first, encoders.second, encoders.tokenizers, train.tokens
-        )
-    if models.encoders is not None and any(phase.text_encoder_rates for phase in train.phases):
-        models.by_part |= {
-            "text_encoder": models.encoders.first,
-            "text_encoder_2": models.encoders.second,
-        }
+        _load_text_encoders(models, spec, weights)
     torch.manual_seed(number_of(train.seed, "init"))
-    kept = torch.bfloat16 if train.adapter_dtype == "bfloat16" else torch.float32
     for part, model in models.by_part.items():
-        if train.adapter is not None:
-            add_adapter(model, train.adapter, part, kept)
-            hash_dropouts(model, part, models.salts)
-            fuse(model)
-        else:
-            model.requires_grad_(True)
-        model.train()
+        _make_trainable(models, part, model)
     for row in models.tokens:
         row.requires_grad_(True)  # add_adapter turned it off
     _save_memory(models)
     return models
+
+
+def _load_text_encoders(models: TrainedModels, spec: TrainSpec, dtype: torch.dtype) -> None:
+    """Load both text encoders, with the new tokens; they train if a phase gives them a rate."""
+    train = spec.train
+    loaded = load_text_encoders(spec.base, models.device, dtype)
+    if train.tokens:
+        models.tokens = add_tokens(loaded, train.tokens, None, train.seed)
+    encoders = TextEncoders(loaded.first, loaded.second, loaded.tokenizers, train.tokens)
+    models.encoders = encoders
+    if any(phase.text_encoder_rates for phase in train.phases):
+        models.by_part |= {"text_encoder": encoders.first, "text_encoder_2": encoders.second}
+
+
+def _make_trainable(models: TrainedModels, part: str, model: nn.Module) -> None:
+    """Add an adapter to a model, or make all of its weights trainable."""
+    train = models.train
+    if train.adapter is not None:
+        dtype = torch.bfloat16 if train.adapter_dtype == "bfloat16" else torch.float32
+        add_adapter(model, train.adapter, part, dtype)
+        hash_dropouts(model, part, models.salts)
+        fuse(model)
+    else:
+        model.requires_grad_(True)
+    model.train()
 
 
 def _save_memory(models: TrainedModels) -> None:

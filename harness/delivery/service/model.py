@@ -118,8 +118,8 @@ def load(model: Model, device: str) -> Draw:
     from harness.diffusion.sampler import ImageSampler, Request
     from harness.pipeline.stages.sample import pipeline_of
 
-    place = StageContext(Path(), model.inputs, device)
-    pipeline = pipeline_of(model.spec, place)
+    context = StageContext(Path(), model.inputs, device)
+    pipeline = pipeline_of(model.spec, context)
     samplers: dict[Sampler, ImageSampler] = {}
 
     def draw(jobs: Sequence[Job]) -> list[Any]:

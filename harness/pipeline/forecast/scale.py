@@ -124,13 +124,13 @@ def scale(
     if cards < 1:
         raise UsageError(f"--nodes {cards} is no number of GPUs", hint="such as --nodes 1,8,64")
     gpu = gpu or gpu_for(recipe)
-    own = [step for step in steps if isinstance(step.spec, _COUNTED) and _is_of_recipe(step)]
-    sizes = _sizes(own, pictures)
-    count = sum(sizes[step.key] for step in own if isinstance(step.spec, DataSpec))
-    costs = {step.key: cost_of(step, recipe, sizes, gpu) for step in own}
-    stages = [_stage(step, recipe, costs[step.key], sizes, cards) for step in own]
+    counted = [step for step in steps if isinstance(step.spec, _COUNTED) and _is_of_recipe(step)]
+    sizes = _sizes(counted, pictures)
+    count = sum(sizes[step.key] for step in counted if isinstance(step.spec, DataSpec))
+    costs = {step.key: cost_of(step, recipe, sizes, gpu) for step in counted}
+    stages = [_stage(step, recipe, costs[step.key], sizes, cards) for step in counted]
     return Scale(
-        cards, gpu.name, count, _joined(stages), _bytes(own, recipe, costs, sizes), _basis(gpu)
+        cards, gpu.name, count, _joined(stages), _bytes(counted, recipe, costs, sizes), _basis(gpu)
     )
 
 

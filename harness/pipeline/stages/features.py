@@ -131,8 +131,8 @@ def _leave_features(
 ) -> None:
     """Write what each extractor made of its images, and empty its cache."""
     tensors, keys = {}, []
-    for number, (extractor, own) in enumerate(zip(extractors, images, strict=True)):
-        keys.append([extractor.key(image) for image in own])
+    for number, (extractor, taken) in enumerate(zip(extractors, images, strict=True)):
+        keys.append([extractor.key(image) for image in taken])
         cached = extractor.cache.get(keys[-1])
         for name in cached[keys[-1][0]] if cached else ():
             tensors[f"{number}/{name}"] = np.stack([cached[key][name] for key in keys[-1]])

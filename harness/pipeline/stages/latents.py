@@ -121,8 +121,9 @@ def _seen(
 ) -> tuple[Tensor, Tensor]:
     """Return pixels (V × 3 × h × w) and time ids (V × 6) of every view of one picture."""
     with Image.open(context.inputs["data"] / str(entry.file)) as image:
-        looks = [view_pixels(image, entry.id, view, spec.crop, shape) for view in chosen]
-    return torch.stack([pixels for pixels, _ in looks]), torch.stack([ids for _, ids in looks])
+        versions = [view_pixels(image, entry.id, view, spec.crop, shape) for view in chosen]
+    pixels, ids = zip(*versions, strict=True)
+    return torch.stack(pixels), torch.stack(ids)
 
 
 def _check_finite(mean: Tensor, batch: list[Entry], count: int) -> None:

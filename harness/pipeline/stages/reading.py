@@ -62,15 +62,15 @@ def name_of(number: int) -> str:
 
 def _known(journal: Path) -> dict[int, Seen]:
     """Return what was written down before a kill; a line that it cut off counts for nothing."""
-    found: dict[int, Seen] = {}
+    known: dict[int, Seen] = {}
     for line in lines_of(journal.read_text(encoding="utf-8")) if journal.is_file() else ():
         try:
             values = json.loads(line)
             number, kinds = values.pop("number"), tuple(values.pop("kinds"))
-            found[number] = Seen(kinds=kinds, **values)
+            known[number] = Seen(kinds=kinds, **values)
         except (ValueError, KeyError, TypeError):
             continue
-    return found
+    return known
 
 
 def _stands(seen: Seen, file: Path) -> bool:

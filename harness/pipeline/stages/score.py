@@ -276,13 +276,13 @@ def _beside(one: Image.Image, two: Image.Image) -> Image.Image:
 
 def account(entries: list[Entry]) -> Accounting:
     """Return the count of expected, generated, black, failed and scored images."""
-    there = [entry for entry in entries if entry.file]
+    present = [entry for entry in entries if entry.file]
     odd = [entry for entry in entries if entry.file is None or entry.black]
     return Accounting(
         expected=len(entries),
-        generated=len(there),
-        failed=len(entries) - len(there),
+        generated=len(present),
+        failed=len(entries) - len(present),
         black=sum(entry.black for entry in entries),
-        scored=len(there),
+        scored=len(present),
         named=tuple(f"{entry.name}: {entry.reason or 'black'}" for entry in odd),
     )

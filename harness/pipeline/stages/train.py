@@ -1,4 +1,4 @@
-"""Train: encoded sets to an adapter, or to whole new weights."""
+"""Train: from encoded sets to an adapter, or to new weights of whole models."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def train(spec: TrainSpec, context: StageContext) -> None:
 
 
 def read_sets(spec: TrainSpec, context: StageContext) -> tuple[list[EncodedSet], EncodedSet | None]:
-    """Return the sets that the phases train on, and the class images where there are some."""
+    """Return the sets that the phases train on, and the set of class images if there is one."""
     sets = [_set(context, f"{number}") for number in range(max(spec.phase_sets) + 1)]
     return sets, _set(context, "class") if spec.train.prior is not None else None
 

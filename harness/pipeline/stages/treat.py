@@ -30,8 +30,8 @@ def treat(spec: TreatSpec, context: StageContext) -> None:
     Every other prompt is its pictures' tags, where they have some, and not their captions.
     """
     folder = context.inputs["images"]
-    there = [entry for entry in read_index(folder) if entry.file]
-    chosen = (there if spec.half is None else there[spec.half :: 2])[: spec.count]
+    present = [entry for entry in read_index(folder) if entry.file]
+    chosen = (present if spec.half is None else present[spec.half :: 2])[: spec.count]
     texts = [_words(entry, number // spec.seeds) for number, entry in enumerate(chosen)]
     if spec.treatment == "shuffled":
         texts = texts[len(texts) // 2 :] + texts[: len(texts) // 2]
