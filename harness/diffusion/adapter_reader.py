@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from harness.diffusion.adapter_layers import Layer, Layers
 from harness.diffusion.adapter_writer import SETTINGS
-from harness.diffusion.layer_names import PARTS, bare, blocks_of, own_place, spellings
+from harness.diffusion.layer_names import PARTS, bare, blocks_of, own_layer, spellings
 from harness.errors import HarnessError, MissingPrerequisite, TrainingError
 
 _ROLES = {
@@ -68,7 +68,7 @@ def read_adapter(file: Path, models: Mapping[str, nn.Module]) -> Layers:
         raise _does_not_fit(file, str(error)) from error
 
 
-def read_layers(file: Path, find: Callable[[str], LayerId | None] = own_place) -> Layers:
+def read_layers(file: Path, find: Callable[[str], LayerId | None] = own_layer) -> Layers:
     """Return the layers of a file; `find` returns the layer that a name in it stands for."""
     tensors, metadata = _read(file)
     gathered: dict[LayerId, dict[str, Tensor]] = {}

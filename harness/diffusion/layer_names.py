@@ -1,4 +1,4 @@
-"""What one layer of SDXL is called: by diffusers, by Stability's own code, and in adapter files.
+"""The names of a layer of SDXL: in diffusers, in Stability's own code, and in adapter files.
 
 Strings alone; no weights. A layer of a text encoder goes without the `text_model.` that one
 release of transformers puts before it and another leaves out.
@@ -21,7 +21,7 @@ _BEFORE = (
     "unet.base_model.model.",
     "diffusion_model.",
 )
-"""What may stand before a UNet layer's own name in diffusers."""
+"""Possible prefixes of the diffusers name of a UNet layer."""
 _OUTSIDE = {
     "conv_in": "input_blocks.0.0",
     "time_embedding.linear_1": "time_embed.0",
@@ -43,19 +43,19 @@ _RESNET = {
 
 @dataclass(frozen=True)
 class Blocks:
-    """How a UNet is cut up: layers of each block on the way down and up, and who attends."""
+    """The blocks of a UNet: their layers on the way down and up, and which hold attention."""
 
     down: tuple[int, ...]
     up: tuple[int, ...]
-    attentive: tuple[bool, ...]
-    """Which blocks on the way up hold attention; it moves their upsampler by one."""
+    has_attention: tuple[bool, ...]
+    """Which up blocks hold attention; it moves the number of their upsampler by one."""
 
 
-SDXL = Blocks(down=(2, 2, 2), up=(3, 3, 3), attentive=(True, True, False))
+SDXL = Blocks(down=(2, 2, 2), up=(3, 3, 3), has_attention=(True, True, False))
 
 
 def blocks_of(config: Mapping[str, Any]) -> Blocks:
-    """Return how the UNet of a diffusers configuration is cut up."""
+    """Return the blocks of the UNet of a diffusers configuration."""
     kinds = config["up_block_types"]
     layers = config["layers_per_block"]
     down = tuple(layers) if isinstance(layers, list | tuple) else (layers,) * len(kinds)
@@ -64,7 +64,7 @@ def blocks_of(config: Mapping[str, Any]) -> Blocks:
 
 
 def ldm_name(name: str, blocks: Blocks) -> str:
-    """Return what Stability's own code calls a layer of the UNet, as `input_blocks.4.1.…`."""
+    """Return the name of a UNet layer in Stability's own code, such as `input_blocks.4.1.…`."""
     if name in _OUTSIDE:
         return _OUTSIDE[name]
     side, *rest = name.split(".")
@@ -81,7 +81,7 @@ def ldm_name(name: str, blocks: Blocks) -> str:
         first = sum(blocks.up[: int(block)])
         if kind == "upsamplers":
             last = first + blocks.up[int(block)] - 1
-            return f"output_blocks.{last}.{1 + blocks.attentive[int(block)]}.conv"
+            return f"output_blocks.{last}.{1 + blocks.has_attention[int(block)]}.conv"
         block_name = f"output_blocks.{first + int(number)}"
     return _joined(f"{block_name}.{int(kind == 'attentions')}", kind, inner)
 
@@ -93,19 +93,19 @@ def _joined(block_name: str, kind: str, inner: list[str]) -> str:
 
 
 def diffusers_name(part: str, name: str) -> str:
-    """Return what our own files call a layer: `text_model.` is there, as every reader expects."""
+    """Return the name of a layer in our own files, with the `text_model.` that readers expect."""
     return f"{part}.{_whole(part, name)}"
 
 
 def kohya_name(part: str, name: str, blocks: Blocks) -> str:
-    """Return what files of sd-scripts call a layer, and with them every user interface."""
+    """Return the name of a layer in files of sd-scripts, which user interfaces read too."""
     if part == "unet":
         return "lora_unet_" + _flat(ldm_name(name, blocks))
     return f"lora_{_SHORT[part][0]}_{_flat(_whole(part, name))}"
 
 
-def own_place(spelled: str) -> tuple[str, str] | None:
-    """Return the part and the layer that a name in one of our own files stands for."""
+def own_layer(spelled: str) -> tuple[str, str] | None:
+    """Return the part and the layer of a name in our own files."""
     part, _, name = spelled.partition(".")
     return (part, bare(name)) if part in PARTS and name else None
 
@@ -116,7 +116,7 @@ def bare(name: str) -> str:
 
 
 def spellings(part: str, name: str, blocks: Blocks) -> list[str]:
-    """Return every way in which we have seen files name one layer."""
+    """Return every name that known files give to one layer."""
     if part == "unet":
         ldm = ldm_name(name, blocks)
         short = name.replace(".to_out.0", ".to_out")
@@ -145,7 +145,7 @@ def _whole(part: str, name: str) -> str:
 
 
 def _old(name: str) -> str:
-    """Return what diffusers called a text encoder's layer in its first files."""
+    """Return the name of a text encoder's layer in the first files of diffusers."""
     for new, old in (
         ("q_proj", "to_q"),
         ("k_proj", "to_k"),

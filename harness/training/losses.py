@@ -1,4 +1,4 @@
-"""What a step is punished for, each as its paper has it: pure functions, sample by sample.
+"""The losses and their weights, each as in its paper: pure functions, sample by sample.
 
 `kept` is the noise schedule's cumulated alphas, ᾱ; `times` are B timesteps. All randomness is
 given.
@@ -24,7 +24,7 @@ def add_noise(clean: Tensor, noise: Tensor, kept: Tensor, times: Tensor) -> Tens
 
 
 def target_of(clean: Tensor, noise: Tensor, kept: Tensor, times: Tensor, kind: str) -> Tensor:
-    """Return what the UNet should say: the noise, or v (Eq. 11 of arXiv:2202.00512)."""
+    """Return what the UNet should predict: the noise, or v (Eq. 11 of arXiv:2202.00512)."""
     if kind != "v_prediction":
         return noise
     signal = kept[times].view(-1, 1, 1, 1)
@@ -86,7 +86,7 @@ def huber_deltas(huber: Huber, times: Tensor, kept: Tensor) -> Tensor:
 
 
 def weights(train: Train, kept: Tensor, times: Tensor, prediction: str) -> Tensor | None:
-    """Return what each sample's loss is multiplied by, B on the device of `kept`, if anything."""
+    """Return the weight of each sample's loss, B on the device of `kept`; None if all are 1."""
     ratio = signal_to_noise(kept, times)
     if train.snr_gamma is not None:
         return min_snr_weight(ratio, train.snr_gamma, prediction, train.snr_form)

@@ -1,7 +1,8 @@
-"""The code behind the optimizers' words.
+"""The code of the optimizers.
 
 Groups arrive with parameters, a rate and perhaps a weight decay of their own; the loop sets the
-rate of every step. Parts that rest must have no gradient: at rate 0, moments would still gather.
+rate of every step. A part without a rate must have no gradient: even at rate 0,
+moments would change.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ TEXT_PARTS = frozenset({"text_encoder", "text_encoder_2"})
 
 
 def weight_decay_for(spec: OptimizerSpec, part: str) -> float:
-    """Return the decay of one part; new tokens have none, for their size is their meaning."""
+    """Return the weight decay of one part; new tokens have none, since decay would weaken them."""
     if part == "tokens":
         return 0.0
     if part in TEXT_PARTS and getattr(spec, "text_encoder_weight_decay", None) is not None:
@@ -35,7 +36,7 @@ def weight_decay_for(spec: OptimizerSpec, part: str) -> float:
 
 @contextlib.contextmanager
 def averaged(optimizer: Optimizer) -> Iterator[None]:
-    """Hold the weights that are to be kept, then put back, bit for bit, those that train.
+    """Put the weights that are saved in place during the block, then restore the others exactly.
 
     Only schedule-free knows a difference: it trains at one point and keeps a mean.
     """
@@ -55,7 +56,7 @@ def averaged(optimizer: Optimizer) -> Iterator[None]:
 
 
 def adamw(spec: specs.AdamW, groups: Groups) -> Optimizer:
-    """Return AdamW in one kernel a step where every parameter's device has one."""
+    """Return AdamW, fused into one kernel if the device of every parameter has it."""
     fused = all(
         each.is_floating_point() and each.device.type in ("cpu", "cuda")
         for each in _parameters(groups)
@@ -119,7 +120,7 @@ def adafactor(spec: specs.Adafactor, groups: Groups) -> Optimizer:
 
 
 def schedule_free(spec: specs.ScheduleFree, groups: Groups) -> Optimizer:
-    """Return schedule-free AdamW, at the point where it trains; `averaged` shows what it keeps."""
+    """Return schedule-free AdamW in training mode; `averaged` puts its averages in place."""
     from schedulefree import AdamWScheduleFree
 
     optimizer = AdamWScheduleFree(
@@ -194,7 +195,7 @@ class Came(Optimizer):
                     each.add_(move.to(each.dtype), alpha=-group["lr"])
 
     def _direction(self, parameter: Tensor, betas: tuple[float, float, float]) -> Tensor:
-        """Return what the rate is multiplied by, in fp32 (Algorithm 2 of arXiv:2307.02047)."""
+        """Return the factor of the rate, in fp32 (Algorithm 2 of arXiv:2307.02047)."""
         gradient = parameter.grad.float()  # type: ignore[union-attr]
         state = self.state[parameter]
         if not state:
@@ -212,7 +213,7 @@ class Came(Optimizer):
 
 
 def _accumulators(like: Tensor, name: str) -> dict[str, Tensor]:
-    """Return the running means of one quantity: its rows and columns where it has both."""
+    """Return the running means of one quantity: of rows and columns if it has both."""
     if like.dim() < 2:
         return {name: torch.zeros_like(like)}
     rows, columns = like.shape[:-1], (*like.shape[:-2], like.shape[-1])
@@ -220,7 +221,7 @@ def _accumulators(like: Tensor, name: str) -> dict[str, Tensor]:
 
 
 def _inverse_root(state: dict[str, Any], name: str, value: Tensor, beta: float) -> Tensor:
-    """Take `value` into its running mean and return 1/√mean (arXiv:1804.04235)."""
+    """Add `value` to its running mean and return 1/√mean (arXiv:1804.04235)."""
     if value.dim() < 2:
         plain: Tensor = state[name].lerp_(value, 1 - beta)
         return plain.rsqrt()

@@ -1,4 +1,4 @@
-"""Counts and times in the words of Prometheus, written by hand."""
+"""Counts and times of the service in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from bisect import bisect_left
 from collections import Counter
 
 BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-"""Seconds that a bucket of the histogram ends at."""
+"""Upper ends of the histogram's buckets, in seconds."""
 
 
 class Meters:
-    """What was answered, by code, and how long it took."""
+    """The answers by HTTP code, and how long images took."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class Meters:
         self._seconds = 0.0
 
     def answered(self, code: int, seconds: float) -> None:
-        """Count an answer; only the time of images counts into the histogram."""
+        """Count an answer; only images go into the histogram."""
         with self._lock:
             self._codes[code] += 1
             if code == 200:

@@ -16,9 +16,9 @@ class Local(ExecutorSpec):
 
 
 class Ray(ExecutorSpec):
-    """A cluster: steps side by side, and what comes in pieces spread over its processes."""
+    """A cluster: several steps at once, and pieces spread over its processes."""
 
     implementation: ClassVar[str] = "harness.pipeline.executors.cluster:cluster"
-    summary: ClassVar[str] = "a Ray cluster (RAY_ADDRESS), or one of this machine's cores or cards"
+    summary: ClassVar[str] = "a Ray cluster (RAY_ADDRESS), or this machine's cores or GPUs"
     together: ClassVar[bool] = True
     use: Literal["ray"] = "ray"
