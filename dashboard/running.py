@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import session
 from harness.pipeline.watch import live
-from harness.pipeline.watch.live import Doing
+from harness.pipeline.watch.live import RunningStep
 from harness.report.numbers import duration
 
 SECONDS = 2.0
@@ -19,7 +19,7 @@ SECONDS = 2.0
 def strip() -> None:
     """Show every step that runs, with its progress, the time left and the loss."""
     store = session.index().store
-    for each in live.doing(store):
+    for each in live.running_steps(store):
         with st.container(border=True):
             _shown(each)
             curve = live.losses(store, each.key) if each.step == "train" else []
@@ -29,7 +29,7 @@ def strip() -> None:
                 )
 
 
-def _shown(each: Doing) -> None:
+def _shown(each: RunningStep) -> None:
     now = time.time()
     name = f"{each.subject} · {each.step} · {each.number} of {each.total}"
     if each.stopped(now):

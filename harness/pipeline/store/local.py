@@ -48,7 +48,7 @@ class Store:
 
     @property
     def logs(self) -> Path:
-        """Return the folder of what is said while work goes on; it is part of no artifact."""
+        """Return the folder of the logs of steps under way; they are part of no artifact."""
         return self.root / "logs"
 
     @property
@@ -71,8 +71,8 @@ class Store:
 
     def find(self, key: str) -> Path | None:
         """Return the folder of an artifact by its key alone, where it is there."""
-        found = self.root.glob(f"*/{key[:2]}/{key}/{MANIFEST}")
-        return next((file.parent for file in found), None)
+        manifests = self.root.glob(f"*/{key[:2]}/{key}/{MANIFEST}")
+        return next((file.parent for file in manifests), None)
 
     def get_or_make(
         self, step: Step, work: Callable[[Path], None], facts: Mapping[str, Any] | None = None
@@ -113,11 +113,11 @@ class Store:
             "provenance": {**provenance(), **facts},
         }
         write_json(folder / MANIFEST, manifest)
-        place = self.folder(step)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists():
-            shutil.rmtree(place)  # a folder without its manifest: never finished
-        folder.replace(place)
+        finished = self.folder(step)
+        finished.parent.mkdir(parents=True, exist_ok=True)
+        if finished.exists():
+            shutil.rmtree(finished)  # a folder without its manifest: never finished
+        folder.replace(finished)
 
     @contextmanager
     def _locked(self, step: Step) -> Iterator[None]:
@@ -153,32 +153,34 @@ class Store:
         return False
 
 
-def read_artifact(place: Path) -> Artifact:
+def read_artifact(folder: Path) -> Artifact:
     try:
-        manifest = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
-        return Artifact(manifest["key"], place, manifest)
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return Artifact(manifest["key"], folder, manifest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
-            "holds no readable manifest", where=str(place), hint="remove the folder and run again"
+            "holds no readable manifest", where=str(folder), hint="remove the folder and run again"
         ) from error
 
 
 def damage(artifact: Artifact) -> list[str]:
     """Return what differs between an artifact's files and its manifest."""
-    found = []
+    problems = []
     listed = artifact.manifest["files"]
     for name, expected in listed.items():
         file = artifact.path / name
         if not file.is_file():
-            found.append(f"{file} is missing")
+            problems.append(f"{file} is missing")
         elif digest_file(file) != expected:
-            found.append(f"{file} has changed since it was made")
+            problems.append(f"{file} has changed since it was made")
     present = {
         file.relative_to(artifact.path).as_posix()
         for file in artifact.path.rglob("*")
         if file.is_file() and file.name != MANIFEST
     }
-    return found + [f"{artifact.path / name} was added" for name in sorted(present - set(listed))]
+    return problems + [
+        f"{artifact.path / name} was added" for name in sorted(present - set(listed))
+    ]
 
 
 def provenance() -> dict[str, Any]:

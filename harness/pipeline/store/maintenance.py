@@ -1,4 +1,4 @@
-"""Whether results still are what the store holds, and what of the store nobody needs."""
+"""Whether results still are what the store holds, and which artifacts no result needs."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from harness.records import Artifact, Result, StepName
 
 def verify(file: Path, store: Path) -> list[str]:
     """Return everything about a result file that does not hold any more."""
-    result, house = read_result(file), Store(store)
-    found: list[str] = []
+    result = read_result(file)
+    problems: list[str] = []
     if digest(result.protocol)[:16] != result.signature:
-        found.append(f"{file}: the signature is not that of its protocol")
+        problems.append(f"{file}: the signature is not that of its protocol")
     if file.stem != result.recipe:
-        found.append(f"{file} is filed under another name than {result.recipe}")
-    by_key = {artifact.key: artifact for artifact in _artifacts(house, found)}
+        problems.append(f"{file} is filed under another name than {result.recipe}")
+    by_key = {artifact.key: artifact for artifact in _artifacts(Store(store), problems)}
     for name, key in result.keys.items():
         if key in by_key:
-            found += damage(by_key[key])
+            problems += damage(by_key[key])
         elif StepName.parse(name).role in ("sample", "score"):
-            found.append(f"{name} ({key[:12]}) is not in {store}")
-    if not found and result.interval == "recipe":
-        found += _differing_runs(file, result, by_key)
-    elif not found and result.keys.get("score") in by_key:
+            problems.append(f"{name} ({key[:12]}) is not in {store}")
+    if not problems and result.interval == "recipe":
+        problems += _differing_runs(file, result, by_key)
+    elif not problems and result.keys.get("score") in by_key:
         document = _scores(by_key[result.keys["score"]])
         written = [each.model_dump(mode="json") for each in result.scores]
         if document["scores"] != written:
-            found.append(f"{file} differs from the scores in the store")
+            problems.append(f"{file} differs from the scores in the store")
         if document["images"] != result.images.model_dump(mode="json"):
-            found.append(f"{file} counts other images than the store")
-    return found
+            problems.append(f"{file} counts other images than the store")
+    return problems
 
 
 def _differing_runs(file: Path, result: Result, by_key: Mapping[str, Artifact]) -> list[str]:
@@ -65,13 +65,13 @@ def _scores(artifact: Artifact) -> dict[str, Any]:
     return document
 
 
-def _artifacts(house: Store, found: list[str]) -> list[Artifact]:
+def _artifacts(store: Store, problems: list[str]) -> list[Artifact]:
     artifacts = []
-    for manifest in sorted(house.root.glob("*/??/*/manifest.json")):
+    for manifest in sorted(store.root.glob("*/??/*/manifest.json")):
         try:
             artifacts.append(read_artifact(manifest.parent))
         except HarnessError as error:
-            found.append(str(error))
+            problems.append(str(error))
     return artifacts
 
 
@@ -83,23 +83,23 @@ class Garbage:
     bytes: int
 
 
-def collect_garbage(house: Store, reports: Path, dry_run: bool) -> Garbage:
+def collect_garbage(store: Store, reports: Path, dry_run: bool) -> Garbage:
     """Remove artifacts that no result names, and the leftovers of steps that never finished."""
     if not reports.is_dir():
         raise UsageError(
             f"there is no folder {reports}: every artifact would look unused",
             hint="give --reports the folder with the results that are to stay",
         )
-    if house.in_use():
-        raise StoreError(f"{house.root} is in use by another run", hint="wait for it to end")
+    if store.in_use():
+        raise StoreError(f"{store.root} is in use by another run", hint="wait for it to end")
     named = {
         key
-        for folder in (reports, house.root / "rehearsals")
+        for folder in (reports, store.root / "rehearsals")
         for file in result_files(folder)
         for key in file.result.keys.values()
     }
-    unused = [artifact.path for artifact in house.artifacts() if artifact.key not in named]
-    folders = [*unused, *house.leftovers()]
+    unused = [artifact.path for artifact in store.artifacts() if artifact.key not in named]
+    folders = [*unused, *store.leftovers()]
     size = sum(
         file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()
     )

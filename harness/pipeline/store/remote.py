@@ -1,9 +1,9 @@
 """A store and its results elsewhere: on an object store, a share, or whatever fsspec can reach.
 
-Artifacts go by key, their manifest last, so what has one is whole; what is there is not sent again,
-and a transfer that was cut goes on where it stopped. On arrival every file must have the digest
-that its manifest names, and the manifest the key that it is filed under. What was changed there is
-found by a push that checks, and is sent anew.
+An artifact's manifest is sent last, so an artifact that has one is whole. What the other side has
+is not sent again, and a transfer that was cut goes on where it stopped. On arrival, every file must
+have the digest that its manifest names, and the manifest the key that it is filed under. A push
+that checks finds what was changed on the other side and sends it anew.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ class Remote:
     def size(self, path: str) -> int | None:
         """Return the bytes of a file that is there."""
         try:
-            found: int = self.files.info(path)["size"]
+            size: int = self.files.info(path)["size"]
         except FileNotFoundError:
             return None
-        return found
+        return size
 
     def digest(self, path: str) -> str | None:
         """Return the sha256 of a file that is there; all of it is read."""
@@ -103,9 +103,9 @@ class Remote:
     def list(self, pattern: str) -> list[str]:
         """Return what is there below the root, relative to it."""
         start = self.path("")
-        found = self.files.glob(self.path(pattern))
+        paths = self.files.glob(self.path(pattern))
         return sorted(
-            str(path).rpartition(start)[2] if start in str(path) else str(path) for path in found
+            str(path).rpartition(start)[2] if start in str(path) else str(path) for path in paths
         )
 
 
@@ -125,7 +125,7 @@ def _reached(url: str) -> tuple[Any, str]:
 
 def push(
     url: str,
-    house: Store,
+    store: Store,
     reports: Path,
     named: Sequence[Path] = (),
     report: Report = silent,
@@ -137,7 +137,7 @@ def push(
     """
     remote = Remote(url)
     results = [ResultFile(path) for path in named] or list(result_files(reports))
-    chosen = _chosen(house, results if named else None)
+    chosen = _chosen(store, results if named else None)
     sent, sizes, there = 0, [], 0
     for number, artifact in enumerate(chosen):
         if _is_there(remote, artifact, check):
@@ -150,11 +150,11 @@ def push(
     return Moved(sent, there, sum(map(bool, sizes)), sum(sizes), count, tuple(differ))
 
 
-def _chosen(house: Store, named: Sequence[ResultFile] | None) -> list[Artifact]:
+def _chosen(store: Store, named: Sequence[ResultFile] | None) -> list[Artifact]:
     if named is None:
-        return list(house.artifacts())
+        return list(store.artifacts())
     keys = {key for file in named for key in file.result.keys.values()}
-    return [artifact for artifact in house.artifacts() if artifact.key in keys]
+    return [artifact for artifact in store.artifacts() if artifact.key in keys]
 
 
 def _filed(remote: Remote, artifact: Artifact, name: str = MANIFEST) -> str:
@@ -238,7 +238,7 @@ def _below(file: Path, reports: Path) -> str:
         raise UsageError(f"{file} lies outside {reports}", hint="give its --reports") from None
 
 
-def pull(url: str, house: Store, reports: Path, report: Report = silent) -> Moved:
+def pull(url: str, store: Store, reports: Path, report: Report = silent) -> Moved:
     """Fetch the artifacts and results that are missing here; what arrives damaged is refused."""
     remote = Remote(url)
     if not any(remote.is_there(remote.path(folder)) for folder in FOLDERS):
@@ -251,21 +251,21 @@ def pull(url: str, house: Store, reports: Path, report: Report = silent) -> Move
     fetched, sizes, there = 0, [], 0
     for number, name in enumerate(manifests):
         _, stage, _, key, _ = name.split("/")
-        if (house.root / stage / key[:2] / key / MANIFEST).is_file():
+        if (store.root / stage / key[:2] / key / MANIFEST).is_file():
             there += 1
         else:
-            sizes += _fetch(remote, house, stage, key)
+            sizes += _fetch(remote, store, stage, key)
             fetched += 1
         report(Progress(number + 1, len(manifests), "artifacts"))
     count, differ = _fetch_results(remote, reports)
     return Moved(fetched, there, len(sizes), sum(sizes), count, tuple(differ))
 
 
-def _fetch(remote: Remote, house: Store, stage: str, key: str) -> list[int]:
-    """Fetch one artifact beside the store, and put it into its place when it holds."""
+def _fetch(remote: Remote, store: Store, stage: str, key: str) -> list[int]:
+    """Fetch one artifact beside the store, and move it into the store when it is proven."""
     text, manifest = _manifest(remote, stage, key)
     source = remote.path("store", stage, key[:2], key)
-    folder = house.root / "arrivals" / key
+    folder = store.root / "arrivals" / key
 
     def fetch(name: str) -> int:
         return _fetch_file(remote, f"{source}/{name}", folder / name, manifest["files"][name])
@@ -274,12 +274,12 @@ def _fetch(remote: Remote, house: Store, stage: str, key: str) -> list[int]:
         sizes = list(pool.map(fetch, manifest["files"]))
     remove_parts(folder)
     write_text(folder / MANIFEST, text)
-    place = house.root / stage / key[:2] / key
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if not (place / MANIFEST).is_file():
-        if place.exists():
-            shutil.rmtree(place)  # a folder without its manifest: never finished
-        folder.replace(place)
+    folder_here = store.root / stage / key[:2] / key
+    folder_here.parent.mkdir(parents=True, exist_ok=True)
+    if not (folder_here / MANIFEST).is_file():
+        if folder_here.exists():
+            shutil.rmtree(folder_here)  # a folder without its manifest: never finished
+        folder.replace(folder_here)
     return [size for size in sizes if size]
 
 

@@ -1,7 +1,7 @@
-"""What is being made at this moment: a small file a step, below the store, while the step runs.
+"""The steps under way at this moment: one small file a step, below the store, while it runs.
 
-Whoever looks on reads these files; nothing that is made depends on them. A killed process leaves
-its file behind, which then says since when there has been no word.
+The dashboard reads these files; no artifact depends on them. A killed process leaves its file
+behind, which then shows when the process last wrote.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.pipeline.run_settings import Watcher
 from harness.pipeline.store.local import Store
 from harness.records import Step
 
-SECONDS_BETWEEN_WORDS = 1.0
+SECONDS_BETWEEN_NOTES = 1.0
 SILENT = 60.0
 """Seconds without a word after which a step on another machine counts as stopped."""
 CURVE = 400
@@ -28,7 +28,7 @@ CURVE = 400
 
 
 @dataclass(frozen=True)
-class Doing:
+class RunningStep:
     """One step that is being made."""
 
     subject: str
@@ -49,29 +49,29 @@ class Doing:
 
     @property
     def left(self) -> float | None:
-        """Return about how many seconds the step takes yet; None where nobody can tell."""
+        """Return about how many seconds the step takes yet; None where that is unknown."""
         if not self.of or not self.done:
             return None
         return (self.heard - self.began) / self.done * (self.of - self.done)
 
     def stopped(self, now: float) -> bool:
-        """Return whether the process that made it is gone, as far as that can be told here."""
+        """Return whether the process that made it is gone, as far as this machine can tell."""
         if self.host == socket.gethostname():
             return not _runs(self.pid)
         return now - self.heard > SILENT
 
 
 class Live:
-    """A watcher that leaves word of each step below the store."""
+    """A watcher that writes a file for each step under way, below the store."""
 
     def __init__(self, store: Store) -> None:
         self._folder = store.root / "live"
-        self._doing: dict[str, Doing] = {}
-        self._spoke = 0.0
+        self._running: dict[str, RunningStep] = {}
+        self._written = 0.0
 
     def begin(self, step: Step, number: int, total: int) -> None:
         now = time.time()
-        self._doing[step.key] = Doing(
+        self._running[step.key] = RunningStep(
             step.subject,
             step.name,
             step.key,
@@ -82,27 +82,27 @@ class Live:
             socket.gethostname(),
             os.getpid(),
         )
-        self._say(step)
+        self._write(step)
 
     def progress(self, step: Step, progress: Progress) -> None:
         now = time.time()
-        self._doing[step.key] = replace(
-            self._doing[step.key],
+        self._running[step.key] = replace(
+            self._running[step.key],
             heard=now,
             done=progress.done,
             of=progress.total,
             note=progress.note,
         )
-        if now - self._spoke >= SECONDS_BETWEEN_WORDS:
-            self._spoke = now
-            self._say(step)
+        if now - self._written >= SECONDS_BETWEEN_NOTES:
+            self._written = now
+            self._write(step)
 
     def end(self, step: Step) -> None:
-        self._doing.pop(step.key, None)
+        self._running.pop(step.key, None)
         self._file(step).unlink(missing_ok=True)
 
-    def _say(self, step: Step) -> None:
-        write_json(self._file(step), asdict(self._doing[step.key]))
+    def _write(self, step: Step) -> None:
+        write_json(self._file(step), asdict(self._running[step.key]))
 
     def _file(self, step: Step) -> Path:
         return self._folder / f"{step.key}.json"
@@ -127,12 +127,12 @@ class Together:
             each.end(step)
 
 
-def doing(store: Store) -> list[Doing]:
+def running_steps(store: Store) -> list[RunningStep]:
     """Return every step that is being made, the one begun first at the top."""
     found = []
     for file in (store.root / "live").glob("*.json"):
         try:
-            found.append(Doing(**json.loads(file.read_text(encoding="utf-8"))))
+            found.append(RunningStep(**json.loads(file.read_text(encoding="utf-8"))))
         except (OSError, ValueError, TypeError):
             continue  # it ended between two looks, or is no word of ours
     return sorted(found, key=lambda each: (each.began, each.key))

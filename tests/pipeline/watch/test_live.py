@@ -14,7 +14,7 @@ import pytest
 
 from harness.interfaces import Page, Progress
 from harness.pipeline.store.local import Store
-from harness.pipeline.watch.live import Doing, Live, Together, doing, losses
+from harness.pipeline.watch.live import Live, RunningStep, Together, losses, running_steps
 from harness.records import Step, make_step
 
 
@@ -35,19 +35,19 @@ def step() -> Step:
 def test_a_step_is_known_from_its_beginning_to_its_end(store: Store, step: Step) -> None:
     live = Live(store)
     live.begin(step, 2, 5)
-    found = doing(store)
+    found = running_steps(store)
     assert [(each.subject, each.step, each.number, each.total) for each in found] == [
         ("tiny", "train", 2, 5)
     ]
     live.end(step)
-    assert doing(store) == []
+    assert running_steps(store) == []
 
 
 def test_progress_says_how_far_it_is_and_how_long_it_takes_yet(store: Store, step: Step) -> None:
     live = Live(store)
     live.begin(step, 1, 1)
     live.progress(step, Progress(25, 100, "loss 0.1"))
-    (found,) = doing(store)
+    (found,) = running_steps(store)
     assert (found.done, found.of, found.note) == (25, 100, "loss 0.1")
     assert replace(found, began=100.0, heard=110.0).left == pytest.approx(30.0)
     assert replace(found, done=0).left is None
@@ -58,7 +58,7 @@ def test_word_is_left_no_oftener_than_once_a_second(store: Store, step: Step) ->
     live.begin(step, 1, 1)
     for done in range(1, 50):
         live.progress(step, Progress(done, 50))
-    assert doing(store)[0].done == 1
+    assert running_steps(store)[0].done == 1
 
 
 def test_a_killed_process_counts_as_stopped(store: Store, step: Step) -> None:
@@ -66,13 +66,13 @@ def test_a_killed_process_counts_as_stopped(store: Store, step: Step) -> None:
     ended.wait()
     live = Live(store)
     live.begin(step, 1, 1)
-    (mine,) = doing(store)
+    (mine,) = running_steps(store)
     assert not mine.stopped(time.time())
     assert replace(mine, pid=ended.pid).stopped(time.time())
 
 
 def test_a_step_on_another_machine_counts_as_stopped_when_it_is_silent() -> None:
-    far = Doing("tiny", "train", "k", 1, 1, 0.0, 1000.0, "elsewhere.invalid", os.getpid())
+    far = RunningStep("tiny", "train", "k", 1, 1, 0.0, 1000.0, "elsewhere.invalid", os.getpid())
     assert not far.stopped(1030.0)
     assert far.stopped(1100.0)
 
@@ -81,7 +81,7 @@ def test_what_is_half_written_is_passed_over(store: Store, step: Step) -> None:
     Live(store).begin(step, 1, 1)
     (store.root / "live/half.json").write_text('{"subject": "ti')
     (store.root / "live/other.json").write_text('{"something": "else"}')
-    assert [each.subject for each in doing(store)] == ["tiny"]
+    assert [each.subject for each in running_steps(store)] == ["tiny"]
 
 
 def test_losses_are_read_as_far_as_the_log_has_come(store: Store, step: Step) -> None:
@@ -98,6 +98,6 @@ def test_several_watchers_all_hear(store: Store, step: Step, tmp_path: Path) -> 
     both = Together([Live(store), Live(other)])
     both.begin(step, 1, 1)
     both.progress(step, Progress(1, 2))
-    assert len(doing(store)) == len(doing(other)) == 1
+    assert len(running_steps(store)) == len(running_steps(other)) == 1
     both.end(step)
-    assert doing(store) == doing(other) == []
+    assert running_steps(store) == running_steps(other) == []
