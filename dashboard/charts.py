@@ -40,17 +40,18 @@ def pareto(rows: Sequence[dict[str, Any]], x: str, y: str, up: tuple[bool, bool]
         tooltip=tips,
         color=alt.condition("datum.front", alt.value(ACCENT), alt.value(QUIET)),
     )
-    wide = base.mark_rule(opacity=0.45).encode(alt.X("xlo:Q"), along, x2="xhi:Q")
-    tall = base.mark_rule(opacity=0.45).encode(across, alt.Y("ylo:Q"), y2="yhi:Q")
+    wide = base.mark_rule(color=QUIET).encode(alt.X("xlo:Q"), along, x2="xhi:Q")
+    tall = base.mark_rule(color=QUIET).encode(across, alt.Y("ylo:Q"), y2="yhi:Q")
     line = (
         base.transform_filter("datum.front")
         .mark_line(color=ACCENT, strokeDash=[5, 4], interpolate="step-after")
         .encode(across, along, order="x:Q")
     )
     few = data if len(data) <= 25 else data[data["front"].astype(bool)]
-    label = (
-        alt.Chart(few).mark_text(dy=-12, align="left", dx=6).encode(across, along, text="recipe:N")
+    names_of = alt.Chart(few).mark_text(
+        align="left", dx=6, dy=alt.expr("datum.front ? -12 : 14"), color=QUIET
     )
+    label = names_of.encode(across, along, text="recipe:N")
     return layers(wide, tall, line, dots, label).properties(height=520)
 
 
@@ -147,10 +148,10 @@ def times(rows: Sequence[dict[str, Any]]) -> alt.Chart:
         .mark_bar(color=ACCENT)
         .encode(
             alt.X("seconds:Q"),
-            alt.Y("stage:N", sort="-x", title=None),
+            alt.Y("stage:N", sort="-x", title=None, axis=alt.Axis(labelOverlap=False)),
             tooltip=["stage:N", "seconds:Q"],
         )
-        .properties(height=40 + 24 * len(rows))
+        .properties(height=60 + 24 * len(rows))
     )
     return chart
 
@@ -164,7 +165,11 @@ def scatter(data: pd.DataFrame, x: str, y: str) -> alt.Chart:
         .encode(
             alt.X("x:Q", title=x, scale=alt.Scale(zero=False)),
             alt.Y("y:Q", title=y, scale=alt.Scale(zero=False)),
-            alt.Color("recipe:N", legend=alt.Legend(orient="top", title=None)),
+            alt.Color(
+                "recipe:N",
+                legend=alt.Legend(orient="top", title=None),
+                scale=alt.Scale(scheme="tableau10"),
+            ),
             tooltip=[
                 "recipe:N",
                 "prompt:N",
@@ -198,7 +203,7 @@ def past(events: Sequence[Event], metric: str) -> alt.LayerChart:
     x = alt.X("at:T", title=None)
     base = alt.Chart(data)
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False))
-    rules = base.mark_rule(opacity=0.5).encode(x, alt.Y("low:Q", title=metric), y2="high:Q")
+    rules = base.mark_rule(color=QUIET).encode(x, alt.Y("low:Q", title=metric), y2="high:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
         x,
         y,
@@ -212,7 +217,9 @@ def past(events: Sequence[Event], metric: str) -> alt.LayerChart:
             ),
         ),
     )
-    return layers(rules, base.mark_line(opacity=0.3).encode(x, y), dots).properties(height=240)
+    return layers(rules, base.mark_line(opacity=0.5, color=QUIET).encode(x, y), dots).properties(
+        height=240
+    )
 
 
 def strengths(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:

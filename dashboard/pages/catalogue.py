@@ -29,14 +29,14 @@ KINDS = (
 
 def main() -> None:
     st.title("Catalogue")
-    across = st.columns([3, 2])
-    kind = across[0].segmented_control(
-        "Kind", KINDS, default="recipes", key="kind", bind="query-params", required=True
-    )
-    words = across[1].text_input("Search", key="words", bind="query-params")
+    with st.container(horizontal=True):
+        kind = st.segmented_control(
+            "Kind", KINDS, default="recipes", key="kind", bind="query-params", required=True
+        )
+        words = st.text_input("Search", key="words", bind="query-params", width=320)
     if kind == "datasets":
         st.dataframe(pd.DataFrame(sets(words)), hide_index=True, alt="datasets", height="content")
-        st.caption("Versions and licences stand with each result, and in a data step's report.")
+        st.caption("Each result, and the report of each data step, names versions and licences.")
         return
     entries = [
         each

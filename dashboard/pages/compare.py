@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import components, session
 from harness.decisions.compare import Comparison
 from harness.errors import HarnessError
+from harness.report.comparison import sentence
 from harness.views import comparison
 from harness.views.reports_index import Entry
 
@@ -86,12 +87,15 @@ def numbers(a: Entry, b: Entry) -> None:
     )
     try:
         found = _comparison(
-            a.name, b.name, thorough, (a.file.stat().st_mtime_ns, b.file.stat().st_mtime_ns)
+            a.name,
+            b.name,
+            thorough,
+            (a.file.path.stat().st_mtime_ns, b.file.path.stat().st_mtime_ns),
         )
     except (HarnessError, OSError) as error:
         st.warning(session.escaped(str(error)))
         return
-    st.text(comparison.said(found))
+    st.text(sentence(found))
     table = pd.DataFrame(comparison.findings(found))
     st.dataframe(
         table,

@@ -68,7 +68,7 @@ def chosen() -> tuple[list[Entry], list[str]]:
 
 def lay_out(found: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Subjects, int]:
     """Return the layout that is chosen."""
-    across = st.columns([1, 1, 1.2, 1.4, 1.2, 1], vertical_alignment="bottom")
+    across = st.columns([1, 1, 1.2, 1.4])
     down = across[0].selectbox("Down", AXES, 0, key="down", bind="query-params")
     rest = [axis for axis in AXES if axis != down]
     over = across[1].selectbox(
@@ -83,16 +83,17 @@ def lay_out(found: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Su
     overlay = across[3].selectbox(
         "Overlay", ["none", *dict.fromkeys(metrics)], key="overlay", bind="query-params"
     )
-    side = across[4].select_slider(
-        "Size", [64, 96, 128, 192, 256], 128, key="size", bind="query-params"
-    )
     third = next(axis for axis in AXES if axis not in (down, over))
-    stacked = across[5].toggle(
-        f"Stack {third}s",
-        key="stacked",
-        bind="query-params",
-        help="Shows one grid for every value of the third axis.",
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        side = st.select_slider(
+            "Size", [64, 96, 128, 192, 256], 128, key="size", bind="query-params", width=280
+        )
+        stacked = st.toggle(
+            f"A grid per {third}",
+            key="stacked",
+            bind="query-params",
+            help="Shows one grid for every value of the third axis.",
+        )
     kept = tuple(int(seed) for seed in seeds) or found.seeds[:1]
     if "seed" in (down, over):
         kept = tuple(int(seed) for seed in seeds) if len(seeds) > 1 else found.seeds

@@ -50,20 +50,21 @@ def main() -> None:
 
 def choose(metrics: list[str], groups: dict[str, tuple[str, ...]]) -> Filter:
     """Return which images to show, and in what order."""
-    across = st.columns([2, 2, 2, 1.2, 1.2], vertical_alignment="bottom")
+    across = st.columns(3)
     words = across[0].text_input(
         "Words", key="words", bind="query-params", placeholder="words of a prompt or recipe"
     )
     names = list(dict.fromkeys(name for each in groups.values() for name in each))
     group = across[1].selectbox("Prompts", [ALL, *names], key="group", bind="query-params")
     sort = across[2].selectbox("Sort by", metrics, key="sort", bind="query-params")
-    falling = across[3].toggle("Highest first", key="falling", bind="query-params")
-    odd = across[4].toggle(
-        "Outliers",
-        key="odd",
-        bind="query-params",
-        help=f"{images.ODD:g} robust standard deviations or more from the median of a metric",
-    )
+    with st.container(horizontal=True):
+        falling = st.toggle("Highest first", key="falling", bind="query-params")
+        odd = st.toggle(
+            "Outliers only",
+            key="odd",
+            bind="query-params",
+            help=f"{images.ODD:g} robust standard deviations or more from the median of a metric",
+        )
     inside = (
         None
         if group == ALL

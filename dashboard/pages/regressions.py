@@ -32,7 +32,8 @@ def main() -> None:
     candidates = [
         each
         for each in session.index().entries()
-        if each.result is not None and each.file.parent.name == chosen.baseline.file.parent.name
+        if each.result is not None
+        and each.file.path.parent.name == chosen.baseline.file.path.parent.name
     ]
     if chosen.baseline.result is None:
         st.error(session.escaped(chosen.baseline.problem))
@@ -95,10 +96,10 @@ def decide(candidate: Entry) -> None:
             )
             kept = st.form_submit_button("Keep", help="The baseline stays. The reason is recorded.")
     if accepted:
-        file = verdicts.accept(str(candidate.file), None, session.workspace(), note=note)
+        file = verdicts.accept(str(candidate.file.path), None, session.workspace(), note=note)
         st.success(session.escaped(f"accepted: {file}"))
     elif kept:
-        verdicts.keep(candidate.file, session.workspace(), note)
+        verdicts.keep(candidate.file.path, session.workspace(), note)
         st.success("kept")
 
 

@@ -37,16 +37,18 @@ def main() -> None:
 
 def head(result: Result) -> None:
     facts = runs.efficiency(result)
-    across = st.columns(5)
-    images = result.images
-    across[0].metric("Images scored", f"{images.scored} of {images.expected}", border=True)
-    across[1].metric("Training seeds", str(len(result.training_seeds) or "–"), border=True)
-    seconds = facts.get("train_seconds")
-    across[2].metric("Training time", f"{seconds:,.0f} s" if seconds else "–", border=True)
-    memory = facts.get("train_peak_memory_mb")
-    across[3].metric("Peak memory", f"{memory:,} MB" if memory else "–", border=True)
-    each = facts.get("seconds_an_image")
-    across[4].metric("Time per image", f"{each:.3g} s" if each else "–", border=True)
+    images, seconds = result.images, facts.get("train_seconds")
+    memory, each = facts.get("train_peak_memory_mb"), facts.get("seconds_an_image")
+    numbers = {
+        "Images scored": f"{images.scored} of {images.expected}",
+        "Training seeds": str(len(result.training_seeds) or "–"),
+        "Training time": f"{seconds:,.0f} s" if seconds else "–",
+        "Peak memory": f"{memory:,} MB" if memory else "–",
+        "Time per image": f"{each:.3g} s" if each else "–",
+    }
+    with st.container(horizontal=True):
+        for label, value in numbers.items():
+            st.metric(label, value, border=True, width=210)
     for score in result.scores:
         if score.flag:
             st.warning(session.escaped(f"{score.metric}: {score.flag}"), icon="⚑")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from harness.decisions.check import EVERYTHING, Check
 from harness.decisions.gate import Gate
+from harness.report import numbers
 from harness.report.comparison import number
 
 ORDER = ("fail", "under-powered", "pass")
@@ -72,8 +73,7 @@ def _says(check: Check, verdict: str) -> str:
 
 def p_value(check: Check) -> str:
     """Return the p of no harm over all checks; a dash where nothing was tested."""
-    p = check.p_adjusted
-    return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+    return numbers.p_value(check.p_adjusted)
 
 
 def effect(check: Check) -> str:

@@ -40,6 +40,11 @@ def or_dash(value: float | None, digits: str) -> str:
     return "–" if value is None else format(value, digits)
 
 
+def p_value(value: float | None) -> str:
+    """Return a p-value with three digits, or a dash where there is none."""
+    return "<0.001" if value is not None and value < 0.001 else or_dash(value, ".3f")
+
+
 def ranged(value: float, low: float, high: float) -> str:
     """Return a value with its interval, as sharp as the interval allows."""
     width, digits = high - low, 0

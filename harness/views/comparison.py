@@ -10,8 +10,8 @@ from harness.api import Workspace, verdicts
 from harness.decisions.compare import Comparison, compare
 from harness.decisions.contender import read
 from harness.records import Result
-from harness.report.comparison import gap, number, sentence
-from harness.report.numbers import or_dash
+from harness.report.comparison import gap, number
+from harness.report.numbers import or_dash, p_value
 from harness.views.grids import shots_by_place
 from harness.views.pictures import addresses
 from harness.views.reports_index import Entry, ReportsIndex
@@ -63,8 +63,8 @@ def comparison(a: Entry, b: Entry, workspace: Workspace | None = None) -> Compar
     With a workspace, metrics that need it are judged by exchanging images, which takes a while.
     """
     if workspace is None:
-        return compare(read(a.file), read(b.file))
-    one, other = (verdicts.contender(each.file, workspace) for each in (a, b))
+        return compare(read(a.file.path), read(b.file.path))
+    one, other = (verdicts.contender(each.file.path, workspace) for each in (a, b))
     return compare(one, other)
 
 
@@ -77,17 +77,13 @@ def findings(found: Comparison) -> list[dict[str, Any]]:
             "A": number(each.a, (each.high or 0) - (each.low or 0)),
             "B": number(each.b, (each.high or 0) - (each.low or 0)),
             "A − B": "–" if each.delta is None else gap(each),
-            "p": or_dash(each.p_adjusted, ".3f"),
+            "p": p_value(each.p_adjusted),
             "detects ±": or_dash(each.mde, ".3g"),
             "decides": each.declared,
             "verdict": each.verdict if each.delta is not None else f"unavailable ({each.reason})",
         }
         for each in found.metrics
     ]
-
-
-def said(found: Comparison) -> str:
-    return sentence(found)
 
 
 def changes(*results: Result) -> list[Change]:

@@ -59,7 +59,7 @@ def baseline_pairs(index: ReportsIndex) -> list[BaselinePair]:
 
 def verdict_on(index: ReportsIndex, one: Entry, baseline: Entry, workspace: Workspace) -> Verdict:
     """Return what the default policy says; nothing is written."""
-    found = verdicts.hold(one.file, baseline.file, workspace)
+    found = verdicts.hold(one.file.path, baseline.file.path, workspace)
     pairs = worst_pairs(found.candidate, found.baseline, gated(found.gate), MOST)
     return Verdict(
         found.gate,
@@ -103,7 +103,7 @@ def _pairs(
 
 def past(index: ReportsIndex, one: Entry) -> tuple[list[history.Event], list[history.Step], str]:
     """Return a result's history, where its values stepped, and what is wrong with it if any."""
-    file = history.place_of(index.reports, one.file.parent.name, one.recipe)
+    file = history.place_of(index.reports, one.file.path.parent.name, one.recipe)
     try:
         events = history.read(file)
     except HarnessError as error:

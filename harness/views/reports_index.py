@@ -42,18 +42,18 @@ _ASIDE = ("baselines", "history", "votes")
 
 @dataclass(frozen=True)
 class Entry:
-    """One result file, whole or not."""
+    """A result file of the index, and the result that was read from it."""
 
     name: str
     """Its place below the reports without `.json`, such as `pocket-v1/pocket-ninja`."""
-    file: Path
+    file: ResultFile
     result: Result | None
     problem: str = ""
     """What is wrong with it, where it cannot be read."""
 
     @property
     def recipe(self) -> str:
-        return self.result.recipe if self.result else self.file.stem
+        return self.result.recipe if self.result else self.file.path.stem
 
 
 class ReportsIndex:
@@ -100,7 +100,7 @@ class ReportsIndex:
         with self._lock:
             entries = self.entries()
             real = self._read(f"*/{sanity.SUBFOLDER}/{sanity.REAL}.json", ())
-            state = tuple((each.file, id(each)) for each in (*entries, *real))
+            state = tuple((each.file.path, id(each)) for each in (*entries, *real))
             if self._boards is None or self._boards[0] != state:
                 whole = [each.result for each in entries if each.result]
                 floors = [each.result for each in real if each.result]
@@ -120,7 +120,7 @@ class ReportsIndex:
 
     def shots(self, entry: Entry) -> list[album.Shot]:
         """Return what there is of a result's pictures, from its album or else from the store."""
-        file = ResultFile(entry.file).album_path
+        file = entry.file.album_path
         found: list[album.Shot] = self._known("shots", file, album.read, [])
         self._forget("shots", file)
         if found or entry.result is None:
@@ -137,19 +137,19 @@ class ReportsIndex:
 
     def cover(self, entry: Entry) -> str:
         """Return the name of a result's first picture; nothing where it has none."""
-        name: str = self._known("first", ResultFile(entry.file).album_path, album.first, "")
+        name: str = self._known("first", entry.file.album_path, album.first, "")
         shots = [] if name else self.shots(entry)
         return name or next((shot.picture for shot in shots if shot.picture), "")
 
     def samples(self, entry: Entry) -> Samples:
         """Return the values of a result's images."""
-        file = ResultFile(entry.file).table_path("samples")
+        file = entry.file.table_path("samples")
         return self._known("samples", file, lambda _: samples_of(entry.file), Samples.none())
 
     def table(self, entry: Entry, kind: Kind) -> pa.Table | None:
         """Return a table that stands beside a result, where it does and can be read."""
         read = partial(_table, entry.file, kind)
-        return self._known(kind, ResultFile(entry.file).table_path(kind), read, None)
+        return self._known(kind, entry.file.table_path(kind), read, None)
 
     def _forget(self, kind: str, last: Path) -> None:
         """Forget what was shown longest ago, of a kind that is large."""
@@ -194,16 +194,16 @@ class ReportsIndex:
     def _hold(self, file: Path) -> Entry:
         name = file.relative_to(self.reports).as_posix().removesuffix(".json")
         return self._known(
-            "result", file, partial(self._open, name), Entry(name, file, None, "gone")
+            "result", file, partial(self._open, name), Entry(name, ResultFile(file), None, "gone")
         )
 
     def _open(self, name: str, file: Path) -> Entry:
         try:
             result = read_result(file)
         except HarnessError as error:
-            return Entry(name, file, None, str(error))
+            return Entry(name, ResultFile(file), None, str(error))
         shared = self._protocols.setdefault(result.signature, result.protocol)
-        return Entry(name, file, result.model_copy(update={"protocol": shared}))
+        return Entry(name, ResultFile(file), result.model_copy(update={"protocol": shared}))
 
     def _known(self, kind: str, file: Path, read: Callable[[Path], T], nothing: T) -> T:
         """Return what a file says, from memory while it stays as it is; `nothing` without it."""
@@ -232,9 +232,9 @@ def _state(file: Path) -> State:
     return facts.st_mtime_ns, facts.st_size
 
 
-def _table(result: Path, kind: Kind, _: Path) -> pa.Table | None:
+def _table(file: ResultFile, kind: Kind, _: Path) -> pa.Table | None:
     try:
-        return ResultFile(result).table(kind)
+        return file.table(kind)
     except HarnessError:
         return None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from sys import intern
 
 import numpy as np
@@ -47,10 +46,10 @@ class Samples:
         return {metric: value for metric, value in found.items() if np.isfinite(value)}
 
 
-def samples_of(result: Path) -> Samples:
+def samples_of(file: ResultFile) -> Samples:
     """Read the table of images beside a result: trainings are averaged, a broken one is empty."""
     try:
-        table = ResultFile(result).table("samples")
+        table = file.table("samples")
     except HarnessError:
         return Samples.none()
     pairs = list(zip(table["prompt_id"].to_pylist(), table["seed"].to_pylist(), strict=True))

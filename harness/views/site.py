@@ -20,6 +20,7 @@ from harness.api import Workspace
 from harness.decisions.leaderboard import Board
 from harness.errors import HarnessError, UsageError
 from harness.files import whole, write_text
+from harness.report.comparison import sentence
 from harness.report.environment import environment
 from harness.report.leaderboard import as_csv
 from harness.views import comparison, components, leaderboard, pictures
@@ -165,16 +166,16 @@ def _comparisons(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 def _compared(a: Entry, b: Entry) -> dict[str, Any]:
     """Return one result beside another; what JSON cannot say is a ValueError."""
-    said = comparison.comparison(a, b)
+    found = comparison.comparison(a, b)
     assert a.result is not None
     assert b.result is not None
     changes = comparison.changes(a.result, b.result)
-    found = {
+    document = {
         "a": a.recipe,
         "b": b.recipe,
-        "sentence": comparison.said(said),
-        "findings": comparison.findings(said),
+        "sentence": sentence(found),
+        "findings": comparison.findings(found),
         "changes": [[each.field, *each.values] for each in changes],
     }
-    json.dumps(found, allow_nan=False)
-    return found
+    json.dumps(document, allow_nan=False)
+    return document

@@ -8,7 +8,6 @@ from typing import Any
 
 from harness.decisions.sweep import Advice, Point, advise, flags
 from harness.errors import HarnessError
-from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import headline
 from harness.views.reports_index import Entry, ReportsIndex
 
@@ -34,11 +33,11 @@ def sweeps_of(index: ReportsIndex, recipe: str) -> list[Sweep]:
     every = [each for each in index.sweep_points(recipe) if each.result is not None]
     for over, prefix in KINDS.items():
         own = [each for each in every if each.recipe.startswith(prefix)]
-        for benchmark in dict.fromkeys(each.file.parents[2].name for each in own):
+        for benchmark in dict.fromkeys(each.file.path.parents[2].name for each in own):
             points = sorted(
                 (float(each.recipe.removeprefix(prefix)), each.name, each)
                 for each in own
-                if each.file.parents[2].name == benchmark
+                if each.file.path.parents[2].name == benchmark
             )
             entries = tuple(each for _, _, each in points)
             at = tuple(value for value, _, _ in points)
@@ -59,7 +58,7 @@ def _advice(at: Sequence[float], entries: Sequence[Entry]) -> Advice | None:
     try:
         return advise(
             [
-                Point(value, each.result, ResultFile(each.file).pseudo_values().own)
+                Point(value, each.result, each.file.pseudo_values().own)
                 for value, each in zip(at, entries, strict=True)
                 if each.result is not None
             ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.report.comparison import sentence
 from harness.views import comparison
 from harness.views.reports_index import ReportsIndex
 
@@ -33,7 +34,7 @@ def test_the_numbers_are_those_of_compare(index: ReportsIndex) -> None:
     a, b = index.find("pocket-v1/pocket-ninja"), index.find("pocket-v1/pocket-ninja-short")
     found = comparison.comparison(a, b)
     assert found.verdict == "better"
-    assert comparison.said(found).startswith("pocket-ninja is better than pocket-ninja-short: kid")
+    assert sentence(found).startswith("pocket-ninja is better than pocket-ninja-short: kid")
     lines = {line["metric"]: line for line in comparison.findings(found)}
     assert lines["kid"]["verdict"] == "better"
     assert lines["clip-score"]["verdict"] == "worse"

@@ -133,7 +133,7 @@ def test_values_of_a_suite_are_those_of_the_report(index: ReportsIndex) -> None:
         entry = index.find(row["name"])
         part = next(
             each
-            for each in parts_of(entry.file)
+            for each in parts_of(entry.file.path)
             if (each.group, each.metric) == ("pocket-tags", "clip-score")
         )
         shown = row["cells"]["clip-score"]

@@ -49,8 +49,8 @@ def test_looking_leaves_no_trace(index: ReportsIndex) -> None:
 def test_accepting_and_keeping_are_remembered_with_their_notes(index: ReportsIndex) -> None:
     shutil.rmtree(index.reports / "history", ignore_errors=True)
     short = index.find("pocket-v1/pocket-ninja-short")
-    verdicts.accept(str(short.file), None, workspace_of(index), note="<b>good enough</b>")
-    verdicts.keep(short.file, workspace_of(index), "the baseline is better")
+    verdicts.accept(str(short.file.path), None, workspace_of(index), note="<b>good enough</b>")
+    verdicts.keep(short.file.path, workspace_of(index), "the baseline is better")
     events, steps, problem = regressions.past(index, short)
     assert [(each.outcome, each.note) for each in events] == [
         ("accepted", "<b>good enough</b>"),

@@ -11,6 +11,7 @@ import pytest
 
 from harness.decisions.breakdown import read_samples
 from harness.errors import UsageError
+from harness.pipeline.results.file import ResultFile
 from harness.views.reports_index import LOOKED_AT, ReportsIndex
 from harness.views.samples import samples_of
 
@@ -84,7 +85,7 @@ def test_only_the_pictures_looked_at_last_are_remembered(index: ReportsIndex) ->
 
 def test_samples_hold_what_the_table_beside_the_result_says(index: ReportsIndex) -> None:
     entry = index.entries()[1]
-    samples, plain = index.samples(entry), read_samples(entry.file)
+    samples, plain = index.samples(entry), read_samples(entry.file.path)
     assert set(samples.values) == set(plain)
     for metric, rows in plain.items():
         column = samples.values[metric]
@@ -98,7 +99,7 @@ def test_samples_hold_what_the_table_beside_the_result_says(index: ReportsIndex)
 def test_a_broken_table_is_an_empty_one(tmp_path: Path) -> None:
     file = tmp_path / "x.samples.parquet"
     file.write_bytes(b"PAR1 and no more")
-    assert samples_of(tmp_path / "x.json").values == {}
+    assert samples_of(ResultFile(tmp_path / "x.json")).values == {}
 
 
 def test_all_that_a_leaderboard_wants_can_be_read_ahead(index: ReportsIndex) -> None:
