@@ -159,10 +159,10 @@ def rehearse(
     rehearsed = api.rehearse(recipe, workspace_of(store, device=device))
     if as_json:
         return show({**outcome_document(rehearsed.outcome), "replaced": list(rehearsed.replaced)})
-    print(f"{recipe} went through, end to end. Replaced for the rehearsal:")
+    print(f"{recipe} ran from end to end. Replaced for the rehearsal:")
     for line in rehearsed.replaced:
         print(f"  {line}")
-    print("Its scores mean nothing; that they are there means that the recipe runs.")
+    print("The scores mean nothing: they only show that the recipe runs.")
 
 
 @command("make", "harness run pocket-ninja pocket-base --benchmark pocket-v1")
@@ -235,9 +235,11 @@ def _numbers(words: str | None) -> tuple[float, ...] | None:
     try:
         numbers = None if words is None else tuple(float(word) for word in words.split(","))
     except ValueError:
-        raise UsageError(f"--at {words} are no numbers", hint="such as --at 0,0.5,1") from None
+        raise UsageError(
+            f"--at {words} is not a list of numbers", hint="such as --at 0,0.5,1"
+        ) from None
     if numbers is not None and not all(0 <= number <= 4 for number in numbers):
-        raise UsageError(f"--at {words} holds a strength outside 0 to 4", hint="0 is the base")
+        raise UsageError(f"--at {words}: a strength is between 0 and 4", hint="0 is the base")
     return numbers
 
 

@@ -141,7 +141,7 @@ def _print(moved: Moved, verb: str, as_json: bool) -> None:
         f"and {moved.results} result files; {moved.there} artifacts were there"
     )
     for name in moved.differ:
-        print(f"differs on the other side, and was left as it is: {name}")
+        print(f"left as it is, because the two sides differ: {name}")
 
 
 @command("upkeep", "harness schema --out schemas")
