@@ -134,5 +134,5 @@ def test_too_few_images_cannot_tell_and_say_how_many_would(root: Path) -> None:
     other = changed("steps: 150", "steps: 140")
     ran, summary = gate(root, other, "few-v1", "--policy", "policy.yaml")
     assert ran.code == 4, ran.out + ran.err
-    assert "cannot be told yet" in summary
+    assert "needs more evidence" in summary
     assert re.search(r"[0-9,]+ prompts would (see|tell)", summary), summary

@@ -20,7 +20,7 @@ from harness.decisions.features import views_of
 from harness.decisions.finding import Rules
 from harness.decisions.gate import Gate
 from harness.decisions.gate import gate as judge
-from harness.decisions.history import Event, Known, Step
+from harness.decisions.history import Change, Event, Known
 from harness.decisions.reproduction import Calibration, Reproduction, again, alarms
 from harness.errors import UsageError
 from harness.files import below
@@ -38,7 +38,7 @@ from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.store.local import Store
 from harness.records import Result
-from harness.report.pairs import Look, Shown, gated, shown, worst_pairs
+from harness.report.pairs import FindPicture, PicturedPair, gated, pictured, worst_pairs
 from harness.report.pictures import picture_of
 
 BASELINES = "baselines"
@@ -142,16 +142,16 @@ def keep(file: Path, workspace: Workspace, note: str) -> None:
     _remember(file, "kept", workspace.reports, note)
 
 
-def worst_of(found: Gated, workspace: Workspace) -> tuple[Shown, ...]:
+def worst_of(found: Gated, workspace: Workspace) -> tuple[PicturedPair, ...]:
     """Return what lost most beside the baseline, with pictures where this store has them."""
     judgement = _judgement(found.baseline.result.benchmark)
     texts = {prompt.id: prompt.text for prompt in judgement.prompts} if judgement else {}
     worst = worst_pairs(found.candidate, found.baseline, gated(found.gate))
     looks = [_look(side.result, workspace) for side in (found.baseline, found.candidate)]
-    return shown(worst, texts, *looks)
+    return pictured(worst, texts, *looks)
 
 
-def _look(result: Result, workspace: Workspace) -> Look:
+def _look(result: Result, workspace: Workspace) -> FindPicture:
     """Return what finds a result's picture of a prompt and seed."""
     folder = work.images_of(result, workspace.store)
     there = {(entry.id, entry.seed): entry for entry in read_index(folder)} if folder else {}
@@ -234,7 +234,7 @@ def _run_all(plans: Sequence[RunPlan], settings: RunSettings, name: str) -> list
     ]
 
 
-def recall(name: str, benchmark: str | None, reports: Path) -> tuple[list[Event], list[Step]]:
+def recall(name: str, benchmark: str | None, reports: Path) -> tuple[list[Event], list[Change]]:
     """Return a recipe's history, and where its values stepped."""
     chosen = benchmark or default_benchmark(recipes.load(name))
     events = history.read(history.place_of(reports, chosen, name))
@@ -244,7 +244,7 @@ def recall(name: str, benchmark: str | None, reports: Path) -> tuple[list[Event]
         for column, each in (measured.metrics if measured else {}).items()
         if each.retrained
     }
-    return events, history.steps(events, sizes)
+    return events, history.changes(events, sizes)
 
 
 def reproduce(file: Path, workspace: Workspace) -> Reproduction:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness.data.supplied import read_supplied
 from harness.decisions import leaderboard as board
 from harness.decisions import sanity as card
-from harness.decisions.breakdown import Part, groups_of, parts, read_samples
+from harness.decisions.breakdown import GroupScore, group_scores, groups_of, read_samples
 from harness.decisions.sweep import (
     STRENGTHS,
     Advice,
@@ -201,7 +201,7 @@ def _replicated(name: str, runs: Sequence[RunPlan], settings: RunSettings) -> li
     return [Outcome(whole, file.path, made, reused), *outcomes]
 
 
-def sanity(name: str, workspace: Workspace, base: str | None = None) -> card.Card:
+def sanity(name: str, workspace: Workspace, base: str | None = None) -> card.SanityCard:
     """Make a benchmark's sanity card: known damage, run through every metric."""
     judgement = benchmarks.load(name)
     drawn = recipes.load(base or ("pocket-base" if _is_pocket(judgement) else "sdxl-base"))
@@ -213,9 +213,9 @@ def sanity(name: str, workspace: Workspace, base: str | None = None) -> card.Car
     return found
 
 
-def silent_on(found: card.Card) -> list[tuple[str, str]]:
+def silent_on(found: card.SanityCard) -> list[tuple[str, str]]:
     """Return each metric and damage of a card that it should have found worse, and did not."""
-    return card.silent(found, benchmarks.load(found.benchmark).metrics)
+    return card.undetected(found, benchmarks.load(found.benchmark).metrics)
 
 
 def _is_pocket(judgement: Judgement) -> bool:
@@ -223,7 +223,7 @@ def _is_pocket(judgement: Judgement) -> bool:
     return reference is not None and reference.source.use == "pocket"
 
 
-def read_card(reports: Path, benchmark: str) -> card.Card | None:
+def read_card(reports: Path, benchmark: str) -> card.SanityCard | None:
     """Return a benchmark's sanity card, where there is one."""
     files = sorted((reports / benchmark / card.SUBFOLDER).glob("*.json"))
     return card.card([read_result(file) for file in files]) if files else None
@@ -382,12 +382,12 @@ def _pseudo_values(reports: Path, result: Result) -> PseudoValues:
     return file.pseudo_values() if file.has_table("prompts") else PseudoValues()
 
 
-def parts_of(file: Path) -> list[Part]:
+def parts_of(file: Path) -> list[GroupScore]:
     """Return a result file's scores by suite and tag, where its benchmark is known here."""
     result = read_result(file)
     if result.benchmark not in available("benchmark"):
         return []
-    return parts(read_samples(file), groups_of(benchmarks.load(result.benchmark)))
+    return group_scores(read_samples(file), groups_of(benchmarks.load(result.benchmark)))
 
 
 def gc(workspace: Workspace, dry_run: bool) -> Garbage:

@@ -18,7 +18,7 @@ Samples = Mapping[str, Sequence[tuple[str, float]]]
 
 
 @dataclass(frozen=True)
-class Part:
+class GroupScore:
     """What one metric says of the prompts of one suite or tag."""
 
     group: str
@@ -46,7 +46,7 @@ def read_samples(result: Path) -> Samples:
     return found
 
 
-def parts(samples: Samples, groups: Mapping[str, tuple[str, ...]]) -> list[Part]:
+def group_scores(samples: Samples, groups: Mapping[str, tuple[str, ...]]) -> list[GroupScore]:
     """Return every metric's mean over each group that does not hold all prompts."""
     names = list(dict.fromkeys(name for each in groups.values() for name in each))
     found = []
@@ -54,13 +54,13 @@ def parts(samples: Samples, groups: Mapping[str, tuple[str, ...]]) -> list[Part]
         for metric, rows in samples.items():
             inside = [row for row in rows if name in groups.get(row[0], ())]
             if inside and len(inside) < len(rows):
-                found.append(_part(name, metric, inside))
+                found.append(_group_score(name, metric, inside))
     return found
 
 
-def _part(name: str, metric: str, rows: Sequence[tuple[str, float]]) -> Part:
+def _group_score(name: str, metric: str, rows: Sequence[tuple[str, float]]) -> GroupScore:
     ids, values = [row[0] for row in rows], np.array([row[1] for row in rows])
     measured = mean_of(values, FeatureSet(values[:, None], ids, ids, []))
     low, high = measured.low, measured.high
     ends = None if low is None or high is None else (low, high)
-    return Part(name, metric, len(set(ids)), float(values.mean()), ends)
+    return GroupScore(name, metric, len(set(ids)), float(values.mean()), ends)

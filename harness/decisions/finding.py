@@ -71,12 +71,12 @@ class Finding:
     p_adjusted: float | None = None
     """Over all declared metrics; any other stands alone."""
     mde: float | None = None
-    """The smallest true effect that the test sees four times in five."""
+    """The minimum detectable effect: what the test detects four times in five."""
     margin: float | None = None
     ratio: Ratio | None = None
     """What is tested in place of the difference, where prompts differ in how much there is."""
     needed: int | None = None
-    """How many prompts would see the margin four times in five; None where a million do not."""
+    """How many prompts detect the margin four times in five; None where a million do not."""
     prompts: int = 0
     tally: Tally = field(default_factory=Tally)
     groups: Mapping[str, Tally] = field(default_factory=dict)

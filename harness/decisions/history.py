@@ -37,11 +37,11 @@ class Event(Page):
     values: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     """By metric: value, low and high."""
     note: str = ""
-    """Why somebody accepted a baseline, or kept it."""
+    """Why a baseline was accepted, or kept."""
 
 
 @dataclass(frozen=True)
-class Step:
+class Change:
     """Where a metric moved and stayed: from the event at `at` on."""
 
     metric: str
@@ -89,7 +89,7 @@ def read(file: Path) -> list[Event]:
     return found
 
 
-def steps(events: Sequence[Event], noise: Mapping[str, float] | None = None) -> list[Step]:
+def changes(events: Sequence[Event], noise: Mapping[str, float] | None = None) -> list[Change]:
     """Return the surest step of every metric, among events of the last one's signature.
 
     `noise` is the standard deviation of one run's value, where it was measured. Without it, half
@@ -108,11 +108,11 @@ def steps(events: Sequence[Event], noise: Mapping[str, float] | None = None) -> 
         )
         if place is not None and p * looked < ALPHA:
             before, after = values[:place, 0].mean(), values[place:, 0].mean()
-            found.append(Step(metric, like[place].at, float(before), float(after), p * looked))
+            found.append(Change(metric, like[place].at, float(before), float(after), p * looked))
     return found
 
 
-def document(events: Sequence[Event], found: Sequence[Step]) -> dict[str, object]:
+def document(events: Sequence[Event], found: Sequence[Change]) -> dict[str, object]:
     return {
         "events": [json.loads(event.model_dump_json()) for event in events],
         "steps": [vars(step) for step in found],

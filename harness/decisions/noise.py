@@ -222,7 +222,7 @@ def write(baseline: Path, noise: Noise) -> Path:
 
 
 def read(baseline: Path) -> Noise | None:
-    """Return the noise beside a baseline's file; None where nobody measured it."""
+    """Return the noise beside a baseline's file; None where it was not measured."""
     file = beside(baseline)
     if not file.is_file():
         return None

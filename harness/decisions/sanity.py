@@ -53,7 +53,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Card:
+class SanityCard:
     """Metrics down, treatments across."""
 
     benchmark: str
@@ -143,7 +143,7 @@ _OTHERS = {
 }
 
 
-def card(results: Sequence[Result]) -> Card:
+def card(results: Sequence[Result]) -> SanityCard:
     """Return the card from the results of its rows."""
     by_name = {result.recipe: result for result in results}
     if REAL not in by_name:
@@ -156,7 +156,7 @@ def card(results: Sequence[Result]) -> Card:
         for name in others
     }
     treatments = {name: by_name[name].summary for name in others}
-    return Card(floor.benchmark, floor.scores, treatments, cells)
+    return SanityCard(floor.benchmark, floor.scores, treatments, cells)
 
 
 def _same(result: Result, score: Score) -> Score | None:
@@ -187,7 +187,7 @@ def _ends(score: Score) -> Ends:
     return score.value, score.low, score.high
 
 
-def silent(found: Card, metrics: Sequence[MetricSpec]) -> list[tuple[str, str]]:
+def undetected(found: SanityCard, metrics: Sequence[MetricSpec]) -> list[tuple[str, str]]:
     """Return each metric and treatment that it should have found worse, and did not."""
     by_column = {metric.column: metric for metric in metrics}
     return [

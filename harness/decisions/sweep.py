@@ -129,7 +129,7 @@ def _because(
     assert chosen is not None
     words = [f"{metric} {chosen.value:.4g}"]
     if point is best:
-        words.append("the best of all, and nothing before it comes near")
+        words.append("the best value, and every earlier point is surely worse")
     else:
         words.append(
             f"no later point is surely better: the best, {best.at:g}, "

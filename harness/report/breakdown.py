@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from harness.decisions.breakdown import Part
+from harness.decisions.breakdown import GroupScore
 from harness.report.numbers import ranged
 
 
@@ -21,26 +21,26 @@ class Grouped:
     """Each metric with a cell a group."""
 
 
-def by_group(parts: Sequence[Part]) -> Grouped:
-    """Return parts as the cells of a table."""
-    groups = tuple(dict.fromkeys(part.group for part in parts))
-    found = {(part.metric, part.group): part for part in parts}
+def by_group(scores: Sequence[GroupScore]) -> Grouped:
+    """Return scores as the cells of a table."""
+    groups = tuple(dict.fromkeys(score.group for score in scores))
+    found = {(score.metric, score.group): score for score in scores}
     rows = [
-        (metric, tuple(_part(found.get((metric, group))) for group in groups))
-        for metric in dict.fromkeys(part.metric for part in parts)
+        (metric, tuple(_cell(found.get((metric, group))) for group in groups))
+        for metric in dict.fromkeys(score.metric for score in scores)
     ]
     return Grouped(groups, tuple(rows))
 
 
-def _part(part: Part | None) -> str:
-    if part is None:
+def _cell(score: GroupScore | None) -> str:
+    if score is None:
         return "–"
-    return f"{part.value:.3g}" if part.ends is None else ranged(part.value, *part.ends)
+    return f"{score.value:.3g}" if score.ends is None else ranged(score.value, *score.ends)
 
 
-def print_groups(parts: Sequence[Part], console: Console) -> None:
+def print_groups(scores: Sequence[GroupScore], console: Console) -> None:
     """Write scores by suite and by tag as a table for a terminal."""
-    grouped = by_group(parts)
+    grouped = by_group(scores)
     table = Table(title="by suite and tag", title_justify="left")
     table.add_column("metric", style="bold", no_wrap=True)
     for group in grouped.groups:

@@ -39,7 +39,7 @@ def headline(found: Gate) -> str:
     said = {
         "pass": f"passes {of}",
         "fail": f"fails {of}",
-        "under-powered": f"cannot be told yet in {of}",
+        "under-powered": f"needs more evidence in {of}",
     }
     mark = " (advisory)" if found.advisory else ""
     return f"{found.comparison.a} {said[found.verdict]} of policy {found.policy}{mark}"
@@ -86,15 +86,15 @@ def effect(check: Check) -> str:
 
 
 def _outlook(check: Check) -> str:
-    """Return what it would take to tell."""
+    """Return what it takes to decide."""
     if check.verdict != "under-powered" or check.kind == "bound":
         return ""
     if check.needed is None:
         more = "trainings on either side" if check.claim == "recipe" else "than a million prompts"
-        return f"; it takes more {more} to tell"
+        return f"; it takes more {more} to decide"
     if check.needed <= check.prompts:
-        return f"; too near to what is allowed for {check.prompts:,} prompts to tell"
-    return f"; {check.needed:,} prompts would tell, here are {check.prompts:,}"
+        return f"; too near to what is allowed for {check.prompts:,} prompts to decide"
+    return f"; it takes {check.needed:,} prompts to decide, and there are {check.prompts:,}"
 
 
 def gravest_first(found: Gate) -> list[Check]:

@@ -17,22 +17,24 @@ VERBS = {
     "better": "is better than",
     "worse": "is worse than",
     "no-difference": "shows no difference from",
-    "under-powered": "cannot be told yet from",
+    "under-powered": "cannot yet be told apart from",
 }
 ALONE = {
     "better": "is better",
     "worse": "is worse",
     "no-difference": "shows no difference",
-    "under-powered": "cannot be told yet",
+    "under-powered": "needs more evidence",
 }
 STYLES = {"better": "green", "worse": "red", "no-difference": "dim", "under-powered": "yellow"}
 SCOPES = {
     "file": "this holds for these files, not for every training",
     "recipe": "this holds for any training of both",
 }
-COLUMNS = ("A", "B", "A − B", "p", "wins–ties–losses", "sees", "verdict")
+COLUMNS = ("A", "B", "A − B", "p", "wins–ties–losses", "MDE", "verdict")
 BOLD = "bold: declared, p adjusted over them (Holm); A − B with its 95 % interval"
-LEGEND = f"{BOLD}; wins of A by prompt; sees: the smallest effect seen four times in five"
+LEGEND = (
+    f"{BOLD}; wins of A by prompt; MDE: the minimum detectable effect, detected four times in five"
+)
 
 
 def sentence(found: Comparison) -> str:
@@ -84,12 +86,13 @@ def _alone(finding: Finding) -> str:
 
 
 def _outlook(finding: Finding) -> str:
-    """Return how many prompts would tell, where these could not."""
+    """Return how many prompts it takes, where these are too few."""
     needed = finding.needed
     if finding.verdict != "under-powered" or (needed is not None and needed <= finding.prompts):
         return ""
-    many = "no number of" if needed is None else f"{needed:,}"
-    return f"; {many} prompts would see {_margin(finding)}"
+    if needed is None:
+        return f"; no number of prompts detects {_margin(finding)}"
+    return f"; it takes {needed:,} prompts to detect {_margin(finding)}"
 
 
 def _margin(finding: Finding) -> str:

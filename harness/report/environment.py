@@ -1,4 +1,4 @@
-"""Our pages' templates: what a user wrote is escaped, what is missing is an error."""
+"""The templates of HTML reports: what a user wrote is escaped, what is missing is an error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 def environment() -> Environment:
     return Environment(
-        loader=PackageLoader("harness", "templates"),
+        loader=PackageLoader("harness.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

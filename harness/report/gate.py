@@ -30,7 +30,7 @@ from harness.report.checks import (
 )
 from harness.report.comparison import number
 from harness.report.environment import environment
-from harness.report.pairs import Shown
+from harness.report.pairs import PicturedPair
 
 ROOM = 1_000_000
 """Bytes a summary may have: of one beyond 1 MiB, GitHub shows nothing."""
@@ -99,7 +99,7 @@ def junit(found: Gate) -> str:
     """Return JUnit XML, a case a check.
 
     What is under-powered is skipped, not an error: viewers count errors among failures, and would
-    tell of harm that nobody has seen. The exit code keeps it from passing all the same.
+    report harm that was not found. The exit code keeps it from passing all the same.
     """
     count = {verdict: sum(each.verdict == verdict for each in found.checks) for verdict in ORDER}
     numbers = {
@@ -153,7 +153,7 @@ def _data(text: str) -> str:
     return line(text, 1000).replace("%", "%25")
 
 
-def summary(found: Gate, pairs: Sequence[Shown] = (), page: str | None = None) -> str:
+def summary(found: Gate, pairs: Sequence[PicturedPair] = (), page: str | None = None) -> str:
     """Return a step summary in Markdown, below 1 MiB whatever the prompts are.
 
     GitHub shows no picture of a data URI, but its words; other viewers show both. Where there is no
@@ -178,7 +178,7 @@ def summary(found: Gate, pairs: Sequence[Shown] = (), page: str | None = None) -
     return "\n".join([text, *_fitted(pairs, place, ROOM - len(text.encode()))]) + "\n"
 
 
-def _fitted(pairs: Sequence[Shown], place: str | None, room: int) -> list[str]:
+def _fitted(pairs: Sequence[PicturedPair], place: str | None, room: int) -> list[str]:
     """Return as many rows as there is room for, the first of them with their pictures."""
     rows: list[str] = []
     for pair in pairs:
@@ -196,7 +196,7 @@ def _fitted(pairs: Sequence[Shown], place: str | None, room: int) -> list[str]:
     return rows
 
 
-def _row(pair: Shown, place: str | None, pictured: bool) -> str:
+def _row(pair: PicturedPair, place: str | None, pictured: bool) -> str:
     worst = pair.worst
     width = abs(worst.after - worst.before)
     words = [
@@ -232,7 +232,7 @@ def _cells(row: Sequence[str]) -> str:
     return f"| {' | '.join(row)} |"
 
 
-def page(found: Gate, pairs: Sequence[Shown] = ()) -> str:
+def page(found: Gate, pairs: Sequence[PicturedPair] = ()) -> str:
     """Return one HTML page: the verdict, every check with its interval drawn, what lost most."""
     checks = [
         {
@@ -262,7 +262,7 @@ def page(found: Gate, pairs: Sequence[Shown] = ()) -> str:
     )
 
 
-def _values(pair: Shown) -> tuple[str, str]:
+def _values(pair: PicturedPair) -> tuple[str, str]:
     """Return both values, as sharp as their difference asks for."""
     width = abs(pair.worst.after - pair.worst.before)
     return number(pair.worst.before, width), number(pair.worst.after, width)

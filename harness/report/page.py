@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.decisions.breakdown import Part
+from harness.decisions.breakdown import GroupScore
 from harness.decisions.leaderboard import BASE, Board, Row, in_order, score_in
-from harness.decisions.sanity import Card
+from harness.decisions.sanity import SanityCard
 from harness.pipeline.stages.files import Entry, read_index
 from harness.records import Result, Score
 from harness.report.breakdown import by_group
@@ -76,8 +76,8 @@ def html(
     find: FindFolder,
     title: str,
     seed_limit: int = 1,
-    cards: Mapping[str, Card] | None = None,
-    parts: Sequence[Part] = (),
+    cards: Mapping[str, SanityCard] | None = None,
+    parts: Sequence[GroupScore] = (),
 ) -> str:
     """Return one page: each board with its intervals drawn, the grid of prompt × recipe, the
     pictures that were copied, the benchmark's sanity card, and one result's scores by group."""

@@ -15,12 +15,12 @@ from harness.records import column_of
 from harness.report.pictures import thumbnail
 
 MOST = 12
-Look = Callable[[str, int], Path | None]
+FindPicture = Callable[[str, int], Path | None]
 """Finds the picture of a prompt's id and a seed, where it is at hand."""
 
 
 @dataclass(frozen=True)
-class Worst:
+class WorstPair:
     """One image's value beside the baseline's, in the metric in which it lost most."""
 
     prompt_id: str
@@ -31,10 +31,10 @@ class Worst:
 
 
 @dataclass(frozen=True)
-class Shown:
+class PicturedPair:
     """A worst pair as a page shows it; pictures are data URIs, None where they are not there."""
 
-    worst: Worst
+    worst: WorstPair
     text: str
     before: str | None = None
     after: str | None = None
@@ -47,12 +47,12 @@ def gated(found: Gate) -> tuple[str, ...]:
 
 def worst_pairs(
     candidate: Contender, baseline: Contender, columns: Sequence[str], most: int = MOST
-) -> tuple[Worst, ...]:
+) -> tuple[WorstPair, ...]:
     """Return the images that lost most, most first; only metrics that are means over images tell.
 
     Losses count in standard deviations of the baseline's images, so that metrics compare.
     """
-    lost: dict[tuple[str, int], tuple[float, Worst]] = {}
+    lost: dict[tuple[str, int], tuple[float, WorstPair]] = {}
     for column in columns:
         for loss, worst in _losses(candidate, baseline, column):
             key = worst.prompt_id, worst.seed
@@ -62,7 +62,9 @@ def worst_pairs(
     return tuple(worst for _, worst in ranked[:most])
 
 
-def _losses(candidate: Contender, baseline: Contender, column: str) -> list[tuple[float, Worst]]:
+def _losses(
+    candidate: Contender, baseline: Contender, column: str
+) -> list[tuple[float, WorstPair]]:
     before, after = (side.samples.get(column, {}) for side in (baseline, candidate))
     scale = float(np.std([*before.values()])) if before else 0.0
     score = candidate.score(column)
@@ -70,19 +72,19 @@ def _losses(candidate: Contender, baseline: Contender, column: str) -> list[tupl
     found = [
         (
             sign * (after[key] - before[key]) / (scale or 1.0),
-            Worst(*key, column, before[key], after[key]),
+            WorstPair(*key, column, before[key], after[key]),
         )
         for key in after.keys() & before.keys()
     ]
     return [each for each in found if each[0] > 0]
 
 
-def shown(
-    pairs: Sequence[Worst], texts: Mapping[str, str], before: Look, after: Look
-) -> tuple[Shown, ...]:
+def pictured(
+    pairs: Sequence[WorstPair], texts: Mapping[str, str], before: FindPicture, after: FindPicture
+) -> tuple[PicturedPair, ...]:
     """Return worst pairs with their prompts and pictures; `before` finds those of the baseline."""
     return tuple(
-        Shown(
+        PicturedPair(
             each,
             texts.get(each.prompt_id, ""),
             _picture(before(each.prompt_id, each.seed)),

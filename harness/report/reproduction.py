@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.decisions.history import Event, Step
+from harness.decisions.history import Change, Event
 from harness.decisions.reproduction import Again, Alarms, Calibration, Reproduction
 
 STYLES = {
@@ -79,7 +79,7 @@ def _share(count: int, found: Alarms) -> str:
 
 
 def print_history(
-    recipe: str, events: Sequence[Event], steps: Sequence[Step], console: Console
+    recipe: str, events: Sequence[Event], steps: Sequence[Change], console: Console
 ) -> None:
     """Write a line an event, the first metrics of each, and where values stepped."""
     metrics = list(events[-1].values)[:6]

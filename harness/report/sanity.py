@@ -9,14 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from harness.decisions.sanity import Card, Cell
+from harness.decisions.sanity import Cell, SanityCard
 from harness.report.numbers import cell
 
 
-def card_document(found: Card, silent: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def card_document(found: SanityCard, undetected: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return {
         "benchmark": found.benchmark,
-        "silent": [list(pair) for pair in silent],
+        "silent": [list(pair) for pair in undetected],
         "treatments": dict(found.treatments),
         "metrics": [
             {
@@ -30,7 +30,7 @@ def card_document(found: Card, silent: Sequence[tuple[str, str]]) -> dict[str, A
     }
 
 
-def print_card(found: Card, silent: Sequence[tuple[str, str]], console: Console) -> None:
+def print_card(found: SanityCard, undetected: Sequence[tuple[str, str]], console: Console) -> None:
     """Write the card as a table: what each damage does to each metric, where it is sure; then what
     a metric should have noticed, and did not."""
     table = Table(
@@ -48,8 +48,8 @@ def print_card(found: Card, silent: Sequence[tuple[str, str]], console: Console)
         arrow = "↑" if score.higher_is_better else "↓"
         table.add_row(f"{score.metric} {arrow}", cell(score).split(" [")[0], *cells)
     console.print(table)
-    for metric, treatment in silent:
-        console.print(f"[bold]{metric}[/] does not notice {treatment}: here it cannot be asked")
+    for metric, treatment in undetected:
+        console.print(f"[bold]{metric}[/] does not detect {treatment}: it may not judge here")
 
 
 def _words(found: Cell) -> str:

@@ -21,7 +21,7 @@ from harness.report.checks import (
     title,
 )
 from harness.report.numbers import or_dash
-from harness.report.pairs import Worst, gated, worst_pairs
+from harness.report.pairs import WorstPair, gated, worst_pairs
 from harness.views.grids import shots_by_place
 from harness.views.pictures import addresses
 from harness.views.reports_index import Entry, ReportsIndex
@@ -82,7 +82,7 @@ def _line(check: Check) -> dict[str, str]:
 
 
 def _pairs(
-    index: ReportsIndex, one: Entry, baseline: Entry, worst: Sequence[Worst]
+    index: ReportsIndex, one: Entry, baseline: Entry, worst: Sequence[WorstPair]
 ) -> list[dict[str, Any]]:
     mine, its = shots_by_place(index, one), shots_by_place(index, baseline)
     found = []
@@ -101,11 +101,11 @@ def _pairs(
     return found
 
 
-def past(index: ReportsIndex, one: Entry) -> tuple[list[history.Event], list[history.Step], str]:
+def past(index: ReportsIndex, one: Entry) -> tuple[list[history.Event], list[history.Change], str]:
     """Return a result's history, where its values stepped, and what is wrong with it if any."""
     file = history.place_of(index.reports, one.file.path.parent.name, one.recipe)
     try:
         events = history.read(file)
     except HarnessError as error:
         return [], [], str(error) if file.is_file() else ""
-    return events, history.steps(events), ""
+    return events, history.changes(events), ""

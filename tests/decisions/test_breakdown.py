@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.decisions.breakdown import groups_of, parts
+from harness.decisions.breakdown import group_scores, groups_of
 from harness.metrics.statistics.intervals import skewness_corrected
 from harness.pages import benchmark
 
@@ -14,7 +14,7 @@ SAMPLES = {"aesthetic": [("a", 0.1), ("a", 0.3), ("b", 0.6), ("b", 0.6), ("c", 0
 
 
 def test_a_group_has_the_mean_of_its_images_and_the_interval_of_its_prompts() -> None:
-    plain, light = parts(SAMPLES, GROUPS)
+    plain, light = group_scores(SAMPLES, GROUPS)
     assert (plain.group, plain.metric, plain.prompts) == ("plain", "aesthetic", 2)
     assert plain.value == pytest.approx(0.4)
     down, up = skewness_corrected(np.array([0.2, 0.6]))
@@ -23,11 +23,11 @@ def test_a_group_has_the_mean_of_its_images_and_the_interval_of_its_prompts() ->
 
 
 def test_a_group_of_all_prompts_says_nothing_new() -> None:
-    assert {part.group for part in parts(SAMPLES, GROUPS)} == {"plain", "light"}
+    assert {part.group for part in group_scores(SAMPLES, GROUPS)} == {"plain", "light"}
 
 
 def test_prompts_a_benchmark_does_not_know_belong_to_no_group() -> None:
-    assert parts({"aesthetic": [("strange", 1.0)]}, GROUPS) == []
+    assert group_scores({"aesthetic": [("strange", 1.0)]}, GROUPS) == []
 
 
 def test_quality_v1_is_grouped_by_the_levels_of_its_table() -> None:

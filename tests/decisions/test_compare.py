@@ -522,8 +522,8 @@ def test_the_sentence_names_what_decides_and_what_else_changed() -> None:
 
 def test_the_sentence_says_what_it_would_take_to_tell() -> None:
     found = compare(mean_of(normal(1)), mean_of(normal(2)), Rules(margins={"clip-score": 0.1}))
-    assert sentence(found).startswith("ink (A) cannot be told yet from ink (B): clip-score ")
-    assert " prompts would see ± 0.1" in sentence(found)
+    assert sentence(found).startswith("ink (A) cannot yet be told apart from ink (B): clip-score ")
+    assert " prompts to detect ± 0.1" in sentence(found)
 
 
 def printed(draw: Any, found: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.decisions.history import Event, add, read, steps
+from harness.decisions.history import Event, add, changes, read
 from harness.errors import PageError, UsageError
 from harness.interfaces import Array
 
@@ -29,26 +29,26 @@ def noisy(count: int, seed: int) -> Array:
 
 
 def test_a_step_is_found_where_it_was_taken() -> None:
-    found = steps(events(noisy(12, 1) + np.where(np.arange(12) >= 7, 0.6, 0.0)))
+    found = changes(events(noisy(12, 1) + np.where(np.arange(12) >= 7, 0.6, 0.0)))
     assert [step.at for step in found] == ["2026-01-08"]
     assert found[0].after - found[0].before == pytest.approx(0.6, abs=0.15)
     assert found[0].p < 0.05
 
 
 def test_noise_makes_steps_no_oftener_than_it_says() -> None:
-    found = [steps(events(noisy(12, seed))) for seed in range(400)]
+    found = [changes(events(noisy(12, seed))) for seed in range(400)]
     assert sum(bool(each) for each in found) <= 20
 
 
 def test_measured_noise_takes_the_place_of_intervals() -> None:
     values = noisy(12, 1) / 10 + np.where(np.arange(12) >= 6, 0.06, 0.0)
-    assert steps(events(values)) == []
-    assert [step.at for step in steps(events(values), {"kid": 0.01})] == ["2026-01-07"]
+    assert changes(events(values)) == []
+    assert [step.at for step in changes(events(values), {"kid": 0.01})] == ["2026-01-07"]
 
 
 def test_values_under_another_signature_make_no_step() -> None:
     before, after = events(noisy(6, 1), signature="old"), events(noisy(6, 4) + 9)
-    assert steps([*before, *after]) == []
+    assert changes([*before, *after]) == []
 
 
 def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:

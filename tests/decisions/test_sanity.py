@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import api
-from harness.decisions.sanity import Card, Cell, card, plans, silent
+from harness.decisions.sanity import Cell, SanityCard, card, plans, undetected
 from harness.errors import UsageError
 from harness.pages import benchmark
 from harness.pages.recipe import load
@@ -13,15 +13,15 @@ from harness.records import Accounting, Result, Score
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Card:
+def found(tmp_path_factory: pytest.TempPathFactory) -> SanityCard:
     root = tmp_path_factory.mktemp("card")
     return api.sanity("pocket-v1", api.Workspace(root / "store", root / "reports", quiet=True))
 
 
 @pytest.mark.slow
-def test_every_metric_notices_what_it_must(found: Card) -> None:
+def test_every_metric_notices_what_it_must(found: SanityCard) -> None:
     metrics = benchmark.load("pocket-v1").metrics
-    assert silent(found, metrics) == []
+    assert undetected(found, metrics) == []
     assert sum(len(metric.must_detect) for metric in metrics) > 40, (
         "every metric but base-shift must detect some damage"
     )
@@ -29,7 +29,7 @@ def test_every_metric_notices_what_it_must(found: Card) -> None:
 
 
 @pytest.mark.slow
-def test_changes_are_as_large_as_what_was_done(found: Card) -> None:
+def test_changes_are_as_large_as_what_was_done(found: SanityCard) -> None:
     def change(metric: str, treatment: str) -> float:
         return found.cells[metric, treatment].delta or 0.0
 
@@ -44,7 +44,7 @@ def test_changes_are_as_large_as_what_was_done(found: Card) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_found_wrong_with_real_pictures(found: Card) -> None:
+def test_nothing_is_found_wrong_with_real_pictures(found: SanityCard) -> None:
     kid = next(score for score in found.metrics if score.metric == "kid")
     assert kid.low is not None
     assert kid.high is not None

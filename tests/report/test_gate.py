@@ -31,7 +31,7 @@ from harness.report.gate import (
     print_gate,
     summary,
 )
-from harness.report.pairs import Shown, Worst, gated, shown, worst_pairs
+from harness.report.pairs import PicturedPair, WorstPair, gated, pictured, worst_pairs
 
 BASE = normal(0)
 HOSTILE = (
@@ -78,9 +78,10 @@ def picture(folder: Path, seed: int = 0, size: int = 64) -> Path:
     return file
 
 
-def pairs(count: int, text: str, uri: str | None) -> list[Shown]:
+def pairs(count: int, text: str, uri: str | None) -> list[PicturedPair]:
     return [
-        Shown(Worst(f"p{at}", at, "clip-score", 0.5, 0.25), text, uri, uri) for at in range(count)
+        PicturedPair(WorstPair(f"p{at}", at, "clip-score", 0.5, 0.25), text, uri, uri)
+        for at in range(count)
     ]
 
 
@@ -91,7 +92,7 @@ def test_the_headline_says_how_many_checks_decide() -> None:
         "ninja-new passes 1 of 1 checks of policy trainer"
     )
     assert headline(replace(found, checks=found.checks[2:3])) == (
-        "ninja-new cannot be told yet in 1 of 1 checks of policy trainer (advisory)"
+        "ninja-new needs more evidence in 1 of 1 checks of policy trainer (advisory)"
     )
 
 
@@ -102,7 +103,9 @@ def test_a_sentence_says_the_verdict_its_numbers_and_what_it_would_take() -> Non
     )
     assert sentence(bound).startswith("clip-score is at least 20 (28.")
     assert sentence(quality).startswith("aesthetic may be more than 0.2 worse (")
-    assert re.search(r"; [\d,]{3,} prompts would tell, here are 32$", sentence(quality))
+    assert re.search(
+        r"; it takes [\d,]{3,} prompts to decide, and there are 32$", sentence(quality)
+    )
     assert sentence(tags).startswith("tag-recall is no more than 0.3 worse (")
     assert sentence(window).startswith("tag-recall is within ± 0.5 of the baseline (")
     assert sentence(images) == ("images: 1 of 64 images are missing, failed or black; 0 may be")
@@ -111,12 +114,12 @@ def test_a_sentence_says_the_verdict_its_numbers_and_what_it_would_take() -> Non
 
 def test_what_no_number_of_prompts_tells_asks_for_trainings() -> None:
     unsure = replace(mixed().checks[2], needed=None, claim="recipe")
-    assert sentence(unsure).endswith("; it takes more trainings on either side to tell")
+    assert sentence(unsure).endswith("; it takes more trainings on either side to decide")
     assert sentence(replace(unsure, claim="file")).endswith(
-        "; it takes more than a million prompts to tell"
+        "; it takes more than a million prompts to decide"
     )
     near = replace(unsure, needed=20)
-    assert sentence(near).endswith("; too near to what is allowed for 32 prompts to tell")
+    assert sentence(near).endswith("; too near to what is allowed for 32 prompts to decide")
 
 
 def test_titles_ask_the_same_whatever_the_answer() -> None:
@@ -225,18 +228,18 @@ def test_a_summary_of_hostile_words_is_nothing_but_words() -> None:
 
 def test_a_summary_stays_below_its_limit_with_5000_hostile_prompts(tmp_path: Path) -> None:
     many = pairs(5000, HOSTILE * 40, None)
-    (shown_pair,) = shown(
+    (with_pictures,) = pictured(
         [many[0].worst], {"p0": HOSTILE}, lambda *_: picture(tmp_path), lambda *_: picture(tmp_path)
     )
-    uri = shown_pair.after
+    uri = with_pictures.after
     text = summary(hostile(), [replace(each, before=uri, after=uri) for each in many])
     assert 0.5 * ROOM < len(text.encode()) <= ROOM < 2**20
     few = summary(mixed(), [replace(each, before=uri, after=uri) for each in many[:60]])
     rows = [row for row in few.splitlines() if re.match(r"\| p\d", row)]
-    pictured = ["<img" in row for row in rows]
+    has_picture = ["<img" in row for row in rows]
     assert len(rows) == 60, "words come before pictures"
-    assert pictured == sorted(pictured, reverse=True), "the last are dropped first"
-    assert 0 < sum(pictured) < 60
+    assert has_picture == sorted(has_picture, reverse=True), "the last are dropped first"
+    assert 0 < sum(has_picture) < 60
     assert len(few.encode()) <= ROOM
 
 
@@ -354,8 +357,8 @@ def test_the_worst_pairs_are_those_that_lost_most_in_the_baselines_spread() -> N
     a, b = contender(after), contender(before, "oil")
     found = worst_pairs(a, b, ("clip-score", "aesthetic"))
     assert found[:2] == (
-        Worst("p000", 1, "clip-score", 30.0, 20.0),
-        Worst("p000", 2, "clip-score", 30.0, 20.0),
+        WorstPair("p000", 1, "clip-score", 30.0, 20.0),
+        WorstPair("p000", 2, "clip-score", 30.0, 20.0),
     )
     assert len(found) == len({(each.prompt_id, each.seed) for each in found}) == 8
     assert {each.metric for each in found if each.prompt_id in ("p001", "p002")} == {"aesthetic"}
@@ -377,10 +380,10 @@ def test_the_gated_metrics_are_those_that_were_checked() -> None:
 def test_a_picture_that_is_not_there_or_broken_is_none(tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG nothing")
-    worst = Worst("p000", 1, "clip-score", 1.0, 0.0)
+    worst = WorstPair("p000", 1, "clip-score", 1.0, 0.0)
     good = picture(tmp_path)
-    (found,) = shown([worst], {"p000": "a ninja"}, lambda *_: good, lambda *_: broken)
+    (found,) = pictured([worst], {"p000": "a ninja"}, lambda *_: good, lambda *_: broken)
     assert (found.before or "").startswith("data:image/webp;base64,")
     assert (found.after, found.text) == (None, "a ninja")
-    (none,) = shown([worst], {}, lambda *_: None, lambda *_: tmp_path / "gone.png")
+    (none,) = pictured([worst], {}, lambda *_: None, lambda *_: tmp_path / "gone.png")
     assert (none.before, none.after, none.text) == (None, None, "")

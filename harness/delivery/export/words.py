@@ -144,7 +144,7 @@ def card(trained: Trained, form: str, files: tuple[str, ...], place: str) -> str
     adapter = trained.spec.train.adapter
     assert adapter is not None
     environment = Environment(
-        loader=PackageLoader("harness", "templates"),
+        loader=PackageLoader("harness.report", "templates"),
         autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,

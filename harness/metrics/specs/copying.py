@@ -37,7 +37,7 @@ class Extraction(Memorization):
     """The same share of images drawn for captions that recipes learn from.
 
     An adapter that copies nothing at a benchmark's own prompts may still give its pictures back
-    to whoever asks in their words, which is how they are extracted (arXiv:2301.13188).
+    to a prompt in their words, which is how they are extracted (arXiv:2301.13188).
     """
 
     summary: ClassVar[str] = "share of images of training captions that copy (lower is better)"
