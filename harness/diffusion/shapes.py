@@ -72,6 +72,12 @@ BIG_G = TextEncoderShape(
     width=1280, depth=32, inner=5120, vocabulary=49408, heads=20, projection=1280
 )
 SDXL_VAE = VaeShape(83_653_863, 128, 256)
+SAMPLE_SIZE = 128
+"""The side of the latents that SDXL was made for."""
+SAMPLE_SIZES = {"stabilityai/sdxl-turbo": 64}
+"""The same of the hub's bases that differ, so that nothing is downloaded to plan a run."""
+VAE_LEVELS = 4
+"""Levels of SDXL's VAE; each but the last halves the sides of the image."""
 
 
 @cache
@@ -113,6 +119,18 @@ def vae_of(model: str) -> VaeShape:
     files = (Path(locate(model)) / "vae").glob("*.safetensors")
     first, second, *_ = config["block_out_channels"]
     return VaeShape(sum(file.stat().st_size for file in files) // 2, first, second)
+
+
+@cache
+def image_size(model: str) -> int:
+    """Return the side in pixels of the images that a base was made for, as its pipeline takes it.
+
+    Latents of the UNet's `sample_size`, enlarged as often as the VAE halves an image.
+    """
+    unet, vae = _configuration(model, "unet"), _configuration(model, "vae")
+    latents = SAMPLE_SIZES.get(model, SAMPLE_SIZE) if unet is None else unet["sample_size"]
+    levels = VAE_LEVELS if vae is None else len(vae["block_out_channels"])
+    return int(latents) << (levels - 1)
 
 
 def _configuration(model: str, part: str) -> dict[str, Any] | None:

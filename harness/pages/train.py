@@ -152,6 +152,9 @@ class Prior(Page):
     """How many class images there are."""
     weight: Positive = 1.0
     """The weight of the class images' loss."""
+    size: Annotated[int, Field(ge=32, le=4096, multiple_of=8)] | None = None
+    """The side in pixels at which a class image is drawn; if left out, the size that the base was
+    made for. Training cuts class images to its resolution, as all pictures."""
     sampler_steps: Count = 30
     """Sampler steps of a class image."""
     guidance: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 5.0

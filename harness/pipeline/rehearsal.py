@@ -114,7 +114,8 @@ def _train(train: Train, notes: list[str]) -> Train:
     if train.buckets is not None:
         changes["buckets"] = _small_buckets(train.buckets, train.resolution, notes)
     if train.prior is not None:
-        changes["prior"] = train.prior.model_copy(update={"images": CLASS, "sampler_steps": 4})
+        small = {"images": CLASS, "size": None, "sampler_steps": 4}
+        changes["prior"] = train.prior.model_copy(update=small)
         notes.append(f"{train.prior.images} class images → {CLASS}, drawn in 4 steps")
     return train.model_copy(update=changes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.diffusion.shapes import image_size
 from harness.pages.benchmark import Prompt, Sampler
 from harness.pages.data import Caption
 from harness.pages.recipe import Base, Recipe
@@ -96,6 +97,8 @@ def _prepared(
 
 
 def _class_images(recipe: Recipe, train: Train, prior: Prior) -> Step:
+    """Return the drawing of class images, at the size that the base was made for."""
+    size = prior.size or image_size(recipe.base.model)
     spec = SampleSpec(
         base=recipe.base,
         pins=pins(recipe.base),
@@ -104,8 +107,8 @@ def _class_images(recipe: Recipe, train: Train, prior: Prior) -> Step:
         sampler=Sampler(
             steps=prior.sampler_steps,
             guidance=prior.guidance,
-            width=train.resolution,
-            height=train.resolution,
+            width=size,
+            height=size,
             precision=train.precision,
         ),
     )

@@ -14,7 +14,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.diffusion.adapters import add_adapter
 from harness.diffusion.anatomy import flops, parameters, text_layers, unet_layers
-from harness.diffusion.shapes import BIG_G, CLIP_L, SDXL, TextEncoderShape, texts_of, unet_of
+from harness.diffusion.shapes import (
+    BIG_G,
+    CLIP_L,
+    SDXL,
+    TextEncoderShape,
+    image_size,
+    texts_of,
+    unet_of,
+)
 from harness.diffusion.targets import adapter_parameters, rank_of
 from harness.pages.train import Adapter
 
@@ -46,6 +54,17 @@ def test_the_pocket_is_read_from_its_own_configuration() -> None:
     assert parameters(unet_layers(shape, 8, 8)) == size_of(real)
     names = {name for name, part in real.named_modules() if isinstance(part, SIZED)}
     assert {each.name for each in unet_layers(shape, 8, 8) if each.parameters} == names
+
+
+def test_a_base_says_for_which_size_it_was_made_and_a_known_one_of_the_hub_needs_no_download(
+    tmp_path: Path, unet: UNet2DConditionModel
+) -> None:
+    assert image_size("pocket/sdxl") == 64
+    assert image_size("stabilityai/stable-diffusion-xl-base-1.0") == 1024
+    assert image_size("stabilityai/sdxl-turbo") == 512
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet/config.json").write_text(json.dumps(dict(unet.config) | {"sample_size": 96}))
+    assert image_size(str(tmp_path)) == 768
 
 
 def test_a_base_that_is_not_here_counts_as_sdxl_and_a_folder_as_what_it_says(

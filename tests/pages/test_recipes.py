@@ -266,6 +266,7 @@ def test_dreambooth_keeps_the_class_and_prepends_the_instance_prompt() -> None:
     assert page.train is not None
     assert page.train.prior is not None
     assert page.data.caption.prefix == page.train.prior.prompt == "a naruto anime character"
+    assert (page.train.prior.sampler_steps, page.train.prior.size) == (50, None)
     assert page.base.vae == FIXED_VAE
 
 

@@ -12,6 +12,7 @@ from harness.pages import benchmark, recipe
 from harness.pages.benchmark import Judgement
 from harness.pages.decoding import Reading
 from harness.pages.recipe import Attached, Base, Load, Recipe
+from harness.pages.stages import SampleSpec
 from harness.pipeline.plan import RunPlan, plan
 from harness.pipeline.stages import STAGES, Stage
 from harness.records import described
@@ -116,6 +117,20 @@ def test_checkpoints_are_part_of_what_is_trained_and_can_be_judged_one_by_one() 
     assert whole.step("sample").key != half.step("sample").key
     assert half.recipe == "pocket-ninja.step100"
     assert half.signature == whole.signature
+
+
+@pytest.mark.parametrize(("size", "drawn"), [(None, 1024), (512, 512)])
+def test_class_images_are_drawn_at_the_bases_size_or_the_pages(
+    size: int | None, drawn: int
+) -> None:
+    page = recipe.load("naruto-dreambooth-prodigy")
+    assert page.train is not None
+    assert page.train.prior is not None
+    prior = page.train.prior.model_copy(update={"size": size})
+    train = page.train.model_copy(update={"prior": prior})
+    step = planned("naruto-dreambooth-prodigy", train=train).step("class")
+    assert isinstance(step.spec, SampleSpec)
+    assert (step.spec.sampler.width, step.spec.sampler.height) == (drawn, drawn)
 
 
 def test_recipes_share_what_they_prepare_in_the_same_way() -> None:

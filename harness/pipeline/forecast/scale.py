@@ -137,9 +137,12 @@ def scale(
 _COUNTED: tuple[type[Page], ...] = (DataSpec, TextsSpec, LatentsSpec, TrainSpec, SampleSpec)
 
 
+ROLES = frozenset({"data", "class", "texts", "latents", "train", "sample", "base"})
+
+
 def _is_of_recipe(step: Step) -> bool:
     """Return whether a step belongs to the recipe, not to the real pictures of the benchmark."""
-    return step.title.role in ("data", "texts", "latents", "train", "sample", "base")
+    return step.title.role in ROLES
 
 
 def _sizes(steps: Sequence[Step], pictures: int | None) -> Mapping[str, int]:

@@ -9,6 +9,7 @@ from harness import api
 from harness.errors import UsageError
 from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
+from harness.pipeline.forecast.costs import cost_of
 from harness.pipeline.forecast.gpus import GB, gpu_named
 from harness.pipeline.forecast.scale import (
     DECODE,
@@ -54,6 +55,19 @@ def test_one_process_collects_and_more_cards_do_not_help() -> None:
         found = stage(asked(cards), "data")
         assert found.cards == 1
         assert found.decode == pytest.approx(MILLIONS * each / 3600)
+
+
+def test_class_images_count_as_drawn_at_their_own_size_beside_the_sample() -> None:
+    page = recipes.load("naruto-dreambooth-prodigy")
+    assert page.train is not None
+    steps = plan(page, benchmarks.load(api.default_benchmark(page))).steps
+    alone = [step for step in steps if step.name != "class"]
+    both, sample = (
+        stage(scale(page, each, 1, 998, gpu_named("a100")), "sample").gpu for each in (steps, alone)
+    )
+    more = next(step for step in steps if step.name == "class")
+    assert both - sample == pytest.approx(cost_of(more, page, {}, gpu_named("a100")).seconds / 3600)
+    assert both > sample
 
 
 def test_latents_divide_among_the_cards() -> None:

@@ -230,12 +230,19 @@ def test_text_encoders_that_learn_have_no_cache_but_keep_their_texts(tmp_path):
     assert (own.inputs["texts-0"] / "texts.json").exists()
 
 
-def test_class_images_are_drawn_once_at_training_size_as_png(tmp_path):
+def test_class_images_are_drawn_once_as_png_at_the_bases_size_and_then_cut_as_pictures_are(
+    tmp_path,
+):
     prior = {"prompt": "a face", "images": 3, "sampler_steps": 2}
-    first, second = (recipe(prior=prior, seed=seed) for seed in (0, 1))
+    first, second = (recipe(prior=prior, seed=seed, resolution=32) for seed in (0, 1))
     assert keys(first)["class"] == keys(second)["class"]
     own = school(first, tmp_path)
     drawn = sorted((own.store.root / "sample").rglob("*.png"))
     assert [path.name for path in drawn] == ["class_0.png", "class_1.png", "class_2.png"]
     with Image.open(drawn[0]) as image:
         assert (image.format, image.size) == ("PNG", (64, 64))
+    _, class_set = own.sets()
+    assert class_set is not None
+    (shard,) = class_set.shards
+    assert shard.shape == (16, 4, 4)
+    assert shard.ids[0, 0].tolist() == [64, 64, 0, 0, 32, 32]
