@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from harness.api import Workspace, default_store
+from harness.api.options import Workspace, default_store
 from harness.decisions.leaderboard import Board
 from harness.views import runs
 from harness.views.reports_index import Entry, ReportsIndex

@@ -1,6 +1,122 @@
-"""harness: knowing whether a style LoRA is any good.
+"""Know whether a style LoRA is any good: recipes in; results with honest intervals out.
 
-The public face is `harness.api`; importing this package loads nothing else.
+    import harness
+
+    harness.run("pocket-ninja")                     # train, draw, score: one result
+    harness.compare("pocket-ninja", "pocket-base")  # better, worse, or not enough evidence
+    harness.leaderboard("pocket-v1")                # every result, ranked
+
+Every function takes `store=`, `reports=`, `device=`, `executor=` and `quiet=`, with the defaults of
+the command line. What it returns shows itself in a notebook. Importing `harness` loads nothing
+else: each name below is imported when it is first used.
 """
 
-__version__ = "0.1.0"
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from harness import fingerprint
+
+if TYPE_CHECKING:
+    from harness.api.browse import (
+        check,
+        leaderboard,
+        load_benchmark,
+        load_recipe,
+        load_result,
+        plan,
+        plan_all,
+    )
+    from harness.api.decide import accept, calibrate, compare, gate, history, reproduce
+    from harness.api.deliver import export, write_reference
+    from harness.api.judge import sanity, score, sweep
+    from harness.api.make import rehearse, run, run_all, train
+    from harness.api.options import Workspace
+    from harness.api.results import Leaderboard, Plan, Run, Sweep
+    from harness.api.upkeep import doctor, gc, schemas, verify
+    from harness.api.verdicts import Comparisons, GateDecision, History
+    from harness.errors import HarnessError
+    from harness.pages.benchmark import Benchmark
+    from harness.pages.policy import Policy
+    from harness.pages.recipe import Recipe
+    from harness.records import Result, Score
+
+
+__version__ = fingerprint.VERSION
+
+_ROOMS = {
+    "harness.api.browse": (
+        "check leaderboard load_benchmark load_recipe load_result plan plan_all"
+    ),
+    "harness.api.decide": "accept calibrate compare gate history reproduce",
+    "harness.api.deliver": "export write_reference",
+    "harness.api.judge": "sanity score sweep",
+    "harness.api.make": "rehearse run run_all train",
+    "harness.api.options": "Workspace",
+    "harness.api.results": "Leaderboard Plan Run Sweep",
+    "harness.api.upkeep": "doctor gc schemas verify",
+    "harness.api.verdicts": "Comparisons GateDecision History",
+    "harness.errors": "HarnessError",
+    "harness.pages.benchmark": "Benchmark",
+    "harness.pages.policy": "Policy",
+    "harness.pages.recipe": "Recipe",
+    "harness.records": "Result Score",
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+__all__ = [
+    "Benchmark",
+    "Comparisons",
+    "GateDecision",
+    "HarnessError",
+    "History",
+    "Leaderboard",
+    "Plan",
+    "Policy",
+    "Recipe",
+    "Result",
+    "Run",
+    "Score",
+    "Sweep",
+    "Workspace",
+    "__version__",
+    "accept",
+    "calibrate",
+    "check",
+    "compare",
+    "doctor",
+    "export",
+    "gate",
+    "gc",
+    "history",
+    "leaderboard",
+    "load_benchmark",
+    "load_recipe",
+    "load_result",
+    "plan",
+    "plan_all",
+    "rehearse",
+    "reproduce",
+    "run",
+    "run_all",
+    "sanity",
+    "schemas",
+    "score",
+    "sweep",
+    "train",
+    "verify",
+    "write_reference",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    value = getattr(import_module(_ROOM_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

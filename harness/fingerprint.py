@@ -1,4 +1,4 @@
-"""Digests of values and files: the same on every machine, for the same content."""
+"""Digests of values and files, the same on every machine; and the version of this package."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+VERSION = "0.1.0"
+"""The package's own, which every artifact and result carries."""
 _BLOCK = 1 << 20
 
 

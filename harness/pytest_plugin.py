@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+import harness
+
 if TYPE_CHECKING:
-    from harness.api import Workspace
-    from harness.api.verdicts import Gated
+    from harness import GateDecision, Workspace
 
 SETTINGS = {
     "harness_store": ("where artifacts are kept", ".harness/store"),
@@ -45,22 +46,24 @@ class Candidate:
         policy: Path | None = None,
         replicates: int = 1,
         unsure: Literal["fail", "skip"] = "fail",
-    ) -> Gated:
+    ) -> GateDecision:
         """Fail the test where a metric is surely worse, or where the evidence is too thin to tell.
 
         `baseline` is a file, or the name of a baseline that was accepted below the reports.
         """
-        from harness.api import verdicts
-        from harness.report.gate import gate_text
-
-        against = verdicts.find_baseline(str(baseline), self.workspace.reports)
-        found = verdicts.gate(self.name, against, self.workspace, policy, replicates)
+        found = harness.gate(
+            self.name,
+            baseline=baseline,
+            policy=policy,
+            replicates=replicates,
+            workspace=self.workspace,
+        )
         for reason in found.gate.advisory:
             warnings.warn(Advice(reason), stacklevel=2)
         if found.gate.verdict == "under-powered" and unsure == "skip":
-            pytest.skip(gate_text(found.gate))
+            pytest.skip(str(found))
         if found.gate.verdict != "pass":
-            pytest.fail(gate_text(found.gate), pytrace=False)
+            pytest.fail(str(found), pytrace=False)
         return found
 
 
@@ -72,7 +75,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def lora_gate(request: pytest.FixtureRequest) -> Callable[[str], Candidate]:
     """Hold a recipe, a checkpoint (NAME@STEP) or a result's file to a baseline."""
-    from harness.api import Workspace
+    from harness import Workspace
 
     store, reports, device = (str(request.config.getini(name)) for name in SETTINGS)
     root = request.config.rootpath

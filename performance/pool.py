@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from harness import api
+import harness
 from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
 from harness.pages.benchmark import Judgement, Prompt, PromptSuite
@@ -41,7 +41,7 @@ def judgement() -> Judgement:
 
 
 def main(root: Path) -> None:
-    workspace = api.Workspace(root / "store", root / "reports")
+    workspace = harness.Workspace(root / "store", root / "reports")
     whole = plan(recipes.load("pocket-ninja"), judgement())
     execute(whole, workspace.settings())
     store = workspace.settings().store

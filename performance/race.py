@@ -56,7 +56,8 @@ TRAIN = """\
 import sys
 from dataclasses import replace
 from pathlib import Path
-from harness import api
+import harness
+from harness.pipeline.request import requested
 from harness.pipeline.run import execute
 
 class Bar:
@@ -73,9 +74,9 @@ def until_trained(steps, make):
             raise SystemExit
 
 page, store = sys.argv[1:]
-settings = api.Workspace(Path(store), Path(store) / "reports", device="cpu").settings()
+settings = harness.Workspace(Path(store), Path(store) / "reports", device="cpu").settings()
 execute(
-    api.plans([page], None)[0], replace(settings, executor=until_trained, watcher=Bar())
+    requested(page).plan(), replace(settings, executor=until_trained, watcher=Bar())
 )
 """
 """What `harness run` does, up to and with training: an executor that stops there."""

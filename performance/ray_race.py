@@ -25,9 +25,9 @@ from pathlib import Path
 
 import psutil
 
-from harness import api
-from harness.pages.benchmark import load
+import harness
 from harness.pipeline.plan import RunPlan
+from harness.pipeline.request import requested
 from harness.pipeline.run import execute, make_all
 from harness.pocket.world import row
 
@@ -117,7 +117,7 @@ def write_pages(folder: Path, images: int) -> None:
 
 def work(store: Path, executor: str) -> None:
     """Do the whole job but training; the working directory holds its pages."""
-    workspace = api.Workspace(store, store / "reports", "cpu", executor, processes=2)
+    workspace = harness.Workspace(store, store / "reports", "cpu", executor, processes=2)
     settings = workspace.settings()
     plan = _plan()
     make_all(plan, [step for step in plan.steps if not settings.store.has(step)], settings)
@@ -125,7 +125,7 @@ def work(store: Path, executor: str) -> None:
 
 
 def _plan() -> RunPlan:
-    return api.plan(api.asked_for("race")[0], load("race-v1"))
+    return requested("race", "race-v1").plan()
 
 
 def lap(folder: Path, trained: Path, executor: str, moments: tuple[str, ...] = ()) -> Lap:
@@ -213,8 +213,8 @@ def race(images: int, folder: Path, say: Callable[[str], None] = print) -> Raced
 
 def train(store: Path) -> None:
     """Train the job's adapter and keep nothing else."""
-    folder = api.train(
-        api.asked_for("race")[0], api.Workspace(store / "all", store, "cpu", quiet=True)
+    folder = harness.train(
+        "race", workspace=harness.Workspace(store / "all", store, "cpu", quiet=True)
     )
     kept = store / folder.relative_to(store / "all")
     kept.parent.mkdir(parents=True)

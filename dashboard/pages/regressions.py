@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+import harness
 from dashboard import charts, components, session
-from harness.api import verdicts
+from harness.api.decide import keep
 from harness.errors import HarnessError
 from harness.views import regressions
 from harness.views.reports_index import Entry
@@ -96,10 +97,10 @@ def decide(candidate: Entry) -> None:
             )
             kept = st.form_submit_button("Keep", help="The baseline stays. The reason is recorded.")
     if accepted:
-        file = verdicts.accept(str(candidate.file.path), None, session.workspace(), note=note)
+        file = harness.accept(candidate.file.path, note=note, workspace=session.workspace())
         st.success(session.escaped(f"accepted: {file}"))
     elif kept:
-        verdicts.keep(candidate.file.path, session.workspace(), note)
+        keep(candidate.file.path, session.workspace(), note)
         st.success("kept")
 
 

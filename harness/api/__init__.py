@@ -1,71 +1,11 @@
-"""Every verb of the command line as a function of values; nothing here prints."""
+"""The functions behind `import harness`; the command line and the dashboard call the same ones.
 
-from __future__ import annotations
+    make      run, rehearse, train: from a recipe to a result
+    judge     score, sanity, sweep: what a picture, an adapter, a metric is worth
+    decide    compare, gate, accept, calibrate, reproduce, history: which is better
+    browse    leaderboard, load_result, plan, check: what there is
+    deliver   export, write_reference: for other programs
+    upkeep    verify, doctor, gc, schemas: the state of the store and the machine
 
-from harness.api.work import (
-    DEMO,
-    asked_for,
-    cautions,
-    check,
-    doctor,
-    export,
-    fits,
-    folder_of,
-    gc,
-    images_of,
-    leaderboard,
-    parts_of,
-    plan_all,
-    plans,
-    read_card,
-    rehearse,
-    run,
-    sanity,
-    score_adapter,
-    score_images,
-    silent_on,
-    sweep_over,
-    train,
-    verify,
-    write_reference,
-)
-from harness.pages.defaults import DEFAULT_BENCHMARK, default_benchmark
-from harness.pages.schemas import SCHEMAS, schemas
-from harness.pipeline.plan import plan
-from harness.pipeline.workspace import Workspace, default_store, resolve_device
-
-__all__ = [
-    "DEFAULT_BENCHMARK",
-    "DEMO",
-    "SCHEMAS",
-    "Workspace",
-    "asked_for",
-    "cautions",
-    "check",
-    "default_benchmark",
-    "default_store",
-    "doctor",
-    "export",
-    "fits",
-    "folder_of",
-    "gc",
-    "images_of",
-    "leaderboard",
-    "parts_of",
-    "plan",
-    "plan_all",
-    "plans",
-    "read_card",
-    "rehearse",
-    "resolve_device",
-    "run",
-    "sanity",
-    "schemas",
-    "score_adapter",
-    "score_images",
-    "silent_on",
-    "sweep_over",
-    "train",
-    "verify",
-    "write_reference",
-]
+`results` and `verdicts` hold what these functions return. Nothing here prints.
+"""

@@ -1,262 +1,177 @@
-"""The public face of decisions: which result is better, and whether one may pass.
-
-Like `api`, it is the verbs of the command line as functions of values; nothing here prints.
-"""
+"""What decisions return: values that show themselves in a terminal and in a notebook."""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.api import Workspace, work
-from harness.decisions import history, noise, null_runs
-from harness.decisions.breakdown import groups_of
-from harness.decisions.compare import Comparison, compare_all
-from harness.decisions.contender import Contender, read
-from harness.decisions.features import views_of
-from harness.decisions.finding import Rules
+from harness.api.options import Workspace
+from harness.api.pictures import finder
+from harness.api.results import judgement_of, printed
+from harness.decisions.compare import Comparison
+from harness.decisions.contender import Contender
 from harness.decisions.gate import Gate
-from harness.decisions.gate import gate as judge
-from harness.decisions.history import Change, Event, Known
-from harness.decisions.reproduction import Calibration, Reproduction, again, alarms
-from harness.errors import UsageError
-from harness.files import below
-from harness.pages import benchmark as benchmarks
-from harness.pages import policy
-from harness.pages import recipe as recipes
-from harness.pages.benchmark import Judgement
-from harness.pages.defaults import default_benchmark
-from harness.pages.folders import available
-from harness.pipeline.plan import RunPlan
-from harness.pipeline.results.file import ResultFile
-from harness.pipeline.results.read import read_result
-from harness.pipeline.run import execute
-from harness.pipeline.run_settings import RunSettings
-from harness.pipeline.stages.files import read_index
-from harness.pipeline.store.local import Store
-from harness.records import Result
-from harness.report.pairs import FindPicture, PicturedPair, gated, pictured, worst_pairs
-from harness.report.pictures import picture_of
+from harness.decisions.history import Change, Event
+from harness.report.pairs import PicturedPair, gated, pictured, widest_pairs, worst_pairs
 
-BASELINES = "baselines"
+if TYPE_CHECKING:
+    import pandas as pd
 
-
-def compare(
-    names: Sequence[str], benchmark: str | None, workspace: Workspace, rules: Rules
-) -> list[Comparison]:
-    """Return the first of several results beside each other one.
-
-    A result is named by its file, or by its recipe or checkpoint, which must have been run.
-    """
-    contenders = [
-        contender(find_result(name, benchmark, workspace.reports), workspace) for name in names
-    ]
-    judgement = _judgement(contenders[0].result.benchmark)
-    if judgement is not None and not rules.groups:
-        rules = replace(rules, groups=groups_of(judgement))
-    return compare_all(contenders, rules)
-
-
-def contender(file: Path, workspace: Workspace) -> Contender:
-    """Return a result with what stands beside it, and with its features where they are at hand."""
-    found = read(file)
-    judgement = _judgement(found.result.benchmark)
-    if judgement is None or found.result.interval == "recipe":
-        return found
-    return replace(found, views=views_of(found.result, judgement, Store(workspace.store)))
-
-
-def find_result(name: str, benchmark: str | None, reports: Path) -> Path:
-    """Return the result file that a path, a recipe's name or `NAME@STEP` means."""
-    if name.endswith(".json"):
-        if not Path(name).is_file():
-            raise UsageError(f"there is no file {name}", hint="a result lies below --reports")
-        return Path(name)
-    stem = ".step".join(Path(name).name.removesuffix(".yaml").split("@"))
-    files = sorted(reports.glob(f"{benchmark or '*'}/{stem}.json"))
-    files = [file for file in files if file.parent.name != "baselines"]
-    if not files:
-        where = f"{reports}/{benchmark}" if benchmark else reports
-        raise UsageError(f"there is no result of {name} in {where}", hint=f"harness run {name}")
-    if len(files) > 1:
-        known = ", ".join(file.parent.name for file in files)
-        raise UsageError(f"{name} has results of {known}", hint="--benchmark says which is meant")
-    return files[0]
-
-
-def _judgement(name: str) -> Judgement | None:
-    """Return the benchmark of a result, where its page is known here."""
-    return benchmarks.load(name) if name in available("benchmark") else None
+PICTURES = 6
+"""Pairs of pictures that a notebook shows of a comparison."""
 
 
 @dataclass(frozen=True)
-class Gated:
-    """A gate's answer, with both sides and their files."""
+class Comparisons:
+    """One result beside one or more others."""
+
+    comparisons: tuple[Comparison, ...] = field(repr=False)
+    sides: tuple[Contender, ...] = field(repr=False)
+    """The first result, and those that it is compared with."""
+    files: tuple[Path, ...]
+    workspace: Workspace = field(repr=False)
+
+    def __iter__(self) -> Iterator[Comparison]:
+        return iter(self.comparisons)
+
+    def __len__(self) -> int:
+        return len(self.comparisons)
+
+    def __getitem__(self, at: int) -> Comparison:
+        return self.comparisons[at]
+
+    @property
+    def verdict(self) -> str:
+        """Return better, worse, no-difference or under-powered: the first beside the second."""
+        return self.comparisons[0].verdict
+
+    @property
+    def sentence(self) -> str:
+        """Return each comparison in one sentence."""
+        from harness.report.comparison import sentence
+
+        return "\n".join(f"{sentence(each)}." for each in self.comparisons)
+
+    def pairs(self, most: int = PICTURES) -> tuple[PicturedPair, ...]:
+        """Return the images of the first two results that differ most, with their pictures."""
+        a, b, *_ = self.sides
+        columns = [each.metric.split("@")[0] for each in self.comparisons[0].metrics]
+        finders = [
+            finder(side.result, file, self.workspace)
+            for side, file in zip((b, a), (self.files[1], self.files[0]), strict=True)
+        ]
+        return pictured(widest_pairs(a, b, columns, most), _texts(a), *finders)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one line for each metric and comparison."""
+        import pandas as pd
+
+        columns = ("metric", "a", "b", "delta", "low", "high", "p_adjusted", "mde", "verdict")
+        return pd.DataFrame(
+            {"A": each.a, "B": each.b} | {name: getattr(finding, name) for name in columns}
+            for each in self.comparisons
+            for finding in each.metrics
+        )
+
+    def __str__(self) -> str:
+        from harness.report.comparison import print_comparison, print_comparisons
+
+        if len(self.comparisons) > 1:
+            return printed(lambda console: print_comparisons(self.comparisons, console))
+        return printed(lambda console: print_comparison(self.comparisons[0], console))
+
+    def __repr__(self) -> str:
+        return f"<Comparisons: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        from harness.report.notebook import comparisons_html
+
+        return comparisons_html(self.comparisons, self.pairs())
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """A gate's verdict, with both sides and their files."""
 
     gate: Gate
-    candidate: Contender
-    baseline: Contender
+    candidate: Contender = field(repr=False)
+    baseline: Contender = field(repr=False)
     file: Path
     against: Path
+    workspace: Workspace = field(repr=False)
+
+    @property
+    def verdict(self) -> str:
+        """Return pass, fail or under-powered."""
+        return self.gate.verdict
+
+    @property
+    def passed(self) -> bool:
+        """Return whether the candidate may pass."""
+        return self.gate.verdict == "pass"
+
+    def pairs(self, most: int = 12) -> tuple[PicturedPair, ...]:
+        """Return the images that lost most beside the baseline, with their pictures."""
+        worst = worst_pairs(self.candidate, self.baseline, gated(self.gate), most)
+        before = finder(self.baseline.result, self.against, self.workspace)
+        after = finder(self.candidate.result, self.file, self.workspace)
+        return pictured(worst, _texts(self.baseline), before, after)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one line for each check."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(check) for check in self.gate.checks])
+
+    def __str__(self) -> str:
+        from harness.report.gate import gate_text
+
+        return gate_text(self.gate)
+
+    def __repr__(self) -> str:
+        names = self.gate.comparison
+        return f"<GateDecision {self.verdict}: {names.a} beside {names.b}>"
+
+    def _repr_html_(self) -> str:
+        from harness.report.notebook import gate_html
+
+        return gate_html(self.gate, self.pairs(PICTURES))
 
 
-def gate(
-    name: str, baseline: Path, workspace: Workspace, rules: Path | None = None, replicates: int = 1
-) -> Gated:
-    """Run a recipe as its baseline was judged, and hold it to a policy.
+@dataclass(frozen=True)
+class History:
+    """A recipe's gates and accepted baselines, and where its values stepped."""
 
-    `name` may also be a result's file, which is then judged as it is.
-    """
-    if not baseline.is_file():
-        raise UsageError(
-            f"there is no baseline {baseline}", hint=f"`harness gate {name} --accept` writes one"
+    recipe: str
+    benchmark: str
+    events: tuple[Event, ...] = field(repr=False)
+    steps: tuple[Change, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one line for each event and metric."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"at": each.at, "outcome": each.outcome, "commit": each.commit, "note": each.note}
+            | {"metric": metric, "value": value, "low": low, "high": high}
+            for each in self.events
+            for metric, (value, low, high) in each.values.items()
         )
-    chosen = policy.DEFAULT if rules is None else policy.load(rules)
-    benchmark = read_result(baseline).benchmark
-    file = (
-        Path(name)
-        if name.endswith(".json")
-        else (work.run([name], benchmark, workspace, replicates)[0].path)
-    )
-    found = hold(file, baseline, workspace, chosen)
-    _remember(file, found.gate.verdict, workspace.reports)
-    return found
 
+    def __str__(self) -> str:
+        from harness.report.reproduction import print_history
 
-def hold(
-    file: Path, baseline: Path, workspace: Workspace, rules: policy.Policy = policy.DEFAULT
-) -> Gated:
-    """Hold a result to a policy beside its baseline, and leave no trace of it."""
-    before, after = contender(baseline, workspace), contender(file, workspace)
-    judgement = _judgement(before.result.benchmark)
-    groups = groups_of(judgement) if judgement else {}
-    found = judge(after, before, rules, noise.read(baseline), groups)
-    return Gated(found, after, before, file, baseline)
-
-
-def keep(file: Path, workspace: Workspace, note: str) -> None:
-    """Remember that a result was looked at and its baseline kept, and why."""
-    _remember(file, "kept", workspace.reports, note)
-
-
-def worst_of(found: Gated, workspace: Workspace) -> tuple[PicturedPair, ...]:
-    """Return what lost most beside the baseline, with pictures where this store has them."""
-    judgement = _judgement(found.baseline.result.benchmark)
-    texts = {prompt.id: prompt.text for prompt in judgement.prompts} if judgement else {}
-    worst = worst_pairs(found.candidate, found.baseline, gated(found.gate))
-    looks = [_look(side.result, workspace) for side in (found.baseline, found.candidate)]
-    return pictured(worst, texts, *looks)
-
-
-def _look(result: Result, workspace: Workspace) -> FindPicture:
-    """Return what finds a result's picture of a prompt and seed."""
-    folder = work.images_of(result, workspace.store)
-    there = {(entry.id, entry.seed): entry for entry in read_index(folder)} if folder else {}
-
-    def find(prompt_id: str, seed: int) -> Path | None:
-        entry = there.get((prompt_id, seed))
-        return picture_of(folder, entry) if folder and entry else None
-
-    return find
-
-
-def find_baseline(name: str, reports: Path) -> Path:
-    """Return the file of a baseline: a path, or a name that was accepted below the reports."""
-    if name.endswith(".json"):
-        return Path(name)
-    files = sorted((reports / BASELINES).glob(f"*/{name}.json"))
-    if len(files) != 1:
-        known = ", ".join(str(file) for file in files) or "none"
-        raise UsageError(
-            f"{name} names {len(files)} baselines in {reports / BASELINES}: {known}",
-            hint="give the file",
+        return printed(
+            lambda console: print_history(self.recipe, list(self.events), list(self.steps), console)
         )
-    return files[0]
 
 
-def accept(
-    name: str, benchmark: str | None, workspace: Workspace, replicates: int = 1, note: str = ""
-) -> Path:
-    """Run a recipe and write its result as the baseline that later ones are held to."""
-    file = (
-        Path(name)
-        if name.endswith(".json")
-        else (work.run([name], benchmark, workspace, replicates)[0].path)
-    )
-    result = read_result(file)
-    target = below(workspace.reports / BASELINES, result.benchmark, f"{result.recipe}.json")
-    ResultFile(file).copy_to(target)
-    _remember(file, "accepted", workspace.reports, note)
-    return target
-
-
-def _remember(file: Path, outcome: Known, reports: Path, note: str = "") -> None:
-    """Add a result to its recipe's history."""
-    result = read_result(file)
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    event = history.event_of(result, outcome, at, commit_here(), note)
-    history.add(history.place_of(reports, result.benchmark, result.recipe), event)
-
-
-def commit_here() -> str | None:
-    """Return the commit that this is run at, marked where there is more than that; None outside."""
-    words = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
-
-
-def calibrate(
-    benchmark: str, name: str, workspace: Workspace, draws: int = 9, trainings: int = 9
-) -> Calibration:
-    """Run a baseline against itself, and write what its noise is beside it."""
-    recipe, judgement = recipes.load(name), benchmarks.load(benchmark)
-    baseline = workspace.reports / BASELINES / benchmark / f"{recipe.name}.json"
-    if not baseline.is_file():
-        baseline = accept(name, benchmark, workspace)
-    settings = workspace.settings()
-    drawn = _run_all(null_runs.resampled(recipe, judgement, draws), settings, recipe.name)
-    trained = _run_all(null_runs.retrained(recipe, judgement, trainings), settings, recipe.name)
-    measured = noise.measured(read_result(baseline), drawn, trained)
-    file = noise.write(baseline, measured)
-    return Calibration(baseline, measured, file, alarms(drawn, measured), alarms(trained, measured))
-
-
-def _run_all(plans: Sequence[RunPlan], settings: RunSettings, name: str) -> list[Contender]:
-    return [
-        read(execute(each, settings, f"{null_runs.SUBFOLDER}/{name}", pictures=False).path)
-        for each in plans
-    ]
-
-
-def recall(name: str, benchmark: str | None, reports: Path) -> tuple[list[Event], list[Change]]:
-    """Return a recipe's history, and where its values stepped."""
-    chosen = benchmark or default_benchmark(recipes.load(name))
-    events = history.read(history.place_of(reports, chosen, name))
-    measured = noise.read(reports / BASELINES / chosen / f"{name}.json")
-    sizes = {
-        column: each.retrained.difference / 2**0.5
-        for column, each in (measured.metrics if measured else {}).items()
-        if each.retrained
-    }
-    return events, history.changes(events, sizes)
-
-
-def reproduce(file: Path, workspace: Workspace) -> Reproduction:
-    """Run a published result again in a store of its own, and lay both side by side."""
-    published = read_result(file)
-    root = workspace.store / "reproductions" / published.signature / published.recipe
-    apart = replace(workspace, store=root / "store", reports=root / "reports")
-    name = "@".join(published.recipe.split(".step"))
-    count = max(1, len(published.training_seeds))
-    found = work.run([name], published.benchmark, apart, count)[0].result
-    measured = noise.read(workspace.reports / BASELINES / published.benchmark / file.name)
-    scores = {score.metric: score for score in found.scores}
-    metrics = tuple(again(score, scores.get(score.metric), measured) for score in published.scores)
-    changed = [step for step, key in published.keys.items() if found.keys.get(step) != key]
-    return Reproduction(published, found, metrics, tuple(changed))
+def _texts(side: Contender) -> dict[str, str]:
+    """Return the text of every prompt by its id, where the benchmark is known here."""
+    judgement = judgement_of(side.result)
+    return {prompt.id: prompt.text for prompt in judgement.prompts} if judgement else {}

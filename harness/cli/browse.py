@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import harness
 from harness.cli import complete
 from harness.cli.options import (
     REPORTS,
@@ -64,28 +65,24 @@ def report(
 
     With --html, --store holds the images and --reports the benchmark's sanity card.
     """
-    from harness import api
-    from harness.decisions import leaderboard as board
-    from harness.pipeline.results.read import read_result
     from harness.report.breakdown import print_groups
     from harness.report.text import result_text
 
-    read, parts = read_result(result), api.parts_of(result)
+    run = harness.load_result(result, reports=reports)
+    parts = run.groups()
     if html is not None:
-        workspace = workspace_of(store, reports)
-        boards = board.boards([read])
-        write_report(html, boards, workspace, read.recipe, seed_limit=100, parts=parts)
+        write_report(html, run.page(workspace_of(store, reports)))
     if as_json:
         show(
             {
-                "recipe": read.recipe,
-                "benchmark": read.benchmark,
+                "recipe": run.recipe,
+                "benchmark": run.result.benchmark,
                 "path": html and str(html),
                 "groups": [asdict(part) for part in parts],
             }
         )
     elif html is None:
-        console().print(result_text(read), markup=False, highlight=False)
+        console().print(result_text(run.result), markup=False, highlight=False)
         if parts:
             print_groups(parts, console())
 

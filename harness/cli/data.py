@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+import harness
 from harness.cli import complete
 from harness.cli.options import (
     Device,
@@ -21,6 +22,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import console, show
 from harness.cli.program import command
+from harness.pages.defaults import DEFAULT_BENCHMARK
 
 
 class Form(StrEnum):
@@ -121,10 +123,8 @@ def reference(
 
     Features, mu and sigma of its reference set, with digests.
     """
-    from harness import api
-
-    chosen = benchmark or api.DEFAULT_BENCHMARK
-    written = api.write_reference(chosen, out, workspace_of(store, device=device))
+    chosen = benchmark or DEFAULT_BENCHMARK
+    written = harness.write_reference(chosen, out, workspace=workspace_of(store, device=device))
     if as_json:
         return show({"benchmark": chosen, "files": [str(each.file) for each in written]})
     for each in written:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+import harness
 from harness.cli import complete
 from harness.cli.options import (
     REPORTS,
@@ -50,12 +51,12 @@ def leaderboard(
     A rank is an interval: recipes that cannot be told apart share ranks. The store adds images to
     the HTML report.
     """
-    from harness import api
     from harness.report.leaderboard import as_csv, as_markdown, board_document, print_boards
 
-    boards = api.leaderboard(reports, benchmark)
+    found = harness.leaderboard(benchmark, workspace=workspace_of(store, reports))
+    boards = found.boards
     if html is not None:
-        write_report(html, boards, workspace_of(store, reports), "Leaderboard")
+        write_report(html, found.page("Leaderboard"))
     if as_json:
         show(with_others([board_document(board) for board in boards]))
     elif csv:
@@ -112,12 +113,17 @@ def compare(
 
     The verdict on A beside each B is: better, worse, no-difference or under-powered.
     """
-    from harness.api import verdicts
-    from harness.decisions.finding import Rules
     from harness.report import comparison as words
 
-    rules = Rules(tuple(metrics or ()), _sizes(margins), force=force, draws=draws)
-    found = verdicts.compare(results, benchmark, workspace_of(store, reports), rules)
+    found = harness.compare(
+        *results,
+        benchmark=benchmark,
+        metrics=metrics or (),
+        margins=_sizes(margins),
+        draws=draws,
+        force=force,
+        workspace=workspace_of(store, reports),
+    ).comparisons
     if as_json:
         return show(with_others([words.comparison_document(each) for each in found]))
     if len(found) == 1:
@@ -195,19 +201,21 @@ def gate(
 
     Exit codes: 0 passed, 3 worse than the policy allows, 4 not enough evidence.
     """
-    from harness.api import verdicts
-
     workspace = workspace_of(store, reports, device)
     if accept:
-        file = verdicts.accept(recipe, benchmark, workspace, replicates)
+        file = harness.accept(
+            recipe, benchmark=benchmark, replicates=replicates, workspace=workspace
+        )
         return show({"baseline": str(file)}) if as_json else print(f"accepted: {file}")
     if baseline is None:
         raise UsageError("gate needs --baseline FILE", hint="--accept writes the first one")
     from harness.files import write_text
     from harness.report import gate as words
 
-    found = verdicts.gate(recipe, baseline, workspace, policy, replicates)
-    worst = verdicts.worst_of(found, workspace) if html or summary else ()
+    found = harness.gate(
+        recipe, baseline=baseline, policy=policy, replicates=replicates, workspace=workspace
+    )
+    worst = found.pairs() if html or summary else ()
     if html is not None:
         write_text(html, words.page(found.gate, worst))
     if summary is not None:
@@ -231,11 +239,11 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Show a recipe over time: gates, baselines, steps in values."""
-    from harness.api import verdicts
     from harness.decisions.history import document
     from harness.report.reproduction import print_history
 
-    events, steps = verdicts.recall(recipe, benchmark, reports)
+    found = harness.history(recipe, benchmark=benchmark, reports=reports)
+    events, steps = list(found.events), list(found.steps)
     if as_json:
         return show(document(events, steps))
     return print_history(recipe, events, steps, console())
@@ -254,10 +262,9 @@ def reproduce(
     Exit code 3: a score lies outside its window. The noise of a baseline below --reports, where
     `harness calibrate` measured it, sets the window.
     """
-    from harness.api import verdicts
     from harness.report.reproduction import print_reproduction, reproduction_document
 
-    found = verdicts.reproduce(result, workspace_of(store, reports, device))
+    found = harness.reproduce(result, workspace=workspace_of(store, reports, device))
     if as_json:
         show(reproduction_document(found))
     else:

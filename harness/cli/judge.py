@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import harness
 from harness.cli import complete
 from harness.cli.options import (
     REPORTS,
@@ -20,9 +21,9 @@ from harness.cli.options import (
     StoreDir,
     workspace_of,
 )
-from harness.cli.output import console, print_outcomes, show
+from harness.cli.output import console, print_runs, show
 from harness.cli.program import command
-from harness.errors import UsageError
+from harness.pages.defaults import DEFAULT_BENCHMARK
 
 
 @command("judge", "harness score --images renders --prompts prompts.csv --name mine")
@@ -55,21 +56,19 @@ def score(
     that A1111, ComfyUI and others write into images. Images without --benchmark are judged by
     pocket-v1, a toy.
     """
-    from harness import api
-
-    workspace = workspace_of(store, reports, device)
-    if images is not None and adapter is None:
-        chosen = benchmark or api.DEFAULT_BENCHMARK
-        outcome = api.score_images(images, prompts, chosen, name, workspace)
-        if benchmark is None:
-            print(f"judged by {chosen}, a toy; --benchmark names another", file=sys.stderr)
-    elif adapter is not None and images is None:
-        if base is None:
-            raise UsageError("--adapter needs --base", hint="such as --base pocket/sdxl")
-        outcome = api.score_adapter(adapter, base, benchmark, name, workspace)
-    else:
-        raise UsageError("give either --images or --adapter", hint="`harness score --help`")
-    print_outcomes([outcome], as_json)
+    run = harness.score(
+        images,
+        name=name,
+        prompts=prompts,
+        adapter=adapter,
+        base=base,
+        benchmark=benchmark,
+        workspace=workspace_of(store, reports, device),
+    )
+    if images is not None and benchmark is None:
+        judge = run.result.benchmark
+        print(f"judged by {judge}, a toy; --benchmark names another", file=sys.stderr)
+    print_runs([run], as_json)
 
 
 @command("judge", "harness sanity --benchmark pocket-v1")
@@ -90,15 +89,14 @@ def sanity(
     as_json: Json = False,
 ) -> None:
     """Test a benchmark's metrics on known damage: its sanity card."""
-    from harness import api
     from harness.report.sanity import card_document, print_card
 
-    chosen = benchmark or api.DEFAULT_BENCHMARK
-    card = api.sanity(chosen, workspace_of(store, reports, device), base)
-    silent = api.silent_on(card)
+    workspace = workspace_of(store, reports, device)
+    report = harness.sanity(benchmark or DEFAULT_BENCHMARK, base=base, workspace=workspace)
+    silent = list(report.silent)
     if as_json:
-        return show(card_document(card, silent))
-    print_card(card, silent, console())
+        return show(card_document(report.card, silent))
+    print_card(report.card, silent, console())
 
 
 @command("judge", "harness calibrate pocket-v1 --recipe pocket-ninja --draws 3 --trainings 2")
@@ -120,11 +118,15 @@ def calibrate(
 
     Writes the noise beside the recipe's baseline, and says how often a gate raises a false alarm.
     """
-    from harness.api import verdicts
     from harness.report.reproduction import calibration_document, print_calibration
 
-    workspace = workspace_of(store, reports, device)
-    found = verdicts.calibrate(benchmark, recipe, workspace, draws, trainings)
+    found = harness.calibrate(
+        recipe,
+        benchmark=benchmark,
+        draws=draws,
+        trainings=trainings,
+        workspace=workspace_of(store, reports, device),
+    )
     if as_json:
         return show(calibration_document(found))
     return print_calibration(found, console())

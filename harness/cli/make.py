@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import harness
 from harness.cli.options import (
     REPORTS,
     Anyway,
@@ -29,7 +30,7 @@ from harness.cli.options import (
     benchmark_flag,
     workspace_of,
 )
-from harness.cli.output import console, outcome_document, print_outcomes, show, write_report
+from harness.cli.output import console, print_runs, run_document, show, write_report
 from harness.cli.program import command, fail
 from harness.errors import MissingPrerequisite, UsageError
 from harness.pages.defaults import ANIME, POCKET
@@ -49,18 +50,14 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Make the pocket leaderboard from nothing, on any CPU."""
-    from harness import api
+    from harness.api.make import demo as make
     from harness.report.leaderboard import board_document, print_boards
 
-    workspace = workspace_of(store, reports, device)
-    outcomes = api.run(api.DEMO, api.DEFAULT_BENCHMARK, workspace)
-    made = {outcome.result.signature for outcome in outcomes}
-    boards = api.leaderboard(reports, api.DEFAULT_BENCHMARK)
-    boards = [board for board in boards if board.signature in made]
-    write_report(html, boards, workspace, "The pocket leaderboard")
+    boards = make(workspace_of(store, reports, device))
+    write_report(html, boards.page("The pocket leaderboard"))
     if as_json:
         return show(board_document(boards[0]))
-    print_boards(boards, console())
+    print_boards(boards.boards, console())
 
 
 @command("make", "harness check recipes/pocket-ninja.yaml")
@@ -71,26 +68,23 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check pages: every problem at once, with file and line."""
-    from harness import api
-
-    count, problems = api.check(files or [])
-    cautions = api.cautions(files or [])
+    found = harness.check(*(files or []))
     if as_json:
         show(
             {
-                "ok": not problems,
-                "problems": [vars(problem) for problem in problems],
-                "warnings": [vars(caution) for caution in cautions],
+                "ok": found.ok,
+                "problems": [vars(problem) for problem in found.problems],
+                "warnings": [vars(warning) for warning in found.warnings],
             }
         )
-    for caution in cautions:
-        print(f"warning: {caution}", file=sys.stderr)
-    for problem in problems:
+    for warning in found.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    for problem in found.problems:
         print(problem, file=sys.stderr)
-    if problems:
+    if not found.ok:
         raise SystemExit(2)
     if not as_json:
-        print(f"{count} {'page is' if count == 1 else 'pages are'} valid")
+        print(found)
 
 
 @command("make", "harness plan naruto-1024 --card a100")
@@ -118,21 +112,23 @@ def plan(
 
     Exit code 1: the forecast says that a run does not fit on its GPU.
     """
-    from harness import api
-    from harness.pipeline.forecast.scale import scales_of, table
-    from harness.report.text import plan_text
+    from harness.pipeline.forecast.scale import scales_of
 
-    many = scales_of(nodes) if nodes else ()
-    planned = api.plan_all(recipes, benchmark, workspace_of(store).store, card, many, pictures)
+    plans = harness.plan_all(
+        recipes,
+        benchmark=benchmark,
+        card=card,
+        nodes=scales_of(nodes) if nodes else (),
+        pictures=pictures,
+        workspace=workspace_of(store),
+    )
     if as_json:
-        documents = [each.as_json() for each in planned]
+        documents = [each.as_json() for each in plans]
         show(documents[0] if len(documents) == 1 else {"plans": documents})
     else:
-        for each in planned:
-            print(plan_text(each))
-            for line in table(each.scales) if each.scales else ():
-                print(line)
-    _refuse([] if anyway else planned)
+        for each in plans:
+            print(each)
+    _refuse([] if anyway else [each.planned for each in plans])
 
 
 def _refuse(planned: list[Planned]) -> None:
@@ -154,11 +150,9 @@ def rehearse(
     as_json: Json = False,
 ) -> None:
     """Try a whole recipe on the pocket world in a minute."""
-    from harness import api
-
-    rehearsed = api.rehearse(recipe, workspace_of(store, device=device))
+    rehearsed = harness.rehearse(recipe, workspace=workspace_of(store, device=device))
     if as_json:
-        return show({**outcome_document(rehearsed.outcome), "replaced": list(rehearsed.replaced)})
+        return show({**run_document(rehearsed.run), "replaced": list(rehearsed.replaced)})
     print(f"{recipe} ran from end to end. Replaced for the rehearsal:")
     for line in rehearsed.replaced:
         print(f"  {line}")
@@ -182,11 +176,14 @@ def run(
 
     Only missing steps run, so the same command goes on after a stop.
     """
-    from harness import api
-
-    workspace = workspace_of(store, reports, device, executor, processes)
-    outcomes = api.run(recipes, benchmark, workspace, replicates, anyway=anyway)
-    print_outcomes(outcomes, as_json)
+    runs = harness.run_all(
+        recipes,
+        benchmark=benchmark,
+        replicates=replicates,
+        anyway=anyway,
+        workspace=workspace_of(store, reports, device, executor, processes),
+    )
+    print_runs(runs, as_json)
 
 
 class Over(StrEnum):
@@ -217,18 +214,20 @@ def sweep(
 
     The answer says which strength or checkpoint to take.
     """
-    from harness import api
-    from harness.files import write_text
-    from harness.report.sweep import print_sweep, sweep_document, sweep_page
+    from harness.report.sweep import print_sweep, sweep_document
 
-    workspace = workspace_of(store, reports, device)
-    points, advice = api.sweep_over(recipe, over.value, benchmark, workspace, _numbers(at))
+    found = harness.sweep(
+        recipe,
+        over=over.value,
+        at=_numbers(at),
+        benchmark=benchmark,
+        workspace=workspace_of(store, reports, device),
+    )
     if html is not None:
-        write_text(html, sweep_page(recipe, over.value, points, advice))
-        print(f"wrote {html}", file=sys.stderr)
+        write_report(html, found.page())
     if as_json:
-        return show(sweep_document(recipe, over.value, points, advice))
-    print_sweep(recipe, over.value, points, advice, console())
+        return show(sweep_document(recipe, over.value, found.points, found.advice))
+    print_sweep(recipe, over.value, found.points, found.advice, console())
 
 
 def _numbers(words: str | None) -> tuple[float, ...] | None:
@@ -264,9 +263,15 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the LoRA of a result for other programs, with a card."""
-    from harness import api
-
-    written = api.export(result, to, out, workspace_of(store).store, strip_metadata, push, public)
+    written = harness.export(
+        result,
+        out,
+        to=to,
+        strip_metadata=strip_metadata,
+        push=push,
+        public=public,
+        workspace=workspace_of(store),
+    )
     if as_json:
         return show({"files": [str(file) for file in written.files], "url": written.url})
     for file in [*written.files, *([written.url] if written.url else [])]:
@@ -304,7 +309,6 @@ def serve(
     for package in ("fastapi", "uvicorn"):
         if find_spec(package) is None:
             raise MissingPrerequisite(f"serve needs {package}", hint="pip install 'harness[serve]'")
-    from harness import api
     from harness.delivery.service.app import Limits
     from harness.delivery.service.model import model_of
     from harness.delivery.service.run import ServiceOptions
@@ -312,11 +316,10 @@ def serve(
     from harness.pages import benchmark as benchmarks
     from harness.pages.defaults import default_for_adapter
     from harness.pipeline.store.local import Store
+    from harness.pipeline.workspace import resolve_device
 
     chosen = benchmark or default_for_adapter(base or "")
     judgement = None if source.suffix == ".json" else benchmarks.load(chosen)
     model = model_of(source, base, judgement, Store(workspace_of(store).store))
     limits = Limits(side=max_side, steps=max_steps)
-    listen(
-        model, api.resolve_device(device.value), ServiceOptions(host, port, queue, batch), limits
-    )
+    listen(model, resolve_device(device.value), ServiceOptions(host, port, queue, batch), limits)

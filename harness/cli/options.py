@@ -12,7 +12,7 @@ from harness.cli import complete
 from harness.pages.defaults import DEFAULT_BENCHMARK, IN_WORDS
 
 if TYPE_CHECKING:
-    from harness.api import Workspace
+    from harness import Workspace
 
 REPORTS = Path("reports")
 
@@ -113,7 +113,7 @@ def workspace_of(
     processes: int | None = None,
 ) -> Workspace:
     """Return the workspace that the flags describe."""
-    from harness.api import Workspace, default_store
+    from harness.pipeline.workspace import Workspace, default_store
 
     chosen = store or default_store()
     return Workspace(chosen, reports, device.value, executor, processes=processes)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.api import Workspace
-    from harness.pipeline.run import Outcome
+    from harness import Run
 
 WIDTH = 150
 """Columns of a table where stdout is a file or a pipe."""
@@ -30,32 +29,10 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=WIDTH)
 
 
-def write_report(
-    file: Path,
-    boards: Any,
-    workspace: Workspace,
-    title: str,
-    seed_limit: int = 1,
-    parts: Sequence[Any] = (),
-) -> None:
-    """Write leaderboards as an HTML report, with the sanity card of each benchmark."""
-    from harness import api
+def write_report(file: Path, text: str) -> None:
+    """Write an HTML report, and say where on stderr."""
     from harness.files import write_text
-    from harness.report.page import html
 
-    cards = {
-        board.benchmark: card
-        for board in boards
-        if (card := api.read_card(workspace.reports, board.benchmark)) is not None
-    }
-    text = html(
-        boards,
-        lambda result, step: api.folder_of(result, step, workspace.store),
-        title,
-        seed_limit,
-        cards,
-        parts,
-    )
     write_text(file, text)
     print(f"wrote {file}", file=sys.stderr)
 
@@ -66,25 +43,24 @@ def with_others(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**first, **({"others": others} if others else {})}
 
 
-def outcome_document(outcome: Outcome) -> dict[str, Any]:
+def run_document(run: Run) -> dict[str, Any]:
     """Return what a run made, as JSON."""
     return {
-        "recipe": outcome.result.recipe,
-        "benchmark": outcome.result.benchmark,
-        "signature": outcome.result.signature,
-        "path": str(outcome.path),
-        "made": list(outcome.made),
-        "reused": list(outcome.reused),
+        "recipe": run.result.recipe,
+        "benchmark": run.result.benchmark,
+        "signature": run.result.signature,
+        "path": str(run.path),
+        "made": list(run.made),
+        "reused": list(run.reused),
     }
 
 
-def print_outcomes(outcomes: list[Outcome], as_json: bool) -> None:
-    """Print the results that a run wrote."""
+def print_runs(runs: Sequence[Run], as_json: bool) -> None:
+    """Print the results that runs wrote, and those of their training seeds."""
+    every = [each for one in runs for each in (one, *one.replicates)]
     if as_json:
-        return show({"results": [outcome_document(outcome) for outcome in outcomes]})
+        return show({"results": [run_document(run) for run in every]})
     from rich.console import Console
 
-    from harness.report.text import outcome_text
-
-    for outcome in outcomes:
-        Console(highlight=False).print(outcome_text(outcome), markup=False)
+    for run in every:
+        Console(highlight=False).print(str(run), markup=False)

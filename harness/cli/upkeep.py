@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import harness
 from harness.cli import complete
 from harness.cli.options import (
     REPORTS,
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 @command("upkeep", "harness doctor")
 def doctor(store: StoreDir = None, as_json: Json = False) -> None:
     """Show what this machine can do, and what is missing."""
-    from harness import api
-
-    findings = api.doctor(workspace_of(store))
+    findings = harness.doctor(workspace=workspace_of(store))
     if as_json:
         show(
             {
@@ -51,9 +50,7 @@ def doctor(store: StoreDir = None, as_json: Json = False) -> None:
 @command("upkeep", "harness verify reports/pocket-v1/pocket-ninja.json")
 def verify(result: ResultFile, store: StoreDir = None, as_json: Json = False) -> None:
     """Check that the artifacts of a result are unchanged."""
-    from harness import api
-
-    problems = api.verify(result, workspace_of(store).store)
+    problems = harness.verify(result, workspace=workspace_of(store))
     if as_json:
         show({"ok": not problems, "problems": problems})
     for problem in problems:
@@ -74,9 +71,7 @@ def gc(
     as_json: Json = False,
 ) -> None:
     """Remove artifacts that no result names."""
-    from harness import api
-
-    garbage = api.gc(workspace_of(store, reports), dry_run)
+    garbage = harness.gc(dry_run=dry_run, workspace=workspace_of(store, reports))
     if as_json:
         return show({"folders": [str(path) for path in garbage.folders], "bytes": garbage.bytes})
     verb = "would remove" if dry_run else "removed"
@@ -152,14 +147,13 @@ def schema(
     as_json: Json = False,
 ) -> None:
     """Write the JSON Schema of every kind of page, for editors."""
-    from harness import api
     from harness.files import write_text
 
-    for name, text in api.schemas().items():
+    for name, text in harness.schemas().items():
         write_text(out / name, text)
         print(out / name, file=sys.stderr if as_json else sys.stdout)
     if as_json:
-        show({"files": [str(out / name) for name in api.schemas()]})
+        show({"files": [str(out / name) for name in harness.schemas()]})
 
 
 class Shell(StrEnum):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.decisions.contender import Contender
 from harness.decisions.gate import Gate
-from harness.pipeline.stages.files import UNREADABLE
 from harness.records import column_of
-from harness.report.pictures import thumbnail
 
 MOST = 12
-FindPicture = Callable[[str, int], Path | None]
-"""Finds the picture of a prompt's id and a seed, where it is at hand."""
+FindPicture = Callable[[str, int], str | None]
+"""Finds the picture of a prompt's id and a seed, as a data URI, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +49,38 @@ def worst_pairs(
 
     Losses count in standard deviations of the baseline's images, so that metrics compare.
     """
-    lost: dict[tuple[str, int], tuple[float, WorstPair]] = {}
-    for column in columns:
-        for loss, worst in _losses(candidate, baseline, column):
-            key = worst.prompt_id, worst.seed
-            if key not in lost or loss > lost[key][0]:
-                lost[key] = loss, worst
-    ranked = sorted(lost.values(), key=lambda each: (-each[0], each[1].prompt_id, each[1].seed))
-    return tuple(worst for _, worst in ranked[:most])
+    every = [loss for column in columns for loss in _losses(candidate, baseline, column)]
+    return _gravest(every, most)
+
+
+def widest_pairs(
+    a: Contender, b: Contender, columns: Sequence[str], most: int = MOST
+) -> tuple[WorstPair, ...]:
+    """Return the images of A that differ most from those of B, better or worse, most first."""
+    every = [
+        difference
+        for column in columns
+        for difference in (
+            *_losses(a, b, column),
+            *((size, _turned(each)) for size, each in _losses(b, a, column)),
+        )
+    ]
+    return _gravest(every, most)
+
+
+def _turned(pair: WorstPair) -> WorstPair:
+    return replace(pair, before=pair.after, after=pair.before)
+
+
+def _gravest(every: Sequence[tuple[float, WorstPair]], most: int) -> tuple[WorstPair, ...]:
+    """Return each image once, in the metric in which it differs most."""
+    largest: dict[tuple[str, int], tuple[float, WorstPair]] = {}
+    for size, pair in every:
+        key = pair.prompt_id, pair.seed
+        if key not in largest or size > largest[key][0]:
+            largest[key] = size, pair
+    ranked = sorted(largest.values(), key=lambda each: (-each[0], each[1].prompt_id, each[1].seed))
+    return tuple(pair for _, pair in ranked[:most])
 
 
 def _losses(
@@ -87,15 +108,8 @@ def pictured(
         PicturedPair(
             each,
             texts.get(each.prompt_id, ""),
-            _picture(before(each.prompt_id, each.seed)),
-            _picture(after(each.prompt_id, each.seed)),
+            before(each.prompt_id, each.seed),
+            after(each.prompt_id, each.seed),
         )
         for each in pairs
     )
-
-
-def _picture(file: Path | None) -> str | None:
-    try:
-        return None if file is None else thumbnail(file)
-    except UNREADABLE:
-        return None

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.api import Workspace, verdicts
+from harness.api.decide import contender
+from harness.api.options import Workspace
 from harness.decisions.compare import Comparison, compare
 from harness.decisions.contender import read
 from harness.records import Result
@@ -64,7 +65,7 @@ def comparison(a: Entry, b: Entry, workspace: Workspace | None = None) -> Compar
     """
     if workspace is None:
         return compare(read(a.file.path), read(b.file.path))
-    one, other = (verdicts.contender(each.file.path, workspace) for each in (a, b))
+    one, other = (contender(each.file.path, workspace) for each in (a, b))
     return compare(one, other)
 
 

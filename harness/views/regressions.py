@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.api import Workspace, verdicts
+from harness.api.decide import hold
+from harness.api.options import Workspace
 from harness.decisions import history
 from harness.decisions.check import Check
 from harness.decisions.gate import Gate
@@ -59,7 +60,7 @@ def baseline_pairs(index: ReportsIndex) -> list[BaselinePair]:
 
 def verdict_on(index: ReportsIndex, one: Entry, baseline: Entry, workspace: Workspace) -> Verdict:
     """Return what the default policy says; nothing is written."""
-    found = verdicts.hold(one.file.path, baseline.file.path, workspace)
+    found = hold(one.file.path, baseline.file.path, workspace)
     pairs = worst_pairs(found.candidate, found.baseline, gated(found.gate), MOST)
     return Verdict(
         found.gate,

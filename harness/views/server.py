@@ -8,7 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.api import Workspace
+from harness.api.options import Workspace
 from harness.errors import MissingPrerequisite
 
 

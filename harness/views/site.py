@@ -16,7 +16,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from harness.api import Workspace
+from harness.api.options import Workspace
 from harness.decisions.leaderboard import Board
 from harness.errors import HarnessError, UsageError
 from harness.files import whole, write_text

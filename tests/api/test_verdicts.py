@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from running import Command, House
 
-from harness.api.verdicts import commit_here
+from harness.api.decide import commit_here
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ import pytest_socket
 from browsing import Server, browser_path, painted, serving
 from visiting import HOSTILE, ROOT, poison
 
-from harness.api import Workspace
+from harness import Workspace
 from harness.interfaces import Page as Spec
 from harness.interfaces import Progress
 from harness.pipeline.results import album

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import api
+import harness
 from harness.decisions.sanity import Cell, SanityCard, card, plans, undetected
 from harness.errors import UsageError
 from harness.pages import benchmark
@@ -15,7 +15,9 @@ from harness.records import Accounting, Result, Score
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> SanityCard:
     root = tmp_path_factory.mktemp("card")
-    return api.sanity("pocket-v1", api.Workspace(root / "store", root / "reports", quiet=True))
+    return harness.sanity(
+        "pocket-v1", store=root / "store", reports=root / "reports", quiet=True
+    ).card
 
 
 @pytest.mark.slow

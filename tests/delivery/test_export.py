@@ -17,7 +17,7 @@ from running import harness
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from harness import __version__, api
+from harness import __version__, export
 from harness.delivery.export.trained import find_trained
 from harness.diffusion.adapter_writer import FILE, save_adapter
 from harness.diffusion.attachment import attach
@@ -179,7 +179,7 @@ def noise(file: Path, weights: str | None = None) -> torch.Tensor:
 
 
 def test_diffusers_gets_a_folder_that_it_loads_as_it_is(place: Place, tmp_path: Path) -> None:
-    written = api.export(place.result, "diffusers", tmp_path / "out", place.store)
+    written = export(place.result, tmp_path / "out", to="diffusers", store=place.store)
     names = ["pytorch_lora_weights.safetensors", "README.md"]
     assert [file.name for file in written.files] == names
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
@@ -189,7 +189,7 @@ def test_diffusers_gets_a_folder_that_it_loads_as_it_is(place: Place, tmp_path: 
 
 
 def test_kohya_gets_a_file_and_what_a1111_keeps_beside_it(place: Place, tmp_path: Path) -> None:
-    written = api.export(place.result, "kohya", tmp_path / "out", place.store)
+    written = export(place.result, tmp_path / "out", to="kohya", store=place.store)
     assert [file.name for file in written.files] == ["ink.safetensors", "ink.json", "README.md"]
     tensors = load_file(tmp_path / "out" / "ink.safetensors")
     key = "lora_unet_input_blocks_3_1_transformer_blocks_0_attn1_to_q"
@@ -209,12 +209,12 @@ def test_trap_no_export_passes_for_stable_diffusion_1(
     """Trap: A1111 holds a file with any metadata for SD 1 unless it names SDXL."""
     for strip in (False, True):
         out = tmp_path / f"{strip}"
-        file = api.export(place.result, form, out, place.store, strip_metadata=strip).files[0]
+        file = export(place.result, out, to=form, store=place.store, strip_metadata=strip).files[0]
         assert metadata_of(file)["ss_base_model_version"].startswith("sdxl_")
 
 
 def test_the_metadata_is_what_interfaces_read(place: Place, tmp_path: Path) -> None:
-    file = api.export(place.result, "kohya", tmp_path, place.store).files[0]
+    file = export(place.result, tmp_path, to="kohya", store=place.store).files[0]
     known = metadata_of(file)
     assert known["ss_network_dim"] == "4"
     assert known["ss_network_alpha"] == "2.0"
@@ -258,23 +258,23 @@ def test_stripped_metadata_leaves_what_loaders_need(place: Place, tmp_path: Path
     }
     for form, more in (("kohya", set()), ("diffusers", {"lora_adapter_metadata"})):
         out = tmp_path / form
-        file = api.export(place.result, form, out, place.store, strip_metadata=True).files[0]
+        file = export(place.result, out, to=form, store=place.store, strip_metadata=True).files[0]
         assert set(metadata_of(file)) == needed | more
         assert (noise(file) - noise(place.train / FILE)).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("form", ["diffusers", "kohya"])
 def test_an_export_is_the_same_bytes_every_time(form: str, place: Place, tmp_path: Path) -> None:
-    one = api.export(place.result, form, tmp_path / "one", place.store).files
-    api.export(place.result, form, tmp_path / "two", place.store)
-    two = api.export(place.result, form, tmp_path / "two", place.store).files
+    one = export(place.result, tmp_path / "one", to=form, store=place.store).files
+    export(place.result, tmp_path / "two", to=form, store=place.store)
+    two = export(place.result, tmp_path / "two", to=form, store=place.store).files
     assert [file.read_bytes() for file in one] == [file.read_bytes() for file in two]
 
 
 def test_a_checkpoints_result_exports_the_checkpoint(place: Place, tmp_path: Path) -> None:
     planned = plan(recipe(), benchmark.load("pocket-v1"), CHECKPOINT)
     result = result_of(planned, tmp_path / "ink.step8.json")
-    file = api.export(result, "kohya", tmp_path / "out", place.store).files[0]
+    file = export(result, tmp_path / "out", to="kohya", store=place.store).files[0]
     assert file.name == "ink.step8.safetensors"
     assert metadata_of(file)["ss_steps"] == "8"
     kept = place.train / "checkpoints" / "000008" / FILE
@@ -282,7 +282,7 @@ def test_a_checkpoints_result_exports_the_checkpoint(place: Place, tmp_path: Pat
     assert (noise(file) - noise(place.train / FILE)).abs().max() > 1e-3
     missing = result_of(plan(recipe(), benchmark.load("pocket-v1"), 9), tmp_path / "other.json")
     with pytest.raises(StoreError, match="no checkpoint after step 9"):
-        api.export(missing, "kohya", tmp_path / "other", place.store)
+        export(missing, tmp_path / "other", to="kohya", store=place.store)
 
 
 def test_dora_and_rslora_say_so(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_dora_and_rslora_say_so(tmp_path: Path) -> None:
         r=RANK, lora_alpha=ALPHA, target_modules=["to_q"], use_dora=True, use_rslora=True
     )
     place = trained(tmp_path, recipe(dora=True, rslora=True), config)
-    file = api.export(place.result, "kohya", tmp_path / "out", place.store).files[0]
+    file = export(place.result, tmp_path / "out", to="kohya", store=place.store).files[0]
     assert {key.split(".", 1)[1] for key in load_file(file)} == {
         "lora_down.weight",
         "lora_up.weight",
@@ -306,7 +306,7 @@ def test_dora_and_rslora_say_so(tmp_path: Path) -> None:
 
 
 def test_the_card_says_what_it_is_and_what_it_is_not(place: Place, tmp_path: Path) -> None:
-    card = api.export(place.result, "diffusers", tmp_path, place.store).files[-1].read_text()
+    card = export(place.result, tmp_path, to="diffusers", store=place.store).files[-1].read_text()
     front, _, body = card.removeprefix("---\n").partition("\n---\n")
     assert 'base_model: "pocket/sdxl"' in front
     assert "library_name: diffusers" in front
@@ -323,7 +323,7 @@ def test_the_card_says_what_it_is_and_what_it_is_not(place: Place, tmp_path: Pat
 
 
 def test_a_strangers_words_are_no_markup(place: Place, tmp_path: Path) -> None:
-    card = api.export(place.result, "diffusers", tmp_path, place.store).files[-1].read_text()
+    card = export(place.result, tmp_path, to="diffusers", store=place.store).files[-1].read_text()
     assert "<script" not in card
     assert "\nBold \\| lines &lt;script&gt;" in card
     assert "\\[x\\](http://x) \\`y\\`" in card
@@ -338,7 +338,7 @@ def test_the_front_matter_is_yaml_whatever_the_trigger(tmp_path: Path) -> None:
     data = made.data.model_copy(update={"caption": Caption(prefix=trigger)})
     config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=["to_q"])
     place = trained(tmp_path, made.model_copy(update={"data": data}), config)
-    card = api.export(place.result, "diffusers", tmp_path / "out", place.store).files[-1]
+    card = export(place.result, tmp_path / "out", to="diffusers", store=place.store).files[-1]
     front = card.read_text().removeprefix("---\n").partition("\n---\n")[0]
     assert YAML(typ="safe").load(front)["instance_prompt"] == trigger
     snippet = card.read_text().split("```python\n")[1].split("\n```")[0]
@@ -357,7 +357,7 @@ def test_embeddings_travel_along_and_the_cards_own_words_load_them(
     config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=["to_q"])
     place = trained(tmp_path, made.model_copy(update={"train": train}), config)
     save_tokens(rows, tokens, place.train)
-    written = api.export(place.result, "diffusers", tmp_path / "out", place.store)
+    written = export(place.result, tmp_path / "out", to="diffusers", store=place.store)
     assert "embeddings.safetensors" in {file.name for file in written.files}
     card = written.files[-1].read_text()
     assert 'instance_prompt: "inkstyle, \\u003cink\\u003e, \\u003cbrush\\u003e"' in card
@@ -389,13 +389,13 @@ def without_training(planned: RunPlan, file: Path) -> Path:
 def test_what_is_no_trained_lora_is_refused(place: Place, tmp_path: Path) -> None:
     loaded = without_training(place.plan, tmp_path / "loaded.json")
     with pytest.raises(UsageError, match="is no trained LoRA: it was loaded"):
-        api.export(loaded, "kohya", tmp_path / "out", place.store)
+        export(loaded, tmp_path / "out", to="kohya", store=place.store)
     with pytest.raises(StoreError, match=r"is not in .*make it again: harness run ink"):
-        api.export(place.result, "kohya", tmp_path / "out", tmp_path / "nowhere")
+        export(place.result, tmp_path / "out", to="kohya", store=tmp_path / "nowhere")
     with pytest.raises(PageError, match="is not a result file"):
-        api.export(tmp_path / "nothing.json", "kohya", tmp_path / "out", place.store)
+        export(tmp_path / "nothing.json", tmp_path / "out", to="kohya", store=place.store)
     with pytest.raises(UsageError, match="no form 'comfy'"):
-        api.export(place.result, "comfy", tmp_path / "out", place.store)
+        export(place.result, tmp_path / "out", to="comfy", store=place.store)
     assert not (tmp_path / "out").exists()
 
 
@@ -403,7 +403,7 @@ def test_what_is_no_trained_lora_is_refused(place: Place, tmp_path: Path) -> Non
 def test_a_result_cannot_name_a_file_elsewhere(name: str, place: Place, tmp_path: Path) -> None:
     result = result_of(place.plan, tmp_path / "result.json", recipe=name)
     with pytest.raises(UsageError, match="calls its recipe"):
-        api.export(result, "kohya", tmp_path / "out", place.store)
+        export(result, tmp_path / "out", to="kohya", store=place.store)
 
 
 def test_a_changed_adapter_is_not_exported(tmp_path: Path) -> None:
@@ -412,13 +412,13 @@ def test_a_changed_adapter_is_not_exported(tmp_path: Path) -> None:
     with (place.train / FILE).open("ab") as stream:
         stream.write(b"!")
     with pytest.raises(StoreError, match="has changed since it was made"):
-        api.export(place.result, "kohya", tmp_path / "out", place.store)
+        export(place.result, tmp_path / "out", to="kohya", store=place.store)
 
 
 def test_a_page_that_is_not_ours_is_never_overwritten(place: Place, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("My project")
     with pytest.raises(UsageError, match=r"README\.md is there already"):
-        api.export(place.result, "kohya", tmp_path, place.store)
+        export(place.result, tmp_path, to="kohya", store=place.store)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
     assert (tmp_path / "README.md").read_text() == "My project"
 
@@ -457,14 +457,14 @@ class Closed(Shelf):
 
 def test_nothing_is_pushed_unasked(place: Place, tmp_path: Path) -> None:
     shelf = Shelf()
-    api.export(place.result, "kohya", tmp_path, place.store, hub=shelf)
+    export(place.result, tmp_path, to="kohya", store=place.store, hub=shelf)
     assert shelf == Shelf()
 
 
 def test_a_push_is_private_and_carries_only_the_export(place: Place, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("mine")
     shelf = Shelf()
-    written = api.export(place.result, "kohya", tmp_path, place.store, push=PUSHED, hub=shelf)
+    written = export(place.result, tmp_path, to="kohya", store=place.store, push=PUSHED, hub=shelf)
     assert shelf.private == {PUSHED}
     assert shelf.public == set()
     assert shelf.uploads == {PUSHED: ["README.md", "ink.json", "ink.safetensors"]}
@@ -474,20 +474,22 @@ def test_a_push_is_private_and_carries_only_the_export(place: Place, tmp_path: P
 
 def test_a_push_is_public_only_where_told(place: Place, tmp_path: Path) -> None:
     shelf = Shelf()
-    api.export(place.result, "kohya", tmp_path, place.store, push=PUSHED, public=True, hub=shelf)
+    export(
+        place.result, tmp_path, to="kohya", store=place.store, push=PUSHED, public=True, hub=shelf
+    )
     assert shelf.public == {PUSHED}
 
 
 def test_a_private_push_never_lands_where_the_world_sees_it(place: Place, tmp_path: Path) -> None:
     shelf = Shelf(public={PUSHED})
     with pytest.raises(UsageError, match="is there already, and public"):
-        api.export(place.result, "kohya", tmp_path, place.store, push=PUSHED, hub=shelf)
+        export(place.result, tmp_path, to="kohya", store=place.store, push=PUSHED, hub=shelf)
     assert shelf.uploads == {}
 
 
 def test_a_hub_that_says_no_is_an_error_with_a_way_out(place: Place, tmp_path: Path) -> None:
     with pytest.raises(MissingPrerequisite, match="401 Client Error: token is needed") as caught:
-        api.export(place.result, "kohya", tmp_path, place.store, push=PUSHED, hub=Closed())
+        export(place.result, tmp_path, to="kohya", store=place.store, push=PUSHED, hub=Closed())
     assert "hf auth login" in str(caught.value)
     assert "much more" not in str(caught.value)
     assert (tmp_path / "ink.safetensors").is_file()
@@ -496,19 +498,21 @@ def test_a_hub_that_says_no_is_an_error_with_a_way_out(place: Place, tmp_path: P
 @pytest.mark.parametrize("name", ["ink", "a/b/c", "../ink", "a/..", "a b/c", ""])
 def test_a_push_needs_an_owner_and_a_name(name: str, place: Place, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is no place on the hub"):
-        api.export(place.result, "kohya", tmp_path / "out", place.store, push=name, hub=Shelf())
+        export(
+            place.result, tmp_path / "out", to="kohya", store=place.store, push=name, hub=Shelf()
+        )
     assert not (tmp_path / "out").exists()
 
 
 def test_public_without_push_is_refused(place: Place, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--public says nothing without --push"):
-        api.export(place.result, "kohya", tmp_path / "out", place.store, public=True)
+        export(place.result, tmp_path / "out", to="kohya", store=place.store, public=True)
 
 
 def test_the_hub_offline_is_an_error_of_ours(place: Place, tmp_path: Path) -> None:
     """The real client, barred from the network as all tests are."""
     with pytest.raises(MissingPrerequisite, match="cannot be written"):
-        api.export(place.result, "kohya", tmp_path, place.store, push=PUSHED)
+        export(place.result, tmp_path, to="kohya", store=place.store, push=PUSHED)
 
 
 def test_the_command_line_exports_and_tells_its_files(place: Place, tmp_path: Path) -> None:

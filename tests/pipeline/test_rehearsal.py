@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
+import harness
 from harness.diffusion.adapter_writer import FILE
 from harness.pages import recipe
 from harness.pages.folders import available
@@ -27,8 +27,8 @@ def test_there_are_recipes_to_rehearse() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_rehearses_end_to_end_and_says_what_it_replaced(name: str, store: Path) -> None:
-    rehearsed = api.rehearse(name, api.Workspace(store, store, device="cpu", quiet=True))
-    page, result = recipe.load(name), rehearsed.outcome.result
+    rehearsed = harness.rehearse(name, store=store, reports=store, device="cpu", quiet=True)
+    page, result = recipe.load(name), rehearsed.run.result
     assert result.images.scored == result.images.expected == 18
     silent = {score.metric for score in result.scores if score.value is None}
     is_base = page.train is None and page.load is None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from schooling import recipe, school
 
-from harness import api
+import harness
 from harness.errors import MissingPrerequisite
 from harness.interfaces import Progress
 from harness.pages.train import Train
@@ -52,8 +52,10 @@ def test_every_step_reports_its_figures(tmp_path: Path):
 
 
 def test_the_store_logs_what_steps_report_beside_the_artifacts(tmp_path: Path):
-    workspace = api.Workspace(tmp_path / "store", tmp_path / "reports", device="cpu", quiet=True)
-    folder = api.train(recipe(), workspace)
+    workspace = harness.Workspace(
+        tmp_path / "store", tmp_path / "reports", device="cpu", quiet=True
+    )
+    folder = harness.train(recipe(), workspace=workspace)
     (log,) = (tmp_path / "store/logs").glob("*.jsonl")
     assert log.stem == folder.name
     lines = [json.loads(line) for line in log.read_text().splitlines()]

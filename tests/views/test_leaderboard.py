@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.api import parts_of
+from harness import load_result
 from harness.decisions.leaderboard import Board
 from harness.pipeline.results.read import score_of
 from harness.report.numbers import cell
@@ -133,7 +133,7 @@ def test_values_of_a_suite_are_those_of_the_report(index: ReportsIndex) -> None:
         entry = index.find(row["name"])
         part = next(
             each
-            for each in parts_of(entry.file.path)
+            for each in load_result(entry.file.path).groups()
             if (each.group, each.metric) == ("pocket-tags", "clip-score")
         )
         shown = row["cells"]["clip-score"]

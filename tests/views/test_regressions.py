@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-from harness.api import Workspace, verdicts
+from harness import Workspace, accept
+from harness.api.decide import keep
 from harness.views import regressions
 from harness.views.reports_index import ReportsIndex
 
@@ -49,8 +50,8 @@ def test_looking_leaves_no_trace(index: ReportsIndex) -> None:
 def test_accepting_and_keeping_are_remembered_with_their_notes(index: ReportsIndex) -> None:
     shutil.rmtree(index.reports / "history", ignore_errors=True)
     short = index.find("pocket-v1/pocket-ninja-short")
-    verdicts.accept(str(short.file.path), None, workspace_of(index), note="<b>good enough</b>")
-    verdicts.keep(short.file.path, workspace_of(index), "the baseline is better")
+    accept(short.file.path, workspace=workspace_of(index), note="<b>good enough</b>")
+    keep(short.file.path, workspace_of(index), "the baseline is better")
     events, steps, problem = regressions.past(index, short)
     assert [(each.outcome, each.note) for each in events] == [
         ("accepted", "<b>good enough</b>"),

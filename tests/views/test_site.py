@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.api import Workspace
+from harness import Workspace
 from harness.errors import UsageError
 from harness.views import site
 from harness.views.reports_index import ReportsIndex

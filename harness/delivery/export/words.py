@@ -13,8 +13,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness import __version__
 from harness.delivery.export.trained import Trained
+from harness.fingerprint import VERSION
 from harness.pages.train import Phase
 from harness.report.numbers import cell
 
@@ -90,7 +90,7 @@ def _kohya(trained: Trained) -> dict[str, str]:
         "min_snr_gamma": train.snr_gamma,
         "noise_offset": train.noise_offset or None,
         "zero_terminal_snr": train.zero_terminal_snr,
-        "training_comment": f"harness {__version__}",
+        "training_comment": f"harness {VERSION}",
     }
     return {f"ss_{name}": str(value) for name, value in facts.items()}
 
@@ -116,7 +116,7 @@ def _modelspec(trained: Trained) -> dict[str, str]:
 def _own(trained: Trained) -> dict[str, str]:
     result = trained.result
     return {
-        "harness.version": __version__,
+        "harness.version": VERSION,
         "harness.recipe": result.recipe,
         "harness.benchmark": result.benchmark,
         "harness.signature": result.signature,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness import __version__
 from harness.files import copy_whole, write_json
+from harness.fingerprint import VERSION
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.provenance import provenance_of
 from harness.pipeline.results import album
@@ -51,7 +51,7 @@ def assemble(plan: RunPlan, store: Store) -> Result:
                 "keys": plan.keys(),
                 "images": document["images"],
                 "scores": document["scores"],
-                "provenance": {"harness": __version__, **provenance_of(plan, store)},
+                "provenance": {"harness": VERSION, **provenance_of(plan, store)},
             }
         )
     )

@@ -21,10 +21,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from harness import __version__
 from harness.errors import StoreError
 from harness.files import remove_parts, write_json
-from harness.fingerprint import digest_file
+from harness.fingerprint import VERSION, digest_file
 from harness.records import Artifact, Step, described
 
 MANIFEST = "manifest.json"
@@ -187,7 +186,7 @@ def provenance() -> dict[str, Any]:
     """Return when and with what a step ran; it is recorded and never part of a key."""
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "harness": __version__,
+        "harness": VERSION,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.machine(),

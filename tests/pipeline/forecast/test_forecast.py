@@ -14,7 +14,7 @@ import torch
 from networks import pocket_unet
 from running import Command
 
-from harness import api
+import harness
 from harness.diffusion.adapter_writer import save_adapter
 from harness.diffusion.adapters import add_adapter
 from harness.diffusion.latents import views
@@ -26,9 +26,8 @@ from harness.pages.recipe import Recipe
 from harness.pipeline.forecast import Forecast, forecast
 from harness.pipeline.forecast.costs import RANDOM_CROPS
 from harness.pipeline.forecast.gpus import GPUS, gpu_for, gpu_like, gpu_named
-from harness.pipeline.plan import plan
+from harness.pipeline.request import requested
 from harness.report.numbers import duration
-from harness.report.text import plan_text
 
 TRAINED = (
     "naruto-256",
@@ -42,7 +41,7 @@ TRAINED = (
 
 def asked(recipe: Recipe, card: str | None = None, stages: Sequence[str] = ()) -> Forecast:
     """Return the forecast of a recipe from nothing, or of some of its stages."""
-    steps = plan(recipe, benchmarks.load(api.default_benchmark(recipe))).steps
+    steps = requested(recipe).plan().steps
     to_do = [step for step in steps if not stages or step.stage in stages]
     return forecast(recipe, steps, to_do, gpu_named(card) if card else None)
 
@@ -176,13 +175,13 @@ def test_a_set_of_unknown_size_is_said_to_be_left_out() -> None:
 
 def test_nothing_to_do_takes_nothing() -> None:
     recipe = recipes.load("pocket-ninja")
-    steps = plan(recipe, benchmarks.load("pocket-v1")).steps
+    steps = requested(recipe, "pocket-v1").plan().steps
     found = forecast(recipe, steps, [])
     assert (found.seconds, found.memory_gb, found.disk_gb, found.step_seconds) == (0, 0, 0, None)
 
 
 def test_a_plan_that_fits_is_printed_with_rates_memory_and_pace(tmp_path: Path) -> None:
-    text = plan_text(api.plan_all(["naruto-1024"], None, tmp_path)[0])
+    text = str(harness.plan("naruto-1024", store=tmp_path))
     assert "rate     0% 0.0001" in text
     assert "t4       12.6 of 15 GB, 6 samples a pass" in text
     assert max(map(len, text.splitlines())) < 120
@@ -209,9 +208,10 @@ def test_a_plan_that_does_not_fit_is_printed_and_fails_unless_told_to(
 
 def test_planning_and_counting_load_no_network_library(tmp_path: Path) -> None:
     program = (
-        "import sys, json; from pathlib import Path; from harness import api; "
-        f"found = api.plan_all(['naruto-1024'], None, Path({str(tmp_path)!r})); "
-        "api.fits([], api.Workspace(Path('s'), Path('r'))); "
+        "import sys, json; from pathlib import Path; import harness; "
+        "from harness.api.make import obstacles; "
+        f"found = harness.plan_all(['naruto-1024'], store={str(tmp_path)!r}); "
+        "obstacles([], harness.Workspace(Path('s'), Path('r'))); "
         "print(json.dumps([found[0].as_json()['forecast'], sorted(sys.modules)]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)

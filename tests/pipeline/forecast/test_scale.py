@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 from running import Command
 
-from harness import api
 from harness.errors import UsageError
-from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
 from harness.pipeline.forecast.costs import cost_of
 from harness.pipeline.forecast.gpus import GB, gpu_named
@@ -24,7 +22,7 @@ from harness.pipeline.forecast.scale import (
     scales_of,
     table,
 )
-from harness.pipeline.plan import plan
+from harness.pipeline.request import requested
 
 MILLIONS = 5_000_000
 MEGA = 1024**2 / 1e6
@@ -32,7 +30,7 @@ MEGA = 1024**2 / 1e6
 
 def asked(cards: int, name: str = "danbooru-1024", pictures: int | None = MILLIONS) -> Scale:
     recipe = recipes.load(name)
-    steps = plan(recipe, benchmarks.load(api.default_benchmark(recipe))).steps
+    steps = requested(recipe).plan().steps
     return scale(recipe, steps, cards, pictures, gpu_named("a100"))
 
 
@@ -60,7 +58,7 @@ def test_one_process_collects_and_more_cards_do_not_help() -> None:
 def test_class_images_count_as_drawn_at_their_own_size_beside_the_sample() -> None:
     page = recipes.load("naruto-dreambooth-prodigy")
     assert page.train is not None
-    steps = plan(page, benchmarks.load(api.default_benchmark(page))).steps
+    steps = requested(page).plan().steps
     alone = [step for step in steps if step.name != "class"]
     both, sample = (
         stage(scale(page, each, 1, 998, gpu_named("a100")), "sample").gpu for each in (steps, alone)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.api import Workspace, verdicts
+from harness import Workspace, accept
 from harness.decisions import history
 from harness.errors import PageError, UsageError
 from harness.files import below
@@ -59,7 +59,7 @@ def test_a_hostile_result_is_accepted_nowhere(result: Path, tmp_path: Path) -> N
     result.write_text(json.dumps({**document, "recipe": "../../../escaped/evil"}))
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(UsageError, match="cannot be the name of a file"):
-        verdicts.accept(str(result), None, Workspace(tmp_path / "store", result.parents[1]))
+        accept(result, workspace=Workspace(tmp_path / "store", result.parents[1]))
     assert sorted(tmp_path.rglob("*")) == before
 
 

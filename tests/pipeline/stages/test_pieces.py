@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 from running import FIXTURES, House
 
-from harness import api
 from harness.errors import MissingPrerequisite, TrainingError
 from harness.fingerprint import digest_file
 from harness.interfaces import OnReply, PoolJob, Progress, StageContext
-from harness.pages import benchmark as benchmarks
 from harness.pipeline.plan import RunPlan
+from harness.pipeline.request import requested
 from harness.pipeline.stages import STAGES
 from harness.pipeline.stages.job import PIECE_FUNCTIONS, raise_error
 from harness.pipeline.stages.pieces import Piece, is_shared, share
@@ -50,7 +49,7 @@ def plan() -> RunPlan:
     before = Path.cwd()
     os.chdir(FIXTURES)
     try:
-        return api.plan(api.asked_for("tiny")[0], benchmarks.load("tiny-v1"))
+        return requested("tiny", "tiny-v1").plan()
     finally:
         os.chdir(before)
 
@@ -131,7 +130,7 @@ def test_without_pieces_the_pool_is_not_asked() -> None:
         def do(self, job: PoolJob, pieces: Sequence[Any], on_reply: OnReply) -> None:
             raise AssertionError("the pool was asked")
 
-    step = api.plan(api.asked_for("pocket-ninja")[0], benchmarks.load("pocket-v1")).step("sample")
+    step = requested("pocket-ninja", "pocket-v1").plan().step("sample")
     share("sample", step.spec, StageContext(Path(), {}, pool=Unasked()), [])
 
 
@@ -143,7 +142,7 @@ def test_progress_adds_up_over_pieces_and_what_was_there_before() -> None:
             on_reply(None, {})
             on_reply(1, {})
 
-    step = api.plan(api.asked_for("pocket-ninja")[0], benchmarks.load("pocket-v1")).step("sample")
+    step = requested("pocket-ninja", "pocket-v1").plan().step("sample")
     reports: list[Progress] = []
     place = StageContext(Path(), {}, pool=Scripted(), report=reports.append)
     finished: list[Any] = []

@@ -13,8 +13,7 @@ import fsspec
 import pytest
 from running import Command, House
 
-from harness.api import Workspace, verdicts
-from harness.decisions.compare import Rules
+from harness import compare
 from harness.errors import StoreError, UsageError
 from harness.pages.stages import TreatSpec
 from harness.pipeline.results.file import ResultFile
@@ -302,9 +301,7 @@ def test_a_result_goes_with_all_that_belongs_to_it(
     one, two = (
         [
             comparison_document(each)
-            for each in verdicts.compare(
-                PAIR, "pocket-v1", Workspace(store, reports), Rules(draws=0)
-            )
+            for each in compare(*PAIR, benchmark="pocket-v1", draws=0, store=store, reports=reports)
         ]
         for reports in (published, there)
     )

@@ -1,0 +1,61 @@
+"""Write what other programs read: adapters, and the statistics of a benchmark's reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Unpack
+
+from harness.api.options import Options, with_options, workspace_of
+from harness.pages import benchmark as benchmarks
+from harness.pipeline.plan import plan_reference
+from harness.pipeline.run import make_all
+from harness.pipeline.store.local import Store
+
+if TYPE_CHECKING:
+    from harness.delivery.export.hub import Hub
+    from harness.delivery.export.write import Exported
+    from harness.delivery.statistics import Statistics
+
+
+@with_options
+def export(
+    result: str | Path,
+    out: str | Path,
+    *,
+    to: Literal["diffusers", "kohya"] | str = "diffusers",
+    strip_metadata: bool = False,
+    push: str | None = None,
+    public: bool = False,
+    hub: Hub | None = None,
+    **options: Unpack[Options],
+) -> Exported:
+    """Write the adapter of a result for diffusers or for kohya, with a model card.
+
+    `push` is OWNER/NAME on the hub; the upload is private unless `public`.
+
+    >>> written = harness.export(reports / "tiny-v1" / "tiny.json", scratch / "lora")
+    >>> written.files[-1].name
+    'README.md'
+    """
+    from harness.delivery.export.write import Order
+    from harness.delivery.export.write import export as write
+
+    store = Store(workspace_of(options).store)
+    order = Order(to, Path(out), strip_metadata, push, public)
+    return write(Path(result), store, order, hub)
+
+
+@with_options
+def write_reference(
+    benchmark: str | Path, out: str | Path, **options: Unpack[Options]
+) -> list[Statistics]:
+    """Write the features, mean and covariance of a benchmark's reference, with digests.
+
+    >>> [each.count for each in harness.write_reference("tiny-v1", scratch / "reference")]
+    [40]
+    """
+    from harness.delivery.statistics import write
+
+    steps, settings = plan_reference(benchmarks.load(benchmark)), workspace_of(options).settings()
+    make_all(steps, [step for step in steps.steps if not settings.store.has(step)], settings)
+    return write(steps, settings.store, Path(out))

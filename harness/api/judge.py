@@ -1,0 +1,139 @@
+"""Judge what exists: pictures and adapters made elsewhere, strengths, and the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Unpack
+
+from harness.api.options import Options, with_options, workspace_of
+from harness.api.results import Run, SanityReport, Sweep, read_sanity_card
+from harness.data.supplied import read_supplied
+from harness.decisions import sanity as cards
+from harness.decisions.sweep import (
+    STRENGTHS,
+    Kind,
+    Point,
+    advise,
+    at_checkpoints,
+    at_strengths,
+)
+from harness.errors import UsageError
+from harness.pages import benchmark as benchmarks
+from harness.pages.benchmark import Judgement
+from harness.pages.defaults import DEFAULT_BENCHMARK
+from harness.pages.recipe import Base, Load, Recipe
+from harness.pipeline.plan import plan_supplied
+from harness.pipeline.request import Named, requested
+from harness.pipeline.results.file import ResultFile
+from harness.pipeline.run import execute
+
+
+@with_options
+def score(
+    images: str | Path | None = None,
+    *,
+    name: str,
+    prompts: str | Path | None = None,
+    adapter: str | Path | None = None,
+    base: str | None = None,
+    benchmark: str | Path | None = None,
+    **options: Unpack[Options],
+) -> Run:
+    """Score a folder of images, or an adapter with its base, that was made elsewhere.
+
+    `prompts` is a CSV, JSONL or TXT file; without it, the prompts come from the file names or from
+    what the program that drew an image wrote into it. `name` is what to call the result.
+
+    >>> found = harness.score(pictures, name="mine", benchmark="tiny-v1")
+    >>> found.result.images.scored
+    36
+    """
+    workspace = workspace_of(options)
+    if images is not None and adapter is None:
+        judgement = benchmarks.load(benchmark or DEFAULT_BENCHMARK)
+        file = None if prompts is None else Path(prompts)
+        supplied = read_supplied(Path(images), file, judgement)
+        steps = plan_supplied(_named(name), supplied, judgement)
+    elif adapter is not None and images is None:
+        if base is None:
+            raise UsageError("--adapter needs --base", hint="such as --base pocket/sdxl")
+        steps = requested(_adapter(Path(adapter), base, name), benchmark).plan()
+    else:
+        raise UsageError("give either --images or --adapter", hint="`harness score --help`")
+    return Run.of(execute(steps, workspace.settings()))
+
+
+def _adapter(file: Path, base: str, name: str) -> Recipe:
+    return Recipe(
+        name=_named(name),
+        summary=f"The adapter {file.name}, trained elsewhere.",
+        base=Base(model=base),
+        load=Load(adapter=str(file)),
+    )
+
+
+def _named(name: str) -> str:
+    try:
+        return Recipe(name=name, summary="-", base=Base(model="-")).name
+    except ValueError:
+        raise UsageError(
+            f"{name!r} is no name for a result", hint="small letters, digits, dot, dash"
+        ) from None
+
+
+@with_options
+def sanity(
+    benchmark: str = DEFAULT_BENCHMARK, *, base: Named | None = None, **options: Unpack[Options]
+) -> SanityReport:
+    """Damage real pictures in known ways, and report which metric of a benchmark notices what.
+
+    `base` is the recipe that draws the pictures of another style.
+
+    >>> report = harness.sanity("tiny-v1")  # slow
+    >>> report.card.benchmark
+    'tiny-v1'
+    """
+    workspace, judgement = workspace_of(options), benchmarks.load(benchmark)
+    drawn = requested(base or ("pocket-base" if _is_pocket(judgement) else "sdxl-base"), benchmark)
+    settings = workspace.settings()
+    for each in cards.plans(judgement, drawn.recipe):
+        execute(each, settings, cards.SUBFOLDER, pictures=False)
+    card = read_sanity_card(benchmark, workspace)
+    assert card is not None
+    return SanityReport(card, tuple(cards.undetected(card, judgement.metrics)))
+
+
+def _is_pocket(judgement: Judgement) -> bool:
+    reference = judgement.benchmark.reference
+    return reference is not None and reference.source.use == "pocket"
+
+
+@with_options
+def sweep(
+    recipe: Named,
+    *,
+    over: Kind = "strength",
+    at: Sequence[float] | None = None,
+    benchmark: str | Path | None = None,
+    **options: Unpack[Options],
+) -> Sweep:
+    """Judge a recipe at many strengths or checkpoints, and say which to take.
+
+    `at` are the strengths, else 0 to 1.25 in quarters.
+
+    >>> found = harness.sweep("tiny", at=[0, 1], benchmark="tiny-v1")
+    >>> [point.at for point in found.points]
+    [0, 1]
+    """
+    request, settings = requested(recipe, benchmark), workspace_of(options).settings()
+    plans = (
+        at_strengths(request.recipe, request.judgement, at or STRENGTHS)
+        if over == "strength"
+        else at_checkpoints(request.recipe, request.judgement)
+    )
+    points = []
+    for place, each in plans:
+        outcome = execute(each, settings, f"sweeps/{request.recipe.name}")
+        points.append(Point(place, outcome.result, ResultFile(outcome.path).pseudo_values().own))
+    return Sweep(request.recipe.name, over, tuple(points), advise(points))

@@ -1,0 +1,77 @@
+"""The options that every function takes: where files are kept, and what the work runs on."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar
+
+from harness.pipeline.workspace import Workspace as Workspace
+from harness.pipeline.workspace import default_store as default_store
+
+REPORTS = Path("reports")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Options(TypedDict, total=False):
+    """Where files are kept, and what the work runs on; the defaults are the command line's."""
+
+    workspace: Workspace
+    """All of the following in one value."""
+    store: str | Path
+    """The folder of artifacts: HARNESS_STORE, else .harness/store."""
+    reports: str | Path
+    """The folder of result files: reports."""
+    device: str
+    """auto, cpu or cuda."""
+    executor: str
+    """local or ray."""
+    processes: int | None
+    """How many processes share training; None: one a card, or one on a CPU."""
+    quiet: bool
+    """Whether to leave the progress bars out."""
+
+
+DEFAULTS: dict[str, object] = {
+    "workspace": None,
+    "store": None,
+    "reports": REPORTS,
+    "device": "auto",
+    "executor": "local",
+    "processes": None,
+    "quiet": False,
+}
+
+
+def workspace_of(options: Options) -> Workspace:
+    """Return the workspace that options describe."""
+    unknown = options.keys() - DEFAULTS.keys()
+    if unknown:
+        raise TypeError(f"there is no option {min(unknown)!r}: {', '.join(DEFAULTS)}")
+    whole = options.get("workspace") or Workspace(default_store(), REPORTS)
+    return Workspace(
+        Path(options.get("store") or whole.store),
+        Path(options.get("reports") or whole.reports),
+        options.get("device", whole.device),
+        options.get("executor", whole.executor),
+        options.get("quiet", whole.quiet),
+        options.get("processes", whole.processes),
+    )
+
+
+def with_options(function: F) -> F:
+    """Let `help()` and completion show each option by its name."""
+    signature = inspect.signature(function)
+    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    more = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=DEFAULTS[name],
+            annotation=Options.__annotations__[name],
+        )
+        for name in DEFAULTS
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+    return function

@@ -1,0 +1,315 @@
+"""What the functions return: values that show themselves in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.api.options import Workspace
+from harness.decisions import sanity as sanity_cards
+from harness.decisions.breakdown import GroupScore, group_scores, groups_of, read_samples
+from harness.decisions.leaderboard import Board, boards
+from harness.decisions.sanity import SanityCard
+from harness.decisions.sweep import Advice, Kind, Point
+from harness.errors import Problem, UsageError
+from harness.pages import benchmark as benchmarks
+from harness.pages.benchmark import Judgement
+from harness.pages.folders import available
+from harness.pipeline.forecast import Planned
+from harness.pipeline.results.file import ResultFile
+from harness.pipeline.results.read import read_result
+from harness.pipeline.run import Outcome
+from harness.pipeline.store.local import Store
+from harness.records import Result, Score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Table = Literal["scores", "samples", "prompts"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A result with its file, and the steps that were made for it."""
+
+    result: Result
+    path: Path
+    made: tuple[str, ...] = ()
+    reused: tuple[str, ...] = ()
+    replicates: tuple[Run, ...] = field(default=(), repr=False)
+    """The runs of its training seeds, where there are several."""
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Run:
+        """Return the run that an outcome of the pipeline stands for."""
+        return cls(outcome.result, outcome.path, outcome.made, outcome.reused)
+
+    @property
+    def recipe(self) -> str:
+        """Return the name of the recipe."""
+        return self.result.recipe
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """Return one score a metric."""
+        return self.result.scores
+
+    def score(self, metric: str) -> Score:
+        """Return the score of a metric, by its name with or without `@n=…`."""
+        for score in self.result.scores:
+            if metric in (score.metric, score.metric.split("@")[0]):
+                return score
+        known = ", ".join(score.metric for score in self.result.scores)
+        raise UsageError(f"{self.recipe} has no score of {metric!r}", hint=f"it has {known}")
+
+    def groups(self) -> list[GroupScore]:
+        """Return the scores by suite and tag, where the page of the benchmark is known here."""
+        judgement = judgement_of(self.result)
+        return (
+            [] if judgement is None else group_scores(read_samples(self.path), groups_of(judgement))
+        )
+
+    def page(self, workspace: Workspace) -> str:
+        """Return an HTML page with every score and every image."""
+        board = Leaderboard(tuple(boards([self.result])), workspace)
+        return board.page(self.recipe, seed_limit=100, groups=self.groups())
+
+    def to_pandas(self, table: Table = "scores") -> pd.DataFrame:
+        """Return the scores, or the values of single images (samples) or of prompts."""
+        import pandas as pd
+
+        if table == "scores":
+            return pd.DataFrame(_lines(self.result))
+        frame: pd.DataFrame = ResultFile(self.path).table(table).to_pandas()
+        return frame
+
+    def __str__(self) -> str:
+        from harness.report.text import outcome_text
+
+        return outcome_text(Outcome(self.result, self.path, self.made, self.reused))
+
+    def __repr__(self) -> str:
+        return f"<Run of {self.recipe} under {self.result.benchmark}: {self.path}>"
+
+    def _repr_html_(self) -> str:
+        from harness.report.notebook import result_html
+
+        return result_html(self.result, self.path)
+
+
+def _lines(result: Result) -> Iterator[dict[str, Any]]:
+    for score in result.scores:
+        yield {"recipe": result.recipe, "benchmark": result.benchmark} | score.model_dump(
+            include={"metric", "value", "low", "high", "n", "higher_is_better", "reason", "flag"}
+        )
+
+
+def judgement_of(result: Result) -> Judgement | None:
+    """Return the benchmark of a result, where its page is known here."""
+    known = result.benchmark in available("benchmark")
+    return benchmarks.load(result.benchmark) if known else None
+
+
+@dataclass(frozen=True)
+class RehearsalRun:
+    """A rehearsal that went through, and what was replaced for it."""
+
+    run: Run
+    replaced: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a recipe, which of them are done, and a forecast of the rest."""
+
+    planned: Planned
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Return the name of every step, inputs first."""
+        return tuple(step.name for step in self.planned.plan.steps)
+
+    @property
+    def to_do(self) -> tuple[str, ...]:
+        """Return the name of every step that is still to be made."""
+        return tuple(step.name for step in self.planned.to_do)
+
+    @property
+    def fits(self) -> bool:
+        """Return whether the forecast fits into the memory of the GPU."""
+        return self.planned.forecast.fits
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `harness plan --json` prints."""
+        return self.planned.as_json()
+
+    def __str__(self) -> str:
+        from harness.pipeline.forecast.scale import table
+        from harness.report.text import plan_text
+
+        scales = table(self.planned.scales) if self.planned.scales else ()
+        return "\n".join([plan_text(self.planned), *scales])
+
+    def __repr__(self) -> str:
+        plan, left = self.planned.plan, len(self.planned.to_do)
+        name = plan.judgement.benchmark.name
+        return f"<Plan of {plan.recipe} under {name}: {len(plan.steps)} steps, {left} to do>"
+
+    def _repr_html_(self) -> str:
+        from harness.report.notebook import plan_html
+
+        return plan_html(self.planned)
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Results of each benchmark, ranked; one board for each signature."""
+
+    boards: tuple[Board, ...]
+    workspace: Workspace = field(repr=False)
+
+    def __iter__(self) -> Iterator[Board]:
+        return iter(self.boards)
+
+    def __len__(self) -> int:
+        return len(self.boards)
+
+    def __getitem__(self, at: int) -> Board:
+        return self.boards[at]
+
+    def page(self, title: str, seed_limit: int = 1, groups: list[GroupScore] | None = None) -> str:
+        """Return an HTML page with every board, its images and its sanity card."""
+        from harness.report.page import html
+
+        cards = {board.benchmark: self._card(board) for board in self.boards}
+        known = {name: card for name, card in cards.items() if card is not None}
+        return html(self.boards, self.folder, title, seed_limit, known, groups or ())
+
+    def _card(self, board: Board) -> SanityCard | None:
+        return read_sanity_card(board.benchmark, self.workspace)
+
+    def folder(self, result: Result, step: str) -> Path | None:
+        """Return the folder of a result's step, where the store has it."""
+        return folder_of(result, step, self.workspace)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one line for each recipe and metric, best recipe first."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"signature": board.signature, "rank_low": row.rank_low, "rank_high": row.rank_high}
+            | line
+            for board in self.boards
+            for row in board.rows
+            for line in _lines(row.result)
+        )
+
+    def __str__(self) -> str:
+        from harness.report.leaderboard import print_boards
+
+        return printed(lambda console: print_boards(self.boards, console))
+
+    def __repr__(self) -> str:
+        counts = [f"{board.benchmark}: {len(board.rows)} results" for board in self.boards]
+        return f"<Leaderboard of {', '.join(counts)}>"
+
+    def _repr_html_(self) -> str:
+        from harness.report.notebook import boards_html
+
+        return boards_html(self.boards)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A recipe at many strengths or checkpoints, and which to take."""
+
+    recipe: str
+    over: Kind
+    points: tuple[Point, ...] = field(repr=False)
+    advice: Advice
+
+    def page(self) -> str:
+        """Return an HTML page with a curve for each metric."""
+        from harness.report.sweep import sweep_page
+
+        return sweep_page(self.recipe, self.over, self.points, self.advice)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one line for each point and metric."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {self.over: point.at} | line for point in self.points for line in _lines(point.result)
+        )
+
+    def __str__(self) -> str:
+        from harness.report.sweep import print_sweep
+
+        return printed(
+            lambda console: print_sweep(self.recipe, self.over, self.points, self.advice, console)
+        )
+
+    def _repr_html_(self) -> str:
+        from harness.report.notebook import sweep_html
+
+        return sweep_html(self.recipe, self.over, self.points, self.advice)
+
+
+@dataclass(frozen=True)
+class SanityReport:
+    """A benchmark's sanity card, and what its metrics should have noticed and did not."""
+
+    card: SanityCard
+    silent: tuple[tuple[str, str], ...]
+    """Metric and damage."""
+
+    def __str__(self) -> str:
+        from harness.report.sanity import print_card
+
+        return printed(lambda console: print_card(self.card, list(self.silent), console))
+
+    def __repr__(self) -> str:
+        return f"<SanityReport of {self.card.benchmark}: {len(self.silent)} damages unnoticed>"
+
+
+@dataclass(frozen=True)
+class PageCheck:
+    """What is wrong with pages, and what may go wrong later."""
+
+    count: int
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Return whether every page is valid."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        pages = f"{self.count} page{'s' * (self.count != 1)}"
+        return "\n".join(map(str, self.problems)) if self.problems else f"{pages} valid"
+
+
+def read_sanity_card(benchmark: str, workspace: Workspace) -> SanityCard | None:
+    """Return a benchmark's sanity card, where there is one."""
+    files = sorted((workspace.reports / benchmark / sanity_cards.SUBFOLDER).glob("*.json"))
+    return sanity_cards.card([read_result(file) for file in files]) if files else None
+
+
+def folder_of(result: Result, step: str, workspace: Workspace) -> Path | None:
+    """Return the folder of a result's step, where the store has it."""
+    key = result.keys.get(step)
+    return Store(workspace.store).find(key) if key else None
+
+
+def printed(show: Any) -> str:
+    """Return what `show` writes to a terminal of 120 columns, without colours."""
+    import io
+
+    from rich.console import Console
+
+    stream = io.StringIO()
+    show(Console(file=stream, width=120, no_color=True))
+    return stream.getvalue().rstrip()
