@@ -51,10 +51,10 @@ def score(
     """
     workspace = workspace_of(options)
     if images is not None and adapter is None:
-        judgement = benchmarks.load(benchmark or DEFAULT_BENCHMARK)
+        own, judgement = _named(name), benchmarks.load(benchmark or DEFAULT_BENCHMARK)
         file = None if prompts is None else Path(prompts)
         supplied = read_supplied(Path(images), file, judgement)
-        steps = plan_supplied(_named(name), supplied, judgement)
+        steps = plan_supplied(own, supplied, judgement)
     elif adapter is not None and images is None:
         if base is None:
             raise UsageError("--adapter needs --base", hint="such as --base pocket/sdxl")

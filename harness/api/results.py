@@ -288,8 +288,9 @@ class PageCheck:
         return not self.problems
 
     def __str__(self) -> str:
-        pages = f"{self.count} page{'s' * (self.count != 1)}"
-        return "\n".join(map(str, self.problems)) if self.problems else f"{pages} valid"
+        if self.problems:
+            return "\n".join(map(str, self.problems))
+        return f"{self.count} {'page is' if self.count == 1 else 'pages are'} valid"
 
 
 def read_sanity_card(benchmark: str, workspace: Workspace) -> SanityCard | None:

@@ -11,10 +11,10 @@ import pytest
 from running import ROOT, Command, House
 
 import harness
-from harness.api.upkeep import SCHEMAS
 from harness.interfaces import Page
 from harness.pages.catalogue import catalogue
 from harness.pages.folders import available
+from harness.pages.schemas import SCHEMAS
 from harness.pages.yaml import read_page
 
 BROKEN = """\
