@@ -95,9 +95,14 @@ def show_unreadable(entries: Sequence[Entry]) -> None:
     """Name the files that cannot be read."""
     lost = [each for each in entries if each.result is None]
     if lost:
-        with st.expander(f":material/warning: {len(lost)} result files cannot be read"):
+        with st.expander(f":material/warning: {counted(len(lost), 'result file')} cannot be read"):
             for each in lost:
                 st.text(f"{each.name}: {each.problem}")
+
+
+def counted(many: int, noun: str) -> str:
+    """Return a number with its noun in the singular or plural."""
+    return f"{many} {noun}" if many == 1 else f"{many} {noun}s"
 
 
 def entries_on(chosen: Board) -> list[Entry]:

@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crowd import Crowd, crowd
 from playwright.sync_api import Page, sync_playwright
+from synthetic_reports import SyntheticReports, write_synthetic_reports
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
@@ -116,7 +116,7 @@ def begin(page: Page) -> None:
     page.evaluate("() => { window.began = performance.now(); }")
 
 
-def measure(found: Crowd, rounds: int) -> list[tuple[str, float, float]]:
+def measure(found: SyntheticReports, rounds: int) -> list[tuple[str, float, float]]:
     """Return what was measured, what it came to, and its limit."""
     rows: dict[str, list[float]] = {}
     with sync_playwright() as player:
@@ -127,7 +127,7 @@ def measure(found: Crowd, rounds: int) -> list[tuple[str, float, float]]:
                 page.goto(server.url)
                 rows.setdefault("first leaderboard, s", []).append(painted(page, ".board-root"))
                 box = page.get_by_label("Recipe", exact=True)
-                box.fill("crowd-001")
+                box.fill("synthetic-001")
                 begin(page)
                 box.press("Enter")
                 rows.setdefault("filter at once, s", []).append(painted(page, ".board-root", "10"))
@@ -142,7 +142,7 @@ def measure(found: Crowd, rounds: int) -> list[tuple[str, float, float]]:
                 rows.setdefault("filter by suite, s", []).append(
                     painted(page, ".board-root", wanted)
                 )
-                box.fill("crowd-001")
+                box.fill("synthetic-001")
                 begin(page)
                 box.press("Enter")
                 rows.setdefault("filter by name, s", []).append(
@@ -176,9 +176,9 @@ def main() -> None:
         out = asked.out or Path(scratch)
         there = (out / "reports").is_dir()
         found = (
-            Crowd(out / "reports", out / "store", asked.results)
+            SyntheticReports(out / "reports", out / "store", asked.results)
             if there
-            else crowd(out, asked.results, asked.images)
+            else write_synthetic_reports(out, asked.results, asked.images)
         )
         for name, value, limit in measure(found, asked.rounds):
             verdict = "kept" if value <= limit else "MISSED"

@@ -26,7 +26,7 @@ def main() -> None:
     file = votes.place_of(session.reports(), board.benchmark)
     said, lost = votes.read(file, board.signature)
     if lost:
-        st.warning(f"{lost} votes cannot be read. They are left out.")
+        st.warning(f"{session.counted(lost, 'vote')} cannot be read and will not count.")
     tab = st.segmented_control(
         "Show", ["Vote", "Results"], default="Vote", key="part", bind="query-params", required=True
     )
@@ -123,7 +123,9 @@ def results(board: Board, entries: list[Entry], said: list[Vote]) -> None:
     if not said:
         session.stop_with_hint("This board has no votes yet.", "harness dashboard --allow-write")
     if len(said) < FEW:
-        st.caption(f"{len(said)} votes are few. The intervals show how much is uncertain.")
+        st.caption(
+            f"{session.counted(len(said), 'vote')}: too few. The intervals show how much is uncertain."
+        )
     question: Question = st.segmented_control(
         "Question",
         list(QUESTIONS),

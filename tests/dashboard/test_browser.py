@@ -404,7 +404,7 @@ def test_a_baseline_is_accepted_in_the_browser(page: Page, server: Server, root:
     page.goto(f"{server.url}/regressions?candidate=pocket-ninja-short")
     painted(page, ".compare-root")
     page.get_by_text("pocket-ninja-short fails").first.wait_for()
-    page.get_by_label("Why").fill("seen in a browser")
+    page.get_by_label("Reason").fill("seen in a browser")
     page.get_by_role("button", name="Accept").focus()
     page.keyboard.press("Space")
     page.get_by_text("accepted").first.wait_for()
@@ -430,7 +430,7 @@ def test_an_open_page_shows_what_begins_to_run(page: Page, server: Server, root:
     page.get_by_text("my-style · train").wait_for(state="detached", timeout=10_000)
     page.reload()
     painted(page, ".board-root", "5")
-    assert page.get_by_text("1 result files cannot be read").is_visible()
+    assert page.get_by_text("1 result file cannot be read").is_visible()
     half.unlink()
 
 

@@ -1,4 +1,6 @@
-"""Many results that were not run: `python performance/crowd.py OUT --results 1000 --images 200`.
+"""Many synthetic results, without a run.
+
+    python performance/synthetic_reports.py OUT --results 1000 --images 200
 
 For the tests and measurements of what browses results. The files are what a run leaves, made from
 a published result by moving its values about; pictures are small and few of them differ.
@@ -30,17 +32,17 @@ POOL = 60
 
 
 @dataclass(frozen=True)
-class Crowd:
-    """Where a crowd stands, and how many they are."""
+class SyntheticReports:
+    """Where the reports are, their store, and how many results they hold."""
 
     reports: Path
     store: Path
     results: int
 
 
-def crowd(
+def write_synthetic_reports(
     out: Path, results: int, images: int, text: str = "", seeds: int = 2, pool: int = POOL
-) -> Crowd:
+) -> SyntheticReports:
     """Write `results` results of `images` images each; `text` is added to every prompt."""
     reports, store = out / "reports", out / "store"
     folder = reports / "pocket-v1"
@@ -51,13 +53,13 @@ def crowd(
     pictures = [_picture(number) for number in range(pool)]
     texts = {each.id: each.text for each in benchmarks.load("pocket-v1").prompts}
     for number in range(results):
-        name = f"crowd-{number:04d}"
+        name = f"synthetic-{number:04d}"
         random = np.random.default_rng(number)
         file = folder / f"{name}.json"
         _result(file, model, name, images, random)
         _tables(file, places, random)
         _album(ResultFile(file).album_path, places, pictures, number, texts, text)
-    return Crowd(reports, store, results)
+    return SyntheticReports(reports, store, results)
 
 
 def _places(images: int, seeds: int) -> list[tuple[str, int]]:
@@ -89,7 +91,7 @@ def _result(
     result = {
         **model,
         "recipe": name,
-        "summary": f"Number {name[6:]} of a crowd.",
+        "summary": f"Synthetic result {name.removeprefix('synthetic-')}.",
         "keys": keys,
         "scores": scores,
         "images": counted,
@@ -150,4 +152,4 @@ if __name__ == "__main__":
     parser.add_argument("--results", type=int, default=1000)
     parser.add_argument("--images", type=int, default=200)
     asked = parser.parse_args()
-    print(crowd(asked.out, asked.results, asked.images))
+    print(write_synthetic_reports(asked.out, asked.results, asked.images))
