@@ -124,7 +124,7 @@ def results(board: Board, entries: list[Entry], said: list[Vote]) -> None:
         session.stop_with_hint("This board has no votes yet.", "harness dashboard --allow-write")
     if len(said) < FEW:
         st.caption(
-            f"{session.counted(len(said), 'vote')}: too few. The intervals show how much is uncertain."
+            f"{session.counted(len(said), 'vote')} are few. The intervals show the uncertainty."
         )
     question: Question = st.segmented_control(
         "Question",

@@ -21,7 +21,8 @@ def swept(index: ReportsIndex) -> ReportsIndex:
         "strength-0.5": "pocket-base",
     }
     folder = index.reports / "pocket-v1/sweeps/pocket-ninja"
-    folder.mkdir(parents=True)
+    shutil.rmtree(folder)  # the published sweep
+    folder.mkdir()
     for name, recipe in names.items():
         for suffix in (".json", ".samples.parquet", ".prompts.parquet", ".album.zip"):
             source = index.reports / f"pocket-v1/{recipe}{suffix}"
@@ -29,6 +30,20 @@ def swept(index: ReportsIndex) -> ReportsIndex:
         document = json.loads((folder / f"{name}.json").read_text()) | {"recipe": name}
         (folder / f"{name}.json").write_text(json.dumps(document))
     return index
+
+
+def test_the_published_sweep_has_all_points_pictures_and_an_advice(index: ReportsIndex) -> None:
+    (sweep,) = sweeps.sweeps_of(index, "pocket-ninja")
+    assert sweep.over == "strength"
+    assert sweep.points == (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
+    assert sweep.advice is not None
+    assert sweep.advice.at == 1.0
+    assert all(len(index.shots(entry)) == 11 for entry in sweep.entries)
+    full = next(entry.result for entry in sweep.entries if entry.recipe == "strength-1")
+    published = index.find("pocket-v1/pocket-ninja").result
+    assert full is not None
+    assert published is not None
+    assert full.signature == published.signature
 
 
 def test_points_stand_in_the_order_of_their_steps(swept: ReportsIndex) -> None:
