@@ -37,11 +37,11 @@ def export(
     >>> written.files[-1].name
     'README.md'
     """
-    from harness.delivery.export.write import Order
+    from harness.delivery.export.write import ExportRequest
     from harness.delivery.export.write import export as write
 
     store = Store(workspace_of(options).store)
-    order = Order(to, Path(out), strip_metadata, push, public)
+    order = ExportRequest(to, Path(out), strip_metadata, push, public)
     return write(Path(result), store, order, hub)
 
 

@@ -97,7 +97,7 @@ class Unfit(Exception):
 def read(picture: Picture, rules: Reading) -> tuple[Image.Image, tuple[str, ...]]:
     """Return the picture in plain RGB and the kinds it was of, or raise Unfit.
 
-    A picture that is no file is one that somebody drew, and is taken as it is.
+    A picture that is no file was drawn, and is taken as it is.
     """
     if picture.read is None:
         drawn = _guarded(picture.open, "unreadable")

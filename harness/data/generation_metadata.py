@@ -39,12 +39,12 @@ _LONGEST_PROMPT = 10_000
 _SEEDS = 2**63
 
 
-class Illegible(ScoringError):
+class UnreadableMetadata(ScoringError):
     """A picture does not say what it was asked for; `what` goes on where its name stops."""
 
 
 @dataclass(frozen=True)
-class Inscription:
+class GenerationMetadata:
     """What a picture says of itself."""
 
     text: str
@@ -53,19 +53,19 @@ class Inscription:
     """Below 2^63; a generator's larger one is taken modulo 2^63."""
 
 
-def read_inscription(file: Path) -> Inscription:
+def read_metadata(file: Path) -> GenerationMetadata:
     """Return what the metadata of `file` says."""
     try:
         with Image.open(file, formats=_FORMATS) as image:
             info = dict(image.info)
     except _BROKEN as error:
         if "too large" in str(error):
-            raise Illegible("has a text chunk that is too large to unpack") from None
-        raise Illegible("cannot be read as PNG, JPEG or WebP") from None
+            raise UnreadableMetadata("has a text chunk that is too large to unpack") from None
+        raise UnreadableMetadata("cannot be read as PNG, JPEG or WebP") from None
     return decipher(info)
 
 
-def decipher(info: Mapping[Any, Any]) -> Inscription:
+def decipher(info: Mapping[Any, Any]) -> GenerationMetadata:
     """Return what Pillow's `info` says: the first of the known inscriptions that can be read."""
     chunks = _exif(info.get("exif")) | {
         key: _mended(value) for key, value in info.items() if isinstance(value, str)
@@ -76,13 +76,15 @@ def decipher(info: Mapping[Any, Any]) -> Inscription:
             continue
         try:
             if len(chunks[key]) > _LARGEST_CHUNK:
-                raise Illegible(f"has more than {_LARGEST_CHUNK >> 20} MiB of {key!r} metadata")
+                raise UnreadableMetadata(
+                    f"has more than {_LARGEST_CHUNK >> 20} MiB of {key!r} metadata"
+                )
             return read(chunks)
-        except Illegible as reason:
+        except UnreadableMetadata as reason:
             reasons.append(reason)
         except RecursionError:
-            reasons.append(Illegible(f"has {key!r} metadata that is nested too deeply"))
-    raise reasons[0] if reasons else Illegible("carries no prompt")
+            reasons.append(UnreadableMetadata(f"has {key!r} metadata that is nested too deeply"))
+    raise reasons[0] if reasons else UnreadableMetadata("carries no prompt")
 
 
 def plain_words(prompt: str) -> str:
@@ -102,15 +104,17 @@ _MARK = re.compile(r"\\(.?)|:\s*[+-]?[\d.]+\s*(?=\))|[()\[\]]", re.DOTALL)
 _COMMAS = re.compile(r" ?,[ ,]*")
 
 
-def _inscription(prompt: Any, seed: Any, plain: Callable[[str], str] = plain_words) -> Inscription:
+def _metadata_of(
+    prompt: Any, seed: Any, plain: Callable[[str], str] = plain_words
+) -> GenerationMetadata:
     if not isinstance(prompt, str):
-        raise Illegible("has metadata without a prompt")
+        raise UnreadableMetadata("has metadata without a prompt")
     if len(prompt) > _LONGEST_PROMPT:
-        raise Illegible(f"has a prompt of more than {_LONGEST_PROMPT} characters")
+        raise UnreadableMetadata(f"has a prompt of more than {_LONGEST_PROMPT} characters")
     text = plain(prompt.replace("\0", " ").encode("utf-8", "replace").decode("utf-8"))
     if not text:
-        raise Illegible("has a prompt without words")
-    return Inscription(text, _number(seed))
+        raise UnreadableMetadata("has a prompt without words")
+    return GenerationMetadata(text, _number(seed))
 
 
 def _number(value: Any) -> int | None:
@@ -125,20 +129,20 @@ def _document(text: str, key: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError:
-        raise Illegible(f"has {key!r} metadata that is broken JSON") from None
+        raise UnreadableMetadata(f"has {key!r} metadata that is broken JSON") from None
     if not isinstance(document, dict):
-        raise Illegible(f"has {key!r} metadata that is no JSON object")
+        raise UnreadableMetadata(f"has {key!r} metadata that is no JSON object")
     return document
 
 
-def _read_parameters(chunks: Mapping[str, str]) -> Inscription:
+def _read_parameters(chunks: Mapping[str, str]) -> GenerationMetadata:
     text = chunks["parameters"]
     settings = [line.start() for line in _SETTINGS.finditer(text)]
     if settings:
         seed = _SEED.search(text, settings[-1])
-        return _inscription(_NEGATIVE.split(text[: settings[-1]])[0], seed and seed[1])
+        return _metadata_of(_NEGATIVE.split(text[: settings[-1]])[0], seed and seed[1])
     if not text.lstrip().startswith("{"):
-        raise Illegible("has 'parameters' metadata without a line of steps")
+        raise UnreadableMetadata("has 'parameters' metadata without a line of steps")
     document = _document(text, "parameters")
     inner = document.get("sui_image_params", document.get("prompt"))
     if isinstance(inner, str) and inner.lstrip().startswith('{"'):
@@ -148,7 +152,7 @@ def _read_parameters(chunks: Mapping[str, str]) -> Inscription:
             return _read_graph(_nodes(each))
     flat = inner if isinstance(inner, dict) else document
     lowered = {key.lower(): value for key, value in flat.items()}
-    return _inscription(lowered.get("prompt"), lowered.get("seed"))
+    return _metadata_of(lowered.get("prompt"), lowered.get("seed"))
 
 
 _SETTINGS = re.compile(r"^Steps: ?\d+,", re.MULTILINE)
@@ -156,32 +160,32 @@ _NEGATIVE = re.compile(r"^Negative prompt:", re.MULTILINE)
 _SEED = re.compile(r"(?:^|, ?)Seed: ?(-?[0-9]{1,20})(?![0-9])", re.MULTILINE)
 
 
-def _read_prompt(chunks: Mapping[str, str]) -> Inscription:
+def _read_prompt(chunks: Mapping[str, str]) -> GenerationMetadata:
     return _read_graph(_nodes(_document(chunks["prompt"], "prompt")))
 
 
-def _read_invoke(chunks: Mapping[str, str]) -> Inscription:
+def _read_invoke(chunks: Mapping[str, str]) -> GenerationMetadata:
     document = _document(chunks["invokeai_metadata"], "invokeai_metadata")
 
     def plain(prompt: str) -> str:
         return plain_words(re.sub(r"(?<=[\w)])(?:[+-]+|(?<=\))[\d.]+)(?=[\s,)]|$)", "", prompt))
 
-    return _inscription(document.get("positive_prompt"), document.get("seed"), plain)
+    return _metadata_of(document.get("positive_prompt"), document.get("seed"), plain)
 
 
-def _read_comment(chunks: Mapping[str, str]) -> Inscription:
+def _read_comment(chunks: Mapping[str, str]) -> GenerationMetadata:
     if not chunks["Comment"].lstrip().startswith("{"):
-        raise Illegible("carries no prompt")
+        raise UnreadableMetadata("carries no prompt")
     document = _document(chunks["Comment"], "Comment")
 
     def plain(prompt: str) -> str:
         return plain_words(re.sub(r"[{}]|-?(?:\b\d[\d.]*)?::", " ", prompt))
 
     prompt = document.get("prompt", chunks.get("Description"))
-    return _inscription(prompt, document.get("seed"), plain)
+    return _metadata_of(prompt, document.get("seed"), plain)
 
 
-_READERS: dict[str, Callable[[Mapping[str, str]], Inscription]] = {
+_READERS: dict[str, Callable[[Mapping[str, str]], GenerationMetadata]] = {
     "parameters": _read_parameters,
     "invokeai_metadata": _read_invoke,
     "prompt": _read_prompt,
@@ -226,23 +230,23 @@ def _nodes(document: dict[str, Any]) -> _Graph:
     return graph
 
 
-def _read_graph(graph: _Graph) -> Inscription:
+def _read_graph(graph: _Graph) -> GenerationMetadata:
     """Return the prompt and seed of the first samplers on the way to what is saved.
 
     Later ones refine, upscale and mend what the first have drawn. Where several first samplers
-    draw from unlike words nobody can tell which of them drew this picture.
+    draw from unlike words it is not known which of them drew this picture.
     """
     if not graph:
-        raise Illegible("has 'prompt' metadata that is no graph of ComfyUI")
+        raise UnreadableMetadata("has 'prompt' metadata that is no graph of ComfyUI")
     firsts = _first_samplers(graph)
     texts = {name: _sampled(graph, name) for name in firsts}
     told = {name: text for name, text in texts.items() if text}
     if not told:
-        raise Illegible("has a graph whose prompt is not written in it")
+        raise UnreadableMetadata("has a graph whose prompt is not written in it")
     if len(set(told.values())) > 1:
-        raise Illegible("has a graph that draws from several prompts")
+        raise UnreadableMetadata("has a graph that draws from several prompts")
     name = next(iter(told))
-    return _inscription(told[name], _seed(graph, name, set()))
+    return _metadata_of(told[name], _seed(graph, name, set()))
 
 
 def _first_samplers(graph: _Graph) -> list[str]:
@@ -254,7 +258,7 @@ def _first_samplers(graph: _Graph) -> list[str]:
     samplers = [name for name in drawn if _has(graph[name], _SEEDED)]
     samplers = samplers or [name for name in drawn if "positive" in graph[name].values]
     if not samplers:
-        raise Illegible("has a graph without a sampler")
+        raise UnreadableMetadata("has a graph without a sampler")
     users: dict[str, set[str]] = {name: set() for name in graph}
     for name, sources in ways.items():
         for source in sources:
@@ -262,7 +266,7 @@ def _first_samplers(graph: _Graph) -> list[str]:
     later = _reached({user for name in samplers for user in users[name]}, users)
     firsts = [name for name in samplers if name not in later]
     if not firsts:
-        raise Illegible("has a graph that runs in a circle")
+        raise UnreadableMetadata("has a graph that runs in a circle")
     return firsts
 
 
@@ -340,7 +344,7 @@ def _exif(block: Any) -> dict[str, str]:
 
 
 def _comment(value: bytes) -> str:
-    """Return the text of an EXIF UserComment, whose byte order nobody agrees upon."""
+    """Return the text of an EXIF UserComment, whose byte order is not agreed upon."""
     prefix, body = value[:8], value[8:]
     if prefix in (b"ASCII\0\0\0", b"\0" * 8):
         return body.decode("utf-8", "replace").strip("\0 ")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import prompt_weights
-from harness.data.generation_metadata import Illegible, Inscription, read_inscription
+from harness.data.generation_metadata import GenerationMetadata, UnreadableMetadata, read_metadata
 from harness.errors import PageError, Problem, UsageError
 from harness.fingerprint import digest, digest_file
 from harness.pages.benchmark import Judgement
@@ -21,8 +21,8 @@ from harness.pages.stages import SuppliedImage, SuppliedSpec
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 _FILE = ("file", "file_name", "image", "path")
 _PROMPT = ("prompt", "text", "caption")
-_Named = tuple[str, str, int | None, str]
-"""File, prompt id, seed where it is known, and prompt of one image."""
+_Listed = tuple[str, str, int | None, str]
+"""File, prompt id, seed where it is known, and prompt of one image in a list."""
 
 
 def read_supplied(folder: Path, prompts: Path | None, judgement: Judgement) -> SuppliedSpec:
@@ -49,10 +49,10 @@ def read_supplied(folder: Path, prompts: Path | None, judgement: Judgement) -> S
     ]
     if any((folder / name).is_file() for name, *_ in own):
         return SuppliedSpec(folder=str(folder), as_asked=True, entries=_listed(folder, own, folder))
-    return SuppliedSpec(folder=str(folder), entries=_inscribed(folder, own[0][0]))
+    return SuppliedSpec(folder=str(folder), entries=_described_by_metadata(folder, own[0][0]))
 
 
-def _named(folder: Path, prompts: Path) -> list[_Named]:
+def _named(folder: Path, prompts: Path) -> list[_Listed]:
     if not prompts.is_file():
         raise UsageError(f"there is no file {prompts}", hint="give --prompts a CSV, JSONL or TXT")
     if prompts.suffix == ".txt":
@@ -98,14 +98,14 @@ def _shown(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _inscribed(folder: Path, own: str) -> tuple[SuppliedImage, ...]:
+def _described_by_metadata(folder: Path, own: str) -> tuple[SuppliedImage, ...]:
     """Return every image below `folder` with what it says of itself, in an order of content."""
-    read: list[tuple[str, str, Inscription]] = []
+    read: list[tuple[str, str, GenerationMetadata]] = []
     unread: list[tuple[str, str, str]] = []
     for name in sorted(_images(folder)):
         try:
-            read.append((_content(folder, name), name, _inscription(folder, name)))
-        except Illegible as reason:
+            read.append((_content(folder, name), name, _metadata_of(folder, name)))
+        except UnreadableMetadata as reason:
             unread.append((reason.what, _content(folder, name), _shown(name)))
     if not read:
         said = f"; {unread[0][2]} {unread[0][0]}" if unread else ""
@@ -132,15 +132,15 @@ def _images(folder: Path) -> Iterator[str]:
                 yield str(file.relative_to(folder))
 
 
-def _inscription(folder: Path, name: str) -> Inscription:
+def _metadata_of(folder: Path, name: str) -> GenerationMetadata:
     if name != _shown(name):
-        raise Illegible("has a name that is not UTF-8")
+        raise UnreadableMetadata("has a name that is not UTF-8")
     if not _within(folder, name):
-        raise Illegible("leads out of the folder")
-    return read_inscription(folder / name)
+        raise UnreadableMetadata("leads out of the folder")
+    return read_metadata(folder / name)
 
 
-def _told_apart(read: list[tuple[str, str, Inscription]]) -> list[SuppliedImage]:
+def _told_apart(read: list[tuple[str, str, GenerationMetadata]]) -> list[SuppliedImage]:
     """Give images of one prompt and seed, or without a seed, the next free seed, by content."""
     images: list[SuppliedImage] = []
     taken: set[tuple[str, int]] = set()
@@ -170,7 +170,7 @@ def _told_apart(read: list[tuple[str, str, Inscription]]) -> list[SuppliedImage]
     return sorted(images, key=lambda image: (image.prompt_id, image.seed, image.content))
 
 
-def _numbered(entries: list[_Named], where: Path) -> list[tuple[str, str, int, str]]:
+def _numbered(entries: list[_Listed], where: Path) -> list[tuple[str, str, int, str]]:
     """Give each image without a seed the next free number of its prompt; refuse repeats."""
     taken: set[object] = set()
     numbered = []
@@ -194,7 +194,7 @@ def _within(folder: Path, name: str) -> bool:
     return (folder / name).resolve().is_relative_to(folder.resolve())
 
 
-def _lines(folder: Path, prompts: Path) -> list[_Named]:
+def _lines(folder: Path, prompts: Path) -> list[_Listed]:
     texts = [line for line in _text(prompts).splitlines() if line.strip()]
     images = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in _IMAGES)
     if len(images) != len(texts):
@@ -233,7 +233,7 @@ def _text(prompts: Path) -> str:
         raise _broken(prompts, 1, "is not UTF-8 text") from None
 
 
-def _entry(prompts: Path, line: int, row: dict[str, Any]) -> _Named:
+def _entry(prompts: Path, line: int, row: dict[str, Any]) -> _Listed:
     name = next((str(row[key]) for key in _FILE if row.get(key)), None)
     text = next((str(row[key]) for key in _PROMPT if row.get(key)), None)
     if name is None or text is None:

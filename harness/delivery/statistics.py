@@ -25,19 +25,20 @@ class Statistics:
     sha256: str
 
 
-def write(whole: RunPlan, store: Store, out: Path) -> list[Statistics]:
+def write(plan: RunPlan, store: Store, out: Path) -> list[Statistics]:
     """Write `<extractor>.npz` with `features`, `mu` and `sigma`, and `reference.json` beside them.
 
     `mu` and `sigma` are what pytorch-fid, clean-fid and torch-fidelity take for a set of pictures.
     """
-    pictures, *looks = whole.steps
+    pictures, *extractions = plan.steps
+    made = [step for step in extractions if store.has(step)]
     out.mkdir(parents=True, exist_ok=True)
-    found = [_written(step, store, out) for step in looks if store.has(step)]
+    statistics = [_written(step, store, out) for step in made]
     write_json(
         out / "reference.json",
         {
-            "benchmark": whole.recipe,
-            "reference": whole.protocol,
+            "benchmark": plan.recipe,
+            "reference": plan.protocol,
             "pictures": store.get(pictures).manifest["files"],
             "statistics": {
                 name_of(step): {
@@ -46,14 +47,12 @@ def write(whole: RunPlan, store: Store, out: Path) -> list[Statistics]:
                     "sha256": each.sha256,
                     "extractor": described(step.spec)["extractor"],
                 }
-                for step, each in zip(
-                    [step for step in looks if store.has(step)], found, strict=True
-                )
+                for step, each in zip(made, statistics, strict=True)
             },
-            "unavailable": [name_of(step) for step in looks if not store.has(step)],
+            "unavailable": [name_of(step) for step in extractions if step not in made],
         },
     )
-    return found
+    return statistics
 
 
 def name_of(step: Step) -> str:

@@ -21,7 +21,7 @@ _SHARES: dict[Split, tuple[int, int]] = {"all": (1, 1), "train": (4, 5), "held-o
 
 
 @runtime_checkable
-class Named(Protocol):
+class HasIds(Protocol):
     """A source that knows the ids of its pictures without loading them."""
 
     def ids(self) -> Iterable[str]: ...
@@ -33,7 +33,7 @@ def is_held_out(name: str) -> bool:
     return int.from_bytes(first, "big") * 5 < 2**64
 
 
-def belongs(name: str, split: Split) -> bool:
+def is_in_split(name: str, split: Split) -> bool:
     """Return whether the row with the id `name` is in `split`."""
     return split == "all" or is_held_out(name) == (split == "held-out")
 
@@ -43,7 +43,7 @@ def size_of(source: SourceSpec, split: Split) -> int | None:
     size = source.size()
     if size is None or split == "all":
         return size
-    if isinstance(source, Named):
-        return sum(belongs(name, split) for name in source.ids())
+    if isinstance(source, HasIds):
+        return sum(is_in_split(name, split) for name in source.ids())
     share, of = _SHARES[split]
     return math.ceil(size * share / of)

@@ -45,7 +45,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Edition:
+class SetVersion:
     """A set as it stands somewhere: its rows by id, and what is known of where they are from."""
 
     name: str
@@ -70,8 +70,8 @@ class Edition:
 class Difference:
     """What became of the rows of one set in another; `changed` says what of each."""
 
-    a: Edition
-    b: Edition
+    a: SetVersion
+    b: SetVersion
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: dict[str, tuple[str, ...]]
@@ -105,7 +105,7 @@ def between(a: str, b: str, store: Store) -> Difference:
     """Return the difference of two sets, each an artifact's key, a folder or a recipe."""
     if is_curated(Path(a)) or is_curated(Path(b)):
         return _between_curated(a, b)
-    one, other = edition(a, store), edition(b, store)
+    one, other = find_version(a, store), find_version(b, store)
     changed = {
         name: what
         for name, row in one.rows.items()
@@ -145,14 +145,14 @@ def _between_curated(a: str, b: str) -> Difference:
     )
 
 
-def _curated(name: str) -> Edition:
+def _curated(name: str) -> SetVersion:
     document = _document(Path(name) / "report.json")
-    return Edition(
+    return SetVersion(
         name, document.get("kept", 0), "rows", sources=tuple(document.get("sources", []))
     )
 
 
-def edition(name: str, store: Store) -> Edition:
+def find_version(name: str, store: Store) -> SetVersion:
     """Return the set that `name` means: a folder, else an artifact by its key, else a recipe."""
     if Path(name).is_dir():
         return _folder(name, Path(name))
@@ -179,16 +179,16 @@ def _by_key(prefix: str, store: Store) -> Path:
     return found[0]
 
 
-def _folder(name: str, folder: Path) -> Edition:
+def _folder(name: str, folder: Path) -> SetVersion:
     """Return what a folder holds: what an index there lists, or else its pictures."""
     if not (folder / INDEX).is_file():
         spec = Folder(use="folder", path=str(folder), recursive=True)
         rows = {each.id: _raw(folder, each) for each in plugins.implementation(spec)(spec)}
-        return Edition(name, len(rows), rows=rows, sources=(origin(spec),))
+        return SetVersion(name, len(rows), rows=rows, sources=(origin(spec),))
     manifest = _document(folder / MANIFEST)
     sources = _document(folder / "report.json").get("sources", [])
     rows = dict(_listed(folder, manifest.get("files", {})))
-    return Edition(name, len(rows), rows=rows, sources=tuple(sources), key=manifest.get("key"))
+    return SetVersion(name, len(rows), rows=rows, sources=tuple(sources), key=manifest.get("key"))
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -255,10 +255,10 @@ def told(found: Difference) -> str:
     return "\n".join(lines)
 
 
-def _about(side: str, edition: Edition) -> Iterator[str]:
-    key = f", artifact {edition.key[:12]}" if edition.key else ""
-    yield f"{side}  {edition.name}: {edition.count:,} {edition.unit}{key}"
-    for source in edition.sources:
+def _about(side: str, version: SetVersion) -> Iterator[str]:
+    key = f", artifact {version.key[:12]}" if version.key else ""
+    yield f"{side}  {version.name}: {version.count:,} {version.unit}{key}"
+    for source in version.sources:
         if "name" not in source:
             content = source["fingerprint"][:12]
             yield f"   {source['use']}, {source['kept']:,} rows, content {content}"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.data.sources.provenance import edition, sources_in
+from harness.data.sources.provenance import identity_of, sources_in
 from harness.errors import UsageError
 from harness.fingerprint import digest
 from harness.pages.benchmark import Judgement
@@ -55,7 +55,7 @@ class RunPlan:
     def data(self) -> dict[str, list[dict[str, Any]]]:
         """Return the versions of the sets that each collecting step reads, by its name."""
         return {
-            step.name: [edition(source) for source in sources_in(step.spec)]
+            step.name: [identity_of(source) for source in sources_in(step.spec)]
             for step in self.steps
             if step.stage == "data" and isinstance(step.spec, DataSpec)
         }

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from harness.data.generation_metadata import (
-    Illegible,
-    Inscription,
+    GenerationMetadata,
+    UnreadableMetadata,
     decipher,
     plain_words,
-    read_inscription,
+    read_metadata,
 )
 
 SETTINGS = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 123, Size: 512x512, Model: x"
@@ -61,16 +61,16 @@ def sampler(positive: str, seed: Any = 7, kind: str = "KSampler", **inputs: Any)
     return node(kind, seed=seed, positive=[positive, 0], negative=["minus", 0], **inputs)
 
 
-def comfy(**changes: Any) -> Inscription:
+def comfy(**changes: Any) -> GenerationMetadata:
     return decipher({"prompt": json.dumps(graph(**changes))})
 
 
-def a1111(prompt: str, settings: str = SETTINGS) -> Inscription:
+def a1111(prompt: str, settings: str = SETTINGS) -> GenerationMetadata:
     return decipher({"parameters": f"{prompt}\n{settings}"})
 
 
 def why(info: dict[Any, Any]) -> str:
-    with pytest.raises(Illegible) as caught:
+    with pytest.raises(UnreadableMetadata) as caught:
         decipher(info)
     return caught.value.what
 
@@ -84,7 +84,9 @@ def png(file: Path, **chunks: str) -> Path:
 
 
 def test_a1111_gives_the_prompt_of_several_lines_and_the_seed(tmp_path: Path) -> None:
-    assert read_inscription(png(tmp_path / "a.png", parameters=A1111)) == Inscription(WORDS, 123)
+    assert read_metadata(png(tmp_path / "a.png", parameters=A1111)) == GenerationMetadata(
+        WORDS, 123
+    )
 
 
 def test_a_negative_prompt_is_no_part_of_the_prompt() -> None:
@@ -95,7 +97,7 @@ def test_what_extensions_write_behind_the_settings_is_not_read() -> None:
     settings = (
         f'{SETTINGS}, ADetailer prompt: "x, Seed: 5"\nTemplate: {{a|b}}\nNegative Template: y'
     )
-    assert a1111("a cat", settings) == Inscription("a cat", 123)
+    assert a1111("a cat", settings) == GenerationMetadata("a cat", 123)
 
 
 def test_another_seed_is_not_taken_for_the_seed() -> None:
@@ -163,7 +165,7 @@ def test_an_exif_comment_is_read_in_every_byte_order(
     exif.get_ifd(0x8769)[0x9286] = comment
     file = tmp_path / f"a.{form}"
     Image.new("RGB", (8, 8)).save(file, form, exif=exif)
-    assert read_inscription(file) == Inscription(WORDS, 123)
+    assert read_metadata(file) == GenerationMetadata(WORDS, 123)
 
 
 def test_words_beyond_latin_survive_both_byte_orders(tmp_path: Path) -> None:
@@ -172,7 +174,7 @@ def test_words_beyond_latin_survive_both_byte_orders(tmp_path: Path) -> None:
         text = f"雨の中の忍者、赤いスカーフ\n{SETTINGS}"
         exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + text.encode(f"utf-16-{order}")
         Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
-        assert read_inscription(tmp_path / "a.jpg").text == "雨の中の忍者、赤いスカーフ"
+        assert read_metadata(tmp_path / "a.jpg").text == "雨の中の忍者、赤いスカーフ"
 
 
 def test_utf_8_that_was_declared_as_latin_1_is_read_as_meant() -> None:
@@ -181,14 +183,14 @@ def test_utf_8_that_was_declared_as_latin_1_is_read_as_meant() -> None:
 
 
 def test_comfyui_gives_the_words_of_the_positive_side() -> None:
-    assert comfy() == Inscription("a cat", 7)
+    assert comfy() == GenerationMetadata("a cat", 7)
 
 
 def test_comfyui_writes_its_graph_into_the_exif_of_a_webp(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0110] = "prompt:" + json.dumps(graph())
     Image.new("RGB", (8, 8)).save(tmp_path / "a.webp", exif=exif)
-    assert read_inscription(tmp_path / "a.webp") == Inscription("a cat", 7)
+    assert read_metadata(tmp_path / "a.webp") == GenerationMetadata("a cat", 7)
 
 
 def test_both_texts_of_sdxl_are_one_prompt_where_they_are_the_same() -> None:
@@ -207,7 +209,7 @@ def test_texts_and_seeds_are_followed_through_links() -> None:
         draw=sampler("plus", ["number", 0]),
         number=node("PrimitiveInt", value=42),
     )
-    assert found == Inscription("a dog in a hat", 42)
+    assert found == GenerationMetadata("a dog in a hat", 42)
 
 
 def test_conditioning_is_followed_to_every_text_it_was_made_of() -> None:
@@ -228,7 +230,7 @@ def test_a_sampler_of_parts_is_read_like_one_of_a_piece() -> None:
         guide=node("BasicGuider", model=["load", 0], conditioning=["flux", 0]),
         flux=node("FluxGuidance", guidance=3.5, conditioning=["plus", 0]),
     )
-    assert found == Inscription("a cat", 9)
+    assert found == GenerationMetadata("a cat", 9)
 
 
 def test_a_second_pass_does_not_hide_the_first() -> None:
@@ -237,12 +239,12 @@ def test_a_second_pass_does_not_hide_the_first() -> None:
         mend=node("CLIPTextEncode", text="a detailed face"),
         decode=node("VAEDecode", samples=["again", 0]),
     )
-    assert found == Inscription("a cat", 7)
+    assert found == GenerationMetadata("a cat", 7)
 
 
 def test_a_sampler_that_saves_nothing_is_not_asked() -> None:
     other = {"other": sampler("words", 5), "words": node("CLIPTextEncode", text="a dog")}
-    assert comfy(**other) == Inscription("a cat", 7)
+    assert comfy(**other) == GenerationMetadata("a cat", 7)
 
 
 def test_a_graph_of_several_prompts_is_not_guessed_at() -> None:
@@ -269,11 +271,11 @@ def test_other_generators_are_read() -> None:
         decipher({"parameters": json.dumps(swarm)}),
     ]
     assert read == [
-        Inscription("a cat, ink well-made", 3),
-        Inscription("a cat, ink, hat", 4),
-        Inscription("a cat", 4),
-        Inscription("a cat", 5),
-        Inscription("a cat", 6),
+        GenerationMetadata("a cat, ink well-made", 3),
+        GenerationMetadata("a cat, ink, hat", 4),
+        GenerationMetadata("a cat", 4),
+        GenerationMetadata("a cat", 5),
+        GenerationMetadata("a cat", 6),
     ]
 
 
@@ -350,8 +352,8 @@ def test_a_text_chunk_that_unpacks_to_a_giant_is_named(tmp_path: Path) -> None:
     head = (b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
     bomb = (b"zTXt", b"parameters\0\0" + zlib.compress(b"a" * (64 << 20)))
     (tmp_path / "a.png").write_bytes(chunked(head, bomb, (b"IEND", b"")))
-    with pytest.raises(Illegible, match="a text chunk that is too large to unpack"):
-        read_inscription(tmp_path / "a.png")
+    with pytest.raises(UnreadableMetadata, match="a text chunk that is too large to unpack"):
+        read_metadata(tmp_path / "a.png")
 
 
 def test_a_lone_surrogate_does_not_reach_the_prompt() -> None:
@@ -371,8 +373,8 @@ def test_no_file_stops_the_rest(tmp_path_factory: Any, rubbish: bytes, at: int) 
     file = png(tmp_path_factory.getbasetemp() / "rubbish.png", parameters=A1111, prompt="{}")
     whole = file.read_bytes()
     file.write_bytes(whole[:at] + rubbish + whole[at + len(rubbish) :])
-    with suppress(Illegible):
-        assert read_inscription(file).text
+    with suppress(UnreadableMetadata):
+        assert read_metadata(file).text
 
 
 @given(
@@ -387,7 +389,7 @@ def test_no_file_stops_the_rest(tmp_path_factory: Any, rubbish: bytes, at: int) 
 def test_no_graph_stops_the_rest(value: Any, part: str, name: str) -> None:
     nodes = graph()
     nodes[name] |= {part: value}
-    with suppress(Illegible):
+    with suppress(UnreadableMetadata):
         assert decipher({"prompt": json.dumps(nodes)}).text
 
 

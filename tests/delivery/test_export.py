@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from harness import __version__, export
-from harness.delivery.export.trained import find_trained
+from harness.delivery.export.trained_adapter import find_adapter
 from harness.diffusion.adapter_writer import FILE, save_adapter
 from harness.diffusion.attachment import attach
 from harness.diffusion.load import load_pipeline
@@ -375,7 +375,7 @@ def test_embeddings_travel_along_and_the_cards_own_words_load_them(
 def test_a_base_in_a_folder_of_this_machine_keeps_its_place_to_itself(
     place: Place, tmp_path: Path
 ) -> None:
-    found = find_trained(place.result, Store(place.store))
+    found = find_adapter(place.result, Store(place.store))
     spec = found.spec.model_copy(update={"base": Base(model=str(tmp_path))})
     assert replace(found, spec=spec).base == tmp_path.name
     assert found.base == "pocket/sdxl"

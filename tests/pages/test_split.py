@@ -15,7 +15,7 @@ from harness.interfaces import SourceSpec, StageContext
 from harness.pages import benchmark, recipe
 from harness.pages.benchmark import Benchmark, Judgement
 from harness.pages.recipe import Recipe
-from harness.pages.split import belongs, is_held_out, size_of
+from harness.pages.split import is_held_out, is_in_split, size_of
 from harness.pages.stages import DataSpec
 from harness.pipeline.forecast.costs import pictures_of
 from harness.pipeline.plan import plan
@@ -39,8 +39,8 @@ def test_the_rule_never_changes():
 def test_each_row_is_in_one_part():
     for row in range(1000):
         name = f"ninja-{row:06d}"
-        assert belongs(name, "all")
-        assert belongs(name, "train") != belongs(name, "held-out")
+        assert is_in_split(name, "all")
+        assert is_in_split(name, "train") != is_in_split(name, "held-out")
 
 
 def test_sizes_are_counted_where_ids_are_known_and_shares_elsewhere(tmp_path: Path):
@@ -111,12 +111,12 @@ def test_a_set_is_as_large_as_its_part():
     assert train is not None
     assert all_ is not None
     assert all_.most == 100
-    assert train.most == sum(belongs(f"ninja-{row:06d}", "train") for row in range(100))
+    assert train.most == sum(is_in_split(f"ninja-{row:06d}", "train") for row in range(100))
 
 
 def test_a_forecast_counts_the_rows_that_are_trained_on():
     step = plan(page(part="train"), benchmark.load("pocket-v1")).step("data")
-    assert pictures_of(step) == sum(belongs(f"ninja-{row:06d}", "train") for row in range(100))
+    assert pictures_of(step) == sum(is_in_split(f"ninja-{row:06d}", "train") for row in range(100))
 
 
 def test_a_part_too_small_for_a_batch_is_refused():

@@ -1,4 +1,4 @@
-"""Two editions of a set side by side: what came, what went, and what is another picture or word."""
+"""Two versions of a set side by side: what came, what went, and what is another picture or word."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.interfaces import StageContext
 from harness.pages import recipe as recipes
 from harness.pages.stages import DataSpec
 from harness.pipeline.curate import CurationRequest, curate
-from harness.pipeline.diff_data import between, edition, told
+from harness.pipeline.diff_data import between, find_version, told
 from harness.pipeline.stages.data import collect
 from harness.pipeline.store.local import Store
 from harness.pipeline.training_steps import collected
@@ -109,7 +109,7 @@ def test_what_was_left_out_of_a_set_is_none_of_its_rows(before: Path, tmp_path: 
 def test_a_recipe_stands_for_its_data_once_that_is_collected(tmp_path: Path):
     store, recipe = Store(tmp_path / "store"), recipes.load("pocket-ninja")
     with pytest.raises(StoreError, match="the data of pocket-ninja is not collected"):
-        edition("pocket-ninja", store)
+        find_version("pocket-ninja", store)
     step = collected(recipe)
     assert step is not None
     assert isinstance(step.spec, DataSpec)
@@ -117,9 +117,9 @@ def test_a_recipe_stands_for_its_data_once_that_is_collected(tmp_path: Path):
         update={"source": step.spec.source.model_copy(update={"count": 12})}
     )
     store.get_or_make(step, lambda out: collect(small, StageContext(out, {})))
-    assert len(edition("pocket-ninja", store).rows) > 8
+    assert len(find_version("pocket-ninja", store).rows) > 8
     with pytest.raises(UsageError, match="pocket-base learns from no data"):
-        edition("pocket-base", store)
+        find_version("pocket-base", store)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_recipe_stands_for_its_data_once_that_is_collected(tmp_path: Path):
 )
 def test_a_name_that_means_nothing_is_refused(name: str, says: str, tmp_path: Path):
     with pytest.raises(HarnessError, match=says):
-        edition(name, Store(tmp_path))
+        find_version(name, Store(tmp_path))
 
 
 def test_an_id_that_comes_twice_is_two_rows(tmp_path: Path):
@@ -141,7 +141,7 @@ def test_an_id_that_comes_twice_is_two_rows(tmp_path: Path):
         row("ninja", number).image().save(tmp_path / f"images/{number}.png")
         lines.append({"id": "x", "seed": 0, "text": "", "file": f"images/{number}.png"})
     (tmp_path / "index.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-    assert list(edition(str(tmp_path), Store(tmp_path / "store")).rows) == ["x", "x#2"]
+    assert list(find_version(str(tmp_path), Store(tmp_path / "store")).rows) == ["x", "x#2"]
 
 
 def test_weights_and_facts_that_differ_are_told(before: Path, tmp_path: Path):

@@ -45,7 +45,7 @@ def write(root: Path) -> None:
     """Write a card into every model folder and the digest of every file into `digests.json`."""
     for config in root.rglob("config.json"):
         facts = json.loads(config.read_text(encoding="utf-8"))
-        if facts.pop("_name_or_path", None):  # where it was baked is nobody's business
+        if facts.pop("_name_or_path", None):  # a folder of the machine that baked it
             config.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     for name, text in _CARDS.items():
         if (root / name).is_dir():

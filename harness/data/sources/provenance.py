@@ -28,8 +28,8 @@ def sources_in(value: Any) -> Iterator[SourceSpec]:
             yield from sources_in(each)
 
 
-def edition(source: SourceSpec) -> dict[str, Any]:
-    """Return what tells one edition of a set from another; nothing is looked up."""
+def identity_of(source: SourceSpec) -> dict[str, Any]:
+    """Return what tells one version of a set from another; nothing is looked up."""
     named = {"use": source.use, "name": name_of(source), "version": version_of(source)}
     revision = getattr(source, "revision", None)
     return {**named, "revision": revision} if revision else named
@@ -38,7 +38,7 @@ def edition(source: SourceSpec) -> dict[str, Any]:
 def origin(source: SourceSpec) -> dict[str, Any]:
     """Return what is known of where a set comes from; what is not known is left out."""
     card = source.card()
-    found = {"revision": _revision(card), **edition(source), "licence": licence_of(card)}
+    found = {"revision": _revision(card), **identity_of(source), "licence": licence_of(card)}
     return {name: part for name, part in found.items() if part is not None}
 
 

@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.delivery.export import words
+from harness.delivery.export import metadata, model_card
 from harness.delivery.export.hub import Hub, check_name, push
-from harness.delivery.export.trained import Trained, find_trained
+from harness.delivery.export.trained_adapter import TrainedAdapter, find_adapter
 from harness.diffusion.adapter_reader import read_layers
 from harness.diffusion.adapter_writer import (
     FILE,
@@ -31,8 +31,8 @@ CARD = "README.md"
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is asked for."""
+class ExportRequest:
+    """In which form, where to, and whether to put it on the hub."""
 
     form: str
     out: Path
@@ -50,33 +50,35 @@ class Exported:
     url: str | None = None
 
 
-def export(result: Path, store: Store, order: Order, hub: Hub | None = None) -> Exported:
+def export(result: Path, store: Store, request: ExportRequest, hub: Hub | None = None) -> Exported:
     """Write the adapter that a result judged, with its card; push it only where asked."""
-    _check(order)
-    trained = find_trained(result, store)
-    names = _names(trained, order.form)
-    _check_free(order.out, names)
-    order.out.mkdir(parents=True, exist_ok=True)
-    _write_weights(trained, order, order.out / names[0])
+    _check(request)
+    trained = find_adapter(result, store)
+    names = _names(trained, request.form)
+    _check_free(request.out, names)
+    request.out.mkdir(parents=True, exist_ok=True)
+    _write_weights(trained, request, request.out / names[0])
     if EMBEDDINGS in names:
-        shutil.copyfile(trained.folder / EMBEDDINGS, order.out / EMBEDDINGS)
-    if order.form == "kohya":
-        write_text(order.out / f"{trained.name}.json", words.sidecar(trained))
-    write_text(order.out / CARD, words.card(trained, order.form, names, order.push or "."))
-    url = push(order.out, names, order.push, order.public, hub) if order.push else None
-    return Exported(tuple(order.out / name for name in names), url)
+        shutil.copyfile(trained.folder / EMBEDDINGS, request.out / EMBEDDINGS)
+    if request.form == "kohya":
+        write_text(request.out / f"{trained.name}.json", metadata.sidecar(trained))
+    write_text(
+        request.out / CARD, model_card.card(trained, request.form, names, request.push or ".")
+    )
+    url = push(request.out, names, request.push, request.public, hub) if request.push else None
+    return Exported(tuple(request.out / name for name in names), url)
 
 
-def _check(order: Order) -> None:
-    if order.form not in FORMS:
-        raise UsageError(f"there is no form {order.form!r}", hint=" or ".join(FORMS))
-    if order.push is not None:
-        check_name(order.push)
-    elif order.public:
+def _check(request: ExportRequest) -> None:
+    if request.form not in FORMS:
+        raise UsageError(f"there is no form {request.form!r}", hint=" or ".join(FORMS))
+    if request.push is not None:
+        check_name(request.push)
+    elif request.public:
         raise UsageError("--public says nothing without --push", hint="--push OWNER/NAME")
 
 
-def _names(trained: Trained, form: str) -> tuple[str, ...]:
+def _names(trained: TrainedAdapter, form: str) -> tuple[str, ...]:
     """Return the files of an export, the weights first."""
     tokens = [EMBEDDINGS] if (trained.folder / EMBEDDINGS).is_file() else []
     if form == "diffusers":
@@ -90,21 +92,25 @@ def _check_free(out: Path, names: tuple[str, ...]) -> None:
         raise UsageError(f"{out} is a file", hint="give a folder")
     there = [name for name in names if (out / name).exists()]
     page = out / CARD
-    ours = page.is_file() and words.MARK in page.read_text(encoding="utf-8", errors="replace")
+    ours = page.is_file() and model_card.MARK in page.read_text(encoding="utf-8", errors="replace")
     if there and not ours:
         raise UsageError(
             f"{out / there[0]} is there already, and no export of ours", hint="give an empty folder"
         )
 
 
-def _write_weights(trained: Trained, order: Order, file: Path) -> None:
+def _write_weights(trained: TrainedAdapter, request: ExportRequest, file: Path) -> None:
     layers = read_layers(trained.folder / FILE)
-    if order.form == "diffusers":
+    if request.form == "diffusers":
         tensors, needed = diffusers_tensors(layers)
     else:
         tensors, needed = kohya_tensors(layers, _blocks(trained.spec.base)), {}
-    said = words.needed(trained) if order.strip else words.metadata(trained, digest_of(tensors))
-    write_tensors(tensors, file, said | needed)
+    described = (
+        metadata.required(trained)
+        if request.strip
+        else metadata.complete(trained, digest_of(tensors))
+    )
+    write_tensors(tensors, file, described | needed)
 
 
 def _blocks(base: Base) -> Blocks:

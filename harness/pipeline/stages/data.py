@@ -8,8 +8,8 @@ from collections import Counter
 from typing import Any
 
 from harness.data.curation.by_row import select
+from harness.data.picture_counts import PictureCounts
 from harness.data.sources.provenance import origin, sources_in
-from harness.data.tally import Tally
 from harness.errors import UsageError
 from harness.interfaces import Picture, Progress, StageContext
 from harness.pages.stages import DataSpec
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 def collect(spec: DataSpec, context: StageContext) -> None:
     """Write `images/`, the index with the facts of each picture, and a report of all rows."""
     dropped: Counter[str] = Counter()
-    tally, entries = Tally(spec.reading), []
+    counts, entries = PictureCounts(spec.reading), []
     pictures = select(spec, dropped)
-    for picture, file, seen in read_all(pictures, spec, context.folder, tally):
+    for picture, file, seen in read_all(pictures, spec, context.folder, counts):
         entries.append(
             _entry(picture, file)
             if not seen.dropped
@@ -32,12 +32,12 @@ def collect(spec: DataSpec, context: StageContext) -> None:
         )
         context.report(Progress(len(entries), 0, "collecting"))
     kept = sum(entry.file is not None for entry in entries)
-    by_kind = tally.document()
-    if tally.dropped():
+    by_kind = counts.document()
+    if counts.dropped():
         log.warning(
             "left out: %s", "; ".join(_summary(*each) for each in by_kind["dropped"].items())
         )
-    dropped.update(tally.dropped())
+    dropped.update(counts.dropped())
     if not kept:
         raise UsageError(
             f"no picture is left of {sum(dropped.values())}: {dict(dropped)}",

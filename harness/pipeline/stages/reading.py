@@ -17,8 +17,8 @@ from PIL import Image, ImageOps
 
 from harness.data.decoding import Unfit, read
 from harness.data.hashes import dhash, pixels_of
+from harness.data.picture_counts import PictureCounts, PictureOutcome
 from harness.data.prefetch import in_order
-from harness.data.tally import Seen, Tally
 from harness.files import lines_of
 from harness.interfaces import Picture
 from harness.pages.decoding import Reading
@@ -31,12 +31,12 @@ Numbered = tuple[int, Picture]
 
 
 def read_all(
-    pictures: Iterable[Picture], spec: DataSpec, folder: Path, tally: Tally
-) -> Iterator[tuple[Picture, str, Seen]]:
+    pictures: Iterable[Picture], spec: DataSpec, folder: Path, counts: PictureCounts
+) -> Iterator[tuple[Picture, str, PictureOutcome]]:
     """Yield each picture, the file it was written to, and what became of it, in order."""
     known, dropped = _known(folder / JOURNAL), []
 
-    def work(item: Numbered) -> Seen:
+    def work(item: Numbered) -> PictureOutcome:
         number, picture = item
         seen = known.get(number)
         if seen is not None and seen.id == picture.id and _stands(seen, folder / name_of(number)):
@@ -48,7 +48,7 @@ def read_all(
             if known.get(number) != seen:
                 journal.write(json.dumps({"number": number, **asdict(seen)}) + "\n")
                 journal.flush()
-            judged = tally.judge(seen)
+            judged = counts.judge(seen)
             if judged.dropped:
                 dropped.append(number)
             yield picture, name_of(number), judged
@@ -60,36 +60,38 @@ def name_of(number: int) -> str:
     return f"images/{number:08d}.png"
 
 
-def _known(journal: Path) -> dict[int, Seen]:
+def _known(journal: Path) -> dict[int, PictureOutcome]:
     """Return what was written down before a kill; a line that it cut off counts for nothing."""
-    known: dict[int, Seen] = {}
+    known: dict[int, PictureOutcome] = {}
     for line in lines_of(journal.read_text(encoding="utf-8")) if journal.is_file() else ():
         try:
             values = json.loads(line)
             number, kinds = values.pop("number"), tuple(values.pop("kinds"))
-            known[number] = Seen(kinds=kinds, **values)
+            known[number] = PictureOutcome(kinds=kinds, **values)
         except (ValueError, KeyError, TypeError):
             continue
     return known
 
 
-def _stands(seen: Seen, file: Path) -> bool:
+def _stands(seen: PictureOutcome, file: Path) -> bool:
     return seen.dropped is not None or file.is_file()
 
 
-def _take(picture: Picture, spec: DataSpec, file: Path) -> Seen:
+def _take(picture: Picture, spec: DataSpec, file: Path) -> PictureOutcome:
     """Write one picture where it can be read, and return what it is."""
     try:
         image, kinds = read(picture, spec.reading)
     except Unfit as error:
-        return Seen(picture.id, dropped=error.kind, reason=str(error))
+        return PictureOutcome(picture.id, dropped=error.kind, reason=str(error))
     save_png(_squared(image, spec.square), file)
     return _seen(picture, image, kinds, spec.reading)
 
 
-def _seen(picture: Picture, image: Image.Image, kinds: tuple[str, ...], rules: Reading) -> Seen:
+def _seen(
+    picture: Picture, image: Image.Image, kinds: tuple[str, ...], rules: Reading
+) -> PictureOutcome:
     needed = rules.duplicates == "same-file" and picture.read is not None
-    return Seen(
+    return PictureOutcome(
         picture.id,
         kinds,
         file=hashlib.sha256(picture.read()).hexdigest() if needed and picture.read else None,

@@ -34,7 +34,7 @@ class DataSet:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedAdapter:
     """One trained adapter."""
 
     result: Result
@@ -65,7 +65,7 @@ class Trained:
         return self.spec.base.model.startswith("pocket/")
 
 
-def find_trained(file: Path, store: Store) -> Trained:
+def find_adapter(file: Path, store: Store) -> TrainedAdapter:
     """Return the adapter that the result in `file` judged."""
     result = read_result(file)
     _check_name(result.recipe, file)
@@ -76,7 +76,7 @@ def find_trained(file: Path, store: Store) -> Trained:
     ended = datetime.fromisoformat(str(artifact.manifest["provenance"]["made"])).astimezone(UTC)
     seconds = float(artifact.manifest["provenance"].get("seconds") or 0)
     texts = list(_inputs(artifact, store, "texts"))
-    return Trained(
+    return TrainedAdapter(
         result=result,
         folder=folder,
         key=artifact.key,

@@ -1,37 +1,20 @@
-"""What an exported adapter says of itself: metadata for user interfaces, and a card for people.
+"""What an adapter file says of itself to user interfaces, and the JSON they keep beside it.
 
 Facts come from the result and the manifest, so that one adapter always says the same.
 """
 
 from __future__ import annotations
 
-import html
 import json
 import math
-import re
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from harness.delivery.export.trained import Trained
+from harness.delivery.export.trained_adapter import TrainedAdapter
 from harness.fingerprint import VERSION
-from harness.pages.train import Phase
 from harness.report.numbers import cell
 
-MARK = "<!-- Written by harness export. -->"
-"""Tells our own README from one that must not be overwritten."""
-_TAGS = (
-    "text-to-image",
-    "lora",
-    "diffusers",
-    "template:sd-lora",
-    "stable-diffusion-xl",
-    "stable-diffusion-xl-diffusers",
-    "harness",
-)
 
-
-def needed(trained: Trained) -> dict[str, str]:
+def required(trained: TrainedAdapter) -> dict[str, str]:
     """Return the metadata without which a user interface takes the file for something else.
 
     A1111 holds any file with metadata for Stable Diffusion 1 unless it says otherwise.
@@ -50,13 +33,13 @@ def needed(trained: Trained) -> dict[str, str]:
     }
 
 
-def metadata(trained: Trained, digest: str) -> dict[str, str]:
+def complete(trained: TrainedAdapter, digest: str) -> dict[str, str]:
     """Return everything a file says of itself; `digest` is the SHA-256 of its tensors' bytes."""
-    known = needed(trained) | _kohya(trained) | _modelspec(trained) | _own(trained)
+    known = required(trained) | _kohya(trained) | _modelspec(trained) | _own(trained)
     return known | {"sshs_model_hash": digest, "modelspec.hash_sha256": f"0x{digest}"}
 
 
-def _kohya(trained: Trained) -> dict[str, str]:
+def _kohya(trained: TrainedAdapter) -> dict[str, str]:
     train = trained.spec.train
     phase, size = train.phases[0], train.resolution
     images = sum(each.images for each in trained.sets)
@@ -95,7 +78,7 @@ def _kohya(trained: Trained) -> dict[str, str]:
     return {f"ss_{name}": str(value) for name, value in facts.items()}
 
 
-def _modelspec(trained: Trained) -> dict[str, str]:
+def _modelspec(trained: TrainedAdapter) -> dict[str, str]:
     train = trained.spec.train
     facts = {
         "sai_model_spec": "1.0.1",
@@ -113,7 +96,7 @@ def _modelspec(trained: Trained) -> dict[str, str]:
     return {f"modelspec.{name}": value for name, value in facts.items() if value}
 
 
-def _own(trained: Trained) -> dict[str, str]:
+def _own(trained: TrainedAdapter) -> dict[str, str]:
     result = trained.result
     return {
         "harness.version": VERSION,
@@ -124,7 +107,7 @@ def _own(trained: Trained) -> dict[str, str]:
     }
 
 
-def sidecar(trained: Trained) -> str:
+def sidecar(trained: TrainedAdapter) -> str:
     """Return the JSON that A1111 and Forge keep beside a LoRA."""
     result = trained.result
     scores = "; ".join(f"{score.metric} {cell(score)}" for score in result.scores)
@@ -137,87 +120,3 @@ def sidecar(trained: Trained) -> str:
         "notes": f"{result.benchmark} ({result.signature}): {scores}",
     }
     return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
-
-
-def card(trained: Trained, form: str, files: tuple[str, ...], place: str) -> str:
-    """Return the model card; `place` is where `load_lora_weights` will find the weights."""
-    adapter = trained.spec.train.adapter
-    assert adapter is not None
-    environment = Environment(
-        loader=PackageLoader("harness.report", "templates"),
-        autoescape=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"plain": plain, "code": code}
-    return environment.get_template("model_card.md.j2").render(
-        mark=MARK,
-        trained=trained,
-        result=trained.result,
-        revision=trained.spec.base.revision,
-        tags=_TAGS,
-        figures=figures(trained),
-        cell=cell,
-        form=form,
-        in_diffusers=form == "diffusers" or not (adapter.dora or adapter.ranks),
-        weights=files[0],
-        tokens=_tokens(trained) if "embeddings.safetensors" in files else [],
-        place=place,
-    )
-
-
-def figures(trained: Trained) -> dict[str, str]:
-    """Return the recipe's figures, each under its word."""
-    train = trained.spec.train
-    adapter = train.adapter
-    assert adapter is not None
-    kinds = [word for word, is_so in (("DoRA", adapter.dora), ("rsLoRA", adapter.rslora)) if is_so]
-    sets = [f"{each.name} ({each.images:,} pictures)" for each in trained.sets]
-    facts = {
-        "base": trained.base,
-        "data": ", ".join(sets),
-        "rank": ", ".join([f"{adapter.rank}", *(f"{p}: {r}" for p, r in adapter.ranks.items())]),
-        "alpha": f"{adapter.effective_alpha:g}",
-        "layers": ", ".join([adapter.targets, *kinds]),
-        "text encoders": "trained" if any(p.text_encoder_rates for p in train.phases) else "",
-        "tokens": ", ".join(token.name for token in train.tokens),
-        "resolution": f"{train.resolution} px" + (", in buckets" if train.buckets else ""),
-        "batch": f"{train.effective_batch} pictures a step",
-        "optimizer": train.optimizer.use,
-        "phases": "; ".join(_phase(phase) for phase in train.phases),
-        "kept after": f"{trained.step:,} of {train.steps:,} optimizer steps",
-        "precision": train.precision,
-        "min-SNR γ": f"{train.snr_gamma:g}" if train.snr_gamma else "",
-        "noise offset": f"{train.noise_offset:g}" if train.noise_offset else "",
-        "prior preservation": f"{train.prior.images} images" if train.prior else "",
-        "seed": str(train.seed),
-    }
-    return {name: value for name, value in facts.items() if value}
-
-
-def _phase(phase: Phase) -> str:
-    warmup = f", {phase.warmup} of warm-up" if phase.warmup else ""
-    return f"{phase.steps:,} steps at {phase.rate:g}, {phase.schedule}{warmup}"
-
-
-def _tokens(trained: Trained) -> list[tuple[str, int, int]]:
-    """Return each new token and which rows of the embeddings are its own."""
-    found, first = [], 0
-    for token in trained.spec.train.tokens:
-        found.append((token.name, first, first + token.vectors))
-        first += token.vectors
-    return found
-
-
-def plain(text: str) -> str:
-    """Return a stranger's words as one line of Markdown in which nothing is a sign."""
-    line = re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", " ".join(text.split()))
-    line = re.sub(r"^(\d*)([-+=.)])(?=\s|[-=]|$)", r"\1\\\2", line)
-    return html.escape(line, quote=False)
-
-
-def code(text: str) -> str:
-    """Return a name that cannot leave its backticks."""
-    return re.sub(r"[^\w./:@=+-]", "_", text)

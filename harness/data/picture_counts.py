@@ -15,7 +15,7 @@ NAMED = 5
 
 
 @dataclass(frozen=True)
-class Seen:
+class PictureOutcome:
     """What one picture turned out to be; plain values, so that a line of text can hold it."""
 
     id: str
@@ -30,7 +30,7 @@ class Seen:
     dhash: int | None = None
 
 
-class Tally:
+class PictureCounts:
     """Counts pictures in order, and knows those that were there before."""
 
     def __init__(self, rules: Reading) -> None:
@@ -41,7 +41,7 @@ class Tally:
         self._pixels: dict[str, str] = {}
         self._near = Neighbours(rules.near_duplicates or 0)
 
-    def judge(self, seen: Seen) -> Seen:
+    def judge(self, seen: PictureOutcome) -> PictureOutcome:
         """Count a picture, and return it as it is to be taken: dropped, where it repeats one."""
         found = seen if seen.dropped else self._compared(seen)
         if found.dropped:
@@ -52,7 +52,7 @@ class Tally:
             self._remember(found)
         return found
 
-    def _compared(self, seen: Seen) -> Seen:
+    def _compared(self, seen: PictureOutcome) -> PictureOutcome:
         rules = self._rules
         twin = self._files.get(seen.file or "")
         same = self._pixels.get(seen.pixels or "")
@@ -67,7 +67,7 @@ class Tally:
                 return replace(seen, dropped="near-duplicate", reason=why)
         return replace(seen, kinds=(*seen.kinds, "duplicate")) if same else seen
 
-    def _remember(self, seen: Seen) -> None:
+    def _remember(self, seen: PictureOutcome) -> None:
         for known, digest in ((self._files, seen.file), (self._pixels, seen.pixels)):
             if digest:
                 known.setdefault(digest, seen.id)
