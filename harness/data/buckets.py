@@ -16,13 +16,13 @@ Shape = tuple[int, int]
 
 def shapes(rules: Buckets, resolution: int) -> list[Shape]:
     """Return every shape whose sides are whole steps and whose area is at most resolution²."""
-    found = {(resolution, resolution)}
+    fitting = {(resolution, resolution)}
     first = math.ceil(rules.shortest / rules.step) * rules.step
     for side in range(first, rules.longest + 1, rules.step):
         other = min(resolution * resolution // side, rules.longest) // rules.step * rules.step
         if other >= rules.shortest:
-            found |= {(side, other), (other, side)}
-    return sorted(found)
+            fitting |= {(side, other), (other, side)}
+    return sorted(fitting)
 
 
 def nearest(ratio: float, allowed: list[Shape]) -> Shape:

@@ -82,8 +82,8 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
         if theirs.profile.xcolor_space.strip() != _SPACES[image.mode]:
             return image.convert("RGB"), "icc-unusable"
         ours = ImageCms.createProfile("sRGB")
-        found = ImageCms.profileToProfile(image, theirs, ours, outputMode="RGB")
+        converted = ImageCms.profileToProfile(image, theirs, ours, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return image.convert("RGB"), "icc-unusable"
-    assert found is not None
-    return found, "icc"
+    assert converted is not None
+    return converted, "icc"

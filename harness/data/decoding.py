@@ -174,9 +174,9 @@ def _refuse_size(image: Image.Image, rules: Reading) -> None:
 
 def _foreign(image: Image.Image, name: str) -> str | None:
     """Return the kind of a file whose name says that it is something else."""
-    said = _EXTENSIONS.get(PurePath(name).suffix.lower())
-    found = {"MPO": "JPEG", "DIB": "BMP"}.get(str(image.format), str(image.format))
-    return "wrong-extension" if said not in (None, found) else None
+    named = _EXTENSIONS.get(PurePath(name).suffix.lower())
+    actual = {"MPO": "JPEG", "DIB": "BMP"}.get(str(image.format), str(image.format))
+    return "wrong-extension" if named not in (None, actual) else None
 
 
 def _frames(image: Image.Image, rules: Reading) -> str | None:

@@ -23,5 +23,5 @@ def dhash(image: Image.Image) -> int | None:
     """
     small = image.convert("L").resize((9, 8), Image.Resampling.BOX)
     grey = np.asarray(small, np.int16)
-    found = int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
-    return None if found in _FLAT else found
+    code = int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
+    return None if code in _FLAT else code

@@ -48,14 +48,14 @@ class Neighbours:
         """Return the name of a hash near enough, if there is one: the nearest, then the least."""
         if code in self._names:
             return self._names[code]
-        found = {
+        close = {
             other
             for quarter, part in zip(self._quarters, _parts(code), strict=True)
             for flip in self._flips
             for other in quarter.get(part ^ flip, ())
             if (other ^ code).bit_count() <= self._distance
         }
-        near = min(found, key=lambda other: ((other ^ code).bit_count(), other), default=None)
+        near = min(close, key=lambda other: ((other ^ code).bit_count(), other), default=None)
         return None if near is None else self._names[near]
 
 
@@ -83,14 +83,14 @@ def _edges(distinct: Hashes, distance: int) -> list[tuple[int, int]]:
     """Return all pairs (earlier, later) of near rows, in order of the later."""
     if not distance or len(distinct) < 2:
         return []
-    found = [
+    pairs_by_table = [
         pair
         for mask in masks(distance, _shared(len(distinct), distance))
         for pair in _near(distinct, distinct & mask, distance)
     ]
-    if not found:
+    if not pairs_by_table:
         return []
-    pairs = np.unique(np.concatenate(found), axis=0)  # by the later, then by the earlier
+    pairs = np.unique(np.concatenate(pairs_by_table), axis=0)  # by the later, then by the earlier
     return [(int(earlier), int(later)) for later, earlier in pairs]
 
 

@@ -43,14 +43,14 @@ class PictureCounts:
 
     def judge(self, seen: PictureOutcome) -> PictureOutcome:
         """Count a picture, and return it as it is to be taken: dropped, where it repeats one."""
-        found = seen if seen.dropped else self._compared(seen)
-        if found.dropped:
-            self._count("dropped", found.dropped, found.id)
+        outcome = seen if seen.dropped else self._compared(seen)
+        if outcome.dropped:
+            self._count("dropped", outcome.dropped, outcome.id)
         else:
-            for kind in found.kinds:
-                self._count("kept", kind, found.id)
-            self._remember(found)
-        return found
+            for kind in outcome.kinds:
+                self._count("kept", kind, outcome.id)
+            self._remember(outcome)
+        return outcome
 
     def _compared(self, seen: PictureOutcome) -> PictureOutcome:
         rules = self._rules

@@ -78,13 +78,13 @@ class Folder(SourceSpec):
 
         Hidden ones are left out, and so is what is no file, as a pipe or a link to nowhere.
         """
-        found = []
+        files = []
         for folder, below, names in os.walk(self.path):
             below[:] = [name for name in below if self.recursive and not name.startswith(".")]
-            found += [Path(folder, name) for name in names if not name.startswith(".")]
+            files += [Path(folder, name) for name in names if not name.startswith(".")]
         return sorted(
             (require_utf8(file.relative_to(self.path).as_posix(), self.path), file)
-            for file in found
+            for file in files
             if file.is_file()
         )
 

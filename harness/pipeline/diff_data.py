@@ -133,15 +133,15 @@ def _between_curated(a: str, b: str) -> Difference:
                 f"{name} is no curated set, and the other is one",
                 hint="`harness curate` makes one of a recipe's data",
             )
-    found: dict[str, list[str]] = {"added": [], "removed": []}
+    whole_rows: dict[str, list[str]] = {"added": [], "removed": []}
     changed: dict[str, tuple[str, ...]] = {}
     for name, how in changes(Path(a) / ROWS, Path(b) / ROWS):
-        if how in found:
-            found[how].append(name)
+        if how in whole_rows:
+            whole_rows[how].append(name)
         else:
             changed[name] = (*changed.get(name, ()), how)
     return Difference(
-        _curated(a), _curated(b), tuple(found["added"]), tuple(found["removed"]), changed
+        _curated(a), _curated(b), tuple(whole_rows["added"]), tuple(whole_rows["removed"]), changed
     )
 
 
@@ -169,14 +169,14 @@ def find_version(name: str, store: Store) -> SetVersion:
 
 
 def _by_key(prefix: str, store: Store) -> Path:
-    found = [file.parent for file in sorted(store.root.glob(f"data/??/{prefix}*/{MANIFEST}"))]
-    if len(found) != 1:
-        many = "several artifacts" if found else "no artifact"
+    folders = [file.parent for file in sorted(store.root.glob(f"data/??/{prefix}*/{MANIFEST}"))]
+    if len(folders) != 1:
+        many = "several artifacts" if folders else "no artifact"
         raise StoreError(
             f"{many} of collected data begin with {prefix} in {store.root}",
             hint="`harness plan` shows the keys",
         )
-    return found[0]
+    return folders[0]
 
 
 def _folder(name: str, folder: Path) -> SetVersion:
@@ -193,10 +193,10 @@ def _folder(name: str, folder: Path) -> SetVersion:
 
 def _document(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        document = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except ValueError as error:
         raise StoreError("is no JSON", where=str(file), hint="make the set again") from error
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def _listed(folder: Path, digests: dict[str, str]) -> Iterator[tuple[str, Row]]:
@@ -228,10 +228,12 @@ def _facts(row: Entry | Picture) -> tuple[Any, ...]:
 
 
 def _changes(one: Row, other: Row) -> tuple[str, ...]:
-    found = tuple(what for what in ("words", "facts") if getattr(one, what) != getattr(other, what))
+    changed = tuple(
+        what for what in ("words", "facts") if getattr(one, what) != getattr(other, what)
+    )
     if one.content != other.content and _shown(one.file) != _shown(other.file):
-        return ("picture", *found)
-    return found
+        return ("picture", *changed)
+    return changed
 
 
 def _shown(file: Path) -> str:
@@ -242,15 +244,21 @@ def _shown(file: Path) -> str:
         return str(error)
 
 
-def told(found: Difference) -> str:
+def told(difference: Difference) -> str:
     """Return a difference as a person reads it."""
-    lines = [line for side, each in (("a", found.a), ("b", found.b)) for line in _about(side, each)]
-    changed = [f"{name} ({' and '.join(what)})" for name, what in found.changed.items()]
+    lines = [
+        line
+        for side, each in (("a", difference.a), ("b", difference.b))
+        for line in _about(side, each)
+    ]
+    changed = [f"{name} ({' and '.join(what)})" for name, what in difference.changed.items()]
     kinds = [("pictures", "picture"), ("words", "words"), ("facts", "facts")]
-    counts = ", ".join(f"{many:,} {name}" for name, what in kinds if (many := found.count(what)))
-    lines.append(f"{found.same:,} rows are the same")
-    lines.append(_line("added", found.added))
-    lines.append(_line("removed", found.removed))
+    counts = ", ".join(
+        f"{many:,} {name}" for name, what in kinds if (many := difference.count(what))
+    )
+    lines.append(f"{difference.same:,} rows are the same")
+    lines.append(_line("added", difference.added))
+    lines.append(_line("removed", difference.removed))
     lines.append(_line(f"changed: {counts}" if counts else "changed", changed))
     return "\n".join(lines)
 

@@ -62,29 +62,29 @@ def examples(
         yield Example(row, image)
 
 
-def write(form: Form, found: Iterable[Example], folder: Path) -> int:
+def write(form: Form, pictures: Iterable[Example], folder: Path) -> int:
     """Write the pictures with their prompts; return how many."""
-    return {"folder": _folder, "webdataset": _shards, "parquet": _parquet}[form](found, folder)
+    return {"folder": _folder, "webdataset": _shards, "parquet": _parquet}[form](pictures, folder)
 
 
-def _folder(found: Iterable[Example], folder: Path) -> int:
+def _folder(pictures: Iterable[Example], folder: Path) -> int:
     """Write `images/00000000.png` and `captions/00000000.txt`."""
     for name in ("images", "captions"):
         (folder / name).mkdir()
     count = 0
-    for count, each in enumerate(found, 1):
+    for count, each in enumerate(pictures, 1):
         each.image.save(folder / f"images/{count - 1:08d}.png")
         caption = folder / f"captions/{count - 1:08d}.txt"
         caption.write_text(each.row["prompt"], encoding="utf-8")
     return count
 
 
-def _shards(found: Iterable[Example], folder: Path) -> int:
+def _shards(pictures: Iterable[Example], folder: Path) -> int:
     """Write `shards/000000.tar`, whose members are `00000000.png`, `.txt` and `.json`."""
     (folder / "shards").mkdir()
     count, shard = 0, None
     try:
-        for count, each in enumerate(found, 1):
+        for count, each in enumerate(pictures, 1):
             if (count - 1) % SHARD == 0:
                 if shard is not None:
                     shard.close()
@@ -105,7 +105,7 @@ def _shards(found: Iterable[Example], folder: Path) -> int:
     return count
 
 
-def _parquet(found: Iterable[Example], folder: Path) -> int:
+def _parquet(pictures: Iterable[Example], folder: Path) -> int:
     """Write `pictures.parquet`: the rows, and an `image` column as data sets of the hub have it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -115,7 +115,7 @@ def _parquet(found: Iterable[Example], folder: Path) -> int:
     schema = pa.schema([*kept, pa.field("image", picture)])
     count, waiting = 0, []
     with pq.ParquetWriter(folder / "pictures.parquet", schema) as writer:
-        for count, each in enumerate(found, 1):
+        for count, each in enumerate(pictures, 1):
             image = {"bytes": png(each.image), "path": f"{count - 1:08d}.png"}
             waiting.append({**each.row, "image": image})
             if len(waiting) == SHARD:

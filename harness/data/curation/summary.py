@@ -90,8 +90,8 @@ def _sides(ask: Any, rows: str) -> Bars:
 
 def _filled(ask: Any, place: str, rows: str, names: list[str]) -> Bars:
     """Return every bar of a scale, also the empty ones between its first and its last."""
-    found = dict(ask(f"SELECT {place} AS place, count(*) FROM {rows} GROUP BY place"))
-    found.pop(None, None)
-    if not found:
+    counts = dict(ask(f"SELECT {place} AS place, count(*) FROM {rows} GROUP BY place"))
+    counts.pop(None, None)
+    if not counts:
         return []
-    return [(names[at], found.get(at, 0)) for at in range(min(found), max(found) + 1)]
+    return [(names[at], counts.get(at, 0)) for at in range(min(counts), max(counts) + 1)]

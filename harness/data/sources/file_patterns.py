@@ -38,12 +38,12 @@ def content_of(files: list[Path]) -> str:
 
 def spelt_out(pattern: str) -> list[str]:
     """Return the pattern once for each choice of its braces."""
-    found = []
+    patterns = []
     for name in _choices(pattern):
-        found.append(name)
-        if len(found) > MOST:
+        patterns.append(name)
+        if len(patterns) > MOST:
             raise UsageError(f"{pattern} names more than {MOST} files", hint="use * for a part")
-    return found
+    return patterns
 
 
 def _choices(pattern: str) -> Iterator[str]:
@@ -70,5 +70,5 @@ def _words(inside: str) -> Iterator[str]:
 def _there(name: str) -> list[Path]:
     if Path(name).is_file():
         return [Path(name)]
-    found = glob.glob(name, recursive=True)  # noqa: PTH207 (a pattern may begin at the root)
-    return [Path(each) for each in sorted(found) if Path(each).is_file()]
+    matches = glob.glob(name, recursive=True)  # noqa: PTH207 (a pattern may begin at the root)
+    return [Path(each) for each in sorted(matches) if Path(each).is_file()]

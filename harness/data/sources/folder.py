@@ -38,11 +38,11 @@ def folder(spec: Folder) -> Iterator[Picture]:
 
 def _known(root: Path, folders: set[Path]) -> dict[str, dict[str, Any]]:
     """Return what the metadata of every folder says, by paths from the root; deeper ones win."""
-    found: dict[str, dict[str, Any]] = {}
-    for place in sorted(folders | {root}, key=lambda each: (len(each.parts), each)):
-        for name, facts in metadata_of(place).items():
-            found[(place / name).relative_to(root).as_posix()] = facts
-    return found
+    known: dict[str, dict[str, Any]] = {}
+    for folder in sorted(folders | {root}, key=lambda each: (len(each.parts), each)):
+        for name, facts in metadata_of(folder).items():
+            known[(folder / name).relative_to(root).as_posix()] = facts
+    return known
 
 
 def _picture(name: str, file: Path, facts: dict[str, Any], beside: str) -> Picture:

@@ -19,7 +19,7 @@ _REAL = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 def metadata_of(folder: Path) -> dict[str, dict[str, Any]]:
     """Return what is known of each file, by its path from `folder`."""
-    found: dict[str, dict[str, Any]] = {}
+    known: dict[str, dict[str, Any]] = {}
     for name, rows in zip(METADATA, (_json_lines, _csv_lines), strict=True):
         file = folder / name
         if file.is_file():
@@ -32,8 +32,8 @@ def metadata_of(folder: Path) -> dict[str, dict[str, Any]]:
                         else "has no file_name",
                         where=where,
                     )
-                found.setdefault(str(facts["file_name"]), {}).update(facts)
-    return found
+                known.setdefault(str(facts["file_name"]), {}).update(facts)
+    return known
 
 
 def read_text(file: Path) -> str:

@@ -44,7 +44,7 @@ def ids(files: Sequence[Path], column: str | None) -> Iterator[str]:
 
 def pointed_at(files: Sequence[Path], image: str) -> list[Path]:
     """Return the pictures that lie beside the files and not in them."""
-    found = []
+    pictures = []
     for file in files:
         whole = opened(file)
         if image in whole.schema_arrow.names:
@@ -56,8 +56,8 @@ def pointed_at(files: Sequence[Path], image: str) -> list[Path]:
             path = f"{image}.path" if pa.types.is_struct(kind) else image
             for rows in whole.iter_batches(WORDS, columns=[path]):
                 names = map(file_of, rows.column(0).to_pylist())
-                found += [beside(file.parent, name) for name in names if name]
-    return [file for file in found if file is not None]
+                pictures += [beside(file.parent, name) for name in names if name]
+    return [file for file in pictures if file is not None]
 
 
 def is_binary(kind: pa.DataType) -> bool:

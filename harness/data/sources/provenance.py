@@ -38,8 +38,8 @@ def identity_of(source: SourceSpec) -> dict[str, Any]:
 def origin(source: SourceSpec) -> dict[str, Any]:
     """Return what is known of where a set comes from; what is not known is left out."""
     card = source.card()
-    found = {"revision": _revision(card), **identity_of(source), "licence": licence_of(card)}
-    return {name: part for name, part in found.items() if part is not None}
+    known = {"revision": _revision(card), **identity_of(source), "licence": licence_of(card)}
+    return {name: part for name, part in known.items() if part is not None}
 
 
 def name_of(source: SourceSpec) -> str:
