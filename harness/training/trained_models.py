@@ -72,13 +72,24 @@ class TrainedModels:
 
 def prepare(spec: TrainSpec, device: str) -> TrainedModels:
     """Load the models that the recipe trains, with new adapters if it trains a LoRA."""
-    train = spec.train
-    dtype = dtype_for(train.precision, device)
-    weights = torch.float32 if train.method == "full" else dtype
-    unet = load_unet(spec.base, device, weights)
+    train, dtype = spec.train, weights_dtype(spec.train, device)
+    unet = load_unet(spec.base, device, dtype)
+    encoders = load_text_encoders(spec.base, device, dtype) if train.trains_text else None
+    return make_trainable(train, device, unet, encoders)
+
+
+def weights_dtype(train: Train, device: str) -> torch.dtype:
+    """Return the number format in which the models are loaded."""
+    return torch.float32 if train.method == "full" else dtype_for(train.precision, device)
+
+
+def make_trainable(
+    train: Train, device: str, unet: UNet2DConditionModel, encoders: TextEncoders | None
+) -> TrainedModels:
+    """Return loaded models ready to train: with new tokens and adapters where `train` has them."""
     models = TrainedModels(unet, None, train, device, {"unet": unet})
-    if train.trains_text:
-        _load_text_encoders(models, spec, weights)
+    if encoders is not None:
+        _take_text_encoders(models, encoders)
     torch.manual_seed(number_of(train.seed, "init"))
     for part, model in models.by_part.items():
         _make_trainable(models, part, model)
@@ -88,10 +99,9 @@ def prepare(spec: TrainSpec, device: str) -> TrainedModels:
     return models
 
 
-def _load_text_encoders(models: TrainedModels, spec: TrainSpec, dtype: torch.dtype) -> None:
-    """Load both text encoders, with the new tokens; they train if a phase gives them a rate."""
-    train = spec.train
-    loaded = load_text_encoders(spec.base, models.device, dtype)
+def _take_text_encoders(models: TrainedModels, loaded: TextEncoders) -> None:
+    """Take both text encoders, with the new tokens; they train if a phase gives them a rate."""
+    train = models.train
     if train.tokens:
         models.tokens = add_tokens(loaded, train.tokens, None, train.seed)
     encoders = TextEncoders(loaded.first, loaded.second, loaded.tokenizers, train.tokens)

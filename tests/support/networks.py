@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from card.sdxl import UNET
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
@@ -19,24 +20,8 @@ def pocket_unet() -> UNet2DConditionModel:
 
 def sdxl_unet(**changes: Any) -> UNet2DConditionModel:
     """Return SDXL's UNet on the meta device, where tensors have shapes and nothing else."""
-    options: dict[str, Any] = {
-        "sample_size": 128,
-        "in_channels": 4,
-        "out_channels": 4,
-        "layers_per_block": 2,
-        "block_out_channels": (320, 640, 1280),
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        "transformer_layers_per_block": (1, 2, 10),
-        "attention_head_dim": (5, 10, 20),
-        "cross_attention_dim": 2048,
-        "addition_embed_type": "text_time",
-        "addition_time_embed_dim": 256,
-        "projection_class_embeddings_input_dim": 2816,
-        "use_linear_projection": True,
-    }
     with torch.device("meta"):
-        return UNet2DConditionModel(**(options | changes))
+        return UNet2DConditionModel(**(UNET | changes))
 
 
 def text_encoder(shape: TextEncoderShape) -> CLIPTextModel | CLIPTextModelWithProjection:

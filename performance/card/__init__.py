@@ -1,0 +1,1 @@
+"""What `performance/gpu.py` measures on a card, a module for each part."""
