@@ -187,6 +187,7 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
 ) -> None:
     page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base")
     painted(page, ".compare-root")
+    settled(page)  # the view runs twice, and draws anew
     root = page.locator(".compare-root")
     page.keyboard.press("l")
     slider = page.get_by_role("slider", name="share of pocket-ninja")
