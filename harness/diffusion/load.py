@@ -21,6 +21,7 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
+from harness.diffusion.variants import files_of, variant_of
 from harness.errors import MissingPrerequisite
 from harness.pages.recipe import Base, Load
 from harness.pages.train import Token
@@ -33,6 +34,7 @@ _SAMPLERS = {
     "euler": EulerDiscreteScheduler,
     "euler-a": EulerAncestralDiscreteScheduler,
 }
+_PARTS = ("unet", "text_encoder", "text_encoder_2")
 diffusers_logging.set_verbosity_error()
 diffusers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
@@ -65,16 +67,25 @@ def dtype_for(precision: str, device: str) -> torch.dtype:
 def _load(
     kind: Any, base: Base | Load, name: str, subfolder: str | None, dtype: torch.dtype | None
 ) -> Any:
-    path = locate(name)
-    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype, "use_safetensors": True}
+    revision = base.revision if name == base.model else None
+    options: dict[str, Any] = {}
+    if dtype is not None:
+        variant = variant_of(files_of(locate(name), revision), subfolder, dtype)
+        options = {"dtype": dtype, "use_safetensors": True, "variant": variant}
     if subfolder:
         options["subfolder"] = subfolder
+    return _from_pretrained(kind, name, revision, options)
+
+
+def _from_pretrained(kind: Any, name: str, revision: str | None, options: dict[str, Any]) -> Any:
+    """Return a model of the hub or a folder; a failure names what could not be loaded."""
+    path = locate(name)
     if not Path(path).is_dir():
-        options["revision"] = base.revision if name == base.model else None
+        options["revision"] = revision
     try:
         return kind.from_pretrained(path, **options)
     except (OSError, ValueError) as error:
-        part = f"{name}/{subfolder}" if subfolder else name
+        part = f"{name}/{options['subfolder']}" if "subfolder" in options else name
         raise MissingPrerequisite(
             f"{part} cannot be loaded: {str(error).strip().splitlines()[0][:160]}",
             hint="check the name and the network; `harness rehearse` needs neither",
@@ -128,16 +139,33 @@ def load_pipeline(
     base: Base, load: Load | None, scheduler: str, vae: str | None, device: str, precision: str
 ) -> StableDiffusionXLPipeline:
     """Return a pipeline ready to sample, with the scheduler and the VAE of the benchmark."""
-    dtype = dtype_for(precision, device)
-    source: Base | Load = load if load is not None and load.model else base
-    pipeline = _load(StableDiffusionXLPipeline, source, str(source.model), None, dtype)
-    other = vae or base.vae
-    if other:
-        pipeline.vae = load_vae(Base(model=other, vae=other), device)
-    elif dtype == torch.float16:  # SDXL's VAE overflows in fp16
-        pipeline.vae = load_vae(Base(model=str(source.model), revision=source.revision), device)
+    pipeline = pipeline_in(dtype_for(precision, device), base, load, vae, device)
     pipeline.scheduler = _SAMPLERS[scheduler].from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def pipeline_in(
+    dtype: torch.dtype, base: Base, load: Load | None, vae: str | None, device: str
+) -> StableDiffusionXLPipeline:
+    """Return a pipeline that computes in `dtype`, but for its VAE.
+
+    SDXL's own overflows in fp16, and bf16 has too few digits for the 256 levels of a pixel. A VAE
+    that a page names decodes in fp32 too, so that its weights, which the signature names, decide.
+    """
+    source: Base | Load = load if load is not None and load.model else base
+    name = str(source.model)
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    files = files_of(locate(name), source.revision)
+    variants = (variant_of(files, part, dtype) for part in _PARTS)
+    options["variant"] = next((each for each in variants if each is not None), None)
+    if other := vae or base.vae:
+        options["vae"] = load_vae(Base(model=other, vae=other), device)
+    elif dtype != torch.float32 or variant_of(files, "vae", dtype) is not None:
+        options["vae"] = load_vae(Base(model=name, revision=source.revision), device)
+    pipeline: StableDiffusionXLPipeline = _from_pretrained(
+        StableDiffusionXLPipeline, name, source.revision, options
+    )
     for part in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
         assert isinstance(part, nn.Module)
         part.to(device).eval().requires_grad_(False)

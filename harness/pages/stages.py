@@ -49,6 +49,8 @@ class TextsSpec(Page):
     base: Base | None = None
     """Whose encoders embed them now; None where they are trained and must read afresh."""
     pins: Pins = {}
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    """The numbers that the encoders compute in on a GPU; embeddings are kept in fp16."""
 
 
 class TrainSpec(Page):

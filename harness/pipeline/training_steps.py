@@ -80,6 +80,7 @@ def _prepared(
         caption=caption.model_copy(update={"dropout": 0.0}),
         base=encoders,
         pins=pins_of(base.model, *parts) if encoders else {},
+        precision=train.precision if encoders else "fp32",
     )
     latents = LatentsSpec(
         vae=vae,

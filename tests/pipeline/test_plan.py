@@ -12,7 +12,7 @@ from harness.pages import benchmark, recipe
 from harness.pages.benchmark import Judgement
 from harness.pages.decoding import Reading
 from harness.pages.recipe import Attached, Base, Load, Recipe
-from harness.pages.stages import SampleSpec
+from harness.pages.stages import SampleSpec, TextsSpec
 from harness.pipeline.plan import RunPlan, plan
 from harness.pipeline.stages import STAGES, Stage
 from harness.records import described
@@ -131,6 +131,30 @@ def test_class_images_are_drawn_at_the_bases_size_or_the_pages(
     step = planned("naruto-dreambooth-prodigy", train=train).step("class")
     assert isinstance(step.spec, SampleSpec)
     assert (step.spec.sampler.width, step.spec.sampler.height) == (drawn, drawn)
+
+
+def test_captions_are_embedded_in_the_numbers_of_the_run_and_latents_always_in_fp32() -> None:
+    ninja = recipe.load("pocket-ninja")
+    assert ninja.train is not None
+    plans = {
+        precision: planned(train=ninja.train.model_copy(update={"precision": precision}))
+        for precision in ("fp32", "fp16", "bf16")
+    }
+    for precision, each in plans.items():
+        spec = each.step("texts").spec
+        assert isinstance(spec, TextsSpec)
+        assert spec.precision == precision
+    assert len({each.step("texts").key for each in plans.values()}) == 3
+    assert len({each.step("latents").key for each in plans.values()}) == 1
+    assert plans["fp32"].step("texts").key == planned().step("texts").key
+
+
+def test_text_encoders_that_train_embed_nothing_ahead_whatever_the_numbers_of_the_run() -> None:
+    page = recipe.load("naruto-dreambooth-prodigy")
+    assert page.train is not None
+    whole = page.train.model_copy(update={"precision": "fp32"})
+    keys = {planned(page.name, train=train).step("texts").key for train in (page.train, whole)}
+    assert len(keys) == 1
 
 
 def test_recipes_share_what_they_prepare_in_the_same_way() -> None:

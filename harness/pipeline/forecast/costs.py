@@ -106,10 +106,11 @@ def _texts(spec: TextsSpec, pictures: int | None, gpu: Gpu) -> Cost:
     texts = 1 + (pictures or 0) * _readings(spec.caption)
     work = sum(flops(text_layers(text, windows)) for text in encoders)
     weights = sum(parameters(text_layers(text)) for text in encoders)
+    half = spec.precision != "fp32" and not gpu.is_cpu
     row = windows * WINDOW * sum(text.width for text in encoders) + encoders[1].projection
     return Cost(
-        seconds=texts * work / gpu.sampling,
-        memory=weights * (FP32 if gpu.is_cpu else 2) + LIBRARIES,
+        seconds=texts * work / (gpu.sampling * (1 if half else gpu.single)),
+        memory=weights * (2 if half else FP32) + LIBRARIES,
         disk=texts * row * 2,  # in fp16
     )
 

@@ -65,7 +65,7 @@ def piece_embedder(spec: TextsSpec, context: StageContext) -> DoPiece:
     """Return the function that embeds one shard; the first call loads the text encoders."""
     base = spec.base
     assert base is not None
-    dtype = dtype_for("fp16", context.device)
+    dtype = dtype_for(spec.precision, context.device)
     encoders = cache(lambda: load_text_encoders(base, context.device, dtype))
 
     def do_piece(what: Mapping[str, Any]) -> None:
