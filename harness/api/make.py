@@ -47,19 +47,21 @@ def run(
     benchmark: str | Path | None = None,
     replicates: int = 1,
     anyway: bool = False,
+    deterministic: bool = False,
     **options: Unpack[Options],
 ) -> Run:
     """Train, sample and score a recipe: make what is missing, and write a result file.
 
     `recipe` is a name, a file, `NAME@STEP` for a checkpoint, or a `Recipe`. Without `benchmark`,
     the one that suits the recipe judges it. `replicates` trains several seeds. `anyway` runs a
-    recipe even if the forecast says that it does not fit.
+    recipe even if the forecast says that it does not fit. `deterministic` sets
+    `train.deterministic` on the recipe.
 
     >>> found = harness.run("tiny", benchmark="tiny-v1")
     >>> found.score("kid").value < 0.5
     True
     """
-    requests = [requested(recipe, benchmark)]
+    requests = [requested(recipe, benchmark, deterministic)]
     return _run_requests(requests, workspace_of(options), replicates, anyway)[0]
 
 
@@ -70,6 +72,7 @@ def run_all(
     benchmark: str | Path | None = None,
     replicates: int = 1,
     anyway: bool = False,
+    deterministic: bool = False,
     **options: Unpack[Options],
 ) -> list[Run]:
     """Run several recipes, side by side where the executor can, and return a run for each.
@@ -77,7 +80,7 @@ def run_all(
     >>> [found.recipe for found in harness.run_all(["tiny", "pocket-base"], benchmark="tiny-v1")]
     ['tiny', 'pocket-base']
     """
-    requests = [requested(recipe, benchmark) for recipe in recipes]
+    requests = [requested(recipe, benchmark, deterministic) for recipe in recipes]
     return _run_requests(requests, workspace_of(options), replicates, anyway)
 
 

@@ -16,6 +16,7 @@ from harness.cli.options import (
     Anyway,
     BenchmarkName,
     CardName,
+    Deterministic,
     Device,
     DeviceName,
     ExecutorName,
@@ -165,6 +166,7 @@ def run(
     benchmark: BenchmarkName = None,
     replicates: Replicates = 1,
     anyway: Anyway = False,
+    deterministic: Deterministic = False,
     executor: ExecutorName = "local",
     processes: Processes = None,
     store: StoreDir = None,
@@ -181,6 +183,7 @@ def run(
         benchmark=benchmark,
         replicates=replicates,
         anyway=anyway,
+        deterministic=deterministic,
         workspace=workspace_of(store, reports, device, executor, processes),
     )
     print_runs(runs, as_json)

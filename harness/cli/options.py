@@ -79,6 +79,10 @@ CardName = Annotated[
 Anyway = Annotated[
     bool, typer.Option("--anyway", help="Go on even if the forecast says that it does not fit.")
 ]
+Deterministic = Annotated[
+    bool,
+    typer.Option("--deterministic", help="Train to the same bytes in every run on one GPU."),
+]
 Processes = Annotated[
     int | None,
     typer.Option(

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from harness.conflicts import refuse
+from harness.errors import UsageError
 from harness.fingerprint import digest, digest_file
 from harness.interfaces import Page
 from harness.pages.data import Data
@@ -131,6 +132,18 @@ class Recipe(Page):
         if self.train is None:
             return self
         train = self.train.model_copy(update={"seed": seed})
+        return self.model_copy(update={"train": train})
+
+    def made_deterministic(self) -> Recipe:
+        """Return the same recipe, trained in the deterministic mode."""
+        if self.train is None:
+            return self
+        if self.train.compile:
+            raise UsageError(
+                f"{self.name} asks for train.compile, which goes against --deterministic",
+                hint="take train.compile out of the recipe",
+            )
+        train = self.train.model_copy(update={"deterministic": True})
         return self.model_copy(update={"train": train})
 
 

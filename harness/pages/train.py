@@ -252,6 +252,12 @@ class Train(Page):
     stay the same."""
     attention_slicing: bool = False
     """Compute attention one head after another: slower, in less memory."""
+    deterministic: bool = False
+    """Train to the same bytes in every run on one kind of GPU: slower. On a CPU training always
+    does."""
+    compile: bool = False
+    """Compile the UNet's transformer blocks before the first step: faster in a long run. It
+    changes the rounding of results."""
     max_grad_norm: Positive = 1.0
     """Gradients are scaled down to this norm."""
     checkpoint_every: Count | None = None
@@ -272,6 +278,7 @@ class Train(Page):
                 *self._losses(),
                 *self._optimizers(),
                 *self._memory(),
+                *self._speed(),
             ]
         )
         return self
@@ -338,9 +345,19 @@ class Train(Page):
         if self.previews and self.checkpoint_every is None:
             yield Conflict(("previews",), "are drawn at checkpoints: give checkpoint_every")
 
+    def _speed(self) -> Iterator[Conflict]:
+        if self.compile and self.deterministic:
+            message = "goes against deterministic: a compiler may choose other code in each run"
+            yield Conflict(("compile",), message)
+
     @property
     def steps(self) -> int:
         return sum(phase.steps for phase in self.phases)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that training needs before CUDA starts."""
+        return {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} if self.deterministic else {}
 
     @property
     def effective_batch(self) -> int:

@@ -106,6 +106,9 @@ def _train(train: Train, notes: list[str]) -> Train:
         notes.append("optimizer adamw-8bit → adamw (8-bit state needs CUDA)")
     if train.precision != "fp32":
         notes.append(f"precision {train.precision} → fp32 where there is no GPU")
+    if train.compile:
+        changes["compile"] = False
+        notes.append("compiled blocks → plain ones (compiling takes longer than the rehearsal)")
     if train.tracker is not None:
         changes["tracker"] = None
         notes.append(f"tracker {train.tracker} → none")

@@ -51,9 +51,15 @@ class Request:
         return replace(self, recipe=self.recipe.with_seed(seed).model_copy(update=name))
 
 
-def requested(recipe: Named, benchmark: str | Path | None = None) -> Request:
-    """Return the request that a recipe's name, file or `NAME@STEP` stands for."""
+def requested(
+    recipe: Named, benchmark: str | Path | None = None, deterministic: bool = False
+) -> Request:
+    """Return the request that a recipe's name, file or `NAME@STEP` stands for.
+
+    `deterministic` sets `train.deterministic` on the recipe.
+    """
     page, checkpoint = read_recipe(recipe)
+    page = page.made_deterministic() if deterministic else page
     judgement = benchmarks.load(benchmark or default_benchmark(page))
     return Request(page, judgement, checkpoint)
 

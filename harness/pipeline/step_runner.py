@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 
 from harness.errors import MissingPrerequisite
 from harness.interfaces import Page, Progress, StageContext, WorkerPool
+from harness.pages.stages import TrainSpec
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.stages import STAGES
 from harness.records import Step
@@ -38,6 +40,9 @@ class StepRunner:
 
     def run(self) -> dict[str, str]:
         """Make every step; return why features are lacking, by their key."""
+        for step in self._steps:
+            if isinstance(step.spec, TrainSpec):
+                os.environ.update(step.spec.train.environment)
         if self._settings.together:  # modules that several threads import at once are incomplete
             for stage in dict.fromkeys(step.stage for step in self._steps):
                 STAGES[stage].load()

@@ -16,6 +16,8 @@ import numpy as np
 
 from harness.interfaces import Progress, StageContext
 from harness.pages.stages import TrainSpec
+from harness.training.compilation import compile_blocks
+from harness.training.determinism import promise
 from harness.training.journal import Log, Tracker, peak_memory_mb
 from harness.training.previews import draw_previews
 from harness.training.sets import EncodedSet
@@ -38,6 +40,7 @@ def train(
     context: StageContext,
 ) -> None:
     """Train to the last step of the last phase, from the state in the folder if there is one."""
+    compile_blocks(models)
     run = begin(spec, sets, class_set, models, team, context)
     restore(run)
     journal = Log(context.folder / "log.jsonl", run.step) if team.leads else None
@@ -126,7 +129,7 @@ def _facts(run: TrainingRun) -> dict[str, Any]:
         "sharded": run.is_sharded,
         "effective_batch": run.spec.train.effective_batch,
         "samples_per_pass": run.objective.most,
-        "determinism": "bitwise" if device == "cpu" else "best-effort",
+        "determinism": promise(run.spec.train, device),
         "peak_memory_mb": peak_memory_mb(device),
         "overflows": run.scale.overflows,
         "time_split": {name: round(value, 3) for name, value in run.clock.spent.items()},

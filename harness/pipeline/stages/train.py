@@ -10,6 +10,7 @@ from harness.pipeline.stages.launch import run_together
 from harness.pipeline.stages.pieces import delegate
 from harness.records import StepName
 from harness.training import loop
+from harness.training.determinism import repeatable
 from harness.training.journal import forget_peak
 from harness.training.sets import EncodedSet, read_set
 from harness.training.sharding import can_shard, shard
@@ -30,12 +31,13 @@ def train(spec: TrainSpec, context: StageContext) -> None:
                 f"{len(each)} pictures are fewer than one batch of {spec.train.batch}",
                 hint="lower train.batch, or loosen data.curate",
             )
-    forget_peak(context.device)
-    team = join(context.rank, context.device)
-    models = prepare(spec, context.device)
-    if can_shard(spec.train, team):
-        shard(models.by_part.values(), context.device)
-    loop.train(spec, sets, class_set, models, team, context)
+    with repeatable(spec.train):
+        forget_peak(context.device)
+        team = join(context.rank, context.device)
+        models = prepare(spec, context.device)
+        if can_shard(spec.train, team):
+            shard(models.by_part.values(), context.device)
+        loop.train(spec, sets, class_set, models, team, context)
 
 
 def read_sets(spec: TrainSpec, context: StageContext) -> tuple[list[EncodedSet], EncodedSet | None]:

@@ -1,0 +1,19 @@
+"""Compile the UNet's transformer blocks, which are most of its time; the rest stays as it is.
+
+All blocks share their code, so one compilation serves every block of one shape.
+"""
+
+from __future__ import annotations
+
+from diffusers.models.attention import BasicTransformerBlock
+
+from harness.training.trained_models import TrainedModels
+
+
+def compile_blocks(models: TrainedModels) -> None:
+    """Compile each block at its first pass, if the recipe asks for it; weights stay the same."""
+    if not models.train.compile:
+        return
+    for module in models.unet.modules():
+        if isinstance(module, BasicTransformerBlock):
+            module.compile()
