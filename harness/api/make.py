@@ -58,8 +58,8 @@ def run(
     `train.deterministic` on the recipe.
 
     >>> found = harness.run("tiny", benchmark="tiny-v1")
-    >>> found.score("kid").value < 0.5
-    True
+    >>> found.score("kid").n
+    36
     """
     requests = [requested(recipe, benchmark, deterministic)]
     return _run_requests(requests, workspace_of(options), replicates, anyway)[0]
@@ -169,9 +169,9 @@ def _lacks(train: Train, device: str) -> Iterator[str]:
 def rehearse(recipe: Named, **options: Unpack[Options]) -> RehearsalRun:
     """Run a whole recipe on the pocket world, in about a minute, before you spend GPU hours.
 
-    >>> done = harness.rehearse("tiny")
-    >>> done.replaced
-    ('benchmark → 6 images of pocket-v1, at 8 steps',)
+    >>> done = harness.rehearse("tiny")  # slow
+    >>> done.replaced[-1]
+    'benchmark → 18 images of pocket-v1, at 8 steps'
     """
     workspace = workspace_of(options)
     page, _ = read_recipe(recipe)

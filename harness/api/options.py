@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
@@ -10,7 +11,6 @@ from typing import Any, TypedDict, TypeVar
 from harness.pipeline.workspace import Workspace as Workspace
 from harness.pipeline.workspace import default_store as default_store
 
-REPORTS = Path("reports")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -22,11 +22,11 @@ class Options(TypedDict, total=False):
     store: str | Path
     """The folder of artifacts: HARNESS_STORE, else .harness/store."""
     reports: str | Path
-    """The folder of result files: reports."""
+    """The folder of result files: HARNESS_REPORTS, else reports."""
     device: str
-    """auto, cpu or cuda."""
+    """auto, cpu or cuda: HARNESS_DEVICE, else auto."""
     executor: str
-    """local or ray."""
+    """local or ray: HARNESS_EXECUTOR, else local."""
     processes: int | None
     """How many processes share training; None: one a card, or one on a CPU."""
     quiet: bool
@@ -36,7 +36,7 @@ class Options(TypedDict, total=False):
 DEFAULTS: dict[str, object] = {
     "workspace": None,
     "store": None,
-    "reports": REPORTS,
+    "reports": None,
     "device": "auto",
     "executor": "local",
     "processes": None,
@@ -49,7 +49,7 @@ def workspace_of(options: Options) -> Workspace:
     unknown = options.keys() - DEFAULTS.keys()
     if unknown:
         raise TypeError(f"there is no option {min(unknown)!r}: {', '.join(DEFAULTS)}")
-    whole = options.get("workspace") or Workspace(default_store(), REPORTS)
+    whole = options.get("workspace") or _default()
     return Workspace(
         Path(options.get("store") or whole.store),
         Path(options.get("reports") or whole.reports),
@@ -57,6 +57,16 @@ def workspace_of(options: Options) -> Workspace:
         options.get("executor", whole.executor),
         options.get("quiet", whole.quiet),
         options.get("processes", whole.processes),
+    )
+
+
+def _default() -> Workspace:
+    """Return the workspace of a command that is given no option."""
+    return Workspace(
+        default_store(),
+        Path(os.environ.get("HARNESS_REPORTS") or "reports"),
+        os.environ.get("HARNESS_DEVICE") or "auto",
+        os.environ.get("HARNESS_EXECUTOR") or "local",
     )
 
 

@@ -71,6 +71,10 @@ class Run:
             [] if judgement is None else group_scores(read_samples(self.path), groups_of(judgement))
         )
 
+    def folder(self, step: str, workspace: Workspace) -> Path | None:
+        """Return the folder of one of its steps, such as sample, where the store has it."""
+        return folder_of(self.result, step, workspace)
+
     def page(self, workspace: Workspace) -> str:
         """Return an HTML page with every score and every image."""
         board = Leaderboard(tuple(boards([self.result])), workspace)

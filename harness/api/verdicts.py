@@ -14,6 +14,7 @@ from harness.decisions.compare import Comparison
 from harness.decisions.contender import Contender
 from harness.decisions.gate import Gate
 from harness.decisions.history import Change, Event
+from harness.records import column_of
 from harness.report.pairs import PicturedPair, gated, pictured, widest_pairs, worst_pairs
 
 if TYPE_CHECKING:
@@ -57,10 +58,12 @@ class Comparisons:
     def pairs(self, most: int = PICTURES) -> tuple[PicturedPair, ...]:
         """Return the images of the first two results that differ most, with their pictures."""
         a, b, *_ = self.sides
-        columns = [each.metric.split("@")[0] for each in self.comparisons[0].metrics]
+        metrics = self.comparisons[0].metrics
+        told = [each for each in metrics if each.declared] or metrics
+        columns = [column_of(each.metric) for each in told]
         finders = [
             finder(side.result, file, self.workspace)
-            for side, file in zip((b, a), (self.files[1], self.files[0]), strict=True)
+            for side, file in zip((a, b), self.files[:2], strict=True)
         ]
         return pictured(widest_pairs(a, b, columns, most), _texts(a), *finders)
 

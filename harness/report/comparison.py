@@ -135,8 +135,8 @@ def print_comparison(found: Comparison, console: Console) -> None:
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "verdict" else "right")
     for finding in found.metrics:
-        *cells, verdict = [escape(cell) for cell in _cells(finding)]
-        name = f"[bold]{_name(finding)}[/]" if finding.declared else _name(finding)
+        *cells, verdict = [escape(cell) for cell in cells_of(finding)]
+        name = f"[bold]{metric_name(finding)}[/]" if finding.declared else metric_name(finding)
         table.add_row(name, *cells, f"[{STYLES[finding.verdict]}]{verdict}[/]")
     console.print(table)
     console.print(escape(sentence(found)), highlight=False)
@@ -144,7 +144,7 @@ def print_comparison(found: Comparison, console: Console) -> None:
 
 def comparison_markdown(found: Comparison) -> str:
     """Return a comparison as its sentence and a Markdown table."""
-    rows = [[_bold(finding), *_cells(finding)] for finding in found.metrics]
+    rows = [[_bold(finding), *cells_of(finding)] for finding in found.metrics]
     table = _table(["metric", *COLUMNS], rows)
     return f"## {_title(found)}\n\n{sentence(found)}.\n\n{table}\n\n{LEGEND}.\n"
 
@@ -178,7 +178,7 @@ def comparisons_markdown(found: Sequence[Comparison]) -> str:
 
 def _across(found: Sequence[Comparison]) -> list[tuple[str, list[Finding | None]]]:
     """Return each metric of any comparison with its finding in every one."""
-    by_name = [{_name(each): each for each in comparison.metrics} for comparison in found]
+    by_name = [{metric_name(each): each for each in comparison.metrics} for comparison in found]
     every = dict.fromkeys(name for findings in by_name for name in findings)
     return [(name, [findings.get(name) for findings in by_name]) for name in every]
 
@@ -205,15 +205,15 @@ def _title(found: Comparison) -> str:
     return f"A = {found.a} · B = {found.b} · signature {found.signature}{mark}"
 
 
-def _name(finding: Finding) -> str:
+def metric_name(finding: Finding) -> str:
     return f"{finding.metric} {'↑' if finding.higher_is_better else '↓'}"
 
 
 def _bold(finding: Finding) -> str:
-    return f"**{_name(finding)}**" if finding.declared else _name(finding)
+    return f"**{metric_name(finding)}**" if finding.declared else metric_name(finding)
 
 
-def _cells(finding: Finding) -> list[str]:
+def cells_of(finding: Finding) -> list[str]:
     """Return a finding's cells below `COLUMNS`."""
     if finding.delta is None:
         a, b = ("–" if value is None else f"{value:.4g}" for value in (finding.a, finding.b))

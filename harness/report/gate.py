@@ -234,7 +234,26 @@ def _cells(row: Sequence[str]) -> str:
 
 def page(found: Gate, pairs: Sequence[PicturedPair] = ()) -> str:
     """Return one HTML page: the verdict, every check with its interval drawn, what lost most."""
-    checks = [
+    return (
+        environment()
+        .get_template("gate.html.j2")
+        .render(
+            gate=found,
+            headline=line(headline(found)),
+            names=_names(found),
+            checks=drawn_checks(found),
+            remarks=[line(each, 1000) for each in remarks(found)],
+            legend=LEGEND,
+            pairs=pairs,
+            values=values,
+            line=line,
+        )
+    )
+
+
+def drawn_checks(found: Gate) -> list[dict[str, Any]]:
+    """Return every check in words and as a drawing, gravest first."""
+    return [
         {
             "check": each,
             "sentence": line(sentence(each), 1000),
@@ -245,24 +264,9 @@ def page(found: Gate, pairs: Sequence[PicturedPair] = ()) -> str:
         }
         for each in gravest_first(found)
     ]
-    return (
-        environment()
-        .get_template("gate.html.j2")
-        .render(
-            gate=found,
-            headline=line(headline(found)),
-            names=_names(found),
-            checks=checks,
-            remarks=[line(each, 1000) for each in remarks(found)],
-            legend=LEGEND,
-            pairs=pairs,
-            values=_values,
-            line=line,
-        )
-    )
 
 
-def _values(pair: PicturedPair) -> tuple[str, str]:
+def values(pair: PicturedPair) -> tuple[str, str]:
     """Return both values, as sharp as their difference asks for."""
     width = abs(pair.worst.after - pair.worst.before)
     return number(pair.worst.before, width), number(pair.worst.after, width)

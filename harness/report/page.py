@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.decisions.breakdown import GroupScore
 from harness.decisions.leaderboard import BASE, Board, Row, in_order, score_in
@@ -87,11 +88,8 @@ def html(
         .render(
             title=title,
             boards=[
-                {
-                    "board": board,
-                    "axes": {metric: axis(board, metric) for metric in board.metrics},
-                    "lines": in_order(board),
-                    "arrows": {metric: arrow(board, metric) for metric in board.metrics},
+                drawn_board(board)
+                | {
                     "grid": grid(board.rows, lambda result: find(result, "sample"), seed_limit),
                     "pairs": _pairs(board, find),
                     "card": (cards or {}).get(board.benchmark),
@@ -106,6 +104,16 @@ def html(
             seeds=seeds,
         )
     )
+
+
+def drawn_board(board: Board) -> dict[str, Any]:
+    """Return a board with what its table draws."""
+    return {
+        "board": board,
+        "axes": {metric: axis(board, metric) for metric in board.metrics},
+        "lines": in_order(board),
+        "arrows": {metric: arrow(board, metric) for metric in board.metrics},
+    }
 
 
 def axis(board: Board, metric: str) -> Axis | None:

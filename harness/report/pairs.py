@@ -56,13 +56,13 @@ def worst_pairs(
 def widest_pairs(
     a: Contender, b: Contender, columns: Sequence[str], most: int = MOST
 ) -> tuple[WorstPair, ...]:
-    """Return the images of A that differ most from those of B, better or worse, most first."""
+    """Return the images of A (before) and B (after) that differ most, most first."""
     every = [
         difference
         for column in columns
         for difference in (
-            *_losses(a, b, column),
-            *((size, _turned(each)) for size, each in _losses(b, a, column)),
+            *((size, _turned(pair)) for size, pair in _losses(a, b, column)),
+            *_losses(b, a, column),
         )
     ]
     return _gravest(every, most)

@@ -79,8 +79,6 @@ def _headlines(points: Sequence[Point]) -> list[str]:
 
 def sweep_page(recipe: str, over: str, points: Sequence[Point], advice: Advice) -> str:
     """Return one page with a curve for every metric that has values."""
-    metrics = [score.metric for score in points[0].result.scores]
-    curves = [curve for metric in metrics if (curve := _curve(points, metric)) is not None]
     return (
         environment()
         .get_template("sweep.html.j2")
@@ -89,12 +87,18 @@ def sweep_page(recipe: str, over: str, points: Sequence[Point], advice: Advice) 
             over=over,
             points=points,
             advice=advice,
-            curves=curves,
+            curves=curves_of(points),
             width=WIDTH,
             height=HEIGHT,
             flags=flags,
         )
     )
+
+
+def curves_of(points: Sequence[Point]) -> list[Curve]:
+    """Return a curve for every metric that has values."""
+    metrics = [score.metric for score in points[0].result.scores]
+    return [curve for metric in metrics if (curve := _curve(points, metric)) is not None]
 
 
 def _curve(points: Sequence[Point], metric: str) -> Curve | None:

@@ -12,10 +12,7 @@ from harness.training.schedules import rates
 def plan_text(planned: Planned) -> str:
     """Return a plan as a person reads it."""
     lines = [f"{planned.plan.recipe} × {planned.plan.judgement.benchmark.name}"]
-    to_do = {step.key for step in planned.to_do}
-    for step in planned.plan.steps:
-        state = "done" if step.key in planned.done else "to do" if step.key in to_do else "unneeded"
-        lines.append(f"  {state:<8} {step.name:<32} {step.key[:12]}")
+    lines += [f"  {state:<8} {name:<32} {key[:12]}" for name, state, key in states(planned)]
     for name, sets in planned.plan.data().items():
         shown = ", ".join(f"{each['use']} {each['name']} @ {each['version']}" for each in sets)
         lines.append(f"  {name:<8} {shown}")
@@ -33,6 +30,19 @@ def plan_text(planned: Planned) -> str:
     )
     lines.append(f"           ({cost.basis})")
     return "\n".join(lines)
+
+
+def states(planned: Planned) -> list[tuple[str, str, str]]:
+    """Return the name of every step, whether it is done, to do or unneeded, and its key."""
+    to_do = {step.key for step in planned.to_do}
+    return [
+        (
+            str(step.name),
+            "done" if step.key in planned.done else "to do" if step.key in to_do else "unneeded",
+            step.key,
+        )
+        for step in planned.plan.steps
+    ]
 
 
 def _pace(cost: Forecast) -> str:
