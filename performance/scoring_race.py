@@ -35,12 +35,12 @@ from safetensors.numpy import save_file
 
 from harness.extractors.specs import Thumbnail
 from harness.interfaces import MetricSpec
+from harness.keys import extractor_name
 from harness.metrics.specs.copying import Memorization
 from harness.metrics.specs.fidelity import Cmmd, Coverage, Density, Kid, Precision, Recall
 from harness.pipeline.stages.files import Entry, write_index
 from harness.pipeline.stages.score import judge
 from harness.pocket.world import HELD_OUT, SetName, row
-from harness.records import extractor_name
 
 TOOLS, TOOLS_NEXT = "the tools", "the tools, next images"
 OURS, OURS_NEXT = "ours", "ours, next images"

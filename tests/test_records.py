@@ -13,10 +13,11 @@ from pydantic import create_model
 
 from harness.extractors.specs import Classifier, Inception, OpenClip
 from harness.interfaces import OptimizerSpec, Page
+from harness.keys import described, extractor_name, make_step
 from harness.metrics.specs.fidelity import Kid
 from harness.pages.data import Curate, Data
 from harness.pages.train import Phase
-from harness.records import StepName, described, extractor_name, make_step
+from harness.records import StepName
 
 Shape: type[Page] = create_model("Shape", __base__=Page, rank=(int, ...))
 ShapeWithNews: type[Page] = create_model(

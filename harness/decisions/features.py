@@ -9,10 +9,11 @@ from pathlib import Path
 from harness import plugins
 from harness.decisions.contender import View
 from harness.interfaces import Evidence, FeatureSet, Measurement, MetricSpec, Side
+from harness.keys import extractor_name
 from harness.pages.benchmark import Judgement
 from harness.pipeline.stages.score import features
 from harness.pipeline.store.local import Store
-from harness.records import Result, StepName, extractor_name
+from harness.records import Result, StepName
 
 
 def views_of(result: Result, judgement: Judgement, store: Store) -> dict[str, View]:

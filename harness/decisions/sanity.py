@@ -1,7 +1,8 @@
 """A benchmark's sanity card: real pictures, spoiled in known ways, run through every metric.
 
 Its first row is the floor: half of the reference judged against the other half, which is as good
-as any recipe can be. The others show which metric notices what, and in which direction.
+as any recipe can be. The others show which metric notices what, and in which direction. The damage
+itself is done to the pictures in `pipeline/stages/treat.py`.
 """
 
 from __future__ import annotations

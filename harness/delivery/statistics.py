@@ -10,9 +10,10 @@ from safetensors.numpy import load_file
 
 from harness.files import write_json
 from harness.fingerprint import digest_file
+from harness.keys import described
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.store.local import Store
-from harness.records import Step, described
+from harness.records import Step
 
 
 @dataclass(frozen=True)

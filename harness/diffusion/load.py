@@ -9,10 +9,6 @@ from typing import Any, Literal
 import torch
 from diffusers import (
     AutoencoderKL,
-    DDIMScheduler,
-    DDPMScheduler,
-    EulerAncestralDiscreteScheduler,
-    EulerDiscreteScheduler,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
@@ -21,6 +17,7 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
+from harness.diffusion.schedulers import SAMPLERS
 from harness.diffusion.variants import files_of, variant_of
 from harness.errors import MissingPrerequisite
 from harness.pages.recipe import Base, Load
@@ -29,11 +26,6 @@ from harness.pocket import locate
 
 Precision = Literal["fp32", "fp16", "bf16"]
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_SAMPLERS = {
-    "ddim": DDIMScheduler,
-    "euler": EulerDiscreteScheduler,
-    "euler-a": EulerAncestralDiscreteScheduler,
-}
 _PARTS = ("unet", "text_encoder", "text_encoder_2")
 diffusers_logging.set_verbosity_error()
 diffusers_logging.disable_progress_bar()
@@ -117,30 +109,12 @@ def load_unet(base: Base, device: str, dtype: torch.dtype) -> UNet2DConditionMod
     return unet.to(device, memory_format=torch.channels_last).requires_grad_(False)
 
 
-def load_noise_schedule(base: Base) -> DDPMScheduler:
-    """Return the base's own noise schedule, for training."""
-    scheduler: DDPMScheduler = _load(DDPMScheduler, base, base.model, "scheduler", None)
-    return scheduler
-
-
-def set_prediction(
-    pipeline: StableDiffusionXLPipeline, prediction: str | None, zero_terminal: bool
-) -> None:
-    """Set what the UNet was trained to predict in the pipeline's scheduler."""
-    changes: dict[str, Any] = {"prediction_type": prediction} if prediction else {}
-    if zero_terminal:
-        changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-    if changes:
-        scheduler = pipeline.scheduler
-        pipeline.scheduler = type(scheduler).from_config(scheduler.config, **changes)
-
-
 def load_pipeline(
     base: Base, load: Load | None, scheduler: str, vae: str | None, device: str, precision: str
 ) -> StableDiffusionXLPipeline:
     """Return a pipeline ready to sample, with the scheduler and the VAE of the benchmark."""
     pipeline = pipeline_in(dtype_for(precision, device), base, load, vae, device)
-    pipeline.scheduler = _SAMPLERS[scheduler].from_config(pipeline.scheduler.config)
+    pipeline.scheduler = SAMPLERS[scheduler].from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.files import whole_folder, write_json, write_text
 from harness.fingerprint import digest
+from harness.keys import described
 from harness.pages.curation import Curation, is_curation
 from harness.pages.folders import find
 from harness.pages.recipe import Recipe
 from harness.pages.yaml import load_page, read_page
-from harness.records import described
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.interfaces import ExtractorSpec, Side
+from harness.keys import described, extractor_name
 from harness.pages.benchmark import Asked, Judgement, PromptSuite, Reference
 from harness.pages.recipe import Base, Prompting, Recipe
 from harness.pages.stages import DataSpec, FeaturesSpec, SampleSpec, ScoreSpec
 from harness.pipeline.steps import pins, step_of
-from harness.records import Step, StepName, described, extractor_name
+from harness.records import Step, StepName
 
 
 def comparison_steps(recipe: Recipe, judgement: Judgement, sample: Step) -> dict[Side, Step]:

@@ -12,6 +12,7 @@ from typing import Any
 from harness.data.sources.provenance import identity_of, sources_in
 from harness.errors import UsageError
 from harness.fingerprint import digest
+from harness.keys import described
 from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Base, Recipe
 from harness.pages.stages import DataSpec, ScoreSpec, SuppliedSpec
@@ -26,7 +27,7 @@ from harness.pipeline.judging_steps import (
 from harness.pipeline.protocol import protocol_of, signature_of
 from harness.pipeline.steps import step_of
 from harness.pipeline.training_steps import training_steps
-from harness.records import Step, described
+from harness.records import Step
 
 
 @dataclass(frozen=True)

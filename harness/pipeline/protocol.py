@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.fingerprint import digest
+from harness.keys import described
 from harness.pages.benchmark import Asked, Judgement, PromptSuite
 from harness.pages.recipe import Base
 from harness.pipeline.stages import STAGES
 from harness.pocket import pinned
-from harness.records import described
 
 
 def signature_of(protocol: dict[str, Any]) -> str:

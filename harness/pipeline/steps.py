@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from harness.interfaces import Page
+from harness.keys import make_step
 from harness.pages.recipe import Base, Load
 from harness.pipeline.stages import STAGES
 from harness.pocket import pinned
-from harness.records import StageName, Step, StepName, make_step
+from harness.records import StageName, Step, StepName
 
 
 def step_of(

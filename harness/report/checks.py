@@ -9,7 +9,7 @@ from __future__ import annotations
 from harness.decisions.check import EVERYTHING, Check
 from harness.decisions.gate import Gate
 from harness.report import numbers
-from harness.report.comparison import number
+from harness.report.numbers import number
 
 ORDER = ("fail", "under-powered", "pass")
 SOURCES = {"policy": "policy", "noise": "noise", "convention": "convention", None: "–"}

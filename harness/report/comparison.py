@@ -12,6 +12,7 @@ from rich.table import Table
 from harness.decisions.compare import Comparison, as_json
 from harness.decisions.finding import Finding
 from harness.pipeline.results.read import headline
+from harness.report.numbers import number
 
 VERBS = {
     "better": "is better than",
@@ -103,16 +104,6 @@ def _margin(finding: Finding) -> str:
 
 def _width(finding: Finding) -> float:
     return (finding.high or 0) - (finding.low or 0)
-
-
-def number(value: float | None, width: float, sign: str = "") -> str:
-    """Return a value as sharp as an interval of some width allows."""
-    if value is None:
-        return "–"
-    places = 3 if width <= 0 else 0
-    while 0 < width * 10**places < 15 and places < 6:
-        places += 1
-    return f"{value:{sign}z.{places}f}".replace("-", "−")
 
 
 def gap(finding: Finding) -> str:

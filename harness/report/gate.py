@@ -28,8 +28,8 @@ from harness.report.checks import (
     sentence,
     title,
 )
-from harness.report.comparison import number
 from harness.report.environment import environment
+from harness.report.numbers import number
 from harness.report.pairs import PicturedPair
 
 ROOM = 1_000_000

@@ -45,13 +45,20 @@ def p_value(value: float | None) -> str:
     return "<0.001" if value is not None and value < 0.001 else or_dash(value, ".3f")
 
 
-def ranged(value: float, low: float, high: float) -> str:
-    """Return a value with its interval, as sharp as the interval allows."""
-    width, digits = high - low, 0
-    if width < 1e-12:
-        return f"{value:.4g} [{low:.4g}, {high:.4g}]"
+def digits_for(width: float) -> int:
+    """Return how many digits after the point an interval of some width allows."""
+    digits = 0
     while width * 10**digits < 15 and digits < 6:
         digits += 1
+    return digits
+
+
+def ranged(value: float, low: float, high: float) -> str:
+    """Return a value with its interval, as sharp as the interval allows."""
+    width = high - low
+    if width < 1e-12:
+        return f"{value:.4g} [{low:.4g}, {high:.4g}]"
+    digits = digits_for(width)
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
@@ -69,3 +76,11 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.0f} days"
+
+
+def number(value: float | None, width: float, sign: str = "") -> str:
+    """Return a value as sharp as an interval of some width allows."""
+    if value is None:
+        return "–"
+    digits = 3 if width <= 0 else digits_for(width)
+    return f"{value:{sign}z.{digits}f}".replace("-", "−")

@@ -21,9 +21,9 @@ from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders, 
 from harness.diffusion.slicing import HeadByHead
 from harness.diffusion.tokens import add_tokens, save_tokens
 from harness.fingerprint import number_of
+from harness.keys import described
 from harness.pages.stages import TrainSpec
 from harness.pages.train import Train
-from harness.records import described
 from harness.training.sets import save_tensors
 from harness.training.sharding import gathered
 

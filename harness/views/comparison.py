@@ -11,8 +11,8 @@ from harness.api.options import Workspace
 from harness.decisions.compare import Comparison, compare
 from harness.decisions.contender import read
 from harness.records import Result
-from harness.report.comparison import gap, number
-from harness.report.numbers import or_dash, p_value
+from harness.report.comparison import gap
+from harness.report.numbers import number, or_dash, p_value
 from harness.views.grids import shots_by_place
 from harness.views.pictures import addresses
 from harness.views.reports_index import Entry, ReportsIndex

@@ -19,11 +19,11 @@ from visiting import HOSTILE, ROOT, poison
 from harness import Workspace
 from harness.interfaces import Page as Spec
 from harness.interfaces import Progress
+from harness.keys import make_step
 from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.store.local import Store
 from harness.pipeline.watch.live import Live
-from harness.records import make_step
 from harness.views import site
 
 playwright = pytest.importorskip("playwright.sync_api")

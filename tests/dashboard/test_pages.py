@@ -147,9 +147,9 @@ def test_a_baseline_is_accepted_with_its_note(
 
 def test_a_running_step_is_shown_and_breaks_nothing(visit: Visit, tmp_path: Path) -> None:
     from harness.interfaces import Page, Progress
+    from harness.keys import make_step
     from harness.pipeline.store.local import Store
     from harness.pipeline.watch.live import Live
-    from harness.records import make_step
 
     class Nothing(Page):
         """A spec that says nothing."""

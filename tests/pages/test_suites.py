@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from harness.fingerprint import digest
+from harness.keys import described
 from harness.pages.benchmark import Prompt, PromptSuite
 from harness.pages.yaml import load_page
 from harness.pocket.world import row
-from harness.records import described
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden/suites.json"

@@ -16,6 +16,7 @@ from running import Command
 from harness.data.specs import Folder
 from harness.errors import HarnessError, StoreError, UsageError
 from harness.interfaces import StageContext
+from harness.keys import make_step, version_of
 from harness.pages import recipe as recipes
 from harness.pages.stages import DataSpec
 from harness.pipeline.curate import CurationRequest, curate
@@ -24,7 +25,7 @@ from harness.pipeline.stages.data import collect
 from harness.pipeline.store.local import Store
 from harness.pipeline.training_steps import collected
 from harness.pocket.world import row
-from harness.records import Artifact, make_step, version_of
+from harness.records import Artifact
 
 
 @pytest.fixture

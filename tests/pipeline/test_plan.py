@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
+from harness.keys import described
 from harness.pages import benchmark, recipe
 from harness.pages.benchmark import Judgement
 from harness.pages.decoding import Reading
@@ -15,7 +16,6 @@ from harness.pages.recipe import Attached, Base, Load, Recipe
 from harness.pages.stages import SampleSpec, TextsSpec
 from harness.pipeline.plan import RunPlan, plan
 from harness.pipeline.stages import STAGES, Stage
-from harness.records import described
 
 POCKET = "pocket-v1"
 

@@ -14,7 +14,7 @@ from torch.nn.attention import _cur_sdpa_kernel_backends
 from torch.utils import deterministic
 
 from harness.errors import TrainingError, UsageError
-from harness.records import described, make_step
+from harness.keys import described, make_step
 from harness.training import loop
 from harness.training.determinism import BEST_EFFORT, BITWISE, promise, repeatable
 from harness.training.objective import Objective

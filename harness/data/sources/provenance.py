@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from harness.interfaces import Page, SourceSpec
-from harness.records import version_of
+from harness.keys import version_of
 
 LIMIT = 1_000_000
 """Characters of a card that are read."""

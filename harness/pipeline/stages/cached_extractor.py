@@ -14,8 +14,8 @@ from harness import plugins
 from harness.errors import MissingPrerequisite
 from harness.fingerprint import digest
 from harness.interfaces import ExtractorSpec, Network, StageContext
+from harness.keys import described
 from harness.pipeline.stages.feature_cache import FeatureCache, Features
-from harness.records import described
 
 TEXTS = 64
 """Prompts in one batch."""

@@ -19,8 +19,9 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 from harness.data import prompt_weights
 from harness.diffusion.adapter_writer import FILE
 from harness.diffusion.attachment import attach_all
-from harness.diffusion.load import load_pipeline, set_prediction
+from harness.diffusion.load import load_pipeline
 from harness.diffusion.sampler import ImageSampler, Request
+from harness.diffusion.schedulers import set_prediction
 from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
 from harness.interfaces import Progress, StageContext

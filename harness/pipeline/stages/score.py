@@ -24,12 +24,13 @@ from harness.interfaces import (
     Side,
     StageContext,
 )
+from harness.keys import extractor_name
 from harness.metrics.statistics.intervals import half_width
 from harness.pages.stages import ScoreSpec
 from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
-from harness.records import Accounting, Score, StepName, Versus, extractor_name
+from harness.records import Accounting, Score, StepName, Versus
 
 PAIRS = 12
 """How many of the worst pairs are kept as pictures."""

@@ -24,7 +24,8 @@ from filelock import FileLock, Timeout
 from harness.errors import StoreError
 from harness.files import remove_parts, write_json
 from harness.fingerprint import VERSION, digest_file
-from harness.records import Artifact, Step, described
+from harness.keys import described
+from harness.records import Artifact, Step
 
 MANIFEST = "manifest.json"
 LOCK_SECONDS = 5.0

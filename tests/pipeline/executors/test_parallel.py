@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from harness.errors import HarnessError
+from harness.keys import make_step
 from harness.pages.stages import TreatSpec
 from harness.pipeline.executors.parallel import AT_ONCE, walk
-from harness.records import StageName, Step, make_step
+from harness.records import StageName, Step
 
 
 def step(name: str, *inputs: Step, stage: StageName = "sample") -> Step:

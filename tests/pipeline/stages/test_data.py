@@ -11,10 +11,10 @@ from PIL import Image
 
 from harness.errors import UsageError
 from harness.interfaces import StageContext
+from harness.keys import version_of
 from harness.pages.stages import DataSpec
 from harness.pipeline.stages.data import collect
 from harness.pipeline.stages.files import read_index
-from harness.records import version_of
 
 
 @pytest.fixture

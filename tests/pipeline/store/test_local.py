@@ -10,9 +10,10 @@ import pytest
 
 from harness.errors import StoreError
 from harness.files import write_json, write_text
+from harness.keys import make_step
 from harness.pages.train import Adapter
 from harness.pipeline.store.local import MANIFEST, Store, damage, read_artifact
-from harness.records import Step, make_step
+from harness.records import Step
 
 
 @pytest.fixture

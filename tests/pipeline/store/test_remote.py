@@ -15,11 +15,12 @@ from running import Command, House
 
 from harness import compare
 from harness.errors import StoreError, UsageError
+from harness.keys import make_step
 from harness.pages.stages import TreatSpec
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.store import remote
 from harness.pipeline.store.local import Store
-from harness.records import Artifact, make_step
+from harness.records import Artifact
 from harness.report.comparison import comparison_document
 from harness.views.reports_index import ReportsIndex
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from harness.interfaces import Page, Progress
+from harness.keys import make_step
 from harness.pipeline.store.local import Store
 from harness.pipeline.watch.live import Live, RunningStep, Together, losses, running_steps
-from harness.records import Step, make_step
+from harness.records import Step
 
 
 class Nothing(Page):

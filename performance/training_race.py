@@ -1,4 +1,4 @@
-"""Our training against the official script: `python performance/race.py SCRIPT`.
+"""Our training against the official script: `python performance/training_race.py SCRIPT`.
 
 SCRIPT is train_text_to_image_lora_sdxl.py, as it is in huggingface/diffusers. Both train the
 pocket base on the same pictures, batch, steps and CPU, each in a process of its own and from
