@@ -129,7 +129,7 @@ def test_extractors_with_other_options_have_other_names() -> None:
 
 PROGRAM = """
 from harness.pages.data import Caption, Data
-from harness.records import make_step
+from harness.keys import make_step
 page = {"source": {"use": "pocket", "set": "ninja", "count": 10},
         "caption": {"rating_tags": {"explicit": "nsfw", "general": "safe", "other": "x"}}}
 print(make_step("data", "data", 1, Data.model_validate(page), {"b": "1", "a": "2"}).key)

@@ -9,10 +9,10 @@ from harness.api.options import Workspace
 from harness.api.results import folder_of
 from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.stages.files import UNREADABLE, read_index
+from harness.pipeline.stages.files import read_index
 from harness.records import Result
 from harness.report.pairs import FindPicture
-from harness.report.pictures import picture_of, thumbnail
+from harness.report.pictures import picture_of, readable_thumbnail
 
 
 def finder(result: Result, file: Path, workspace: Workspace) -> FindPicture:
@@ -26,7 +26,7 @@ def finder(result: Result, file: Path, workspace: Workspace) -> FindPicture:
         entry, shot = there.get((prompt_id, seed)), shots.get((prompt_id, seed))
         picture = picture_of(folder, entry) if folder and entry else None
         if picture is not None:
-            return _small(picture)
+            return readable_thumbnail(picture)
         data = album.picture(book, shot.picture) if shot and shot.picture else None
         return None if data is None else _uri(data)
 
@@ -35,10 +35,3 @@ def finder(result: Result, file: Path, workspace: Workspace) -> FindPicture:
 
 def _uri(data: bytes) -> str:
     return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
-
-
-def _small(file: Path) -> str | None:
-    try:
-        return thumbnail(file)
-    except UNREADABLE:
-        return None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from harness.pipeline.stages.files import Entry
+from harness.pipeline.stages.files import UNREADABLE, Entry
 
 THUMBNAIL = 192
 
@@ -30,3 +30,11 @@ def thumbnail(file: Path) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", lossless=small, quality=80)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def readable_thumbnail(file: Path | None) -> str | None:
+    """Return a thumbnail; None where there is no picture, or it cannot be read."""
+    try:
+        return thumbnail(file) if file is not None else None
+    except UNREADABLE:
+        return None

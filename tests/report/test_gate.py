@@ -31,7 +31,8 @@ from harness.report.gate import (
     print_gate,
     summary,
 )
-from harness.report.pairs import PicturedPair, WorstPair, gated, pictured, worst_pairs
+from harness.report.pairs import FindPicture, PicturedPair, WorstPair, gated, pictured, worst_pairs
+from harness.report.pictures import readable_thumbnail, thumbnail
 
 BASE = normal(0)
 HOSTILE = (
@@ -68,6 +69,11 @@ def hostile() -> Gate:
     return replace(
         found, comparison=named, checks=tuple(checks), advisory=(HOSTILE,), left_out=(HOSTILE,)
     )
+
+
+def looks(*files: Path | None) -> list[FindPicture]:
+    """Return what finds the same picture for any prompt and seed, a side each."""
+    return [lambda *_, file=file: readable_thumbnail(file) for file in files]
 
 
 def picture(folder: Path, seed: int = 0, size: int = 64) -> Path:
@@ -229,7 +235,7 @@ def test_a_summary_of_hostile_words_is_nothing_but_words() -> None:
 def test_a_summary_stays_below_its_limit_with_5000_hostile_prompts(tmp_path: Path) -> None:
     many = pairs(5000, HOSTILE * 40, None)
     (with_pictures,) = pictured(
-        [many[0].worst], {"p0": HOSTILE}, lambda *_: picture(tmp_path), lambda *_: picture(tmp_path)
+        [many[0].worst], {"p0": HOSTILE}, lambda *_: None, lambda *_: thumbnail(picture(tmp_path))
     )
     uri = with_pictures.after
     text = summary(hostile(), [replace(each, before=uri, after=uri) for each in many])
@@ -382,8 +388,8 @@ def test_a_picture_that_is_not_there_or_broken_is_none(tmp_path: Path) -> None:
     broken.write_bytes(b"\x89PNG nothing")
     worst = WorstPair("p000", 1, "clip-score", 1.0, 0.0)
     good = picture(tmp_path)
-    (found,) = pictured([worst], {"p000": "a ninja"}, lambda *_: good, lambda *_: broken)
+    (found,) = pictured([worst], {"p000": "a ninja"}, *looks(good, broken))
     assert (found.before or "").startswith("data:image/webp;base64,")
     assert (found.after, found.text) == (None, "a ninja")
-    (none,) = pictured([worst], {}, lambda *_: None, lambda *_: tmp_path / "gone.png")
+    (none,) = pictured([worst], {}, *looks(None, tmp_path / "gone.png"))
     assert (none.before, none.after, none.text) == (None, None, "")

@@ -185,7 +185,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from harness.pages.train import Adapter
-from harness.records import make_step
+from harness.keys import make_step
 from harness.pipeline.store.local import Store
 
 def work(folder):
