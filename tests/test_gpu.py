@@ -1,21 +1,21 @@
-"""What only a card can show: memory against the forecast, half precision, and speed.
+"""What only a card can show: memory against the forecast, and equal runs.
 
-SDXL at its real size with random weights. Figures are printed (`pytest -m gpu -s`).
+SDXL at its real size with random weights, made on the card; `performance/gpu.py` measures speed.
 """
 
 from __future__ import annotations
 
-import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from full_size import full_size, write_pictures, write_sdxl
-from schooling import School, school
+from card import trial
+from card.determinism import weights_of
+from card.figures import Context, Deadline
+from card.sdxl import write_base
 
-from harness.diffusion.memory import memory_of, samples_per_pass
-from harness.interfaces import Progress, StageContext
-from harness.pages import recipe as recipes
+from harness.diffusion.memory import memory_of, samples_per_step
 from harness.pages.train import Train
 from harness.training import training_run
 
@@ -24,59 +24,54 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here"),
 ]
 RECIPES = ("naruto-256", "naruto-1024", "danbooru-1024")
-STEPS = 6
+STEPS = 3
 
 
-@pytest.fixture(scope="module")
-def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_sdxl(tmp_path_factory.mktemp("sdxl"))
+@pytest.fixture
+def card(tmp_path: Path) -> Iterator[Context]:
+    context = Context("cuda", False, tmp_path, write_base(tmp_path / "sdxl"), Deadline(600))
+    context.release()
+    yield context
+    context.release()
 
 
-def shortened(name: str, **changes: object) -> Train:
-    """Return a recipe's training for a few steps, at its own batch and size."""
-    train = recipes.load(name).train
-    assert train is not None
-    phase = train.phases[0].model_copy(update={"steps": STEPS, "warmup": 0})
-    return train.model_copy(update={"phases": (phase,), "checkpoint_every": None, **changes})
+def peak(card: Context, train: Train) -> tuple[int, int]:
+    """Return the bytes that a few steps took, and those that were forecast."""
+    run = trial.begun(card, train)
+    for _ in range(STEPS):
+        trial.advance(run)
+    taken = card.peak_memory
+    assert taken is not None
+    samples = min(run.objective.most, samples_per_step(train))
+    return taken, memory_of(train, str(card.base)).peak(samples)
 
 
-def prepared(train: Train, base: Path, folder: Path) -> School:
-    side = train.resolution
-    pictures = write_pictures(folder / "pictures", train.batch, (side, side))
-    return school(full_size(base, pictures, train.model_dump()), folder / "store", "cuda")
-
-
-def trained(own: School, folder: Path) -> tuple[StageContext, list[Progress]]:
-    told: list[Progress] = []
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    return own.train(folder, told.append), told
+def without_8bit(name: str, card: Context) -> Train:
+    """Return a recipe's training with AdamW, so that it needs no bitsandbytes."""
+    return trial.of_recipe(card, name, optimizer=trial.lora(card).optimizer)
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_takes_the_memory_that_was_forecast(name: str, sdxl: Path, tmp_path: Path) -> None:
-    train = shortened(name)
-    place, told = trained(prepared(train, sdxl, tmp_path), tmp_path / "run")
-    budget = training_run.budget("cuda")
-    passes = samples_per_pass(train, str(sdxl), budget)
-    forecast = memory_of(train, str(sdxl)).peak(passes) / 2**20
-    measured = place.notes["peak_memory_mb"]
-    speeds = [each.facts["images_per_second"] for each in told[2:] if each.facts]
-    print(
-        f"{torch.cuda.get_device_name()} {name}: {measured} MB (forecast {forecast:.0f}), "
-        f"{passes} samples a pass, {statistics.median(speeds):.1f} images/s"
-    )
-    assert measured == pytest.approx(forecast, rel=0.1)
+def test_a_recipe_takes_the_memory_that_was_forecast(name: str, card: Context) -> None:
+    taken, forecast = peak(card, without_8bit(name, card))
+    assert taken == pytest.approx(forecast, rel=0.1)
 
 
 def test_recipe_a_at_1024_runs_under_a_cap_of_16_gb(
-    sdxl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    card: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cap, whole = 15e9, torch.cuda.get_device_properties(0).total_memory
+    cap, memory = 15e9, torch.cuda.get_device_properties(0).total_memory
     monkeypatch.setattr(training_run, "budget", lambda device: int(0.85 * cap))
-    torch.cuda.set_per_process_memory_fraction(cap / whole)
+    torch.cuda.set_per_process_memory_fraction(min(1.0, cap / memory))
     try:
-        place, _ = trained(prepared(shortened("naruto-1024"), sdxl, tmp_path), tmp_path / "run")
+        taken, _ = peak(card, without_8bit("naruto-1024", card))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert place.notes["peak_memory_mb"] < cap / 2**20
+    assert taken < cap
+
+
+def test_two_deterministic_runs_end_in_the_same_bytes(card: Context) -> None:
+    train = trial.lora(card, resolution=512, batch=2, deterministic=True)
+    first, second = (weights_of(card, train, STEPS)[0] for _ in range(2))
+    assert len(first) == 1120
+    assert all(torch.equal(value, second[name]) for name, value in first.items())

@@ -91,7 +91,7 @@ class Context:
     @property
     def repeats(self) -> int:
         """Return how often something short is timed."""
-        return 2 if self.is_dry else 10
+        return 1 if self.is_dry else 10
 
     @property
     def side(self) -> int:
@@ -155,9 +155,9 @@ def attempt(
     if context.deadline.left < (0 if context.is_dry else needs):
         yield missing(part, name, f"skipped: {max(context.deadline.left, 0):.0f} s were left")
         return
-    context.release()
     reason = None
     try:
+        context.release()
         yield from work()
     except OutOfTime:
         reason = "stopped: the time of this part was over"

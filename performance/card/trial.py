@@ -20,6 +20,7 @@ from harness.pages import recipe as recipes
 from harness.pages.recipe import Base
 from harness.pages.stages import TrainSpec
 from harness.pages.train import Train
+from harness.training.compilation import compile_blocks
 from harness.training.sets import READINGS, TEXTS, EncodedSet, read_set, save_tensors
 from harness.training.step import one_step
 from harness.training.team import Team
@@ -62,6 +63,7 @@ def begun(context: Context, train: Train, name: str = "run") -> TrainingRun:
     dtype = weights_dtype(train, device)
     encoders = sdxl.text_encoders(base, device, dtype) if train.trains_text else None
     models = make_trainable(train, device, sdxl.unet(base, device, dtype), encoders)
+    compile_blocks(models)
     spec = TrainSpec(
         base=Base(model=str(base)),
         pins={},
@@ -125,13 +127,13 @@ def timed(context: Context, run: TrainingRun) -> list[float]:
     """Return the seconds of some steps, after those in which libraries choose their kernels."""
     for _ in range(1 if context.is_dry else 3):
         advance(run)
+    context.synchronize()
     run.clock.spent.clear()
     times: list[float] = []
     room = min(SECONDS, context.deadline.left / 2)
-    while len(times) < 2 or (sum(times) < room and len(times) < 4 * context.repeats):
+    most = 1 if context.is_dry else 40
+    while not times or (sum(times) < room and len(times) < most):
         times.append(context.seconds(lambda: advance(run)))
-        if context.is_dry and len(times) == 2:
-            break
     return times
 
 
@@ -164,6 +166,7 @@ def speed_figure(
         "batch": train.batch,
         "accumulation": train.accumulation,
         "gradient_checkpointing": train.gradient_checkpointing,
+        "compile": train.compile,
         "optimizer": train.optimizer.use,
         "samples_per_step": samples,
         "samples_per_pass": run.objective.most,

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from card.figures import Context, Deadline, Figure, attempt
+from card.report import CardFile
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "performance" / "gpu.py"
-WRITTEN = ("ceiling",)
-"""The parts that the script has."""
+CARD = ROOT / "performance" / "card"
+PARTS = ("ceiling", "training", "plain", "full", "sampling", "features", "determinism", "tests")
+WRITTEN = tuple(part for part in PARTS if (CARD / f"{part}.py").is_file())
 
 
 def ran(*words: object) -> subprocess.CompletedProcess[str]:
@@ -37,25 +43,26 @@ def content(folder: Path) -> dict[str, Any]:
     return read
 
 
-pytestmark = pytest.mark.slow
-
-
+@pytest.mark.slow
 def test_every_part_writes_a_figure_or_a_reason(rehearsed: tuple[Path, str]) -> None:
     figures = content(rehearsed[0])["figures"]
     assert {each["part"] for each in figures} == set(WRITTEN)
     assert all(each["value"] is not None or each["facts"]["reason"] for each in figures)
 
 
+@pytest.mark.slow
 def test_nothing_goes_wrong_in_the_rehearsal(rehearsed: tuple[Path, str]) -> None:
     without = [each for each in content(rehearsed[0])["figures"] if each["value"] is None]
     assert not without
 
 
+@pytest.mark.slow
 def test_the_printed_lines_are_the_figures_of_the_file(rehearsed: tuple[Path, str]) -> None:
     folder, printed = rehearsed
     assert [json.loads(line) for line in printed.splitlines()] == content(folder)["figures"]
 
 
+@pytest.mark.slow
 def test_the_file_says_what_was_measured_on_what(rehearsed: tuple[Path, str]) -> None:
     known = content(rehearsed[0])
     assert known["schema_version"] == 1
@@ -69,13 +76,49 @@ def test_the_file_says_what_was_measured_on_what(rehearsed: tuple[Path, str]) ->
     }
 
 
+@pytest.mark.slow
 def test_show_makes_a_table_of_the_file(rehearsed: tuple[Path, str]) -> None:
     shown = ran("--show", "--out", rehearsed[0])
     assert "| ceiling | product-bf16 |" in shown.stdout
 
 
 def test_another_run_keeps_the_figures_of_the_parts_it_leaves_out(tmp_path: Path) -> None:
-    for part in ("ceiling", "tests"):
-        done = ran("--dry", "--out", tmp_path, "--parts", part)
-        assert done.returncode == 0, done.stderr
-    assert {each["part"] for each in content(tmp_path)["figures"]} == {"ceiling", "tests"}
+    machine = {"card": "a card", "commit": "abc"}
+    for part in ("ceiling", "training"):
+        CardFile(tmp_path, machine, [part]).add(Figure(part, "speed", 1.0, "images/s"))
+    assert {each["part"] for each in content(tmp_path)["figures"]} == {"ceiling", "training"}
+
+
+def test_the_forecast_takes_the_constants_that_figures_bring(tmp_path: Path) -> None:
+    file = CardFile(tmp_path, {"card": "a card", "memory_bytes": 8}, ["training"])
+    facts = {"forecast": {"training_flops": 5.0}}
+    file.add(Figure("training", "speed", 1.0, "images/s", facts))
+    forecast = content(tmp_path)["forecast"]
+    assert (forecast["memory_bytes"], forecast["training_flops"]) == (8, 5.0)
+    assert forecast["sampling_flops"] is None
+
+
+def test_an_error_in_one_configuration_is_a_figure_with_its_reason(tmp_path: Path) -> None:
+    context = Context("cpu", True, tmp_path, tmp_path, Deadline(60))
+
+    def fails() -> Iterator[Figure]:
+        yield Figure("training", "first", 1.0, "images/s")
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    first, second = attempt(context, "training", "case", fails)
+    assert first.value == 1.0
+    assert second.value is None
+    assert second.facts["reason"].startswith("out of memory: CUDA out of memory")
+
+
+def test_a_part_whose_time_is_over_says_so_and_the_next_one_runs(tmp_path: Path) -> None:
+    def sleeps() -> Iterator[Figure]:
+        time.sleep(30)
+        yield Figure("training", "first", 1.0, "images/s")
+
+    context = Context("cpu", True, tmp_path, tmp_path, Deadline(3))
+    with context.deadline.enforced():
+        (stopped,) = attempt(context, "training", "case", sleeps)
+    assert "time of this part was over" in stopped.facts["reason"]
+    (skipped,) = attempt(context, "training", "next", sleeps)
+    assert "skipped" in skipped.facts["reason"]
