@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from diffusers import (
     AutoencoderKL,
+    DDPMScheduler,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
@@ -107,6 +108,12 @@ def load_text_encoders(base: Base, device: str, dtype: torch.dtype) -> TextEncod
 def load_unet(base: Base, device: str, dtype: torch.dtype) -> UNet2DConditionModel:
     unet = _load(UNet2DConditionModel, base, base.model, "unet", dtype)
     return unet.to(device, memory_format=torch.channels_last).requires_grad_(False)
+
+
+def load_noise_schedule(base: Base) -> DDPMScheduler:
+    """Return the base's own noise schedule, for training."""
+    scheduler: DDPMScheduler = _load(DDPMScheduler, base, base.model, "scheduler", None)
+    return scheduler
 
 
 def load_pipeline(

@@ -1,4 +1,4 @@
-"""The noise schedules of training, and the schedulers that images are sampled with.
+"""The schedulers that images are sampled with, and what the UNet predicts for them.
 
 A new scheduler is a line of `SAMPLERS`, and its word in `pages/benchmark.py`.
 """
@@ -9,26 +9,16 @@ from typing import Any
 
 from diffusers import (
     DDIMScheduler,
-    DDPMScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     StableDiffusionXLPipeline,
 )
-
-from harness.diffusion.load import _load
-from harness.pages.recipe import Base
 
 SAMPLERS = {
     "ddim": DDIMScheduler,
     "euler": EulerDiscreteScheduler,
     "euler-a": EulerAncestralDiscreteScheduler,
 }
-
-
-def load_noise_schedule(base: Base) -> DDPMScheduler:
-    """Return the base's own noise schedule, for training."""
-    scheduler: DDPMScheduler = _load(DDPMScheduler, base, base.model, "scheduler", None)
-    return scheduler
 
 
 def set_prediction(

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from harness.diffusion.load import dtype_for
+from harness.diffusion.load import dtype_for, load_noise_schedule
 from harness.diffusion.memory import samples_per_pass
-from harness.diffusion.schedulers import load_noise_schedule
 from harness.pages.stages import TrainSpec
 from harness.training import losses
 from harness.training.passes import Pass, Sample, read_pass, salts_of

@@ -12,9 +12,9 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 from PIL import Image
 from torch import nn
 
-from harness.diffusion.load import TextEncoders, load_text_encoders, load_vae
+from harness.diffusion.load import TextEncoders, load_noise_schedule, load_text_encoders, load_vae
 from harness.diffusion.sampler import ImageSampler, Request
-from harness.diffusion.schedulers import load_noise_schedule, set_prediction
+from harness.diffusion.schedulers import set_prediction
 from harness.pages.benchmark import Sampler
 from harness.pages.stages import TrainSpec
 from harness.training.trained_models import TrainedModels
