@@ -5,6 +5,7 @@
     ├── PageError             a recipe, suite or benchmark page does not hold (exit 2)
     ├── StoreError            an artifact is missing, damaged or in use
     ├── MissingPrerequisite   a package, a model or a device that is not here
+    ├── DeviceError           a GPU or a machine that runs out of memory
     ├── TrainingError         a run that cannot go on
     └── ScoringError          images or prompts that cannot be scored
 
@@ -70,6 +71,10 @@ class StoreError(HarnessError):
 
 class MissingPrerequisite(HarnessError):
     """Something that has to be installed, fetched or plugged in first."""
+
+
+class DeviceError(HarnessError):
+    """A GPU, or the machine itself, has too little memory for what it was asked."""
 
 
 class TrainingError(HarnessError):

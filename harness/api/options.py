@@ -29,6 +29,8 @@ class Options(TypedDict, total=False):
     """local or ray: HARNESS_EXECUTOR, else local."""
     processes: int | None
     """How many processes share training; None: one a card, or one on a CPU."""
+    batch: int | None
+    """How many images are drawn or looked at together; None: 16."""
     quiet: bool
     """Whether to leave the progress bars out."""
 
@@ -40,6 +42,7 @@ DEFAULTS: dict[str, object] = {
     "device": "auto",
     "executor": "local",
     "processes": None,
+    "batch": None,
     "quiet": False,
 }
 
@@ -57,6 +60,7 @@ def workspace_of(options: Options) -> Workspace:
         options.get("executor", whole.executor),
         options.get("quiet", whole.quiet),
         options.get("processes", whole.processes),
+        options.get("batch", whole.batch),
     )
 
 

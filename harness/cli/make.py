@@ -14,6 +14,7 @@ import harness
 from harness.cli.options import (
     REPORTS,
     Anyway,
+    Batch,
     BenchmarkName,
     CardName,
     Deterministic,
@@ -169,6 +170,7 @@ def run(
     deterministic: Deterministic = False,
     executor: ExecutorName = "local",
     processes: Processes = None,
+    batch: Batch = None,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -184,7 +186,7 @@ def run(
         replicates=replicates,
         anyway=anyway,
         deterministic=deterministic,
-        workspace=workspace_of(store, reports, device, executor, processes),
+        workspace=workspace_of(store, reports, device, executor, processes, batch),
     )
     print_runs(runs, as_json)
 

@@ -92,6 +92,15 @@ Processes = Annotated[
         help="How many processes share the training of one adapter.",
     ),
 ]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        "--batch",
+        envvar="HARNESS_BATCH",
+        show_default="16",
+        help="How many images to draw together; lower it if the GPU runs out of memory.",
+    ),
+]
 ExecutorName = Annotated[
     str,
     typer.Option(
@@ -115,9 +124,10 @@ def workspace_of(
     device: Device = Device.auto,
     executor: str = "local",
     processes: int | None = None,
+    batch: int | None = None,
 ) -> Workspace:
     """Return the workspace that the flags describe."""
     from harness.pipeline.workspace import Workspace, default_store
 
     chosen = store or default_store()
-    return Workspace(chosen, reports, device.value, executor, processes=processes)
+    return Workspace(chosen, reports, device.value, executor, processes=processes, batch=batch)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness import plugins
 from harness.errors import HarnessError
+from harness.pipeline.installation import unusable_gpu
 from harness.pocket import WEIGHTS
 
 _NEEDED = (
@@ -99,6 +100,8 @@ def _device() -> Finding:
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory / 1e9
         return Finding("device", True, f"{torch.cuda.get_device_name(0)}, {memory:.0f} GB")
+    if (unusable := unusable_gpu()) is not None:
+        return Finding("device", False, unusable[0], unusable[1], needed=False)
     found = f"no CUDA; {os.cpu_count()} CPU cores: the pocket world only"
     return Finding("device", False, found, "real recipes want a GPU", needed=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,10 +11,13 @@ from pathlib import Path
 from harness.errors import MissingPrerequisite, UsageError
 from harness.pipeline.executors.choice import executor, executor_named
 from harness.pipeline.forecast.gpus import Gpu, gpu_like
+from harness.pipeline.installation import unusable_gpu
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.store.local import Store
 from harness.pipeline.watch.bars import watcher
 from harness.pipeline.watch.live import Live, Together
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,16 @@ class Workspace:
     quiet: bool = False
     processes: int | None = None
     """How many processes share training; None: one for each GPU, or one on a CPU."""
+    batch: int | None = None
+    """How many images are drawn or looked at together; None: 16."""
 
     def settings(self) -> RunSettings:
         if self.processes is not None and self.processes < 1:
             raise UsageError(
                 f"--processes {self.processes} is no number of processes", hint="1 or more"
             )
+        if self.batch is not None and self.batch < 1:
+            raise UsageError(f"--batch {self.batch} is no number of images", hint="1 or more")
         store = Store(self.store)
         spec = executor_named(self.executor, self.processes)
         return RunSettings(
@@ -41,6 +49,7 @@ class Workspace:
             device=partial(resolve_device, self.device),
             executor=executor(spec),
             watcher=Together([watcher(self.quiet), Live(store)]),
+            batch=self.batch or RunSettings.batch,
             processes=partial(count_processes, 1 if spec.together else self.processes),
             together=spec.together,
         )
@@ -55,8 +64,12 @@ def resolve_device(device: str) -> str:
     import torch
 
     there = torch.cuda.is_available()
+    unusable = unusable_gpu()
     if device == "cuda" and not there:
-        raise MissingPrerequisite("there is no CUDA device here", hint="use --device cpu")
+        what, remedy = unusable or ("there is no CUDA device here", "use --device cpu")
+        raise MissingPrerequisite(what, hint=remedy)
+    if unusable is not None:
+        log.warning("%s (%s); a CPU does the work", *unusable)
     return "cuda" if there else "cpu"
 
 

@@ -42,6 +42,7 @@ def train(
     """Train to the last step of the last phase, from the state in the folder if there is one."""
     compile_blocks(models)
     run = begin(spec, sets, class_set, models, team, context)
+    context.notes["samples_per_pass"] = run.objective.most
     restore(run)
     journal = Log(context.folder / "log.jsonl", run.step) if team.leads else None
     logs = context.logs if team.leads else None

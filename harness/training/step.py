@@ -6,6 +6,7 @@ out over processes, changes the gradients only by the order of additions.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from harness.training.schedules import multiplier_at
 from harness.training.sharding import full_tensor, take_step
 from harness.training.training_run import TrainingRun
 
+log = logging.getLogger(__name__)
 LIMIT = 1e5
 """The largest loss that training goes on with: the loss of an untrained network is about one, and
 the largest weight of a timestep about a thousand."""
@@ -59,7 +61,7 @@ def _finite_gradients(
     After an overflow of half precision it tries again at a smaller scale.
     """
     while True:
-        total = gradients(run, samples)
+        total = _gradients_that_fit(run, samples)
         with run.clock.on("optimizer"):
             _drop_gradients_without_rate(run, rates)
             clipped = torch.nn.utils.clip_grad_norm_(run.parameters, run.spec.train.max_grad_norm)
@@ -90,6 +92,24 @@ def _drop_gradients_without_rate(run: TrainingRun, rates: Sequence[float]) -> No
         if not rate:
             for parameter in parameters:
                 parameter.grad = None
+
+
+def _gradients_that_fit(run: TrainingRun, samples: Sequence[Sample]) -> Tensor:
+    """Fill the gradients; if the GPU runs out of memory, fill them in passes half as large.
+
+    Smaller passes round differently, so the deterministic mode does not take them.
+    """
+    is_fixed = run.spec.train.deterministic or run.is_sharded
+    while True:
+        try:
+            return gradients(run, samples)
+        except torch.OutOfMemoryError:
+            if is_fixed or run.objective.most == 1:
+                raise
+        run.objective.most //= 2  # out of the `except`, whose error holds on to activations
+        run.context.notes["samples_per_pass"] = run.objective.most
+        torch.cuda.empty_cache()
+        log.warning("out of memory: from now on a pass holds %d samples", run.objective.most)
 
 
 def gradients(run: TrainingRun, samples: Sequence[Sample]) -> Tensor:
@@ -133,10 +153,16 @@ def _divergence(run: TrainingRun, samples: Sequence[Sample], loss: float) -> Tra
     what = f"the loss is {loss:.4g}" if not loss < LIMIT else "the gradients are not finite"
     checkpoints = sorted((run.context.folder / "checkpoints").glob("*"))
     last = f"; the last checkpoint is {checkpoints[-1]}" if checkpoints else ""
-    return TrainingError(
-        f"{what} at step {run.step + 1}{origin}",
-        hint=f"lower the rate, or train in fp32{last}",
-    )
+    return TrainingError(f"{what} at step {run.step + 1}{origin}", hint=f"{_remedy(run)}{last}")
+
+
+def _remedy(run: TrainingRun) -> str:
+    """Return what to do about a loss or gradients that are not finite."""
+    if run.scale.moves:
+        return "fp16 overflows above 65504: set train.precision to bf16 or fp32, or lower the rate"
+    if run.spec.train.precision == "fp32":
+        return "lower the rate, or look at these pictures"
+    return "lower the rate, or train in fp32"
 
 
 def _one_by_one(run: TrainingRun, samples: Sequence[Sample]) -> list[tuple[Sample, float]]:

@@ -240,6 +240,13 @@ def _sampling(spec: SampleSpec, gpu: Gpu) -> Cost:
     )
 
 
+def sampling_memory(spec: SampleSpec, count: int, half: bool) -> int:
+    """Return the peak memory in bytes of drawing `count` images at once."""
+    sampler, model = spec.sampler, spec.base.model
+    layers = list(unet_layers(unet_of(model), sampler.height // FACTOR, sampler.width // FACTOR))
+    return _sampling_bytes(layers, sampler, model, (1 + (sampler.guidance > 1)) * count, half)
+
+
 def _sampling_bytes(
     layers: list[Layer], sampler: Sampler, model: str, at_once: int, half: bool
 ) -> int:

@@ -23,11 +23,14 @@ class Stage:
     implementation: str
 
     def load(self) -> Callable[[Any, StageContext], None]:
+        """Return the stage's function, which raises the errors of a GPU in words."""
+        from harness.pipeline.stages.failures import worded  # it knows the forecast, which plans
+
         module, _, name = self.implementation.partition(":")
         function: Callable[[Any, StageContext], None] = getattr(
             importlib.import_module(module), name
         )
-        return function
+        return worded(function)
 
 
 STAGES: dict[StageName, Stage] = {

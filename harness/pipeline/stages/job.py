@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import MissingPrerequisite, TrainingError, UsageError
+from harness.errors import DeviceError, MissingPrerequisite, TrainingError, UsageError
 from harness.interfaces import Page, Progress, Reply, Report, StageContext
 from harness.pages.stages import (
     FeaturesSpec,
@@ -26,6 +26,7 @@ from harness.pages.stages import (
     TextsSpec,
     TrainSpec,
 )
+from harness.pipeline.stages.failures import in_words
 from harness.records import StageName
 
 SPECS: Mapping[str, type[Page]] = {
@@ -47,7 +48,7 @@ PIECE_FUNCTIONS: Mapping[str, str] = {
 """For each stage that comes in pieces: `module:name` of what `piece_function` calls."""
 DoPiece = Callable[[Any], None]
 """Does one piece; what it needs is loaded at the first one."""
-_ERRORS = {each.__name__: each for each in (MissingPrerequisite, UsageError)}
+_ERRORS = {each.__name__: each for each in (DeviceError, MissingPrerequisite, UsageError)}
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,12 @@ def piece_function(stage: str, spec: Page, context: StageContext) -> DoPiece:
     """Return the function that does one piece of a stage."""
     module, _, name = PIECE_FUNCTIONS[stage].partition(":")
     function: DoPiece = getattr(importlib.import_module(module), name)(spec, context)
-    return function
+
+    def do_piece(what: Any) -> None:
+        with in_words(spec, context):
+            function(what)
+
+    return do_piece
 
 
 def raise_error(reply: Reply) -> None:
