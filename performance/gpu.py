@@ -99,6 +99,9 @@ def measure(asked: argparse.Namespace, folder: Path) -> int:
 
     deadline = Deadline(asked.minutes * 60)
     import torch
+
+    if asked.dry:
+        torch.set_num_threads(1)  # threads that wait for other work cost more than they give
     from card import machine
 
     if problem := obstacle(asked.dry, machine.absent(machine.NEEDED), torch.cuda.is_available()):

@@ -19,6 +19,8 @@ KINDS = {
     "optimizer": ("adam", "multi_tensor", "foreach"),
 }
 """Words in the names of kernels, by what the kernels do; the first match counts."""
+MARKERS = ("Optimizer.", "ProfilerStep")
+"""How the names of spans begin that are no kernels."""
 SHOWN = 12
 
 
@@ -56,8 +58,8 @@ def _kernels(seen: profile) -> dict[str, float]:
     """Return the microseconds of every kernel on the card by name; annotations are none."""
     kernels: defaultdict[str, float] = defaultdict(float)
     for event in seen.events() or []:
-        is_kernel = event.device_type == DeviceType.CUDA
-        if is_kernel and "#" not in event.name and not getattr(event, "is_user_annotation", False):
+        is_marker = getattr(event, "is_user_annotation", False) or event.name.startswith(MARKERS)
+        if event.device_type == DeviceType.CUDA and not is_marker:
             kernels[event.name] += event.time_range.elapsed_us()
     return dict(kernels)
 

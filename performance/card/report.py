@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -34,7 +35,7 @@ class CardFile:
     def add(self, figure: Any) -> Row:
         """Add a figure, write the file, and return what was written of it."""
         row = {**asdict(figure), "commit": self._machine.get("commit")}
-        row = json.loads(json.dumps(row, default=str))
+        row = json.loads(json.dumps(_finite(row), default=str, allow_nan=False))
         self._new.append(row)
         self.write()
         return row
@@ -59,6 +60,18 @@ class CardFile:
         return known
 
 
+def _finite(value: Any) -> Any:
+    """Return the value with every number that JSON cannot hold as a word."""
+    match value:
+        case float() if not math.isfinite(value):
+            return str(value)
+        case dict():
+            return {key: _finite(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_finite(each) for each in value]
+    return value
+
+
 def slug(card: str) -> str:
     """Return the name of a card as a file's name."""
     return re.sub(r"[^a-z0-9]+", "-", card.lower()).strip("-")
@@ -80,7 +93,9 @@ def summary(figures: Iterable[Row]) -> str:
 
 def _amount(figure: Row) -> str:
     value = figure["value"]
-    return "-" if value is None else f"{value:,.4g} {figure['unit']}"
+    if value is None or isinstance(value, str):
+        return value or "-"
+    return f"{value:,.4g} {figure['unit']}"
 
 
 def _note(figure: Row) -> str:

@@ -9,7 +9,6 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,10 +87,10 @@ def write_base(folder: Path, *, is_tiny: bool = False) -> Path:
         return _copy_pocket(folder)
     write_configs(folder)
     for part, pad in PADS.items():
-        if find_spec("open_clip") is None:
-            write_letters(folder / part, pad)
-        else:
+        try:
             write_vocabulary(folder / part, pad)
+        except ImportError:  # open_clip is not here, or something that it needs
+            write_letters(folder / part, pad)
     return folder
 
 

@@ -12,8 +12,12 @@ from typing import Any
 
 import pytest
 import torch
+from card.counting import forecast_flops, training_flops
 from card.figures import Context, Deadline, Figure, attempt
 from card.report import CardFile
+from card.trial import LORA
+
+from harness.pages.train import Train
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "performance" / "gpu.py"
@@ -122,3 +126,17 @@ def test_a_part_whose_time_is_over_says_so_and_the_next_one_runs(tmp_path: Path)
     assert "time of this part was over" in stopped.facts["reason"]
     (skipped,) = attempt(context, "training", "next", sleeps)
     assert "skipped" in skipped.facts["reason"]
+
+
+def test_a_number_that_json_cannot_hold_is_written_as_a_word(tmp_path: Path) -> None:
+    file = CardFile(tmp_path, {"card": "a card"}, ["training"])
+    file.add(Figure("training", "speed", float("nan"), "images/s", {"all": [float("inf"), 1.0]}))
+    (figure,) = content(tmp_path)["figures"]
+    assert (figure["value"], figure["facts"]["all"]) == ("nan", ["inf", 1.0])
+
+
+def test_the_arithmetic_of_a_lora_step_is_twice_a_forward_pass_and_a_little_more() -> None:
+    train = Train.model_validate(LORA)
+    counted, forecast = training_flops(train, "no/base"), forecast_flops(train, "no/base")
+    assert forecast == pytest.approx(13.52e12, rel=0.001)
+    assert forecast < counted < 1.1 * forecast
