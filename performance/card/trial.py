@@ -170,6 +170,7 @@ def speed_figure(
         "optimizer": train.optimizer.use,
         "samples_per_step": samples,
         "samples_per_pass": run.objective.most,
+        "ran_out_of_memory": "samples_per_pass" in run.context.notes,  # then passes were halved
         "step_seconds": seconds,
         "all_seconds": [round(each, 4) for each in times],
         "time_split": {what: spent / len(times) for what, spent in run.clock.spent.items()},
