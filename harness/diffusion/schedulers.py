@@ -5,14 +5,14 @@ A new scheduler is a line of `SAMPLERS`, and its word in `pages/benchmark.py`.
 
 from __future__ import annotations
 
-from typing import Any
-
 from diffusers import (
     DDIMScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     StableDiffusionXLPipeline,
 )
+
+from harness.diffusion.prediction import scheduler_changes
 
 SAMPLERS = {
     "ddim": DDIMScheduler,
@@ -25,9 +25,6 @@ def set_prediction(
     pipeline: StableDiffusionXLPipeline, prediction: str | None, zero_terminal: bool
 ) -> None:
     """Set what the UNet was trained to predict in the pipeline's scheduler."""
-    changes: dict[str, Any] = {"prediction_type": prediction} if prediction else {}
-    if zero_terminal:
-        changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-    if changes:
+    if changes := scheduler_changes(prediction, zero_terminal):
         scheduler = pipeline.scheduler
         pipeline.scheduler = type(scheduler).from_config(scheduler.config, **changes)

@@ -22,6 +22,7 @@ from harness.delivery.export.trained_adapter import find_adapter
 from harness.diffusion.adapter_writer import FILE, save_adapter
 from harness.diffusion.attachment import attach
 from harness.diffusion.load import load_pipeline
+from harness.diffusion.schedulers import set_prediction
 from harness.diffusion.tokens import save_tokens
 from harness.errors import MissingPrerequisite, PageError, StoreError, UsageError
 from harness.files import write_text
@@ -343,6 +344,34 @@ def test_the_front_matter_is_yaml_whatever_the_trigger(tmp_path: Path) -> None:
     assert YAML(typ="safe").load(front)["instance_prompt"] == trigger
     snippet = card.read_text().split("```python\n")[1].split("\n```")[0]
     compile(snippet, "card", "exec")
+
+
+@pytest.mark.parametrize(
+    ("prediction", "zero_terminal"),
+    [(None, False), ("v_prediction", False), ("v_prediction", True)],
+)
+def test_the_cards_own_words_build_the_scheduler_that_was_judged(
+    prediction: str | None, zero_terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = recipe()
+    assert made.train is not None
+    changes = {"prediction": prediction, "zero_terminal_snr": zero_terminal}
+    train = made.train.model_copy(update=changes)
+    config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=["to_q"])
+    place = trained(tmp_path, made.model_copy(update={"train": train}), config)
+    written = export(place.result, tmp_path / "out", to="diffusers", store=place.store)
+    monkeypatch.chdir(tmp_path / "out")
+    there: dict[str, Any] = {}
+    loading = written.files[-1].read_text().split("```python\n")[1].split("image = ")[0]
+    exec(compile(loading, "card", "exec"), there)
+    said = there["pipeline"].scheduler
+    judged = load_pipeline(Base(model="pocket/sdxl"), None, "euler", None, "cpu", "fp32")
+    set_prediction(judged, prediction, zero_terminal)
+    assert said.config == judged.scheduler.config
+    for scheduler in (said, judged.scheduler):
+        scheduler.set_timesteps(7)
+    assert torch.equal(said.timesteps, judged.scheduler.timesteps)
+    assert torch.equal(said.sigmas, judged.scheduler.sigmas)
 
 
 def test_embeddings_travel_along_and_the_cards_own_words_load_them(

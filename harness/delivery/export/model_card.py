@@ -8,6 +8,7 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.delivery.export.trained_adapter import TrainedAdapter
+from harness.diffusion.prediction import scheduler_changes
 from harness.pages.train import Phase
 from harness.report.numbers import cell
 
@@ -26,7 +27,7 @@ _TAGS = (
 
 def card(trained: TrainedAdapter, form: str, files: tuple[str, ...], place: str) -> str:
     """Return the model card; `place` is where `load_lora_weights` will find the weights."""
-    adapter = trained.spec.train.adapter
+    train, adapter = trained.spec.train, trained.spec.train.adapter
     assert adapter is not None
     environment = Environment(
         loader=PackageLoader("harness.report", "templates"),
@@ -48,6 +49,7 @@ def card(trained: TrainedAdapter, form: str, files: tuple[str, ...], place: str)
         form=form,
         in_diffusers=form == "diffusers" or not (adapter.dora or adapter.ranks),
         weights=files[0],
+        scheduler_changes=scheduler_changes(train.prediction, train.zero_terminal_snr),
         tokens=_tokens(trained) if "embeddings.safetensors" in files else [],
         place=place,
     )
