@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,79 @@ from harness.cli.options import (
 from harness.cli.output import console, show, with_others, write_report
 from harness.cli.program import command
 from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness import GateDecision
+
+
+ComparedResults = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="A B…",
+        autocompletion=complete.results_or_recipes,
+        help="Result files, or recipes (also NAME@STEP) that have a result.",
+    ),
+]
+DecidingMetrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="METRIC",
+        autocompletion=complete.metrics,
+        show_default="the first of each family",
+        help="A metric that decides; may be repeated.",
+    ),
+]
+Margins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--margin",
+        metavar="METRIC=SIZE",
+        show_default="half the spread between prompts",
+        help="The smallest effect that matters; may be repeated.",
+    ),
+]
+Draws = Annotated[
+    int,
+    typer.Option(help="Permutations for metrics over sets of images, as FID; 0: none.", min=0),
+]
+GatedRecipe = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=complete.recipes,
+        help="A recipe (also NAME@STEP) to run, or a result file.",
+    ),
+]
+BaselineFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        autocompletion=complete.results,
+        help="The accepted result to compare with.",
+    ),
+]
+Accept = Annotated[
+    bool,
+    typer.Option("--accept", help="Make this result the baseline, below --reports; commit it."),
+]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        show_default="no worse than measured noise",
+        help="A policy page: what may fall, and how far.",
+    ),
+]
+JUnitFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.")]
+SummaryFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write Markdown, under 1 MiB.")
+]
+HtmlFile = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML report.")
+]
+AcceptedBenchmark = Annotated[
+    str | None, benchmark_flag("With --accept: the benchmark that judges.", "by recipe")
+]
 
 
 @command("decide", "harness leaderboard --benchmark pocket-v1 --html board.html")
@@ -69,38 +142,11 @@ def leaderboard(
 
 @command("decide", "harness compare pocket-ninja pocket-base --benchmark pocket-v1")
 def compare(
-    results: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="A B…",
-            autocompletion=complete.results_or_recipes,
-            help="Result files, or recipes (also NAME@STEP) that have a result.",
-        ),
-    ],
+    results: ComparedResults,
     benchmark: BenchmarkFilter = None,
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metric",
-            metavar="METRIC",
-            autocompletion=complete.metrics,
-            show_default="the first of each family",
-            help="A metric that decides; may be repeated.",
-        ),
-    ] = None,
-    margins: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--margin",
-            metavar="METRIC=SIZE",
-            show_default="half the spread between prompts",
-            help="The smallest effect that matters; may be repeated.",
-        ),
-    ] = None,
-    draws: Annotated[
-        int,
-        typer.Option(help="Permutations for metrics over sets of images, as FID; 0: none.", min=0),
-    ] = 199,
+    metrics: DecidingMetrics = None,
+    margins: Margins = None,
+    draws: Draws = 199,
     force: Annotated[
         bool, typer.Option("--force", help="Compare despite different signatures.")
     ] = False,
@@ -154,44 +200,15 @@ def _sizes(words: list[str] | None) -> dict[str, float]:
     "harness gate pocket-ninja --baseline reports/baselines/pocket-v1/pocket-ninja.json",
 )
 def gate(
-    recipe: Annotated[
-        str,
-        typer.Argument(
-            autocompletion=complete.recipes,
-            help="A recipe (also NAME@STEP) to run, or a result file.",
-        ),
-    ],
-    baseline: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            autocompletion=complete.results,
-            help="The accepted result to compare with.",
-        ),
-    ] = None,
-    accept: Annotated[
-        bool,
-        typer.Option("--accept", help="Make this result the baseline, below --reports; commit it."),
-    ] = False,
-    policy: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            show_default="no worse than measured noise",
-            help="A policy page: what may fall, and how far.",
-        ),
-    ] = None,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.")] = None,
-    summary: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write Markdown, under 1 MiB.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML report.")
-    ] = None,
+    recipe: GatedRecipe,
+    baseline: BaselineFile = None,
+    accept: Accept = False,
+    policy: PolicyFile = None,
+    junit: JUnitFile = None,
+    summary: SummaryFile = None,
+    html: HtmlFile = None,
     replicates: Replicates = 1,
-    benchmark: Annotated[
-        str | None, benchmark_flag("With --accept: the benchmark that judges.", "by recipe")
-    ] = None,
+    benchmark: AcceptedBenchmark = None,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -209,19 +226,12 @@ def gate(
         return show({"baseline": str(file)}) if as_json else print(f"accepted: {file}")
     if baseline is None:
         raise UsageError("gate needs --baseline FILE", hint="--accept writes the first one")
-    from harness.files import write_text
     from harness.report import gate as words
 
     found = harness.gate(
         recipe, baseline=baseline, policy=policy, replicates=replicates, workspace=workspace
     )
-    worst = found.pairs() if html or summary else ()
-    if html is not None:
-        write_text(html, words.page(found.gate, worst))
-    if summary is not None:
-        write_text(summary, words.summary(found.gate, worst, str(html) if html else None))
-    if junit is not None:
-        write_text(junit, words.junit(found.gate))
+    _write_gate(found, html, summary, junit)
     for line in words.github_annotations(found.gate) if os.environ.get("GITHUB_ACTIONS") else ():
         print(line, file=sys.stderr)
     if as_json:
@@ -229,6 +239,22 @@ def gate(
     else:
         words.print_gate(found.gate, console())
     raise SystemExit(found.gate.exit_code)
+
+
+def _write_gate(
+    found: GateDecision, html: Path | None, summary: Path | None, junit: Path | None
+) -> None:
+    """Write the decision in each form that has a file."""
+    from harness.files import write_text
+    from harness.report import gate as words
+
+    worst = found.pairs() if html or summary else ()
+    if html is not None:
+        write_text(html, words.page(found.gate, worst))
+    if summary is not None:
+        write_text(summary, words.summary(found.gate, worst, str(html) if html else None))
+    if junit is not None:
+        write_text(junit, words.junit(found.gate))
 
 
 @command("decide", "harness history pocket-ninja")
