@@ -135,4 +135,4 @@ def test_too_few_images_cannot_tell_and_say_how_many_would(root: Path) -> None:
     ran, summary = gate(root, other, "few-v1", "--policy", "policy.yaml")
     assert ran.code == 4, ran.out + ran.err
     assert "needs more evidence" in summary
-    assert re.search(r"[0-9,]+ prompts would (see|tell)", summary), summary
+    assert re.search(r"it takes [0-9,]+ prompts to (detect|decide)", summary), summary
