@@ -160,7 +160,7 @@ def _lacks(train: Train, device: str) -> Iterator[str]:
             "`harness rehearse` takes it for you)"
         )
     elif optimizer.needs_cuda and find_spec("bitsandbytes") is None:
-        yield f"optimizer {optimizer.use} needs bitsandbytes: pip install bitsandbytes"
+        yield f"optimizer {optimizer.use} needs bitsandbytes: pip install 'harness[cuda]'"
     if train.tracker is not None and find_spec(train.tracker) is None:
         yield f"tracker {train.tracker} is not installed: pip install {train.tracker}"
 

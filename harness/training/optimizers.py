@@ -72,18 +72,24 @@ def adamw(spec: specs.AdamW, groups: Groups) -> Optimizer:
 
 
 def adamw_8bit(spec: specs.AdamW8bit, groups: Groups) -> Optimizer:
-    try:
-        from bitsandbytes.optim import AdamW8bit as EightBit
-    except ImportError as error:
-        raise MissingPrerequisite(
-            "optimizer adamw-8bit needs bitsandbytes and a CUDA device",
-            hint="pip install bitsandbytes, or use adamw; `harness rehearse` does that for you",
-        ) from error
+    """Return AdamW with 8-bit state. On a CPU it would work as well, and slower than AdamW."""
     if any(each.device.type != "cuda" for each in _parameters(groups)):
         raise MissingPrerequisite(
             "optimizer adamw-8bit needs a CUDA device",
             hint="use adamw; `harness rehearse` does that for you",
         )
+    return in_8_bits(spec, groups)
+
+
+def in_8_bits(spec: specs.AdamW8bit, groups: Groups) -> Optimizer:
+    """Return the optimizer of bitsandbytes, on whatever device the parameters are."""
+    try:
+        from bitsandbytes.optim import AdamW8bit as EightBit
+    except ImportError as error:
+        raise MissingPrerequisite(
+            "optimizer adamw-8bit needs bitsandbytes",
+            hint="pip install 'harness[cuda]', or use adamw",
+        ) from error
     optimizer: Optimizer = EightBit(
         groups, betas=(spec.beta1, spec.beta2), weight_decay=spec.weight_decay, eps=spec.eps
     )

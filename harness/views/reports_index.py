@@ -22,7 +22,7 @@ from harness.decisions.leaderboard import Board
 from harness.errors import HarnessError, UsageError
 from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.results.read import NOISE, read_result
+from harness.pipeline.results.read import HARDWARE, NOISE, read_result
 from harness.pipeline.results.tables import Kind
 from harness.pipeline.store.local import Store
 from harness.records import PseudoValues, Result, StepName
@@ -37,7 +37,7 @@ PAUSE = 0.01
 LOOKED_AT = 64
 """Results whose pictures are kept in memory: those that were shown last."""
 BASELINES = "baselines"
-_ASIDE = ("baselines", "history", "votes")
+_ASIDE = (BASELINES, "history", "votes", HARDWARE)
 
 
 @dataclass(frozen=True)

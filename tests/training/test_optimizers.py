@@ -17,7 +17,7 @@ from harness.interfaces import OptimizerSpec
 from harness.plugins import implementation
 from harness.training import specs
 from harness.training.checkpoint import read_state, write_state
-from harness.training.optimizers import adamw_8bit, averaged, weight_decay_for
+from harness.training.optimizers import adamw_8bit, averaged, in_8_bits, weight_decay_for
 
 SHAPES = {"down": (3, 5), "up": (5, 3), "bias": (5,), "conv": (4, 3, 2, 2)}
 SPECS: dict[str, OptimizerSpec] = {
@@ -117,6 +117,43 @@ def test_a_stop_leaves_no_trace(word: str, dtype: torch.dtype, tmp_path: Path) -
     assert facts == {"step": 30}
     assert_same(resumed.state_dict(), stopped.state_dict())
     train(second, resumed, 30, 30, rate)
+    assert_same(resumed.state_dict(), straight.state_dict())
+    for ours, theirs in zip(bits(second), bits(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def in_8_bits_resumed(dtype: torch.dtype, file: Path, steps: int) -> tuple[Optimizer, Weights]:
+    """Return what `steps` steps of 8-bit AdamW give, stopped half way where there is a file."""
+    spec = specs.AdamW8bit(use="adamw-8bit")
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"down": (64, 128), "up": (128, 64), "bias": (16,), "conv": (32, 16, 3, 3)}
+    found: Weights = {
+        name: torch.nn.Parameter(torch.randn(shape, generator=generator).to(dtype))
+        for name, shape in shapes.items()
+    }
+    optimizer = in_8_bits(spec, groups(found, 0.01))
+    if file.exists():
+        stored, facts = read_state(file, optimizer)
+        with torch.no_grad():
+            for name, parameter in found.items():
+                parameter.copy_(stored[name])
+        train(found, optimizer, facts["step"], steps - facts["step"], 0.01)
+    else:
+        train(found, optimizer, 0, steps, 0.01)
+    return optimizer, found
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_stop_leaves_no_trace_in_state_of_8_bits(dtype: torch.dtype, tmp_path: Path) -> None:
+    """bitsandbytes steps on a CPU too; tensors of 4,096 numbers and more have 8-bit state."""
+    pytest.importorskip("bitsandbytes", reason="pip install 'harness[cuda]'")
+    file = tmp_path / "state.safetensors"
+    straight, whole = in_8_bits_resumed(dtype, file, 20)
+    stopped, first = in_8_bits_resumed(dtype, file, 10)
+    write_state(file, first, stopped, {"step": 10})
+    resumed, second = in_8_bits_resumed(dtype, file, 20)
+    kinds = [straight.state[whole[name]]["state1"].dtype for name in ("down", "bias")]
+    assert kinds == [torch.uint8, torch.float32]
     assert_same(resumed.state_dict(), straight.state_dict())
     for ours, theirs in zip(bits(second), bits(whole), strict=True):
         np.testing.assert_array_equal(ours, theirs)

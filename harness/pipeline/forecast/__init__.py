@@ -73,9 +73,7 @@ def forecast(
 
 
 def _basis(gpu: Gpu, costs: Sequence[Cost]) -> str:
-    measured = "speed measured on the pocket, memory and disk counted"
-    estimated = f"speed estimated at {gpu.training / 1e12:g} TFLOP/s, the rest counted"
-    speed = f"one {gpu.title}: {measured if gpu.is_cpu else estimated}"
+    speed = f"one {gpu.title}: speed {gpu.basis}; memory and disk counted"
     uncounted = [cost.uncounted for cost in costs if cost.uncounted]
     return "; ".join(dict.fromkeys([speed, *uncounted]))
 

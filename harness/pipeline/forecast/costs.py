@@ -35,7 +35,7 @@ from harness.pages.data import Caption, most
 from harness.pages.recipe import Recipe
 from harness.pages.stages import DataSpec, LatentsSpec, SampleSpec, TextsSpec, TrainSpec
 from harness.pages.train import Train
-from harness.pipeline.forecast.gpus import GB, GPUS, Gpu
+from harness.pipeline.forecast.gpus import GB, Gpu, gpus
 from harness.records import Step
 from harness.training.specs import Adafactor
 
@@ -198,7 +198,9 @@ def _advice(train: Train, model: str, gpu: Gpu) -> str:
     ]
     if enough:
         return ", or ".join(enough)
-    larger = [each.title for each in GPUS.values() if not each.is_cpu and fits(train, model, each)]
+    larger = [
+        each.title for each in gpus().values() if not each.is_cpu and fits(train, model, each)
+    ]
     otherwise = "train a LoRA" if train.method == "full" else "lower resolution or rank"
     return f"{otherwise}, or take {' or '.join(larger)}" if larger else otherwise
 

@@ -226,11 +226,9 @@ def _bytes(
 
 def _basis(gpu: Gpu) -> str:
     return (
-        f"a forecast: {gpu.title} at {gpu.training / 1e12:g} TFLOP/s "
-        f"({'measured on the pocket' if gpu.is_cpu else 'estimated'}); decode, resize, hash and "
-        "PNG measured on one CPU core; 1 GB/s shared disk, 10 Gb/s network and 1.9 source pixels "
-        "a pixel kept are assumed; rows are collected by one process; features and scoring are "
-        "not counted"
+        f"a forecast: {gpu.title}, speed {gpu.basis}; decode, resize, hash and PNG measured on one "
+        "CPU core; 1 GB/s shared disk, 10 Gb/s network and 1.9 source pixels a pixel kept are "
+        "assumed; rows are collected by one process; features and scoring are not counted"
     )
 
 

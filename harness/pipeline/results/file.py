@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from harness.files import copy_whole
-from harness.pipeline.results.read import NOISE, read_result
+from harness.pipeline.results.read import HARDWARE, NOISE, read_result
 from harness.pipeline.results.tables import TABLES, Kind, pseudo_values_of, read_table
 from harness.records import PseudoValues, Result
 
@@ -87,7 +87,7 @@ class ResultFile:
 def result_files(folder: Path) -> Iterator[ResultFile]:
     """Yield every result below a folder: also those of sweeps, runs, sanity cards and baselines."""
     for path in sorted(folder.glob("*/**/*.json")):
-        if not path.name.endswith(NOISE):
+        if not path.name.endswith(NOISE) and path.parent != folder / HARDWARE:
             yield ResultFile(path)
 
 

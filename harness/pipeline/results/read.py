@@ -15,12 +15,17 @@ NOISE = ".noise.json"
 """How files end that lie beside baselines and are no results."""
 
 
+HARDWARE = "hardware"
+"""The folder beside those of the benchmarks that holds figures of GPUs, and no results."""
+
+
 def read_results(reports: Path, benchmark: str | None = None) -> list[Result]:
     """Return every result file below `reports`."""
     files = [
         file
         for file in sorted(reports.glob("*/*.json"))
-        if file.parent.name == benchmark or (benchmark is None and file.parent.name != "baselines")
+        if file.parent.name == benchmark
+        or (benchmark is None and file.parent.name not in ("baselines", HARDWARE))
     ]
     if not files:
         what = f"no results of {benchmark}" if benchmark else "no results"

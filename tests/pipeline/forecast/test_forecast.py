@@ -25,7 +25,7 @@ from harness.pages import recipe as recipes
 from harness.pages.recipe import Recipe
 from harness.pipeline.forecast import Forecast, forecast
 from harness.pipeline.forecast.costs import RANDOM_CROPS
-from harness.pipeline.forecast.gpus import GPUS, gpu_for, gpu_like, gpu_named
+from harness.pipeline.forecast.gpus import ESTIMATES, gpu_for, gpu_like, gpu_named
 from harness.pipeline.request import requested
 from harness.report.numbers import duration
 
@@ -105,7 +105,7 @@ def test_an_unknown_card_is_answered_with_those_that_are_known() -> None:
 
 
 def test_a_device_is_known_by_the_word_in_its_name_and_has_its_own_memory() -> None:
-    assert gpu_like("Tesla T4", 15 * 10**9).training == GPUS["t4"].training
+    assert gpu_like("Tesla T4", 15 * 10**9).training == ESTIMATES["t4"].training
     assert not gpu_like("Tesla T4", 15 * 10**9).has_bf16
     part = gpu_like("NVIDIA A100-SXM4-80GB MIG 3g.20gb", 20 * 10**9)
     assert (part.name, part.memory) == ("a100", 20 * 10**9)
