@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 Batch = TypeVar("Batch", bound=Any)
 Result = TypeVar("Result")
-
-
-class SmallerBatch(RuntimeWarning):
-    """The memory was too small for a batch, which is done in smaller ones."""
+log = logging.getLogger(__name__)
 
 
 class Halving:
@@ -48,8 +45,7 @@ class Halving:
 
     def _halve(self, size: int) -> None:
         self._most = size // 2
-        message = f"{self._title}: the memory is too small for {size} at once, trying {self._most}"
-        warnings.warn(SmallerBatch(message), stacklevel=4)
+        log.warning("out of memory: from now on %s at once: %d", self._title, self._most)
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.halving import Halving, SmallerBatch
+from harness.halving import Halving
 
 
 class Small:
@@ -28,23 +28,24 @@ def test_a_batch_that_fits_is_done_at_once() -> None:
     assert memory.asked == [3]
 
 
-def test_a_batch_that_does_not_fit_is_done_in_parts_in_its_order() -> None:
+def test_a_batch_that_does_not_fit_is_done_in_parts_in_its_order(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     memory = Small(2)
-    with pytest.warns(SmallerBatch, match="it: the memory is too small for 5 at once, trying 2"):
-        assert Halving("it").run(memory.work, [1, 2, 3, 4, 5]) == [3, 7, 5]
+    assert Halving("eggs").run(memory.work, [1, 2, 3, 4, 5]) == [3, 7, 5]
+    assert caplog.messages == ["out of memory: from now on eggs at once: 2"]
 
 
 def test_a_size_that_did_not_fit_is_not_tried_again() -> None:
     memory, halving = Small(2), Halving("it")
-    with pytest.warns(SmallerBatch):
-        halving.run(memory.work, [1] * 8)
+    halving.run(memory.work, [1] * 8)
     memory.asked.clear()
     assert halving.run(memory.work, [1] * 4) == [2, 2]
     assert memory.asked == [2, 2]
 
 
 def test_one_that_does_not_fit_is_an_error() -> None:
-    with pytest.warns(SmallerBatch), pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(torch.OutOfMemoryError):
         Halving("it").run(Small(0).work, [1, 2])
 
 

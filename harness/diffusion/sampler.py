@@ -51,7 +51,7 @@ class ImageSampler:
 
     def __init__(self, pipeline: StableDiffusionXLPipeline, sampler: Sampler, device: str) -> None:
         self._pipeline, self._sampler, self._device = pipeline, sampler, device
-        self._halving = Halving("sampling")
+        self._halving = Halving("images drawn")
         self._embeddings: dict[tuple[str, str], PromptEmbeddings] = {}
         factor = pipeline.vae_scale_factor
         channels = pipeline.unet.config.in_channels

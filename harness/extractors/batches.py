@@ -33,7 +33,7 @@ def split(
     read: Read | None = None,
 ) -> Network:
     """Return a network whose images are seen by `run`, given a batch of what `prepare` makes."""
-    halving = Halving("features")
+    halving = Halving("pictures seen")
 
     def compute(stacks: Sequence[Stack]) -> Rows:
         positions = [at for stack in stacks for at in stack.positions]

@@ -34,11 +34,13 @@ class ImageFile:
 class CachedExtractor:
     """One extractor and its cache; the network is loaded at the first image that is new."""
 
-    def __init__(self, spec: ExtractorSpec, context: StageContext) -> None:
+    def __init__(
+        self, spec: ExtractorSpec, context: StageContext, network: Network | None = None
+    ) -> None:
         self.spec = spec
         self.cache = FeatureCache(context.rows, digest(described(spec)))
         self._device = context.device
-        self._network: Network | None = None
+        self._network = network
 
     @property
     def network(self) -> Network:

@@ -70,14 +70,6 @@ class Watched(CachedExtractor):
         return {"texts": np.array([[len(text)] for text in texts], np.float32)}
 
 
-class InParts(CachedExtractor):
-    """An extractor whose network is given in parts."""
-
-    def __init__(self, parts: SplitNetwork) -> None:
-        super().__init__(Joint(), StageContext(Path(), {}))
-        self._network = Network(lambda pictures, texts: parts.see(pictures), split=parts)
-
-
 @pytest.fixture
 def images(tmp_path: Path) -> list[ImageFile]:
     """Six pictures of brightness 0 to 5, two a batch."""
@@ -172,7 +164,9 @@ def test_a_network_in_parts_is_given_its_inputs_in_other_threads(
         where["compute"].add(threading.get_ident())
         return {"images": np.array(batch, np.float32)}
 
-    extractor = InParts(SplitNetwork(prepare, gather, compute))
+    parts = SplitNetwork(prepare, gather, compute)
+    network = Network(lambda pictures, texts: parts.see(pictures), split=parts)
+    extractor = CachedExtractor(Joint(), context(), network)
     fill_caches(images, [extractor], context())
     assert extractor.features(images)["images"].ravel().tolist() == [0, 1, 2, 3, 4, 5]
     assert where["compute"] == {threading.get_ident()}
