@@ -206,16 +206,38 @@ Rows = Mapping[str, "NDArray[np.float32]"]
 """Named features, one row an image (or a text) each."""
 
 
+See = Callable[[Sequence[Any], Sequence[str]], Rows]
+Read = Callable[[Sequence[str]], Rows]
+
+
+@dataclass(frozen=True)
+class SplitNetwork:
+    """What a network does with images alone, in parts: the first two run ahead of the third."""
+
+    prepare: Callable[[Any], Any]
+    """Turns a PIL image into an input; called in several threads."""
+    gather: Callable[[Sequence[Any]], Any]
+    """Turns the inputs of a batch into one, on the device; called in one other thread."""
+    compute: Callable[[Any], Rows]
+    """Turns a gathered batch into rows named `images` and as it likes."""
+
+    def see(self, pictures: Sequence[Any]) -> Rows:
+        """Do all parts, one after the other."""
+        return self.compute(self.gather([self.prepare(picture) for picture in pictures]))
+
+
 @dataclass(frozen=True)
 class Network:
     """The code behind an `ExtractorSpec`, loaded: what it sees in pictures, reads in texts.
 
     `see` is given each picture's prompt too; its rows are named `images` and as it likes.
-    `read` gives rows named `texts` and as it likes, for prompts alone.
+    `read` gives rows named `texts` and as it likes, for prompts alone. `split` is `see` in parts,
+    for a network that needs no prompts there; a GPU waits less for it.
     """
 
-    see: Callable[[Sequence[Any], Sequence[str]], Rows]
-    read: Callable[[Sequence[str]], Rows] | None = None
+    see: See
+    read: Read | None = None
+    split: SplitNetwork | None = None
 
 
 @dataclass(frozen=True)

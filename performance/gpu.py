@@ -16,9 +16,10 @@ huggingface-hub, tokenizers, filelock and pillow it needs these wheels:
     diffusers importlib-metadata pydantic pydantic-core(compiled) annotated-types
     typing-inspection ruamel.yaml
 
-and is better with these: open-clip-torch and ftfy (the real vocabulary), prodigyopt (DreamBooth),
-bitsandbytes (compiled; 8-bit AdamW), pytest and pytest-socket (the part `tests`). What is missing
-it says at once, and it skips what it must.
+and is better with these: open-clip-torch, ftfy, regex and timm (the real vocabulary),
+torch-fidelity beside them (the part `features`), prodigyopt (DreamBooth), bitsandbytes (compiled;
+8-bit AdamW), pytest and pytest-socket (the part `tests`). What is missing it says at once, and it
+skips what it must.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What only a card can show: memory against the forecast, and equal runs.
+"""What only a card can show: memory against the forecast, equal runs, and equal images.
 
 SDXL at its real size with random weights, made on the card; `performance/gpu.py` measures speed.
 """
@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from card import trial
 from card.determinism import weights_of
 from card.figures import Context, Deadline
-from card.sdxl import write_base
+from card.sampling import levels_apart
+from card.sdxl import pipeline, write_base
 
 from harness.diffusion.memory import memory_of, samples_per_step
+from harness.diffusion.sampler import ImageSampler, Request
+from harness.interfaces import StageContext
+from harness.pages.benchmark import Sampler
 from harness.pages.train import Train
 from harness.training import training_run
 
@@ -25,6 +30,9 @@ pytestmark = [
 ]
 RECIPES = ("naruto-256", "naruto-1024", "danbooru-1024")
 STEPS = 3
+LEVELS = 24
+"""How far, of 255, a pixel in fp16 may lie from itself in another batch; a guess until a card has
+measured it."""
 
 
 @pytest.fixture
@@ -75,3 +83,54 @@ def test_two_deterministic_runs_end_in_the_same_bytes(card: Context) -> None:
     first, second = (weights_of(card, train, STEPS)[0] for _ in range(2))
     assert len(first) == 1120
     assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_an_image_and_the_same_in_a_batch_are_a_few_levels_apart(card: Context) -> None:
+    sampler = Sampler(steps=8, guidance=7.0, width=512, height=512, precision="fp16")
+    drawn = ImageSampler(pipeline(card.base, card.device, torch.float16), sampler, card.device)
+    requests = [Request(f"p{number}", number, f"1girl, hat {number}") for number in range(4)]
+    distance = levels_apart(drawn, requests)
+    assert distance.max() <= LEVELS
+    assert distance.mean() <= 1
+
+
+@pytest.mark.parametrize("name", ["inception", "clip", "dinov2"])
+def test_features_do_not_depend_on_their_batch(name: str, card: Context) -> None:
+    for module in ("open_clip", "torch_fidelity"):
+        pytest.importorskip(module)
+    from card import random_networks
+    from card.features import write_pictures
+
+    from harness.pipeline.stages.feature_pass import exact_convolutions
+    from harness.pipeline.stages.files import open_picture
+
+    _, network = getattr(random_networks, name)(card)
+    pictures = [open_picture(file) for file in write_pictures(card)[0][:8]]
+    with torch.inference_mode(), exact_convolutions():
+        together = network.see(pictures, [""] * 8)["images"]
+        alone = np.concatenate([network.see([each], [""])["images"] for each in pictures])
+    scale = np.abs(together).max()
+    np.testing.assert_allclose(alone / scale, together / scale, atol=1e-4)
+    assert np.abs(together[0] - together[1]).max() > 1e-3 * scale
+
+
+def test_a_pass_over_files_gives_what_the_network_sees(card: Context) -> None:
+    for module in ("open_clip", "torch_fidelity"):
+        pytest.importorskip(module)
+    from card.features import networks, write_pictures
+
+    from harness.pipeline.stages.cached_extractor import ImageFile
+    from harness.pipeline.stages.feature_pass import exact_convolutions
+    from harness.pipeline.stages.features import fill_caches
+    from harness.pipeline.stages.files import open_picture
+
+    files = write_pictures(card)[0][:40]
+    images = [ImageFile(file, file.stem, "a cat") for file in files]
+    extractors = networks(card)
+    place = StageContext(card.folder, {}, card.device, batch=4)
+    fill_caches(images, list(extractors.values()), place)
+    for extractor in extractors.values():
+        with torch.inference_mode(), exact_convolutions():
+            seen = extractor.network.see([open_picture(files[-1])], ["a cat"])["images"][0]
+        kept = extractor.features(images)["images"][-1]
+        np.testing.assert_allclose(kept, seen, atol=1e-4 * np.abs(seen).max())

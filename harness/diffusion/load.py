@@ -150,4 +150,9 @@ def pipeline_in(
     for part in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
         assert isinstance(part, nn.Module)
         part.to(device).eval().requires_grad_(False)
+    if device.startswith(
+        "cuda"
+    ):  # where tensor cores want it; on a CPU images would change in a bit
+        for part in (pipeline.unet, pipeline.vae):
+            part.to(memory_format=torch.channels_last)
     return pipeline

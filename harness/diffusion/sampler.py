@@ -14,10 +14,14 @@ from torch import Tensor
 from harness.diffusion.load import TextEncoders
 from harness.diffusion.text_embeddings import count_windows, embed_weighted
 from harness.fingerprint import number_of
+from harness.halving import Halving
 from harness.pages.benchmark import Sampler
 
 PromptEmbeddings = tuple[Tensor, ...]
 """The embeddings of a prompt and of its negative prompt, then the pooled ones of both."""
+
+Drawn = NDArray[np.uint8] | None
+"""An image of H × W × 3; None if its numbers are not finite."""
 
 
 @dataclass(frozen=True)
@@ -47,26 +51,28 @@ class ImageSampler:
 
     def __init__(self, pipeline: StableDiffusionXLPipeline, sampler: Sampler, device: str) -> None:
         self._pipeline, self._sampler, self._device = pipeline, sampler, device
+        self._halving = Halving("images drawn")
         self._embeddings: dict[tuple[str, str], PromptEmbeddings] = {}
         factor = pipeline.vae_scale_factor
         channels = pipeline.unet.config.in_channels
         self._shape = (channels, sampler.height // factor, sampler.width // factor)
 
     @torch.no_grad()
-    def draw(self, requests: Sequence[Request]) -> list[NDArray[np.uint8] | None]:
-        """Return an H × W × 3 image for each request; None if its numbers are not finite."""
+    def draw(self, requests: Sequence[Request]) -> list[Drawn]:
+        """Return the image of each request; in smaller batches if the memory is too small."""
         embeddings = [self._encode(request) for request in requests]
-        images: list[NDArray[np.uint8] | None] = [None] * len(requests)
+        images: list[Drawn] = [None] * len(requests)
         for length in {each[0].shape[1] for each in embeddings}:  # weighted prompts differ
             positions = [at for at, each in enumerate(embeddings) if each[0].shape[1] == length]
-            same = [requests[at] for at in positions], [embeddings[at] for at in positions]
-            for at, image in zip(positions, self._draw_batch(*same), strict=True):
+            same = [(requests[at], embeddings[at]) for at in positions]
+            drawn = [image for part in self._halving.run(self._draw_batch, same) for image in part]
+            for at, image in zip(positions, drawn, strict=True):
                 images[at] = image
         return images
 
-    def _draw_batch(
-        self, requests: Sequence[Request], embeddings: Sequence[PromptEmbeddings]
-    ) -> list[NDArray[np.uint8] | None]:
+    def _draw_batch(self, batch: Sequence[tuple[Request, PromptEmbeddings]]) -> list[Drawn]:
+        requests = [request for request, _ in batch]
+        embeddings = [embedding for _, embedding in batch]
         noise = torch.cat([first_noise(request, self._shape) for request in requests])
         unet = self._pipeline.unet
         output = self._pipeline(
@@ -111,7 +117,7 @@ class ImageSampler:
         negative_embeddings, negative_pooled = embed_weighted(both[1], encoders, count)
         return embeddings, negative_embeddings, pooled, negative_pooled
 
-    def _decode(self, latents: Tensor) -> NDArray[np.uint8] | None:
+    def _decode(self, latents: Tensor) -> Drawn:
         """Return one image; one at a time, as the VAE's activations are large."""
         vae = self._pipeline.vae
         scaled = latents[None].to(vae.dtype) / vae.config.scaling_factor

@@ -8,13 +8,12 @@ as `open_clip.push_to_hf_hub` writes it (`open_clip_config.json` beside the weig
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import open_clip
-import torch
 from numpy.typing import NDArray
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 from open_clip.tokenizer import basic_clean, canonicalize_text
@@ -22,8 +21,10 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.transforms import Compose, Normalize, ToTensor
 
 from harness.errors import MissingPrerequisite, ScoringError
+from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.specs import OpenClip
 from harness.extractors.weights import UNLOADABLE, absent
 from harness.interfaces import Network, Rows
@@ -37,26 +38,51 @@ _LOOK = ("mean", "std", "interpolation", "resize_mode")
 
 def embeddings(spec: OpenClip, device: str) -> Network:
     """See and read unit vectors; `cut` is 1 for a text that the encoder saw only the start of."""
-    model, tokenize = _loaded(spec)
-    look = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
-    model.to(device)
+    return network_of(*_loaded(spec), device)
 
-    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        batch = torch.stack([look(picture) for picture in pictures]).to(device)
-        return {"images": unit(model.encode_image(batch))}
+
+def network_of(model: Any, tokenize: Any, device: str) -> Network:
+    """Return the same of a loaded model and its tokenizer."""
+    model.to(device)
+    prepare, units = look_at(
+        image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), False)
+    )
+
+    def run(levels: Tensor) -> Tensor:
+        return unit_length(model.encode_image(units(levels)))
 
     def read(texts: Sequence[str]) -> Rows:
         cut = [[is_cut(tokenize, text)] for text in texts]
         tokens = tokenize(list(texts)).to(device)
         return {"texts": unit(model.encode_text(tokens)), "cut": np.array(cut, np.float32)}
 
-    return Network(see, read)
+    return split(prepare, run, device, read)
+
+
+def look_at(
+    look: Compose,
+) -> tuple[Callable[[Image.Image], Tensor], Callable[[Tensor], Tensor]]:
+    """Return open_clip's transform in two: of a picture into bytes, of bytes into its units."""
+    *steps, to_tensor, normalize = look.transforms
+    if not isinstance(to_tensor, ToTensor) or not isinstance(normalize, Normalize):
+        raise TypeError(f"open_clip shows pictures in another way than known here: {look}")
+    shape = Compose(steps)
+
+    def units(levels: Tensor) -> Tensor:
+        return cast(Tensor, normalize(planes(levels).float().div(255)))
+
+    return lambda picture: bytes_of(shape(picture)), units
+
+
+def unit_length(vectors: Tensor) -> Tensor:
+    """Return the rows at length 1, on their device."""
+    return F.normalize(vectors.float(), dim=-1)
 
 
 def unit(vectors: Tensor) -> NDArray[np.float32]:
     """Return the rows at length 1."""
-    found: NDArray[np.float32] = F.normalize(vectors.float(), dim=-1).cpu().numpy()
-    return found
+    rows: NDArray[np.float32] = unit_length(vectors).cpu().numpy()
+    return rows
 
 
 def is_cut(tokenize: Any, text: str) -> bool:

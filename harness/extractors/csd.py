@@ -6,22 +6,21 @@ weights as safetensors: `backbone.…` in OpenAI's names, and the projection `la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from huggingface_hub import hf_hub_download
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.transform import image_transform
 from open_clip.transformer import QuickGELU, VisionTransformer
-from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from harness.extractors.batches import split
+from harness.extractors.clip import look_at
 from harness.extractors.specs import Csd
 from harness.extractors.weights import UNLOADABLE, absent
-from harness.interfaces import Network, Rows
+from harness.interfaces import Network
 
 _FILE = "model.safetensors"
 _HEAD = 64
@@ -36,13 +35,14 @@ def style(spec: Csd, device: str) -> Network:
         fetch = f"hf download {spec.weights} {_FILE}"
         raise absent("the style descriptor", spec.weights, error, fetch) from error
     tower.to(device).eval()
-    look = image_transform(tower.image_size, False, OPENAI_DATASET_MEAN, OPENAI_DATASET_STD)
+    prepare, units = look_at(
+        image_transform(tower.image_size, False, OPENAI_DATASET_MEAN, OPENAI_DATASET_STD)
+    )
 
-    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        batch = torch.stack([look(picture) for picture in pictures]).to(device)
-        return {"images": F.normalize(tower(batch).float(), dim=1).cpu().numpy()}
+    def run(levels: Tensor) -> Tensor:
+        return F.normalize(tower(units(levels)).float(), dim=1)
 
-    return Network(see)
+    return split(prepare, run, device)
 
 
 def _weights(name: str) -> dict[str, Tensor]:

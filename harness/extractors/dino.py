@@ -6,23 +6,22 @@ pixels, which gives other numbers than the paper's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import cast
 
 import torch
-from PIL import Image
+from torch import Tensor
 from torchvision.transforms import v2
 from transformers import ViTModel
 
+from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.specs import Dino
 from harness.extractors.weights import UNLOADABLE, absent
-from harness.interfaces import Network, Rows
+from harness.interfaces import Network
 from harness.pocket import locate
 
-_LOOK = v2.Compose(
+_CUT = v2.Compose([v2.Resize(256, interpolation=v2.InterpolationMode.BICUBIC), v2.CenterCrop(224)])
+_UNITS = v2.Compose(
     [
-        v2.Resize(256, interpolation=v2.InterpolationMode.BICUBIC),
-        v2.CenterCrop(224),
-        v2.PILToTensor(),
         v2.ToDtype(torch.float32, scale=True),
         v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     ]
@@ -42,8 +41,7 @@ def class_token(spec: Dino, device: str) -> Network:
         raise absent("the ViT", spec.model, error) from error
     model.to(device).eval()
 
-    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        batch = torch.stack([_LOOK(picture.convert("RGB")) for picture in pictures]).to(device)
-        return {"images": model(batch).last_hidden_state[:, 0].float().cpu().numpy()}
+    def run(levels: Tensor) -> Tensor:
+        return cast(Tensor, model(_UNITS(planes(levels))).last_hidden_state[:, 0])
 
-    return Network(see)
+    return split(lambda picture: bytes_of(_CUT(picture.convert("RGB"))), run, device)

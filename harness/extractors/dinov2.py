@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from transformers import Dinov2Model
 
+from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.specs import Dinov2
 from harness.extractors.weights import absent
-from harness.interfaces import Network, Rows
+from harness.interfaces import Network
 from harness.pocket import locate
 
 SIDE = 224
@@ -23,22 +22,36 @@ SPREAD = (0.229, 0.224, 0.225)
 
 def class_token(spec: Dinov2, device: str) -> Network:
     """See the class token after the last norm, one row a picture."""
-    model = _model(spec.model).to(device).eval()
+    return network_of(_model(spec.model), device)
 
-    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        batch = torch.cat([look(picture) for picture in pictures]).to(device)
-        return {"images": model(batch).last_hidden_state[:, 0].float().cpu().numpy()}
 
-    return Network(see)
+def network_of(model: Any, device: str) -> Network:
+    """Return the same of a loaded model."""
+    model.to(device).eval()
+
+    def run(levels: Tensor) -> Tensor:
+        return cast(Tensor, model(units(levels)).last_hidden_state[:, 0])
+
+    return split(small, run, device)
+
+
+def small(picture: Image.Image) -> Tensor:
+    """Return 224 × 224 × 3 levels: squeezed to a square by PIL's bicubic, whose rounding to bytes
+    is part of the paper's code."""
+    return bytes_of(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+
+
+def units(levels: Tensor) -> Tensor:
+    """Return N × 3 × 224 × 224 in ImageNet units, of N × 224 × 224 × 3 levels."""
+    mean, spread = (
+        torch.tensor(each, device=levels.device)[:, None, None] for each in (MEAN, SPREAD)
+    )
+    return (planes(levels).float() / 255 - mean) / spread
 
 
 def look(picture: Image.Image) -> Tensor:
-    """Return 1 × 3 × 224 × 224 in ImageNet units: squeezed to a square by PIL's bicubic, whose
-    rounding to bytes is part of the paper's code."""
-    small = picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    units = torch.from_numpy(np.asarray(small).copy()).permute(2, 0, 1)[None].float() / 255
-    mean, spread = (torch.tensor(each)[:, None, None] for each in (MEAN, SPREAD))
-    return (units - mean) / spread
+    """Return 1 × 3 × 224 × 224 in ImageNet units."""
+    return units(small(picture)[None])
 
 
 def _model(name: str) -> Any:

@@ -14,16 +14,17 @@ scorer's own demonstration cuts them to 0…10.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from huggingface_hub import hf_hub_download
 from open_clip.factory import load_state_dict
-from PIL import Image
 from torch import Tensor, nn
 
 from harness.errors import ScoringError
+from harness.extractors.batches import from_parts
 from harness.extractors.clip import embeddings
 from harness.extractors.specs import Head
 from harness.extractors.weights import FILES, UNLOADABLE, absent
@@ -38,8 +39,10 @@ def head(spec: Head, device: str) -> Network:
     encoder = embeddings(spec.encoder, device)
     width = next(each.in_features for each in layers if isinstance(each, nn.Linear))
 
-    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        seen = torch.tensor(encoder.see(pictures, texts)["images"], device=device)
+    assert encoder.split is not None
+
+    def judge(embedded: Rows) -> Rows:
+        seen = torch.tensor(embedded["images"], device=device)
         if seen.shape[1] != width:
             raise ScoringError(
                 f"the head {spec.head} reads {width} numbers, {spec.encoder.model} gives "
@@ -48,7 +51,8 @@ def head(spec: Head, device: str) -> Network:
             )
         return {"images": layers(seen).cpu().numpy()}
 
-    return Network(see)
+    compute = encoder.split.compute
+    return from_parts(replace(encoder.split, compute=lambda batch: judge(compute(batch))))
 
 
 def load_head(spec: Head) -> nn.Sequential:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
 
+from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.specs import Inception
 from harness.extractors.weights import UNLOADABLE, absent
-from harness.interfaces import Network, Rows
+from harness.interfaces import Network
 
 _FETCH = (
     'python -c "from torch_fidelity.feature_extractor_inceptionv3 import *; '
@@ -44,15 +42,13 @@ def inception(spec: Inception, device: str) -> Network:
     """See the features of one layer; pictures of one size go through the network together."""
     network = lean(_network(spec).to(device).eval())
 
-    def run(pixels: Tensor) -> Tensor:
+    def run(levels: Tensor) -> Tensor:
+        pixels = planes(levels)
         if spec.resize == "tf1":  # the network's own, and the only one it has
             return network(pixels)[0]  # type: ignore[no-any-return]
         return pooled(network, bicubic(pixels), spec.layer)
 
-    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        return {"images": _by_size(pictures, lambda pixels: run(pixels.to(device)))}
-
-    return Network(see)
+    return split(bytes_of, run, device)
 
 
 def bicubic(pixels: Tensor) -> Tensor:
@@ -72,21 +68,6 @@ def pooled(network: Any, pixels: Tensor, layer: str) -> Tensor:
         if name == layer:
             break
     return F.adaptive_avg_pool2d(seen, 1).flatten(1)
-
-
-def _by_size(
-    pictures: Sequence[Image.Image], run: Callable[[Tensor], Tensor]
-) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Return a row a picture, in their order, running those of one size in one batch."""
-    sizes: dict[tuple[int, int], list[int]] = {}
-    for at, picture in enumerate(pictures):
-        sizes.setdefault(picture.size, []).append(at)
-    rows: dict[int, np.ndarray[Any, np.dtype[np.float32]]] = {}
-    for places in sizes.values():
-        pixels = torch.from_numpy(np.stack([np.asarray(pictures[at]) for at in places]))
-        found = run(pixels.permute(0, 3, 1, 2).contiguous()).float().cpu().numpy()
-        rows |= dict(zip(places, found, strict=True))
-    return np.stack([rows[at] for at in range(len(pictures))])
 
 
 def _network(spec: Inception) -> Any:

@@ -6,11 +6,8 @@ channels and w never negative. So it is the squared distance of rows √(w / pla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torchvision
-from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,10 +15,11 @@ from torchmetrics.functional.image.lpips import _LPIPS
 from torchvision.models import AlexNet_Weights
 from torchvision.transforms import v2
 
+from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.sketch import sketch
 from harness.extractors.specs import Lpips
 from harness.extractors.weights import UNLOADABLE, absent
-from harness.interfaces import Network, Rows
+from harness.interfaces import Network
 
 _RELUS = (1, 4, 7, 9, 11)
 """After which of AlexNet's layers LPIPS looks."""
@@ -31,20 +29,15 @@ _FETCH = "python -c \"import torchvision; torchvision.models.alexnet(weights='DE
 def activations(spec: Lpips, device: str) -> Network:
     """See the weighted activations of five layers, sketched."""
     layers, weights, scale = (part.to(device) for part in network(spec.weights))
-    prepare = v2.Compose(
-        [
-            v2.Resize((spec.side, spec.side), antialias=True),
-            v2.PILToTensor(),
-            v2.ToDtype(torch.float32, scale=True),
-        ]
-    )
+    resize = v2.Resize((spec.side, spec.side), antialias=True)
+    share = v2.ToDtype(torch.float32, scale=True)
 
-    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        batch = torch.stack([prepare(picture.convert("RGB")) for picture in pictures])
-        rows = weighted(scale(batch.to(device) * 2 - 1), layers, weights)
-        return {"images": sketch(rows.float().cpu().numpy())}
+    def run(levels: Tensor) -> Tensor:
+        shown = share(planes(levels))
+        rows = weighted(scale(shown * 2 - 1), layers, weights)
+        return torch.from_numpy(sketch(rows.float().cpu().numpy()))
 
-    return Network(see)
+    return split(lambda picture: bytes_of(resize(picture.convert("RGB"))), run, device)
 
 
 def weighted(shown: Tensor, layers: torch.nn.Module, weights: torch.nn.Module) -> Tensor:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
+from harness.extractors.batches import split
 from harness.extractors.specs import Pixels
-from harness.interfaces import Network, Rows
+from harness.interfaces import Network
 
 Grey = NDArray[np.int16]
 NEAR = 8
@@ -23,10 +24,10 @@ STEPS = (3, 48)
 def pixels(spec: Pixels, device: str) -> Network:
     """See the statistics that the spec names, one row a picture."""
 
-    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        return {"images": np.array([statistics(each) for each in pictures], np.float32)}
+    def prepare(picture: Image.Image) -> Tensor:
+        return torch.tensor(statistics(picture), dtype=torch.float32)
 
-    return Network(see)
+    return split(prepare, lambda rows: rows, "cpu")
 
 
 def statistics(picture: Image.Image) -> tuple[float, float, float, float]:

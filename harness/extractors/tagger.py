@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from huggingface_hub import hf_hub_download
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from harness.errors import MissingPrerequisite, ScoringError
+from harness.extractors.batches import split
 from harness.extractors.classifier import load_classifier
 from harness.extractors.specs import Tagger, WdTagger
 from harness.extractors.weights import UNLOADABLE, absent
@@ -54,16 +57,18 @@ def wd_tagger(spec: WdTagger, device: str) -> Network:
     entry = session.get_inputs()[0]
     batch, size = entry.shape[0], int(entry.shape[1])
 
-    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        rows = np.stack([squared(picture, size) for picture in pictures])
+    def run(rows: Tensor) -> Tensor:
         at_once = batch if isinstance(batch, int) else len(rows)
         parts = [
-            session.run(None, {entry.name: rows[at : at + at_once]})[0]
+            session.run(None, {entry.name: rows[at : at + at_once].numpy()})[0]
             for at in range(0, len(rows), at_once)
         ]
-        return {"images": np.concatenate(parts)}
+        return torch.from_numpy(np.concatenate(parts))
 
-    return Network(see, reader(names))
+    def prepare(picture: Image.Image) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(squared(picture, size)))
+
+    return split(prepare, run, "cpu", reader(names))
 
 
 def squared(picture: Image.Image, size: int) -> NDArray[np.float32]:

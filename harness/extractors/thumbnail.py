@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
+from harness.extractors.batches import split
 from harness.extractors.specs import Thumbnail
-from harness.interfaces import Network, Rows
+from harness.interfaces import Network
 
 
 def thumbnail(spec: Thumbnail, device: str) -> Network:
     """See side × side × 3 colours, less their mean, so that brightness alone is no likeness."""
 
-    def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
-        return {"images": np.stack([_small(picture, spec.side) for picture in pictures])}
+    def prepare(picture: Image.Image) -> Tensor:
+        return torch.from_numpy(_small(picture, spec.side))
 
-    return Network(see)
+    return split(prepare, lambda rows: rows, "cpu")
 
 
 def _small(picture: Image.Image, side: int) -> NDArray[np.float32]:

@@ -31,7 +31,8 @@ NEEDED = {
 }
 """Modules without which nothing can be measured, and their packages."""
 WANTED = {
-    "open_clip": "open-clip-torch (the real vocabulary; without it token ids are made up)",
+    "open_clip": "open-clip-torch (the real vocabulary, and the part `features`)",
+    "torch_fidelity": "torch-fidelity (the part `features`)",
     "prodigyopt": "prodigyopt (the DreamBooth recipe)",
     "bitsandbytes": "bitsandbytes (8-bit AdamW; without it AdamW stands in)",
     "pytest": "pytest (the part `tests`)",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from harness.diffusion.load import load_pipeline
 from harness.diffusion.sampler import ImageSampler, Request
@@ -30,3 +33,23 @@ def test_an_image_does_not_depend_on_its_batch(scheduler: str) -> None:
     assert np.abs(together - reverse).max() <= 1
     assert np.abs(together[:3] - alone).max() <= 1
     assert len(np.unique(together.reshape(16, -1), axis=0)) == 16
+
+
+def test_a_batch_too_large_for_the_memory_is_drawn_in_parts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = load_pipeline(Base(model="pocket/sdxl"), None, "euler", None, "cpu", "fp32")
+    sampler = Sampler(steps=2, guidance=4.0, width=64, height=64)
+    requests = [Request(f"p{number}", number, "1girl, red hair") for number in range(5)]
+    at_once = np.stack(ImageSampler(pipeline, sampler, "cpu").draw(requests)).astype(int)
+    forward = pipeline.unet.forward
+
+    def small(sample: torch.Tensor, *words: Any, **more: Any) -> Any:
+        if len(sample) > 4:  # two images, each with and without its prompt
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(sample, *words, **more)
+
+    monkeypatch.setattr(pipeline.unet, "forward", small)
+    in_parts = np.stack(ImageSampler(pipeline, sampler, "cpu").draw(requests)).astype(int)
+    assert caplog.messages == ["out of memory: from now on images drawn at once: 2"]
+    assert np.abs(at_once - in_parts).max() <= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,13 @@ class ImageFile:
 class CachedExtractor:
     """One extractor and its cache; the network is loaded at the first image that is new."""
 
-    def __init__(self, spec: ExtractorSpec, context: StageContext) -> None:
+    def __init__(
+        self, spec: ExtractorSpec, context: StageContext, network: Network | None = None
+    ) -> None:
         self.spec = spec
         self.cache = FeatureCache(context.rows, digest(described(spec)))
         self._device = context.device
-        self._network: Network | None = None
+        self._network = network
 
     @property
     def network(self) -> Network:
@@ -61,9 +64,24 @@ class CachedExtractor:
         keys = {self.key(image) for image in images}
         return keys - self.cache.holds(keys)
 
-    def extract(self, images: Sequence[ImageFile], pictures: Sequence[Image.Image]) -> None:
+    def prepare(self, picture: Image.Image) -> Any:
+        """Return what the network wants of one picture; several threads may call it."""
+        split = self.network.split
+        return picture if split is None else split.prepare(picture)
+
+    def gather(self, inputs: Sequence[Any]) -> Any:
+        """Return what the network wants of a batch."""
+        split = self.network.split
+        return inputs if split is None else split.gather(inputs)
+
+    def extract(self, images: Sequence[ImageFile], gathered: Any) -> None:
         """Put the features of these images into the cache."""
-        rows = self.network.see(pictures, [image.text for image in images])
+        split = self.network.split
+        rows = (
+            self.network.see(gathered, [image.text for image in images])
+            if split is None
+            else split.compute(gathered)
+        )
         self.cache.add(by_key([self.key(image) for image in images], rows))
 
     def extract_texts(self, images: Sequence[ImageFile]) -> None:

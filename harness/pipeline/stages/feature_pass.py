@@ -1,24 +1,29 @@
 """One pass over the images for all extractors: which images to decode, and who takes which.
 
 Each image is decoded once, a little ahead of the networks, and given to every extractor that
-does not know it.
+does not know it. Threads decode, and cut and resize for each network; another gathers batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from PIL import Image
 
+from harness.data.prefetch import in_order
 from harness.interfaces import Progress, StageContext
 from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
 from harness.pipeline.stages.files import open_picture
 
-AHEAD = 2
-"""Batches that are decoded while the networks are busy."""
+GPU_BATCHES = 4
+"""Batches of the run that make one on a GPU."""
+MOST_THREADS = 16
+"""Threads of one process that decode images ahead of the networks."""
 
 
 @dataclass(frozen=True)
@@ -56,31 +61,79 @@ def _first_positions(keys: Mapping[int, str]) -> list[int]:
 @torch.inference_mode()
 def run_pass(images: Sequence[ImageFile], each_pass: FeaturePass, context: StageContext) -> None:
     """Decode the images of a pass, and let every extractor put its features into its cache."""
-    torch.backends.cudnn.allow_tf32 = False
     done = 0
-    for positions, pictures in _decode(images, each_pass.decoded, context.batch):
-        for extractor, taken in each_pass.taken.items():
-            rows = [row for row, position in enumerate(positions) if position in taken]
-            if rows:
-                chosen = [images[positions[row]] for row in rows]
-                extractor.extract(chosen, [pictures[row] for row in rows])
-        done += len(positions)
-        context.report(Progress(done, len(each_pass.decoded), "images"))
+    with exact_convolutions(), closing(batches_ahead(images, each_pass, context)) as batches:
+        for batch in batches:
+            for extractor, (taken, gathered) in batch.inputs.items():
+                extractor.extract([images[at] for at in taken], gathered)
+            done += batch.size
+            context.report(Progress(done, len(each_pass.decoded), "images"))
 
 
-def _decode(
-    images: Sequence[ImageFile], positions: Sequence[int], size: int
-) -> Iterator[tuple[Sequence[int], list[Image.Image]]]:
-    """Yield the pictures in batches, decoded by another thread a little ahead."""
-    batches = [positions[start : start + size] for start in range(0, len(positions), size)]
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """Let convolutions in fp32 compute as such on a GPU, and not in TF32."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
-    def decode(batch: Sequence[int]) -> list[Image.Image]:
-        return [open_picture(images[position].file) for position in batch]
 
-    with ThreadPoolExecutor(1) as thread:
-        waiting = [thread.submit(decode, batch) for batch in batches[:AHEAD]]
-        for number, batch in enumerate(batches):
-            pictures = waiting.pop(0).result()
-            if number + AHEAD < len(batches):
-                waiting.append(thread.submit(decode, batches[number + AHEAD]))
-            yield batch, pictures
+@dataclass(frozen=True)
+class Batch:
+    """Some images of a pass, decoded, and turned into what each network wants of them."""
+
+    size: int
+    inputs: Mapping[CachedExtractor, tuple[Sequence[int], Any]]
+    """For each extractor the positions of its images, and their gathered inputs."""
+
+
+def batches_ahead(
+    images: Sequence[ImageFile], each_pass: FeaturePass, context: StageContext
+) -> Generator[Batch]:
+    """Yield the batches of a pass; threads decode and prepare them ahead of the networks."""
+    takers = {each: positions for each, positions in each_pass.taken.items() if positions}
+    for extractor in takers:
+        _ = extractor.network  # loaded here, since several threads must not do it at once
+
+    def prepare(position: int) -> dict[CachedExtractor, Any]:
+        picture = open_picture(images[position].file)
+        return {each: each.prepare(picture) for each, own in takers.items() if position in own}
+
+    def gather(started: Started) -> Batch:
+        ready = {position: future.result() for position, future in started.items()}
+        inputs: dict[CachedExtractor, tuple[Sequence[int], Any]] = {}
+        for each in takers:
+            own = [position for position, prepared in ready.items() if each in prepared]
+            if own:
+                inputs[each] = own, each.gather([ready[position][each] for position in own])
+        return Batch(len(ready), inputs)
+
+    size = images_at_once(context)
+    workers = ThreadPoolExecutor(threads())
+    try:
+        starts: Iterator[Started] = (
+            {at: workers.submit(prepare, at) for at in each_pass.decoded[start : start + size]}
+            for start in range(0, len(each_pass.decoded), size)
+        )
+        for _, batch in in_order(gather, starts, 1):
+            yield batch
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+Started = Mapping[int, "Future[dict[CachedExtractor, Any]]"]
+"""The inputs of a batch that threads make, by the position of their image."""
+
+
+def images_at_once(context: StageContext) -> int:
+    """Return how many images make a batch: more on a GPU, where 16 would leave it half idle."""
+    return context.batch * (1 if context.device == "cpu" else GPU_BATCHES)
+
+
+def threads() -> int:
+    """Return how many threads decode in this process, which may share its machine with others."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(MOST_THREADS, (os.cpu_count() or 1) // processes))

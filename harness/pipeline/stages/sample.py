@@ -6,8 +6,10 @@ again whole, so an image is always in the same batch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,8 @@ from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
 from harness.pipeline.stages.treat import treat
 
+THREADS = min(16, os.cpu_count() or 1)
+"""Threads that write the images of a batch, while a GPU waits."""
 _MODELS = {
     "unet": UNet2DConditionModel,
     "text_encoder": CLIPTextModel,
@@ -95,8 +99,9 @@ def piece_sampler(spec: SampleSpec, context: StageContext) -> DoPiece:
     def do_piece(number: int) -> None:
         batch = batches[number]
         if not _is_drawn(context.folder, batch):
-            for request, pixels in zip(batch, image_sampler().draw(batch), strict=True):
-                _keep(context.folder, request, pixels)
+            images = image_sampler().draw(batch)
+            with ThreadPoolExecutor(min(THREADS, len(batch))) as threads:
+                list(threads.map(partial(_keep, context.folder), batch, images))
 
     return do_piece
 

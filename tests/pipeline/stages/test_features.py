@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from harness.errors import MissingPrerequisite
-from harness.interfaces import ExtractorSpec, Network, Rows, StageContext
+from harness.interfaces import ExtractorSpec, Network, Rows, SplitNetwork, StageContext
 from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
 from harness.pipeline.stages.feature_cache import FeatureCache
+from harness.pipeline.stages.feature_pass import exact_convolutions, images_at_once
 from harness.pipeline.stages.features import fill_caches
+from harness.pipeline.stages.files import UNREADABLE
 
 SHOWN: list[tuple[str, int]] = []
 """Which network saw a picture, and how bright it was."""
@@ -141,6 +145,52 @@ def test_a_killed_pass_goes_on_where_it_stopped(images: list[ImageFile], tmp_pat
     SHOWN.clear()
     fill_caches(images, [Watched(Brightness(), tmp_path)], context())
     assert [number for _, number in SHOWN] == [4, 5]
+
+
+def test_a_network_in_parts_is_given_its_inputs_in_other_threads(
+    images: list[ImageFile],
+) -> None:
+    where = {"prepare": set[int](), "gather": set[int](), "compute": set[int]()}
+
+    def prepare(picture: Image.Image) -> int:
+        where["prepare"].add(threading.get_ident())
+        return int(np.asarray(picture)[0, 0, 0])
+
+    def gather(inputs: Sequence[int]) -> list[list[int]]:
+        where["gather"].add(threading.get_ident())
+        return [[each] for each in inputs]
+
+    def compute(batch: list[list[int]]) -> Rows:
+        where["compute"].add(threading.get_ident())
+        return {"images": np.array(batch, np.float32)}
+
+    parts = SplitNetwork(prepare, gather, compute)
+    network = Network(lambda pictures, texts: parts.see(pictures), split=parts)
+    extractor = CachedExtractor(Joint(), context(), network)
+    fill_caches(images, [extractor], context())
+    assert extractor.features(images)["images"].ravel().tolist() == [0, 1, 2, 3, 4, 5]
+    assert where["compute"] == {threading.get_ident()}
+    assert len(where["gather"]) == 1
+    assert not where["compute"] & (where["prepare"] | where["gather"])
+
+
+def test_a_picture_that_cannot_be_read_stops_the_pass(images: list[ImageFile]) -> None:
+    images[3].file.write_bytes(b"no picture")
+    with pytest.raises(UNREADABLE):
+        fill_caches(images, [Watched(Brightness(), None)], context())
+    assert [number for _, number in SHOWN] == [0, 1]
+
+
+def test_a_gpu_sees_more_images_at_once() -> None:
+    assert images_at_once(context(batch=16)) == 16
+    assert images_at_once(StageContext(Path(), {}, device="cuda", batch=16)) == 64
+
+
+def test_convolutions_are_exact_only_in_a_pass() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with exact_convolutions():
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 def test_the_network_of_another_step_may_be_missing(images: list[ImageFile]) -> None:
