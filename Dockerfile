@@ -4,7 +4,7 @@
 #   docker run --rm -v "$PWD:/work" harness run pocket-ninja
 FROM python:3.11-slim
 
-ARG EXTRAS=curate,dashboard,ray,serve,taggers,trackers
+ARG EXTRAS=cuda,curate,dashboard,ray,serve,taggers,trackers
 # Empty: torch as the default index has it.
 ARG TORCH_INDEX=
 
