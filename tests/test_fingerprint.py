@@ -30,6 +30,7 @@ def test_a_digest_is_the_sha256_of_the_canonical_form() -> None:
     assert digest({"a": "é"}) == expected
 
 
+@pytest.mark.slow
 @given(value=st.dictionaries(st.text(st.characters(codec="utf-8")), json_like))
 def test_the_order_of_keys_leaves_a_digest_alone(value: dict[str, object]) -> None:
     turned = dict(reversed(list(value.items())))

@@ -101,6 +101,7 @@ def a_benchmark(folder: Path, word: str) -> str:
     return str(file)
 
 
+@pytest.mark.slow
 def test_every_command_works_beside_a_broken_plugin(site: Path, tmp_path: Path) -> None:
     store = ["--store", str(tmp_path / "store")]
     reports = ["--reports", str(ROOT / "reports")]
@@ -121,6 +122,7 @@ def test_every_command_works_beside_a_broken_plugin(site: Path, tmp_path: Path) 
     assert "how sharp images are" in listed.out
 
 
+@pytest.mark.slow
 def test_only_the_page_that_names_a_broken_plugin_is_refused(site: Path, tmp_path: Path) -> None:
     broken, works = a_benchmark(tmp_path, "shine"), a_benchmark(tmp_path, "sharpness")
     refused, accepted = harness(site, ["check", broken], ["check", works])
@@ -133,6 +135,7 @@ def test_only_the_page_that_names_a_broken_plugin_is_refused(site: Path, tmp_pat
     assert accepted.code == 0, accepted.err
 
 
+@pytest.mark.slow
 def test_a_strangers_plugin_is_validated_by_its_own_spec(site: Path, tmp_path: Path) -> None:
     file = Path(a_benchmark(tmp_path, "sharpness"))
     file.write_text(file.read_text().replace("use: sharpness", "use: sharpness, bloks: 2"))

@@ -38,6 +38,7 @@ def test_these_are_all_pages() -> None:
     assert {file.stem for file in (ROOT / "dashboard/pages").glob("*.py")} == {*PAGES, "main"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_opens(visit: Visit, page: str, theme: str) -> None:
@@ -47,6 +48,7 @@ def test_a_page_opens(visit: Visit, page: str, theme: str) -> None:
     assert app.title[0].value == page.capitalize()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", sorted(set(PAGES) - {"catalogue"}))
 def test_an_empty_page_names_the_command_to_run(visit: Visit, page: str, reports: Path) -> None:
     shutil.rmtree(reports)
@@ -57,6 +59,7 @@ def test_an_empty_page_names_the_command_to_run(visit: Visit, page: str, reports
     assert app.info[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_a_broken_result_breaks_no_page(visit: Visit, page: str, reports: Path) -> None:
     (reports / "pocket-v1/half.json").write_text('{"schema_version": 1, "recipe": "ha')
@@ -76,6 +79,7 @@ def test_a_broken_result_breaks_no_page(visit: Visit, page: str, reports: Path) 
         assert any("half" in text.value for text in app.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_hostile_words_are_shown_as_words(visit: Visit, page: str, reports: Path) -> None:
     poison(reports)
@@ -116,6 +120,7 @@ def test_a_link_restores_the_view(visit: Visit) -> None:
     assert compare.multiselect(key="b").value == ["pocket-ninja-short"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_a_link_with_nonsense_in_it_opens_the_page(visit: Visit, page: str) -> None:
     nonsense = dict.fromkeys(LINKED.split(), "../../etc/passwd")
@@ -171,6 +176,7 @@ def test_a_running_step_is_shown_and_breaks_nothing(visit: Visit, tmp_path: Path
     assert not [text for text in visit("leaderboard").text if "my-style" in text.value]
 
 
+@pytest.mark.slow
 def test_the_dashboard_loads_no_torch() -> None:
     program = (
         "import sys, dashboard.session, dashboard.charts, dashboard.media; "

@@ -58,6 +58,7 @@ def test_a_plain_sheet_has_no_hash() -> None:
         assert dhash(Image.new("RGB", (64, 64), colour)) is None
 
 
+@pytest.mark.slow
 def test_thirty_thousand_hashes_are_not_compared_with_each_other() -> None:
     codes = [int(each) for each in np.random.default_rng(1).integers(1, 2**63, 30_000)]
 

@@ -440,6 +440,7 @@ def drawn(rng: np.random.Generator, name: str, shared: Array, shift: float) -> C
     return contender(name, means, kid=-own[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompts", [12, 40])
 def test_any_false_alarm_of_a_comparison_is_as_rare_as_it_should_be(prompts: int) -> None:
     rng, alarms = np.random.default_rng(prompts), []
@@ -450,6 +451,7 @@ def test_any_false_alarm_of_a_comparison_is_as_rare_as_it_should_be(prompts: int
     assert np.mean(alarms) <= 0.09
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompts", [12, 40])
 def test_an_effect_of_the_size_that_is_promised_is_seen_by_every_metric(prompts: int) -> None:
     rng, seen = np.random.default_rng(prompts), []

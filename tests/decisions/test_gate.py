@@ -167,6 +167,7 @@ def drawn(
     return a, b
 
 
+@pytest.mark.slow
 def test_any_false_alarm_of_a_gate_is_rarer_than_one_in_twenty() -> None:
     """Without any margin, so that nothing but the evidence keeps a gate from failing."""
     rng, strict = np.random.default_rng(0), policy(*[Limits(metric=c, margin=0) for c in COLUMNS])

@@ -112,6 +112,7 @@ def test_runs_are_worth_a_pair_less_and_trainings_speak_for_recipes() -> None:
     assert found.pairs("fid", "file") == 0
 
 
+@pytest.mark.slow
 def test_room_is_what_intervals_of_equal_runs_reach_to_in_99_of_100_cases() -> None:
     rng = np.random.default_rng(11)
     draws = drawn(rng, 40)

@@ -286,6 +286,7 @@ def test_a_checkpoints_result_exports_the_checkpoint(place: Place, tmp_path: Pat
         export(missing, tmp_path / "other", to="kohya", store=place.store)
 
 
+@pytest.mark.slow
 def test_dora_and_rslora_say_so(tmp_path: Path) -> None:
     config = LoraConfig(
         r=RANK, lora_alpha=ALPHA, target_modules=["to_q"], use_dora=True, use_rslora=True
@@ -346,6 +347,7 @@ def test_the_front_matter_is_yaml_whatever_the_trigger(tmp_path: Path) -> None:
     compile(snippet, "card", "exec")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prediction", "zero_terminal"),
     [(None, False), ("v_prediction", False), ("v_prediction", True)],

@@ -165,6 +165,7 @@ def complaints() -> Iterator[list[str]]:
         logger.setLevel(level)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_loads_in_plain_diffusers_with_every_key_used(
     kind: str, tmp_path: Path, complaints: list[str]
@@ -183,6 +184,7 @@ def test_a_file_loads_in_plain_diffusers_with_every_key_used(
     assert (before - answer(teacher)).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_adapter_goes_to_kohya_and_back_unchanged(kind: str, tmp_path: Path) -> None:
     teacher = pocket()
@@ -202,6 +204,7 @@ def test_an_adapter_goes_to_kohya_and_back_unchanged(kind: str, tmp_path: Path) 
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "alpha", "ranks", "rslora"])
 def test_a_kohya_file_says_the_same_in_its_own_words(kind: str, tmp_path: Path) -> None:
     """ΔW = alpha / rank · up · down, read from the bare file with a table of our own."""
@@ -218,6 +221,7 @@ def test_a_kohya_file_says_the_same_in_its_own_words(kind: str, tmp_path: Path) 
         assert (scale * (up @ down) - delta).abs().max().item() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["alpha", "rslora", "layers"])
 def test_diffusers_reads_our_kohya_file_by_its_own_converter(
     kind: str, tmp_path: Path, complaints: list[str]
@@ -501,6 +505,7 @@ FORMATS: dict[str, tuple[Callable[[str, str], str], tuple[str, str, str], bool]]
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_strangers_file_works_as_it_did_where_it_was_made(form: str, tmp_path: Path) -> None:
     teacher = pocket()
@@ -548,6 +553,7 @@ def test_a_file_of_an_older_harness_still_loads(tmp_path: Path) -> None:
     assert_equal(deltas(models), deltas({part: getattr(pupil, part) for part in PARTS}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.0, 0.5])
 def test_the_benchmarks_scale_is_applied(scale: float, tmp_path: Path) -> None:
     models = teach(pocket(), "alpha")
@@ -621,6 +627,7 @@ REFUSED: list[tuple[dict[str, Tensor], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tensors", "says"), REFUSED, ids=[says for _, says in REFUSED])
 def test_what_does_not_fit_is_refused_with_the_reason(
     tensors: dict[str, Tensor], says: str, tmp_path: Path
@@ -647,6 +654,7 @@ def test_dora_beside_plain_layers_is_refused(tmp_path: Path) -> None:
         attach(pocket(), tmp_path / "lora.safetensors", 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said",
     [
@@ -667,6 +675,7 @@ def test_settings_that_make_no_sense_are_refused(said: str, tmp_path: Path) -> N
         attach(pocket(), tmp_path / "lora.safetensors", 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "fits"),
     [

@@ -78,6 +78,7 @@ def said(pipeline: StableDiffusionXLPipeline) -> Tensor:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scales", [(1.0, 1.0), (0.7, -0.4)])
 def test_two_adapters_change_the_base_by_the_sum_of_their_deltas(
     files: tuple[Path, Path], scales: tuple[float, float]

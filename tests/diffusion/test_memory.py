@@ -40,6 +40,7 @@ def training(**changes: Any) -> Train:
     return Train.model_validate(LORA | changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -69,6 +69,7 @@ def test_it_is_what_counting_pairs_gives(
     assert measure(spec, evidence(set_of(x), y)).value == pytest.approx(by_brute_force(x, y, 5)[at])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "d", "per"), [(24, 3, 2), (40, 2, 4), (61, 3, 7)])
 @pytest.mark.parametrize("at", range(4), ids=NAMES)
 def test_pseudo_values_leave_out_a_prompt_and_count_anew(at: int, n: int, d: int, per: int) -> None:

@@ -63,6 +63,7 @@ def breaches(suite: PromptSuite, golden: Known) -> Iterator[str]:
         yield f"{suite.name}: {new} came without raising version {newest}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(known() | shipped()))
 def test_a_suite_keeps_every_prompt_it_ever_had(name: str) -> None:
     suite = shipped().get(name)

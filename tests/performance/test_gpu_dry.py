@@ -102,6 +102,7 @@ def test_the_forecast_takes_the_constants_that_figures_bring(tmp_path: Path) -> 
     assert forecast["sampling_flops"] is None
 
 
+@pytest.mark.slow
 def test_an_error_in_one_configuration_is_a_figure_with_its_reason(tmp_path: Path) -> None:
     context = Context("cpu", True, tmp_path, tmp_path, Deadline(60))
 
@@ -115,6 +116,7 @@ def test_an_error_in_one_configuration_is_a_figure_with_its_reason(tmp_path: Pat
     assert second.facts["reason"].startswith("out of memory: CUDA out of memory")
 
 
+@pytest.mark.slow
 def test_a_part_whose_time_is_over_says_so_and_the_next_one_runs(tmp_path: Path) -> None:
     def sleeps() -> Iterator[Figure]:
         time.sleep(30)

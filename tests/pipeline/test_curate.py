@@ -173,6 +173,7 @@ READERS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["folder", *READERS])
 def test_the_pictures_are_written_in_order_each_with_its_prompt(form: str, tmp_path: Path) -> None:
     config = page(tmp_path, boosters=BOOSTERS)

@@ -44,12 +44,14 @@ def differing(one: Path, other: Path) -> list[str]:
     return [name for name in left if not torch.equal(left[name], right[name])]
 
 
+@pytest.mark.slow
 def test_two_equal_runs_differ_in_no_tensor(strict: School, tmp_path: Path):
     notes = [strict.train(tmp_path / name).notes for name in ("one", "two")]
     assert differing(tmp_path / "one", tmp_path / "two") == []
     assert [each["determinism"] for each in notes] == ["bitwise", "bitwise"]
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_run_differs_in_no_tensor(
     strict: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

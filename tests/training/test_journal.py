@@ -33,6 +33,7 @@ def test_a_log_is_cut_back_to_where_the_state_is(tmp_path: Path):
     assert [json.loads(line)["step"] for line in file.read_text().splitlines()] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_every_step_reports_its_figures(tmp_path: Path):
     told: list[Progress] = []
     own = school(recipe(optimizer={"use": "prodigy"}, phases=[{"steps": 2, "rate": 1.0}]), tmp_path)
@@ -51,6 +52,7 @@ def test_every_step_reports_its_figures(tmp_path: Path):
         } <= set(progress.facts)
 
 
+@pytest.mark.slow
 def test_the_store_logs_what_steps_report_beside_the_artifacts(tmp_path: Path):
     workspace = harness.Workspace(
         tmp_path / "store", tmp_path / "reports", device="cpu", quiet=True

@@ -60,6 +60,7 @@ def training_of(
     return training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_how_samples_are_put_into_passes_changes_nothing(rich: School, most: int):
     loss, gradients = first_gradients(rich, 4)
@@ -129,6 +130,7 @@ def test_the_log_holds_every_step_and_the_notes_say_where_the_time_went(rich, tm
     assert set(place.notes["time_split"]) == {"data", "unet", "optimizer"}
 
 
+@pytest.mark.slow
 def test_a_second_training_equals_the_first_byte_for_byte(rich, tmp_path):
     for name in ("one", "two"):
         rich.train(tmp_path / name)
@@ -188,6 +190,7 @@ def files_of(folder: Path) -> list[Path]:
     return sorted(file for file in found if not file.name.startswith("scratch"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_min_snr_weighs_instances_alone_for_every_batch_size(batch, tmp_path):
     """Stated by hand: the mean of weighted instances and, times the prior's weight, of classes."""
@@ -221,6 +224,7 @@ def test_a_sample_weighs_what_its_row_says(tmp_path):
     assert float(step.gradients(training, [heavy])) == pytest.approx(3 * once, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_text_encoders_rest_in_a_phase_without_rates(tmp_path):
     phases = [
         {"steps": 2, "rate": 1e-3, "text_encoder_rates": [1e-3, 2e-3]},
@@ -237,6 +241,7 @@ def test_text_encoders_rest_in_a_phase_without_rates(tmp_path):
     assert moved == {"unet"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", [{}, {"text_encoder_rates": [1e-3, 1e-3]}])
 def test_new_tokens_learn_and_no_other_row_moves(beside, tmp_path):
     tokens = [{"name": "<ninja>", "vectors": 2, "initializer": "girl"}]
@@ -258,6 +263,7 @@ def test_new_tokens_learn_and_no_other_row_moves(beside, tmp_path):
     assert torch.equal(models.encoders.first.get_input_embeddings().known.weight, known)
 
 
+@pytest.mark.slow
 def test_the_exported_weights_are_the_mean_where_one_is_asked_for(tmp_path):
     own = school(recipe(), tmp_path / "store")
     mean = replace(
@@ -312,6 +318,7 @@ def test_a_gradient_that_is_not_finite_names_its_pictures(rich, tmp_path, monkey
     assert culprit.name in error.value.what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 3])
 def test_dropout_in_text_encoders_belongs_to_samples_too(most: int, tmp_path: Path):
     page = recipe(
@@ -327,6 +334,7 @@ def test_dropout_in_text_encoders_belongs_to_samples_too(most: int, tmp_path: Pa
     assert float((other - gradients).norm()) <= 1e-5 * float(gradients.norm())
 
 
+@pytest.mark.slow
 def test_divergence_keeps_the_last_checkpoint_and_names_it(tmp_path, monkeypatch):
     own = school(recipe(phases=[{"steps": 4, "rate": 1e-3}], checkpoint_every=2), tmp_path / "s")
     whole, calls = Objective.loss, []
@@ -343,6 +351,7 @@ def test_divergence_keeps_the_last_checkpoint_and_names_it(tmp_path, monkeypatch
     assert load_file(kept / "adapter.safetensors")
 
 
+@pytest.mark.slow
 def test_an_overflow_is_done_again_and_costs_no_step(rich, tmp_path, monkeypatch):
     """fp16 needs a GPU; its scaling does not: gradients burst above a scale of 2**14 here."""
     monkeypatch.setattr(training_run, "scale_for", lambda dtype: Scale(moves=True, value=2.0**16))
@@ -374,6 +383,7 @@ def test_fewer_pictures_than_a_batch_are_refused_before_training(tmp_path):
         replace(own, step=replace(own.step, spec=few)).train(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_previews_are_drawn_and_do_not_disturb_training(tmp_path):
     page = recipe(checkpoint_every=2, phases=[{"steps": 3, "rate": 1e-3}])
     own = school(page, tmp_path / "store")

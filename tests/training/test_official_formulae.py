@@ -130,6 +130,7 @@ def words_of(training: training_run.TrainingRun, texts: Sequence[str]) -> tuple[
     return torch.cat(hidden, dim=-1), pooled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2])
 def test_advanced_dreambooth_takes_the_official_step(batch: int, tmp_path: Path):
     """(C): weighted instances, plus the prior's weight times the plain loss of class images."""

@@ -20,6 +20,7 @@ def result(index: ReportsIndex, recipe: str = "pocket-ninja") -> Result:
     return found
 
 
+@pytest.mark.slow
 def test_the_command_that_makes_it_again_is_understood(index: ReportsIndex) -> None:
     words = runs.command(result(index)).split()
     assert words == ["harness", "run", "pocket-ninja", "-b", "pocket-v1"]

@@ -59,6 +59,7 @@ def test_every_picture_that_the_page_names_is_there_and_no_other(written: Path) 
     assert len(there) > 400
 
 
+@pytest.mark.slow
 def test_it_asks_nobody_for_anything(written: Path) -> None:
     page = (written / "index.html").read_text()
     assert not re.search(r'(src|href)="(https?:)?//', page)
@@ -66,6 +67,7 @@ def test_it_asks_nobody_for_anything(written: Path) -> None:
     assert "https://" not in page
 
 
+@pytest.mark.slow
 def test_only_its_own_script_may_run(written: Path) -> None:
     page = (written / "index.html").read_text()
     policy = html.unescape(re.search(r'Content-Security-Policy" content="([^"]+)"', page)[1])  # type: ignore[index]
@@ -76,6 +78,7 @@ def test_only_its_own_script_may_run(written: Path) -> None:
     assert "default-src 'none'" in policy
 
 
+@pytest.mark.slow
 def test_it_holds_boards_pictures_and_comparisons(written: Path) -> None:
     (board,) = facts_of((written / "index.html").read_text())["boards"]  # type: ignore[misc, attr-defined]
     assert board["rows"][0]["recipe"] == "pocket-ninja"
@@ -85,6 +88,7 @@ def test_it_holds_boards_pictures_and_comparisons(written: Path) -> None:
     assert "is better than" in pairs["pocket-ninja", "pocket-base"]["sentence"]
 
 
+@pytest.mark.slow
 def test_a_second_export_writes_only_what_is_new(index: ReportsIndex, written: Path) -> None:
     before = {file: file.stat().st_mtime_ns for file in (written / "pictures").iterdir()}
     site.write(Workspace(index.store.root, index.reports, quiet=True), written)
@@ -96,6 +100,7 @@ def test_an_unknown_benchmark_is_refused(index: ReportsIndex, tmp_path: Path) ->
         site.write(Workspace(index.store.root, index.reports), tmp_path / "site", "nothing")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["my style", "a#b?c", "50%20off", "鬼"])
 def test_a_name_that_an_address_must_quote_has_its_pictures(
     index: ReportsIndex, tmp_path: Path, name: str

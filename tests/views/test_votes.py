@@ -40,6 +40,7 @@ def vote(a: str, b: str, style: Answer, prompt: str = "p", seed: int = 1, voter:
     )
 
 
+@pytest.mark.slow
 def test_people_who_vote_at_once_lose_no_vote(tmp_path: Path) -> None:
     file = tmp_path / "votes/pocket-v1.jsonl"
     people = [subprocess.Popen([sys.executable, "-c", PROGRAM, str(file), name]) for name in "abcd"]

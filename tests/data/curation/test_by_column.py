@@ -183,6 +183,7 @@ TYPES = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(rows=st.lists(posts(), min_size=1, max_size=12), rules=pages())
 def test_columns_and_rows_agree_on_any_page_and_any_row(
@@ -223,6 +224,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [write(folder / f"it's {at}.parquet", half, **TYPES) for at, half in enumerate(halves)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plan", *SCALES, "everything", "clean", "held-out"])
 def test_columns_and_rows_agree_on_ten_thousand_odd_rows(name: str, many: list[Path]) -> None:
     rules = {

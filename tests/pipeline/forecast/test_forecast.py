@@ -206,6 +206,7 @@ def test_a_plan_that_does_not_fit_is_printed_and_fails_unless_told_to(
     assert "there is no card 't5' here" in unknown.err
 
 
+@pytest.mark.slow
 def test_planning_and_counting_load_no_network_library(tmp_path: Path) -> None:
     program = (
         "import sys, json; from pathlib import Path; import harness; "

@@ -71,6 +71,7 @@ def files_of(folder: Path) -> dict[str, str]:
     return {file.name: digest_file(file) for file in sorted(folder.iterdir()) if file.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strike", [1, 2, 3, 4, 6])
 @pytest.mark.parametrize("stage", ["latents", "texts"])
 def test_a_cache_killed_half_way_ends_as_if_it_had_not_been(
