@@ -5,15 +5,17 @@ All blocks share their code, so one compilation serves every block of one shape.
 
 from __future__ import annotations
 
+from typing import Any
+
 from diffusers.models.attention import BasicTransformerBlock
 
 from harness.training.trained_models import TrainedModels
 
 
-def compile_blocks(models: TrainedModels) -> None:
+def compile_blocks(models: TrainedModels, backend: Any = "inductor") -> None:
     """Compile each block at its first pass, if the recipe asks for it; weights stay the same."""
     if not models.train.compile:
         return
     for module in models.unet.modules():
         if isinstance(module, BasicTransformerBlock):
-            module.compile()
+            module.compile(backend=backend)

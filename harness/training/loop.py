@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,23 +47,8 @@ def train(
     journal = Log(context.folder / "log.jsonl", run.step) if team.leads else None
     logs = context.logs if team.leads else None
     tracker = Tracker(spec.train, logs, context.folder.name, context.device)
-    timer = _StateTimer()
-    while run.step < spec.train.steps:
-        began = time.perf_counter()
-        facts = one_step(run)
-        run.step += 1
-        if journal is not None:
-            journal.add(facts)
-            _report(run, journal, tracker, facts, time.perf_counter() - began)
-        every = spec.train.checkpoint_every
-        is_checkpoint = every is not None and run.step % every == 0
-        if is_checkpoint:
-            _write_checkpoint(run)
-        if is_checkpoint or team.gather(timer.is_due())[0]:  # the first process decides
-            if journal is not None:
-                journal.settle()
-            with timer.writing():
-                save(run)
+    with closing(run.reader):
+        _take_steps(run, journal, tracker)
     if journal is not None:
         journal.close()
     with run.exported_weights():
@@ -71,6 +56,27 @@ def train(
     tracker.close()
     context.notes.update(_facts(run))
     team.wait()
+
+
+def _take_steps(run: TrainingRun, journal: Log | None, tracker: Tracker) -> None:
+    """Take all steps that are left; write checkpoints and, now and then, the state."""
+    timer = _StateTimer()
+    while run.step < run.spec.train.steps:
+        began = time.perf_counter()
+        facts = one_step(run)
+        run.step += 1
+        if journal is not None:
+            journal.add(facts)
+            _report(run, journal, tracker, facts, time.perf_counter() - began)
+        every = run.spec.train.checkpoint_every
+        is_checkpoint = every is not None and run.step % every == 0
+        if is_checkpoint:
+            _write_checkpoint(run)
+        if is_checkpoint or run.team.gather(timer.is_due())[0]:  # the first process decides
+            if journal is not None:
+                journal.settle()
+            with timer.writing():
+                save(run)
 
 
 class _StateTimer:

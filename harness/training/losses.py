@@ -51,14 +51,15 @@ def zero_terminal(kept: Tensor) -> Tensor:
     return ((root - last) * (first / (first - last))).square()
 
 
-def sample_losses(
-    predicted: Tensor, target: Tensor, huber: Huber | None, times: Tensor, kept: Tensor
-) -> Tensor:
-    """Return B losses in fp32: the mean over each sample of a square, or of a pseudo-Huber loss."""
+def sample_losses(predicted: Tensor, target: Tensor, deltas: Tensor | None) -> Tensor:
+    """Return B losses in fp32: the mean over each sample of a square.
+
+    With the δ of each sample, of a pseudo-Huber loss.
+    """
     apart = predicted.float() - target.float()
     each = apart.square()
-    if huber is not None:
-        each = _pseudo_huber(each, huber_deltas(huber, times, kept).to(each.device))
+    if deltas is not None:
+        each = _pseudo_huber(each, deltas)
     return each.flatten(1).mean(1)
 
 

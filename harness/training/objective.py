@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,6 +14,25 @@ from harness.pages.stages import TrainSpec
 from harness.training import losses
 from harness.training.passes import Pass, Sample, read_pass, salts_of
 from harness.training.trained_models import TrainedModels
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the UNet is given for one pass, and what its output is compared with."""
+
+    samples: tuple[Sample, ...]
+    salts: Tensor
+    """The numbers that give each sample its own dropout mask."""
+    noisy: Tensor
+    times: Tensor
+    sequences: Tensor
+    pooled: Tensor
+    ids: Tensor
+    target: Tensor
+    weights: Tensor
+    """The weight of each sample's loss."""
+    deltas: Tensor | None
+    """The δ of each sample's Huber loss."""
 
 
 class Objective:
@@ -35,34 +55,59 @@ class Objective:
         dtype = dtype_for(self._models.train.precision, device)
         return torch.autocast(device.split(":")[0], dtype, enabled=dtype != torch.float32)
 
-    def read(self, samples: Sequence[Sample]) -> Pass:
-        """Return the tensors of one pass; text encoders that are trained embed its texts here."""
-        models = self._models
-        models.salts[:] = [salts_of(samples).to(models.device)]
-        with self._precision():
-            return read_pass(samples, self._spec, self.timesteps, models.encoders)
+    def read(self, samples: Sequence[Sample]) -> Inputs:
+        """Return the tensors of one pass, on the CPU and in the UNet's own format.
 
-    def loss(self, content: Pass) -> Tensor:
-        """Return the weighted sum of the samples' losses."""
-        train, models, times = self._spec.train, self._models, content.times
-        device = models.device
-        noisy = losses.add_noise(content.latents, content.seen, self._alphas, times)
-        target = losses.target_of(
-            content.latents, content.noise, self._alphas, times, self._prediction
+        Text encoders that are trained embed its texts here. Else no network is used, so that
+        another thread can do it.
+        """
+        models, train = self._models, self._spec.train
+        if models.encoders is None:
+            content = read_pass(samples, self._spec, self.timesteps, None)
+        else:
+            models.salts[:] = [self._moved(salts_of(samples))]
+            with self._precision():
+                content = read_pass(samples, self._spec, self.timesteps, models.encoders)
+        noisy = losses.add_noise(content.latents, content.seen, self._alphas, content.times)
+        dtype, huber = models.unet.dtype, train.huber
+        return Inputs(
+            samples=content.samples,
+            salts=salts_of(samples),
+            noisy=noisy.to(dtype, memory_format=torch.channels_last),
+            times=content.times,
+            sequences=content.sequences.to(dtype),
+            pooled=content.pooled.to(dtype),
+            ids=content.ids,
+            target=losses.target_of(
+                content.latents, content.noise, self._alphas, content.times, self._prediction
+            ),
+            weights=self._weights(content),
+            deltas=losses.huber_deltas(huber, content.times, self._alphas) if huber else None,
         )
-        unet = models.unet
+
+    def loss(self, inputs: Inputs) -> Tensor:
+        """Return the weighted sum of the samples' losses."""
+        models, moved = self._models, self._moved
+        models.salts[:] = [moved(inputs.salts)]
         with self._precision():
-            predicted = unet(
-                noisy.to(device, unet.dtype, memory_format=torch.channels_last),
-                times.to(device),
-                content.sequences.to(device, unet.dtype),
+            predicted = models.unet(
+                moved(inputs.noisy),
+                moved(inputs.times),
+                moved(inputs.sequences),
                 added_cond_kwargs={
-                    "text_embeds": content.pooled.to(device, unet.dtype),
-                    "time_ids": content.ids.to(device),
+                    "text_embeds": moved(inputs.pooled),
+                    "time_ids": moved(inputs.ids),
                 },
             ).sample
-        each = losses.sample_losses(predicted, target.to(device), train.huber, times, self._alphas)
-        return (each * self._weights(content).to(device)).sum()
+        deltas = None if inputs.deltas is None else moved(inputs.deltas)
+        each = losses.sample_losses(predicted, moved(inputs.target), deltas)
+        return (each * moved(inputs.weights)).sum()
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        """Return a tensor on the device; from pinned memory, so that nothing waits for the copy."""
+        if self._models.device == "cpu" or tensor.device.type != "cpu":
+            return tensor
+        return tensor.pin_memory().to(self._models.device, non_blocking=True)
 
     def _weights(self, content: Pass) -> Tensor:
         """Return the weight of each sample; of a class image, that of the prior."""

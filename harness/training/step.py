@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.diffusion.load import dtype_for
 from harness.errors import TrainingError
 from harness.training.passes import Sample, in_passes
 from harness.training.schedules import multiplier_at
@@ -33,7 +34,7 @@ def one_step(run: TrainingRun) -> dict[str, Any]:
     rates = _rates(run, phase)
     for group, rate in zip(run.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate * factor
-    loss, norm = _finite_gradients(run, run.sample_order.samples(phase, run.step), rates)
+    loss, norm = _finite_gradients(run, run.reader.samples(run.step), rates)
     with run.clock.on("optimizer"):
         take_step(run.optimizer, train.optimizer.state_scope)
         run.scale.note_good_step()
@@ -66,7 +67,7 @@ def _finite_gradients(
             _drop_gradients_without_rate(run, rates)
             clipped = torch.nn.utils.clip_grad_norm_(run.parameters, run.spec.train.max_grad_norm)
             length = full_tensor(clipped)
-        loss, norm = float(total), float(length)
+        loss, norm = torch.stack((total, length.to(total))).tolist()  # the step's one wait
         if math.isfinite(loss) and math.isfinite(norm) and loss < LIMIT:
             return loss, norm
         if not (loss < LIMIT and run.scale.halve()):
@@ -114,21 +115,22 @@ def _gradients_that_fit(run: TrainingRun, samples: Sequence[Sample]) -> Tensor:
 
 def gradients(run: TrainingRun, samples: Sequence[Sample]) -> Tensor:
     """Fill the gradients of one step from all of its samples; return the mean loss."""
-    train, objective = run.spec.train, run.objective
     run.optimizer.zero_grad(set_to_none=True)
     total = torch.zeros((), device=run.models.device)
-    for group, weight in _weighted_passes(run, in_passes(samples, objective.most)):
-        with run.clock.on("data"):
-            content = objective.read(group)
-        with run.clock.on("unet"):
-            loss = weight * objective.loss(content) / train.effective_batch
-            (loss * run.scale.value).backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
+    passes = _weighted_passes(run, in_passes(samples, run.objective.most))
+    with run.casts.held(dtype_for(run.spec.train.precision, run.models.device)):
+        for number, (group, weight) in enumerate(passes, 1):
+            with run.clock.on("data"):
+                inputs = run.reader.read(group)
+                run.reader.read_ahead((group for group, _ in passes[number:]), run.step)
+            with run.clock.on("unet"):
+                loss = weight * run.objective.loss(inputs) / run.spec.train.effective_batch
+                (loss * run.scale.value).backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
     total = run.team.add_up(run.parameters, total)  # type: ignore[arg-type]
     if run.scale.moves:
-        for parameter in run.parameters:
-            if parameter.grad is not None:
-                parameter.grad /= run.scale.value
+        filled = [each.grad for each in run.parameters if each.grad is not None]
+        torch._foreach_div_(filled, run.scale.value)
     return total
 
 

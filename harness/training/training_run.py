@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from harness import plugins
+from harness.diffusion.fused import Casts
 from harness.diffusion.load import dtype_for
 from harness.diffusion.memory import CPU_BUDGET, CUDA_SHARE
 from harness.interfaces import StageContext
@@ -22,6 +23,7 @@ from harness.training.journal import Clock
 from harness.training.objective import Objective
 from harness.training.optimizers import averaged, weight_decay_for
 from harness.training.passes import SampleOrder
+from harness.training.reader import Reader, passes_ahead
 from harness.training.scale import Scale, scale_for
 from harness.training.sets import EncodedSet
 from harness.training.sharding import is_shard, shard_of
@@ -40,6 +42,8 @@ class TrainingRun:
     models: TrainedModels
     sample_order: SampleOrder
     objective: Objective
+    reader: Reader
+    casts: Casts
     optimizer: torch.optim.Optimizer
     averages: Averages | None
     scale: Scale
@@ -76,11 +80,15 @@ def begin(
 ) -> TrainingRun:
     """Return the run before its first step."""
     train = spec.train
+    order = SampleOrder(spec, sets, class_set, team)
+    objective = Objective(spec, models, budget(context.device))
     return TrainingRun(
         spec=spec,
         models=models,
-        sample_order=SampleOrder(spec, sets, class_set, team),
-        objective=Objective(spec, models, budget(context.device)),
+        sample_order=order,
+        objective=objective,
+        casts=Casts(models.by_part.values()),
+        reader=Reader(train, order, objective, passes_ahead(models)),
         optimizer=_optimizer(models),
         averages=Averages(models.tensors, train.ema.decay) if train.ema else None,
         scale=scale_for(dtype_for(train.precision, context.device)),

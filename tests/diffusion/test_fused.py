@@ -9,7 +9,7 @@ import torch
 from peft.tuners.lora import LoraLayer
 
 from harness.diffusion.adapters import add_adapter, hash_dropouts
-from harness.diffusion.fused import fuse
+from harness.diffusion.fused import Casts, FusedLinear, fuse
 from harness.diffusion.load import load_unet
 from harness.pages.recipe import Base
 from harness.pages.train import Adapter
@@ -75,3 +75,45 @@ def test_layers_with_dropout_or_dora_stay_as_they_are(words):
     hash_dropouts(unet, "unet", [torch.tensor([1, 2], dtype=torch.int32)])
     assert fuse(unet) == 0
     step(unet)
+
+
+def test_factors_that_are_cast_once_give_the_same_bits():
+    unet = adapted()
+    fuse(unet)
+    casts = Casts([unet])
+    with torch.autocast("cpu", torch.bfloat16):
+        out, own = step(unet)
+        own = [each.clone() for each in own]
+        for _ in range(2):  # the second time into the same memory
+            unet.zero_grad(set_to_none=True)
+            with casts.held(torch.bfloat16):
+                other, held = step(unet)
+            assert torch.equal(out, other)
+            assert all(map(torch.equal, own, held))
+
+
+def test_factors_that_moved_are_cast_anew_and_never_used_outside_the_block():
+    unet = adapted()
+    fuse(unet)
+    casts = Casts([unet])
+    with torch.autocast("cpu", torch.bfloat16):
+        with casts.held(torch.bfloat16):
+            before, _ = step(unet)
+        with torch.no_grad():
+            for name, parameter in unet.named_parameters():
+                if "lora_B" in name:
+                    parameter.mul_(2)
+        expected, _ = step(unet)
+        with casts.held(torch.bfloat16):
+            after, _ = step(unet)
+    assert torch.equal(after, expected)
+    assert not torch.equal(after, before)
+
+
+def test_nothing_is_cast_where_the_factors_have_the_right_format():
+    unet = adapted()
+    fuse(unet)
+    with Casts([unet]).held(torch.float32):
+        fused = [layer for layer in unet.modules() if isinstance(layer, FusedLinear)]
+        assert len(fused) > 50
+        assert all(layer.casts is None for layer in fused)

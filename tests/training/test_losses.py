@@ -148,20 +148,18 @@ def test_a_page_chooses_among_the_weights(sdxl: DDPMScheduler) -> None:
 
 
 def test_a_plain_loss_is_the_mean_square_error_of_each_sample(
-    sdxl: DDPMScheduler, pair: tuple[torch.Tensor, torch.Tensor]
+    pair: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
-    found = sample_losses(*pair, None, TIMES, sdxl.alphas_cumprod)
+    found = sample_losses(*pair, None)
     assert found.shape == (4,)
     torch.testing.assert_close(found.mean(), torch.nn.functional.mse_loss(*pair))
     for each, predicted, target in zip(found, *pair, strict=True):
         torch.testing.assert_close(each, torch.nn.functional.mse_loss(predicted, target))
 
 
-def test_a_loss_is_taken_in_full_precision(sdxl: DDPMScheduler) -> None:
+def test_a_loss_is_taken_in_full_precision() -> None:
     predicted = torch.full((1, 1, 64, 64), 300.0, dtype=torch.float16)
-    found = sample_losses(
-        predicted, torch.zeros_like(predicted), None, TIMES[:1], sdxl.alphas_cumprod
-    )
+    found = sample_losses(predicted, torch.zeros_like(predicted), None)
     assert found.dtype == torch.float32
     assert float(found) == 90_000, "the square does not fit into half precision"
 
@@ -182,7 +180,7 @@ def test_a_huber_loss_is_the_formula_point_by_point(
     schedule: str, sdxl: DDPMScheduler, pair: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     huber, kept = Huber(delta=0.1, schedule=schedule), sdxl.alphas_cumprod  # type: ignore[arg-type]
-    found = sample_losses(*pair, huber, TIMES, kept)
+    found = sample_losses(*pair, huber_deltas(huber, TIMES, kept))
     for each, time, predicted, target in zip(found, TIMES, *pair, strict=True):
         signal = float(kept[time])
         sigma = math.sqrt((1 - signal) / signal)
@@ -200,10 +198,8 @@ def test_a_huber_loss_is_square_near_zero_and_straight_far_out(sdxl: DDPMSchedul
     huber = Huber(delta=0.1, schedule="constant")
     near, far = torch.full((1, 1, 2, 2), 1e-5), torch.full((1, 1, 2, 2), 1e3)
     zero = torch.zeros(1, 1, 2, 2)
-    found = [
-        float(sample_losses(each, zero, huber, TIMES[:1], sdxl.alphas_cumprod))
-        for each in (near, far, 2 * far)
-    ]
+    deltas = huber_deltas(huber, TIMES[:1], sdxl.alphas_cumprod)
+    found = [float(sample_losses(each, zero, deltas)) for each in (near, far, 2 * far)]
     assert found[0] == pytest.approx(1e-10, rel=1e-4)
     assert found[2] / found[1] == pytest.approx(2, rel=1e-3)
 
@@ -211,7 +207,8 @@ def test_a_huber_loss_is_square_near_zero_and_straight_far_out(sdxl: DDPMSchedul
 def test_a_huber_loss_has_a_gradient_where_nothing_is_wrong(sdxl: DDPMScheduler) -> None:
     predicted = torch.zeros(1, 1, 2, 2, requires_grad=True)
     zero = torch.zeros(1, 1, 2, 2)
-    sample_losses(predicted, zero, Huber(), TIMES[:1], sdxl.alphas_cumprod).sum().backward()
+    deltas = huber_deltas(Huber(), TIMES[:1], sdxl.alphas_cumprod)
+    sample_losses(predicted, zero, deltas).sum().backward()
     assert torch.equal(predicted.grad, zero)  # type: ignore[arg-type]
 
 
