@@ -1,6 +1,7 @@
 """What users hold on to: keys of steps, shapes of documents, exit codes, digests of a small run.
 
-`python tests/test_contract.py` writes the golden file again; read what changed before committing.
+`PYTHONPATH=.:tests/support python tests/test_contract.py` writes the golden file again; read what
+changed before committing.
 """
 
 from __future__ import annotations
