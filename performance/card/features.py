@@ -68,7 +68,7 @@ def write_pictures(context: Context) -> tuple[list[Path], float]:
     side = context.side
     coarse = [
         rng.integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)
-        for _ in range(4 if context.is_dry else DISTINCT)
+        for _ in range(2 if context.is_dry else DISTINCT)
     ]
     files = [folder / f"{number}.png" for number in range(len(coarse))]
 
