@@ -14,7 +14,8 @@ from PIL import Image
 from harness import plugins
 from harness.errors import MissingPrerequisite
 from harness.fingerprint import digest
-from harness.interfaces import ExtractorSpec, Network, StageContext
+from harness.halving import Halving
+from harness.interfaces import ExtractorSpec, Network, Rows, StageContext
 from harness.keys import described
 from harness.pipeline.stages.feature_cache import FeatureCache, Features
 
@@ -41,6 +42,7 @@ class CachedExtractor:
         self.cache = FeatureCache(context.rows, digest(described(spec)))
         self._device = context.device
         self._network = network
+        self._halving = Halving("pictures seen")
 
     @property
     def network(self) -> Network:
@@ -77,11 +79,21 @@ class CachedExtractor:
     def extract(self, images: Sequence[ImageFile], gathered: Any) -> None:
         """Put the features of these images into the cache."""
         split = self.network.split
-        rows = (
-            self.network.see(gathered, [image.text for image in images])
-            if split is None
-            else split.compute(gathered)
-        )
+        if split is not None:
+            return self._keep(images, split.compute(gathered))
+        for seen, rows in self._halving.run(
+            self._see_whole, list(zip(images, gathered, strict=True))
+        ):
+            self._keep(seen, rows)
+
+    def _see_whole(
+        self, batch: Sequence[tuple[ImageFile, Image.Image]]
+    ) -> tuple[list[ImageFile], Rows]:
+        images = [image for image, _ in batch]
+        rows = self.network.see([picture for _, picture in batch], [each.text for each in images])
+        return images, rows
+
+    def _keep(self, images: Sequence[ImageFile], rows: Rows) -> None:
         self.cache.add(by_key([self.key(image) for image in images], rows))
 
     def extract_texts(self, images: Sequence[ImageFile]) -> None:

@@ -21,6 +21,7 @@ from harness.pipeline.forecast.costs import sampling_memory
 from harness.pipeline.installation import versions
 
 GB = 1e9
+LARGER = "close other programs on the GPU, or take a larger one"
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "_ALLOC_FAILED")
 _KERNELS = ("no kernel image is available", "not compatible with the current PyTorch")
 _DRIVER = ("system is too old", "driver version is insufficient", "No CUDA GPUs are available")
@@ -113,15 +114,16 @@ def _out_of_memory(part: str, spec: Any, context: StageContext) -> DeviceError:
     match spec:
         case TrainSpec():
             what, hint = _of_training(spec, context)
-        case SampleSpec(sampler=sampler):
-            need = sampling_memory(spec, context.batch, half=sampler.precision != "fp32") / GB
-            size = f"{sampler.width}×{sampler.height}"
-            what = f"sampling {context.batch} images of {size} at once (forecast {need:.1f} GB)"
-            hint += "" if sampler.precision != "fp32" else ", or a benchmark in fp16"
+        case SampleSpec(sampler=sampler):  # in halves down to one image, so --batch is no help
+            half = sampler.precision != "fp32"
+            need = sampling_memory(spec, 1, half=half) / GB
+            what = f"sampling one image of {sampler.width}×{sampler.height}"
+            what += f" (forecast {need:.1f} GB)"
+            hint = LARGER if half else f"take a benchmark in fp16, or {LARGER}"
         case LatentsSpec():
             what = f"encoding pictures of about {spec.resolution} px to latents"
         case FeaturesSpec():
-            what = f"extracting {spec.extractor.use} features of {context.batch} images at once"
+            what, hint = f"extracting {spec.extractor.use} features of one image", LARGER
     holder = "this machine" if context.device == "cpu" else _gpu()
     return DeviceError(f"{holder} ran out of memory{part}, {what}{_in_use(context)}", hint=hint)
 

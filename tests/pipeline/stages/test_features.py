@@ -181,6 +181,21 @@ def test_a_picture_that_cannot_be_read_stops_the_pass(images: list[ImageFile]) -
     assert [number for _, number in SHOWN] == [0, 1]
 
 
+def test_a_network_too_large_for_a_batch_sees_it_in_halves(images: list[ImageFile]) -> None:
+    sizes: list[int] = []
+
+    def see(pictures: Sequence[Any], texts: Sequence[str]) -> Rows:
+        sizes.append(len(pictures))
+        if len(pictures) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {"images": np.array([[np.asarray(each)[0, 0, 0]] for each in pictures], np.float32)}
+
+    extractor = CachedExtractor(Joint(), context(), Network(see))
+    fill_caches(images, [extractor], context(batch=5))
+    assert extractor.features(images)["images"].ravel().tolist() == [0, 1, 2, 3, 4, 5]
+    assert sizes == [5, 2, 2, 1, 1]
+
+
 def test_a_gpu_sees_more_images_at_once() -> None:
     assert images_at_once(context(batch=16)) == 16
     assert images_at_once(StageContext(Path(), {}, device="cuda", batch=16)) == 64
