@@ -24,7 +24,7 @@ from harness.report.checks import headline, line, remarks
 from harness.report.comparison import LEGEND, cells_of, metric_name, sentence
 from harness.report.environment import environment
 from harness.report.gate import Bar, drawn_checks, values
-from harness.report.numbers import cell, duration, placed, seeds
+from harness.report.numbers import cell, duration, seeds, share
 from harness.report.page import drawn_board
 from harness.report.pairs import PicturedPair
 from harness.report.sweep import HEIGHT, WIDTH, curves_of
@@ -75,7 +75,7 @@ def boards_html(boards: Sequence[Board]) -> str:
         "boards",
         boards=[drawn_board(board) for board in boards],
         cell=cell,
-        placed=placed,
+        share=share,
         score_in=score_in,
         BASE=BASE,
         seeds=seeds,

@@ -14,9 +14,13 @@ def inert(text: str) -> str:
 
 def placed(board: Board, row: Row | BaseRow, metric: str) -> str:
     """Return a value with its interval, and where it lies between the base and real pictures."""
+    return " · ".join(filter(None, (cell(score_in(row, metric)), share(board, row, metric))))
+
+
+def share(board: Board, row: Row | BaseRow, metric: str) -> str:
+    """Return how far a value is from the base (0%) to real pictures (100%); empty if unknown."""
     position = board.position(row, metric)
-    where = "" if position is None else f" · {round(position, 2) + 0.0:.0%}"
-    return cell(score_in(row, metric)) + where
+    return "" if position is None else f"{round(position, 2) + 0.0:.0%}"
 
 
 def arrow(board: Board, metric: str) -> str:

@@ -14,7 +14,7 @@ from harness.pipeline.stages.files import Entry, read_index
 from harness.records import Result, Score
 from harness.report.breakdown import by_group
 from harness.report.environment import environment
-from harness.report.numbers import arrow, cell, placed, seeds
+from harness.report.numbers import arrow, cell, seeds, share
 from harness.report.pictures import picture_of, thumbnail
 
 FindImages = Callable[[Result], Path | None]
@@ -98,7 +98,7 @@ def html(
             ],
             groups=by_group(parts),
             cell=cell,
-            placed=placed,
+            share=share,
             score_in=score_in,
             BASE=BASE,
             seeds=seeds,
