@@ -204,10 +204,6 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
     )
     assert len(set(transforms)) == 1, "both images are zoomed together"
     page.keyboard.press("0")
-    page.keyboard.press("b")
-    before = root.get_attribute("data-flipped")
-    page.keyboard.press("Space")
-    assert root.get_attribute("data-flipped") != before
     page.keyboard.press("d")
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**at=3**")
@@ -219,6 +215,26 @@ def test_two_images_are_slid_blinked_and_zoomed_and_the_link_remembers(
     assert root.get_attribute("data-at") == "3"
     page.keyboard.press("ArrowDown")
     assert root.get_attribute("data-at") == "4"
+
+
+def test_space_stops_the_blinking_at_the_other_image_and_it_stays(
+    page: Page, server: Server
+) -> None:
+    page.emulate_media(reduced_motion="reduce")  # nothing flips but by the key
+    page.goto(f"{server.url}/compare?a=pocket-ninja&b=pocket-base")
+    painted(page, ".compare-root")
+    root = page.locator(".compare-root")
+    page.keyboard.press("b")
+    assert root.get_attribute("data-flipped") == "false"
+    page.keyboard.press("Space")
+    assert root.get_attribute("data-flipped") == "true"
+    page.wait_for_url("**mode=blink**")  # the host has heard, and draws anew
+    settled(page)
+    assert root.get_attribute("data-flipped") == "true"
+    page.emulate_media(reduced_motion="no-preference")
+    page.keyboard.press("ArrowRight")  # the next pair is drawn
+    page.wait_for_timeout(1_000)
+    assert root.get_attribute("data-flipped") == "true", "and nothing blinks again"
 
 
 def test_a_control_that_has_the_focus_keeps_its_own_keys(page: Page, server: Server) -> None:

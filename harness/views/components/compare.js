@@ -17,6 +17,8 @@ export default function ({ data, parentElement, setStateValue }) {
       y: 0,
       split: 50,
       gain: 4,
+      flipped: false,
+      still: false,
       said: {},
       waiting: {},
       told: { at: [], mode: [] },
@@ -25,8 +27,7 @@ export default function ({ data, parentElement, setStateValue }) {
     state.at = Math.max(0, Math.min(data.at || 0, data.pairs.length - 1));
   if (heard("mode")) state.mode = MODES.some(([name]) => name === data.mode) ? data.mode : "side";
   state.pairs = data.pairs.length;
-  let flipped = false,
-    timer = null;
+  let timer = null;
   draw();
   const stop = keys(parentElement, onKey);
   return () => {
@@ -179,16 +180,16 @@ export default function ({ data, parentElement, setStateValue }) {
     if (state.mode === "blink") {
       const [one, other] = [picture(0, pair), picture(1, pair)];
       const label = tag("a", a);
-      state.flip = () => {
-        flipped = !flipped;
-        other.style.visibility = flipped ? "visible" : "hidden";
-        label.textContent = flipped ? b : a;
-        root.dataset.flipped = String(flipped);
+      // Which image is shown, and that Space has stopped the blinking, outlast a new drawing.
+      state.flip = (to = !state.flipped) => {
+        state.flipped = to;
+        other.style.visibility = to ? "visible" : "hidden";
+        label.textContent = to ? b : a;
+        root.dataset.flipped = String(to);
       };
-      flipped = true;
-      state.flip();
-      if (data.blinking !== false && !matchMedia("(prefers-reduced-motion: reduce)").matches)
-        timer = setInterval(() => state.flip(), 700);
+      state.flip(state.flipped);
+      const quiet = state.still || matchMedia("(prefers-reduced-motion: reduce)").matches;
+      if (data.blinking !== false && !quiet) timer = setInterval(() => state.flip(), 700);
       return make("div", { class: "views" }, [view("", [one, other, label])]);
     }
     const both = make("div", { class: "gain" }, [picture(0, pair), picture(1, pair)]);
@@ -322,6 +323,7 @@ export default function ({ data, parentElement, setStateValue }) {
 
   function choose(mode) {
     state.mode = mode;
+    state.flipped = state.still = false;
     draw();
     tell("mode");
   }
@@ -386,6 +388,7 @@ export default function ({ data, parentElement, setStateValue }) {
     if (mode) choose(mode[0]);
     else if (event.key === " " && state.mode === "blink") {
       clearInterval(timer);
+      state.still = true;
       state.flip();
     } else if (event.key === " " && state.mode === "slider")
       state.place(state.split > 50 ? 0 : 100);
