@@ -72,11 +72,11 @@ def choose_board(title: str) -> Board:
     """Write the title of a view, and return the board that the link or the visitor chose."""
     across = st.columns([1, 1], vertical_alignment="bottom")
     across[0].title(title)
-    found = index().boards()
+    boards = index().boards()
     show_unreadable(index().entries())
-    if not found:
+    if not boards:
         stop_with_hint("There are no results yet.", "harness demo")
-    names = [f"{each.benchmark} · {each.signature[:8]}" for each in found]
+    names = [f"{each.benchmark} · {each.signature[:8]}" for each in boards]
     last = st.session_state.get("last board")
     if last in names and "board" not in {*st.session_state, *st.query_params}:
         st.session_state["board"] = last  # the board of the view before
@@ -88,7 +88,7 @@ def choose_board(title: str) -> Board:
         help="The results of one benchmark and one signature. Only these can be compared.",
     )
     st.session_state["last board"] = chosen
-    return found[names.index(chosen)]
+    return boards[names.index(chosen)]
 
 
 def show_unreadable(entries: Sequence[Entry]) -> None:
@@ -171,6 +171,6 @@ def _forget(key: str, options: Sequence[str]) -> None:
 
 def component_state(component: str, name: str, default: Any = None) -> Any:
     """Return what a component said last of one of its states."""
-    found = st.session_state.get(component)
-    value = found.get(name) if found is not None else None
+    state = st.session_state.get(component)
+    value = state.get(name) if state is not None else None
     return default if value is None else value

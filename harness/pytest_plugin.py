@@ -51,20 +51,20 @@ class Candidate:
 
         `baseline` is a file, or the name of a baseline that was accepted below the reports.
         """
-        found = harness.gate(
+        decision = harness.gate(
             self.name,
             baseline=baseline,
             policy=policy,
             replicates=replicates,
             workspace=self.workspace,
         )
-        for reason in found.gate.advisory:
+        for reason in decision.gate.advisory:
             warnings.warn(Advice(reason), stacklevel=2)
-        if found.gate.verdict == "under-powered" and unsure == "skip":
-            pytest.skip(str(found))
-        if found.gate.verdict != "pass":
-            pytest.fail(str(found), pytrace=False)
-        return found
+        if decision.gate.verdict == "under-powered" and unsure == "skip":
+            pytest.skip(str(decision))
+        if decision.gate.verdict != "pass":
+            pytest.fail(str(decision), pytrace=False)
+        return decision
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,10 +11,17 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_socket
 from once import Once
 from running import Command, House, Ran, harness
+
+# Every machine tries the same examples, however slow it is. To look for new ones:
+# HYPOTHESIS_PROFILE=explore pytest …
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=1_000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 FIRST = (
     "tests/test_demo.py",

@@ -107,8 +107,8 @@ def blinds(identity: str, ballot: Ballot) -> dict[str, str | None]:
         known[identity] = {
             side: _blind(entry, ballot) for side, entry in (("a", ballot.a), ("b", ballot.b))
         }
-    found: dict[str, str | None] = known[identity]
-    return found
+    assigned: dict[str, str | None] = known[identity]
+    return assigned
 
 
 def _blind(entry: Entry, ballot: Ballot) -> str | None:
@@ -140,11 +140,11 @@ def results(board: Board, entries: list[Entry], said: list[Vote]) -> None:
 
 
 def strengths(said: list[Vote], question: Question) -> None:
-    found = [each for each in votes.strengths(said, question) if each.votes >= votes.LEAST]
-    if not found:
+    ranked = [each for each in votes.strengths(said, question) if each.votes >= votes.LEAST]
+    if not ranked:
         st.info(f"No result has {votes.LEAST} votes yet.")
         return
-    rows = [{**vars(each), "recipe": each.name.rsplit("/", 1)[-1]} for each in found]
+    rows = [{**vars(each), "recipe": each.name.rsplit("/", 1)[-1]} for each in ranked]
     st.altair_chart(charts.strengths(rows), key="strengths", alt="how often each is preferred")
     st.caption(
         "Bradley–Terry with one weak tie between any two results; bootstrap intervals over "
@@ -159,8 +159,8 @@ def agreement(board: Board, entries: list[Entry], said: list[Vote], question: Qu
         for row in board.rows
         for score in row.result.scores
     }
-    found = votes.agreements(session.index(), entries, said, question, rising)
-    if not found:
+    agreements = votes.agreements(session.index(), entries, said, question, rising)
+    if not agreements:
         st.info("There is no vote for one of two images that a metric tells apart.")
         return
     rows = [
@@ -171,7 +171,7 @@ def agreement(board: Board, entries: list[Entry], said: list[Vote], question: Qu
             "high": each.high,
             "votes": each.votes,
         }
-        for each in found
+        for each in agreements
     ]
     share = st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
     number = st.column_config.NumberColumn(format="percent")

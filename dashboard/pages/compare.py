@@ -86,7 +86,7 @@ def numbers(a: Entry, b: Entry) -> None:
         "two results. This takes a while and needs the features in the store.",
     )
     try:
-        found = _comparison(
+        compared = _comparison(
             a.name,
             b.name,
             thorough,
@@ -95,8 +95,8 @@ def numbers(a: Entry, b: Entry) -> None:
     except (HarnessError, OSError) as error:
         st.warning(session.escaped(str(error)))
         return
-    st.text(sentence(found))
-    table = pd.DataFrame(comparison.findings(found))
+    st.text(sentence(compared))
+    table = pd.DataFrame(comparison.findings(compared))
     st.dataframe(
         table,
         hide_index=True,

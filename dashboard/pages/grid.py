@@ -19,19 +19,19 @@ def main() -> None:
     if not entries:
         st.info("Choose one or more results.")
         return
-    found = grids.subjects(
+    subjects = grids.subjects(
         session.index(),
         entries,
         st.text_input("Prompt", key="words", bind="query-params", placeholder="words of a prompt"),
     )
-    if not found.prompts:
+    if not subjects.prompts:
         session.stop_with_hint(
             "There are no pictures of these results.", session.command_for(entries[0])
         )
-    layout, found, side = lay_out(found, metrics)
-    many = grids.pages(layout, found)
+    layout, subjects, side = lay_out(subjects, metrics)
+    many = grids.pages(layout, subjects)
     page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1
-    sheet = grids.grid(session.index(), found, grids.turned(layout, page))
+    sheet = grids.grid(session.index(), subjects, grids.turned(layout, page))
     components.grid(key="grid_sheet", data={**sheet, "side": side})
 
 
@@ -66,7 +66,7 @@ def chosen() -> tuple[list[Entry], list[str]]:
     return points, [column_of(score.metric) for score in scores]
 
 
-def lay_out(found: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Subjects, int]:
+def lay_out(subjects: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Subjects, int]:
     """Return the layout that is chosen."""
     across = st.columns([1, 1, 1.2, 1.4])
     down = across[0].selectbox("Down", AXES, 0, key="down", bind="query-params")
@@ -78,7 +78,7 @@ def lay_out(found: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Su
         key="across",
         bind="query-params",
     )
-    names = [str(seed) for seed in found.seeds]
+    names = [str(seed) for seed in subjects.seeds]
     seeds = across[2].multiselect("Seeds", names, names[:1], key="seeds", bind="query-params")
     overlay = across[3].selectbox(
         "Overlay", ["none", *dict.fromkeys(metrics)], key="overlay", bind="query-params"
@@ -94,10 +94,10 @@ def lay_out(found: grids.Subjects, metrics: list[str]) -> tuple[Layout, grids.Su
             bind="query-params",
             help="Shows one grid for every value of the third axis.",
         )
-    kept = tuple(int(seed) for seed in seeds) or found.seeds[:1]
+    kept = tuple(int(seed) for seed in seeds) or subjects.seeds[:1]
     if "seed" in (down, over):
-        kept = tuple(int(seed) for seed in seeds) if len(seeds) > 1 else found.seeds
-    shown = grids.Subjects(found.entries, found.prompts, kept)
+        kept = tuple(int(seed) for seed in seeds) if len(seeds) > 1 else subjects.seeds
+    shown = grids.Subjects(subjects.entries, subjects.prompts, kept)
     return Layout(down, over, stacked, "" if overlay == "none" else overlay), shown, side
 
 

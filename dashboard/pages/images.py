@@ -28,8 +28,8 @@ def main() -> None:
             "There are no scores of single images.", session.command_for(entries[0])
         )
     wanted = choose(metrics, leaderboard.groups_on(board))
-    found = images.filtered(rows, wanted)
-    st.caption(f"{len(found):,} of {len(rows):,} images")
+    chosen = images.filtered(rows, wanted)
+    st.caption(f"{len(chosen):,} of {len(rows):,} images")
     view = st.segmented_control(
         "Show as",
         ["Pictures", "Table", "Scatter"],
@@ -38,14 +38,14 @@ def main() -> None:
         bind="query-params",
         required=True,
     )
-    if found.empty:
+    if chosen.empty:
         st.info("No image passes these filters.")
     elif view == "Table":
-        table(found)
+        table(chosen)
     elif view == "Scatter":
-        scatter(found, metrics)
+        scatter(chosen, metrics)
     else:
-        pictures(entries, found, wanted.sort)
+        pictures(entries, chosen, wanted.sort)
 
 
 def choose(metrics: list[str], groups: dict[str, tuple[str, ...]]) -> Filter:
@@ -73,10 +73,10 @@ def choose(metrics: list[str], groups: dict[str, tuple[str, ...]]) -> Filter:
     return Filter(words or "", inside, sort, falling, odd)
 
 
-def pictures(entries: list[Entry], found: pd.DataFrame, overlay: str) -> None:
-    many = max(1, -(-len(found) // PAGE))
+def pictures(entries: list[Entry], chosen: pd.DataFrame, overlay: str) -> None:
+    many = max(1, -(-len(chosen) // PAGE))
     page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1
-    shown = found.iloc[(min(page, many) - 1) * PAGE : min(page, many) * PAGE]
+    shown = chosen.iloc[(min(page, many) - 1) * PAGE : min(page, many) * PAGE]
     cells = images.cells(session.index(), entries, shown, overlay)
     components.grid(
         key="cards",
@@ -90,8 +90,8 @@ def pictures(entries: list[Entry], found: pd.DataFrame, overlay: str) -> None:
     )
 
 
-def table(found: pd.DataFrame) -> None:
-    shown = found.drop(columns="result")
+def table(chosen: pd.DataFrame) -> None:
+    shown = chosen.drop(columns="result")
     shown["text"] = shown["text"].map(inert)  # the table can be saved as CSV
     st.dataframe(
         shown,
@@ -102,11 +102,11 @@ def table(found: pd.DataFrame) -> None:
     )
 
 
-def scatter(found: pd.DataFrame, metrics: list[str]) -> None:
+def scatter(chosen: pd.DataFrame, metrics: list[str]) -> None:
     across = st.columns(2)
     x = across[0].selectbox("Across", metrics, 0, key="x", bind="query-params")
     y = across[1].selectbox("Up", metrics, min(1, len(metrics) - 1), key="y", bind="query-params")
-    st.altair_chart(charts.scatter(found, x, y), key="scatter", alt=f"images on {x} and {y}")
+    st.altair_chart(charts.scatter(chosen, x, y), key="scatter", alt=f"images on {x} and {y}")
 
 
 main()

@@ -35,7 +35,7 @@ def main() -> None:
     st.query_params["pick"] = picked
     st.query_params["sort"] = f"{'-' if said['down'] else ''}{said['by']}"
     actions(board, picked)
-    found = components.board(
+    state = components.board(
         key="board_table",
         data={**view, "picked": picked, "sort": said},
         on_picked_change=nothing,
@@ -43,8 +43,8 @@ def main() -> None:
         on_open_change=nothing,
         on_most_change=nothing,
     )
-    if found.open:
-        st.switch_page("run.py", query_params={"id": found.open})
+    if state.open:
+        st.switch_page("run.py", query_params={"id": state.open})
 
 
 def nothing() -> None:

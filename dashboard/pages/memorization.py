@@ -22,16 +22,16 @@ def main() -> None:
         if each.result and any(score.flag for score in each.result.scores)
     ]
     one = session.choose_entry("Result", "id", entries, flagged[0] if flagged else 0)
-    found = memorization.likenesses(session.index(), one)
-    if not found:
+    likenesses = memorization.likenesses(session.index(), one)
+    if not likenesses:
         session.stop_with_hint(
             "This result has no similarities to training pictures. Its benchmark names no "
             "originals, or an older version scored it.",
             session.command_for(one),
         )
-    names = [each.metric for each in found]
+    names = [each.metric for each in likenesses]
     metric = session.choose_option("Metric", "metric", names, names.index(first(one, names)))
-    likeness = found[names.index(metric)]
+    likeness = likenesses[names.index(metric)]
     threshold = shares(likeness)
     st.altair_chart(
         charts.likeness(likeness, threshold),
@@ -79,14 +79,14 @@ def shares(likeness: Likeness) -> float:
 def pairs(one: Entry, likeness: Likeness, threshold: float) -> None:
     """Show the most similar pairs: image left, training picture right."""
     st.subheader("The most similar pairs")
-    found = [
+    nearest = [
         pair
         for pair in memorization.nearest_pairs(session.index(), one, likeness, 0, SHOWN)
         if pair["shots"][0]["src"]
     ]
-    if not found:
+    if not nearest:
         session.stop_with_hint("There are no pictures of this result.", session.command_for(one))
-    for pair in found:
+    for pair in nearest:
         mark = "above" if pair["likeness"] > threshold else "below"
         pair["note"] = (
             f"cosine similarity {pair['likeness']:.4f}, {mark} the threshold; "
@@ -95,7 +95,8 @@ def pairs(one: Entry, likeness: Likeness, threshold: float) -> None:
         pair["scores"] = []
     labels = ["image", "nearest training picture"]
     components.compare(
-        key="copies", data={"pairs": found, "labels": labels, "at": 0, "mode": "side", "side": 360}
+        key="copies",
+        data={"pairs": nearest, "labels": labels, "at": 0, "mode": "side", "side": 360},
     )
 
 

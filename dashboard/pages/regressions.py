@@ -54,23 +54,23 @@ def main() -> None:
 
 def verdict(candidate: Entry, baseline: Entry) -> None:
     try:
-        found = regressions.verdict_on(session.index(), candidate, baseline, session.workspace())
+        judged = regressions.verdict_on(session.index(), candidate, baseline, session.workspace())
     except HarnessError as error:
         st.warning(session.escaped(str(error)))
         return
-    answer = found.gate.verdict
+    answer = judged.gate.verdict
     st.badge(answer, color=COLOURS[answer], icon=ICONS[answer])  # type: ignore[arg-type]
-    st.text(found.headline)
-    for remark in found.remarks:
+    st.text(judged.headline)
+    for remark in judged.remarks:
         st.caption(session.escaped(remark))
-    st.dataframe(pd.DataFrame(found.checks), hide_index=True, alt=found.headline)
+    st.dataframe(pd.DataFrame(judged.checks), hide_index=True, alt=judged.headline)
     decide(candidate)
     st.subheader("The images that lost most")
-    if found.worst:
+    if judged.worst:
         labels = ["baseline", "candidate"]
         components.compare(
             key="worst",
-            data={"pairs": list(found.worst), "labels": labels, "at": 0, "mode": "slider"},
+            data={"pairs": list(judged.worst), "labels": labels, "at": 0, "mode": "slider"},
         )
     else:
         st.text("No image lost in a metric of single images.")

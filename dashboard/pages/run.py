@@ -95,10 +95,10 @@ def training(one: Entry, result: Result) -> None:
     if spent:
         st.subheader("Time by stage")
         st.altair_chart(charts.times(spent), key="times", alt=f"seconds by stage of {one.recipe}")
-    found = runs.downloads(session.index(), one)
-    if found:
+    downloads = runs.downloads(session.index(), one)
+    if downloads:
         st.subheader("Downloads")
-        for each in found:
+        for each in downloads:
             st.link_button(f"{each.label} ({each.megabytes:g} MB)", each.address)
     elif result.origin == "trained":
         st.caption("This store does not have the weights.")
@@ -113,14 +113,14 @@ def environment(one: Entry, result: Result) -> None:
 
 
 def pictures(one: Entry, result: Result) -> None:
-    found = grids.subjects(session.index(), [one])
-    if not found.prompts:
+    subjects = grids.subjects(session.index(), [one])
+    if not subjects.prompts:
         session.stop_with_hint("There are no pictures of this result.", runs.command(result))
     layout = Layout("prompt", "seed")
-    many = grids.pages(layout, found)
+    many = grids.pages(layout, subjects)
     page = st.pagination(many, key="page", bind="query-params") if many > 1 else 1
     components.grid(
-        key="run_sheet", data=grids.grid(session.index(), found, grids.turned(layout, page))
+        key="run_sheet", data=grids.grid(session.index(), subjects, grids.turned(layout, page))
     )
 
 

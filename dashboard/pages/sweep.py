@@ -16,13 +16,13 @@ def main() -> None:
     if not swept:
         session.stop_with_hint("There is no sweep here yet.", "harness sweep pocket-ninja")
     recipe = st.selectbox("Recipe", swept, key="swept", bind="query-params")
-    found = sweeps.sweeps_of(session.index(), recipe)
-    if not found:
+    all_sweeps = sweeps.sweeps_of(session.index(), recipe)
+    if not all_sweeps:
         session.stop_with_hint(
             "The results of this sweep cannot be read.", f"harness sweep {recipe}"
         )
-    names = sweeps.labels(found)
-    sweep = found[names.index(session.choose_option("Over", "over", names))]
+    names = sweeps.labels(all_sweeps)
+    sweep = all_sweeps[names.index(session.choose_option("Over", "over", names))]
     advice(sweep)
     lines(sweep)
     strip(sweep)
@@ -51,17 +51,17 @@ def lines(sweep: Sweep) -> None:
 
 def strip(sweep: Sweep) -> None:
     """Show the same prompt and seed at every point."""
-    found = grids.subjects(session.index(), sweep.entries)
-    if not found.prompts:
+    subjects = grids.subjects(session.index(), sweep.entries)
+    if not subjects.prompts:
         st.info("There are no pictures. This command makes them again:")
         st.code(f"harness sweep {sweep.recipe} --over {sweep.over}", language="bash")
         return
     across = st.columns([3, 1])
-    prompt = across[0].selectbox("Prompt", found.prompts, key="prompt", bind="query-params")
+    prompt = across[0].selectbox("Prompt", subjects.prompts, key="prompt", bind="query-params")
     seed = across[1].selectbox(
-        "Seed", [str(each) for each in found.seeds], key="seed", bind="query-params"
+        "Seed", [str(each) for each in subjects.seeds], key="seed", bind="query-params"
     )
-    one = grids.Subjects(found.entries, (prompt,), (int(seed),))
+    one = grids.Subjects(subjects.entries, (prompt,), (int(seed),))
     sheet = grids.grid(session.index(), one, Layout())
     sheet["columns"] = [{"head": f"{at:g}", "text": ""} for at in sweep.points]
     components.grid(key="sweep_strip", data={**sheet, "side": 128})

@@ -41,8 +41,8 @@ def leaderboard(benchmark: str | None = None, **options: Unpack[Options]) -> Lea
     real = [
         read_result(file) for file in sorted(reports.glob(f"*/{cards.SUBFOLDER}/{cards.REAL}.json"))
     ]
-    found = board.boards(read_results(reports, benchmark), real, partial(_pseudo_values, reports))
-    return Leaderboard(tuple(found), workspace)
+    boards = board.boards(read_results(reports, benchmark), real, partial(_pseudo_values, reports))
+    return Leaderboard(tuple(boards), workspace)
 
 
 def _pseudo_values(reports: Path, result: Result) -> PseudoValues:

@@ -69,8 +69,8 @@ def compare(
     judgement = judgement_of(sides[0].result) if sides else None
     if judgement is not None:
         rules = replace(rules, groups=groups_of(judgement))
-    found = compare_all(sides, rules)
-    return Comparisons(tuple(found), tuple(sides), tuple(files), workspace)
+    compared = compare_all(sides, rules)
+    return Comparisons(tuple(compared), tuple(sides), tuple(files), workspace)
 
 
 def contender(file: Path, workspace: Workspace) -> Contender:
@@ -126,9 +126,9 @@ def gate(
             f"there is no baseline {against}", hint=f"`harness gate {recipe} --accept` writes one"
         )
     file = _result_file(recipe, read_result(against).benchmark, workspace, replicates)
-    found = hold(file, against, workspace, _policy(policy))
-    _remember(file, found.gate.verdict, workspace.reports)
-    return found
+    decision = hold(file, against, workspace, _policy(policy))
+    _remember(file, decision.gate.verdict, workspace.reports)
+    return decision
 
 
 def _policy(policy: str | Path | Policy | None) -> Policy:
@@ -154,8 +154,8 @@ def hold(
     before, after = contender(baseline, workspace), contender(file, workspace)
     judgement = judgement_of(before.result)
     groups = groups_of(judgement) if judgement else {}
-    found = judge(after, before, policy, noise.read(baseline), groups)
-    return GateDecision(found, after, before, file, baseline, workspace)
+    verdict = judge(after, before, policy, noise.read(baseline), groups)
+    return GateDecision(verdict, after, before, file, baseline, workspace)
 
 
 def find_baseline(name: str, reports: Path) -> Path:
@@ -293,9 +293,9 @@ def reproduce(result: str | Path, **options: Unpack[Options]) -> Reproduction:
     name = "@".join(published.recipe.split(".step"))
     count = max(1, len(published.training_seeds))
     run = make.run(name, benchmark=published.benchmark, replicates=count, workspace=apart)
-    found = run.result
+    remade = run.result
     measured = noise.read(workspace.reports / BASELINES / published.benchmark / file.name)
-    scores = {score.metric: score for score in found.scores}
+    scores = {score.metric: score for score in remade.scores}
     metrics = tuple(again(score, scores.get(score.metric), measured) for score in published.scores)
-    changed = [step for step, key in published.keys.items() if found.keys.get(step) != key]
-    return Reproduction(published, found, metrics, tuple(changed))
+    changed = [step for step, key in published.keys.items() if remade.keys.get(step) != key]
+    return Reproduction(published, remade, metrics, tuple(changed))

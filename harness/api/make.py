@@ -132,7 +132,7 @@ def _run_replicates(request: Request, plans: Sequence[RunPlan], settings: RunSet
 
 def obstacles(wanted: Sequence[tuple[Request, RunPlan]], workspace: Workspace) -> list[str]:
     """Return why what is to do cannot be done on the device that it would run on."""
-    store, found = Store(workspace.store), []
+    store, lacking = Store(workspace.store), []
     left = [(request, plan, missing(plan, store)) for request, plan in wanted]
     busy = [each for each in left if each[2]]
     if not busy:
@@ -141,14 +141,14 @@ def obstacles(wanted: Sequence[tuple[Request, RunPlan]], workspace: Workspace) -
     for request, _, _ in busy:
         if request.recipe.train is not None:
             lacks = _lacks(request.recipe.train, device)
-            found += [f"{request.recipe.name}: {lack}" for lack in lacks]
+            lacking += [f"{request.recipe.name}: {lack}" for lack in lacks]
     if device == "cpu":
-        return found
+        return lacking
     card = gpu_here()
     for request, steps, to_do in busy:
         cost = forecast(request.recipe, steps.steps, to_do, card)
-        found += [f"{steps.recipe}: {complaint}" for complaint in cost.complaints]
-    return found
+        lacking += [f"{steps.recipe}: {complaint}" for complaint in cost.complaints]
+    return lacking
 
 
 def _lacks(train: Train, device: str) -> Iterator[str]:

@@ -126,10 +126,10 @@ def leaderboard(
     """
     from harness.report.leaderboard import as_csv, as_markdown, board_document, print_boards
 
-    found = harness.leaderboard(benchmark, workspace=workspace_of(store, reports))
-    boards = found.boards
+    ranked = harness.leaderboard(benchmark, workspace=workspace_of(store, reports))
+    boards = ranked.boards
     if html is not None:
-        write_report(html, found.page("Leaderboard"))
+        write_report(html, ranked.page("Leaderboard"))
     if as_json:
         show(with_others([board_document(board) for board in boards]))
     elif csv:
@@ -161,7 +161,7 @@ def compare(
     """
     from harness.report import comparison as words
 
-    found = harness.compare(
+    compared = harness.compare(
         *results,
         benchmark=benchmark,
         metrics=metrics or (),
@@ -171,14 +171,14 @@ def compare(
         workspace=workspace_of(store, reports),
     ).comparisons
     if as_json:
-        return show(with_others([words.comparison_document(each) for each in found]))
-    if len(found) == 1:
+        return show(with_others([words.comparison_document(each) for each in compared]))
+    if len(compared) == 1:
         if markdown:
-            return print(words.comparison_markdown(found[0]))
-        return words.print_comparison(found[0], console())
+            return print(words.comparison_markdown(compared[0]))
+        return words.print_comparison(compared[0], console())
     if markdown:
-        return print(words.comparisons_markdown(found))
-    return words.print_comparisons(found, console())
+        return print(words.comparisons_markdown(compared))
+    return words.print_comparisons(compared, console())
 
 
 def _sizes(words: list[str] | None) -> dict[str, float]:
@@ -228,33 +228,33 @@ def gate(
         raise UsageError("gate needs --baseline FILE", hint="--accept writes the first one")
     from harness.report import gate as words
 
-    found = harness.gate(
+    decision = harness.gate(
         recipe, baseline=baseline, policy=policy, replicates=replicates, workspace=workspace
     )
-    _write_gate(found, html, summary, junit)
-    for line in words.github_annotations(found.gate) if os.environ.get("GITHUB_ACTIONS") else ():
+    _write_gate(decision, html, summary, junit)
+    for line in words.github_annotations(decision.gate) if os.environ.get("GITHUB_ACTIONS") else ():
         print(line, file=sys.stderr)
     if as_json:
-        show(words.gate_document(found.gate))
+        show(words.gate_document(decision.gate))
     else:
-        words.print_gate(found.gate, console())
-    raise SystemExit(found.gate.exit_code)
+        words.print_gate(decision.gate, console())
+    raise SystemExit(decision.gate.exit_code)
 
 
 def _write_gate(
-    found: GateDecision, html: Path | None, summary: Path | None, junit: Path | None
+    decision: GateDecision, html: Path | None, summary: Path | None, junit: Path | None
 ) -> None:
     """Write the decision in each form that has a file."""
     from harness.files import write_text
     from harness.report import gate as words
 
-    worst = found.pairs() if html or summary else ()
+    worst = decision.pairs() if html or summary else ()
     if html is not None:
-        write_text(html, words.page(found.gate, worst))
+        write_text(html, words.page(decision.gate, worst))
     if summary is not None:
-        write_text(summary, words.summary(found.gate, worst, str(html) if html else None))
+        write_text(summary, words.summary(decision.gate, worst, str(html) if html else None))
     if junit is not None:
-        write_text(junit, words.junit(found.gate))
+        write_text(junit, words.junit(decision.gate))
 
 
 @command("decide", "harness history pocket-ninja")
@@ -268,8 +268,8 @@ def history(
     from harness.decisions.history import document
     from harness.report.reproduction import print_history
 
-    found = harness.history(recipe, benchmark=benchmark, reports=reports)
-    events, steps = list(found.events), list(found.steps)
+    past = harness.history(recipe, benchmark=benchmark, reports=reports)
+    events, steps = list(past.events), list(past.steps)
     if as_json:
         return show(document(events, steps))
     return print_history(recipe, events, steps, console())
@@ -290,10 +290,10 @@ def reproduce(
     """
     from harness.report.reproduction import print_reproduction, reproduction_document
 
-    found = harness.reproduce(result, workspace=workspace_of(store, reports, device))
+    reproduced = harness.reproduce(result, workspace=workspace_of(store, reports, device))
     if as_json:
-        show(reproduction_document(found))
+        show(reproduction_document(reproduced))
     else:
-        print_reproduction(found, console())
-    if not found.holds:
+        print_reproduction(reproduced, console())
+    if not reproduced.holds:
         raise SystemExit(3)

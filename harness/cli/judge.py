@@ -120,7 +120,7 @@ def calibrate(
     """
     from harness.report.reproduction import calibration_document, print_calibration
 
-    found = harness.calibrate(
+    calibration = harness.calibrate(
         recipe,
         benchmark=benchmark,
         draws=draws,
@@ -128,5 +128,5 @@ def calibrate(
         workspace=workspace_of(store, reports, device),
     )
     if as_json:
-        return show(calibration_document(found))
-    return print_calibration(found, console())
+        return show(calibration_document(calibration))
+    return print_calibration(calibration, console())

@@ -70,23 +70,23 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check pages: every problem at once, with file and line."""
-    found = harness.check(*(files or []))
+    checked = harness.check(*(files or []))
     if as_json:
         show(
             {
-                "ok": found.ok,
-                "problems": [vars(problem) for problem in found.problems],
-                "warnings": [vars(warning) for warning in found.warnings],
+                "ok": checked.ok,
+                "problems": [vars(problem) for problem in checked.problems],
+                "warnings": [vars(warning) for warning in checked.warnings],
             }
         )
-    for warning in found.warnings:
+    for warning in checked.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    for problem in found.problems:
+    for problem in checked.problems:
         print(problem, file=sys.stderr)
-    if not found.ok:
+    if not checked.ok:
         raise SystemExit(2)
     if not as_json:
-        print(found)
+        print(checked)
 
 
 @command("make", "harness plan naruto-1024 --card a100")
@@ -221,7 +221,7 @@ def sweep(
     """
     from harness.report.sweep import print_sweep, sweep_document
 
-    found = harness.sweep(
+    swept = harness.sweep(
         recipe,
         over=over.value,
         at=_numbers(at),
@@ -229,10 +229,10 @@ def sweep(
         workspace=workspace_of(store, reports, device),
     )
     if html is not None:
-        write_report(html, found.page())
+        write_report(html, swept.page())
     if as_json:
-        return show(sweep_document(recipe, over.value, found.points, found.advice))
-    print_sweep(recipe, over.value, found.points, found.advice, console())
+        return show(sweep_document(recipe, over.value, swept.points, swept.advice))
+    print_sweep(recipe, over.value, swept.points, swept.advice, console())
 
 
 def _numbers(words: str | None) -> tuple[float, ...] | None:

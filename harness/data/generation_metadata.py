@@ -214,17 +214,17 @@ _WORDS = re.compile(
 
 
 def _nodes(document: dict[str, Any]) -> _Graph:
-    found = {
+    nodes = {
         str(name): node
         for name, node in document.items()
         if isinstance(node, dict) and isinstance(node.get("inputs"), dict) and "class_type" in node
     }
     graph = {}
-    for name, node in found.items():
+    for name, node in nodes.items():
         linked = {
             key: str(value[0])
             for key, value in node["inputs"].items()
-            if isinstance(value, list) and len(value) == 2 and str(value[0]) in found
+            if isinstance(value, list) and len(value) == 2 and str(value[0]) in nodes
         }
         graph[name] = _Node(str(node["class_type"]).lower(), node["inputs"], linked)
     return graph
@@ -327,7 +327,7 @@ def _exif(block: Any) -> dict[str, str]:
     """Return what an EXIF block says, under the names of the chunks that a PNG would have."""
     if not isinstance(block, bytes):
         return {}
-    found = {}
+    texts = {}
     exif = Image.Exif()
     try:
         exif.load(block)
@@ -336,11 +336,11 @@ def _exif(block: Any) -> dict[str, str]:
     except _BROKEN:
         return {}
     if isinstance(comment, bytes | str) and comment:
-        found["parameters"] = comment if isinstance(comment, str) else _comment(comment)
+        texts["parameters"] = comment if isinstance(comment, str) else _comment(comment)
     for value in camera:  # ComfyUI's WebP says `prompt:{…}` where the camera's make would stand
         if isinstance(value, str) and value.lower().startswith("prompt:"):
-            found["prompt"] = value[len("prompt:") :]
-    return found
+            texts["prompt"] = value[len("prompt:") :]
+    return texts
 
 
 def _comment(value: bytes) -> str:

@@ -76,13 +76,13 @@ def _weigh(read: _Read, start: int, factor: float) -> None:
 
 
 def _stretches(read: _Read) -> list[Stretch]:
-    found: list[list[Piece]] = [[]]
+    stretches: list[list[Piece]] = [[]]
     for piece in read:
         if piece is None:
-            found.append([])
+            stretches.append([])
         elif piece.text:
-            found[-1].append(piece)
-    return [_joined(stretch) for stretch in found]
+            stretches[-1].append(piece)
+    return [_joined(stretch) for stretch in stretches]
 
 
 def _joined(pieces: Iterable[Piece]) -> Stretch:

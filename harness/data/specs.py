@@ -139,13 +139,13 @@ class Hub(Columns):
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the id and revision; of a folder here, which has no revision, the content."""
-        found = super().fingerprint()
-        del found["rows"]
+        facts = super().fingerprint()
+        del facts["rows"]
         if Path(self.id).is_dir():
             files = [file for _, file in Folder(use="folder", path=self.id, recursive=True).files()]
-            del found["id"]  # a place on this machine
-            found["content"] = content_of(files)
-        return found
+            del facts["id"]  # a place on this machine
+            facts["content"] = content_of(files)
+        return facts
 
     def size(self) -> int | None:
         return self.limit
@@ -162,12 +162,12 @@ class Hub(Columns):
         from huggingface_hub.errors import HFValidationError
 
         try:
-            found = try_to_load_from_cache(
+            cached = try_to_load_from_cache(
                 self.id, CARD, revision=self.revision, repo_type="dataset"
             )
         except HFValidationError:
             return None
-        return Path(found) if isinstance(found, str) else None
+        return Path(cached) if isinstance(cached, str) else None
 
 
 class Parquet(Columns):
@@ -186,9 +186,9 @@ class Parquet(Columns):
     def fingerprint(self) -> dict[str, Any]:
         from harness.data.sources.parquet_files import pointed_at
 
-        found = {name: part for name, part in super().fingerprint().items() if name != "files"}
+        facts = {name: part for name, part in super().fingerprint().items() if name != "files"}
         files = files_of(self.files)
-        return {**found, "content": content_of([*files, *pointed_at(files, self.image)])}
+        return {**facts, "content": content_of([*files, *pointed_at(files, self.image)])}
 
     def size(self) -> int | None:
         from harness.data.sources.parquet_files import count

@@ -40,22 +40,22 @@ def groups_of(judgement: Judgement) -> dict[str, tuple[str, ...]]:
 
 def read_samples(result: Path) -> Samples:
     """Return the values of single images that stand beside a result file."""
-    found: dict[str, list[tuple[str, float]]] = {}
+    by_metric: dict[str, list[tuple[str, float]]] = {}
     for row in ResultFile(result).table("samples").to_pylist():
-        found.setdefault(row["metric"], []).append((row["prompt_id"], row["value"]))
-    return found
+        by_metric.setdefault(row["metric"], []).append((row["prompt_id"], row["value"]))
+    return by_metric
 
 
 def group_scores(samples: Samples, groups: Mapping[str, tuple[str, ...]]) -> list[GroupScore]:
     """Return every metric's mean over each group that does not hold all prompts."""
     names = list(dict.fromkeys(name for each in groups.values() for name in each))
-    found = []
+    scores = []
     for name in names:
         for metric, rows in samples.items():
             inside = [row for row in rows if name in groups.get(row[0], ())]
             if inside and len(inside) < len(rows):
-                found.append(_group_score(name, metric, inside))
-    return found
+                scores.append(_group_score(name, metric, inside))
+    return scores
 
 
 def _group_score(name: str, metric: str, rows: Sequence[tuple[str, float]]) -> GroupScore:

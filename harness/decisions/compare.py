@@ -53,20 +53,20 @@ def compare_all(contenders: Sequence[Contender], rules: Rules | None = None) -> 
         raise UsageError("a comparison takes two results", hint="name another")
     a, *others = contenders
     unlike = [_unlike(a.result, b.result, rules.force) for b in others]
-    found = _adjusted([_declared(_findings(a, b, rules), rules) for b in others])
-    return [_comparison(a, *each) for each in zip(others, found, unlike, strict=True)]
+    adjusted = _adjusted([_declared(_findings(a, b, rules), rules) for b in others])
+    return [_comparison(a, *each) for each in zip(others, adjusted, unlike, strict=True)]
 
 
 def unlike_parts(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...]:
     """Return where two protocols differ, such as `sampler.steps`."""
-    found: list[str] = []
+    differing: list[str] = []
     for name in sorted({*a, *b}):
         one, other = a.get(name), b.get(name)
         if isinstance(one, Mapping) and isinstance(other, Mapping):
-            found += [f"{name}.{part}" for part in unlike_parts(one, other)]
+            differing += [f"{name}.{part}" for part in unlike_parts(one, other)]
         elif one != other:
-            found.append(name)
-    return tuple(found)
+            differing.append(name)
+    return tuple(differing)
 
 
 def _unlike(a: Result, b: Result, force: bool) -> tuple[str, ...]:
@@ -103,9 +103,9 @@ def _declared(findings: Sequence[Finding], rules: Rules) -> list[Finding]:
     return [replace(each, declared=column_of(each.metric) in names) for each in findings]
 
 
-def _adjusted(found: Sequence[Sequence[Finding]]) -> list[tuple[Finding, ...]]:
+def _adjusted(families: Sequence[Sequence[Finding]]) -> list[tuple[Finding, ...]]:
     """Return findings with verdicts, the declared ones' p adjusted over all comparisons."""
-    declared = [each for findings in found for each in findings if each.declared]
+    declared = [each for findings in families for each in findings if each.declared]
     adjusted = iter(holm([each.p for each in declared if each.p is not None]))
     return [
         tuple(
@@ -114,7 +114,7 @@ def _adjusted(found: Sequence[Sequence[Finding]]) -> list[tuple[Finding, ...]]:
             else each
             for each in findings
         )
-        for findings in found
+        for findings in families
     ]
 
 

@@ -20,14 +20,14 @@ def views_of(result: Result, judgement: Judgement, store: Store) -> dict[str, Vi
     """Return a view for every metric that needs one and whose features are there."""
     folders = {name: store.find(key) for name, key in result.keys.items()}
     there = {name: folder for name, folder in folders.items() if folder is not None}
-    found: dict[str, View] = {}
+    views: dict[str, View] = {}
     for metric in judgement.metrics:
         name = extractor_name(metric.extractor())
         sides = ("sample", *metric.reads)
         needed = {*sides, *(str(StepName.of_features(side, name)) for side in sides)}
         if metric.by_exchange and needed <= there.keys():
-            found[metric.column] = partial(_view, metric, name, there)
-    return found
+            views[metric.column] = partial(_view, metric, name, there)
+    return views
 
 
 def _view(

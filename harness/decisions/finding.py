@@ -108,10 +108,10 @@ def finding_of(column: str, a: Contender, b: Contender, rules: Rules) -> Finding
     pairing = pair(column, a, b)
     if len(pairing.prompts) < 2:
         return replace(blank, reason=f"needs 2 common prompts, has {len(pairing.prompts)}")
-    found = _measured(blank, pairing, one, other, rules)
-    if rules.draws and found.claim == "file" and column in a.views and column in b.views:
-        return _exchanged(found, a.views[column], b.views[column], rules.draws)
-    return found
+    measured = _measured(blank, pairing, one, other, rules)
+    if rules.draws and measured.claim == "file" and column in a.views and column in b.views:
+        return _exchanged(measured, a.views[column], b.views[column], rules.draws)
+    return measured
 
 
 def _exchanged(finding: Finding, one: View, other: View, draws: int) -> Finding:
@@ -141,7 +141,7 @@ def _measured(blank: Finding, pairing: Pairing, one: Score, other: Score, rules:
     column, a, b = column_of(blank.metric), pairing.a, pairing.b
     each, runs = a - b, _of_runs(one, other, rules.between.get(column))
     centre = one.value - other.value if pairing.kind == "jackknife" else float(each.mean())
-    found = paired.estimate(centre, [of_mean(each), *runs])
+    estimate = paired.estimate(centre, [of_mean(each), *runs])
     is_exact = not runs and pairing.kind != "jackknife" and len(each) < paired.EXACT_BELOW
     margin = rules.margins.get(column, paired.usual_margin(a, b))
     better, worse = (a, b) if blank.higher_is_better else (b, a)
@@ -149,11 +149,11 @@ def _measured(blank: Finding, pairing: Pairing, one: Score, other: Score, rules:
     tallies = paired.tallies(better, worse, groups)
     measured = replace(
         blank,
-        delta=found.value,
-        low=found.low,
-        high=found.high,
-        p=paired.sign_flip(each) if is_exact else found.p,
-        mde=power.detectable(found.error, found.freedom),
+        delta=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        p=paired.sign_flip(each) if is_exact else estimate.p,
+        mde=power.detectable(estimate.error, estimate.freedom),
         margin=margin,
         needed=power.prompts_needed(margin, float(each.std(ddof=1)), runs),
         prompts=len(each),
@@ -169,8 +169,8 @@ def _by_ratio(finding: Finding, a: Array, b: Array) -> Finding:
     """Return the finding with a ratio in place of the difference; the margin is one of the mean."""
     assert finding.margin is not None
     each = np.log(a) - np.log(b)
-    found, margin = paired.difference(each), 1 + finding.margin / float((a.mean() + b.mean()) / 2)
-    value, low, high = np.exp([found.value, found.low, found.high]).tolist()
+    logs, margin = paired.difference(each), 1 + finding.margin / float((a.mean() + b.mean()) / 2)
+    value, low, high = np.exp([logs.value, logs.low, logs.high]).tolist()
     ratio = Ratio(value, low, high, margin)
     return replace(finding, p=paired.paired_p(each), ratio=ratio)
 

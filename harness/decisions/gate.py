@@ -58,8 +58,8 @@ class Gate:
 
     @property
     def verdict(self) -> Verdict:
-        found = {check.verdict for check in self.checks}
-        return "fail" if "fail" in found else "pass" if found == {"pass"} else "under-powered"
+        verdicts = {check.verdict for check in self.checks}
+        return "fail" if "fail" in verdicts else "pass" if verdicts == {"pass"} else "under-powered"
 
     @property
     def exit_code(self) -> int:
@@ -80,21 +80,21 @@ def gate(
             hint="`harness calibrate` again",
         )
     rules, claim = rules_for(policy, noise, groups), claim_of(policy, noise)
-    found = compare(candidate, baseline, rules)
+    compared = compare(candidate, baseline, rules)
     windows = {each.metric: each.window for each in policy.metrics if each.window is not None}
-    wide = compare(candidate, baseline, replace(rules, margins=windows)) if windows else found
-    declared = [column_of(each.metric) for each in found.metrics if each.declared]
+    wide = compare(candidate, baseline, replace(rules, margins=windows)) if windows else compared
+    declared = [column_of(each.metric) for each in compared.metrics if each.declared]
     asked = policy.metrics or [Limits(metric=column) for column in declared]
     rooms = {column: noise.room(column, claim) for column in declared} if noise else {}
     checks = [
-        check for each in asked for check in _checks(each, found, wide, candidate, rules, rooms)
+        check for each in asked for check in _checks(each, compared, wide, candidate, rules, rooms)
     ]
     nothing = Check("metrics", reason="no metric could be compared")
     judged = decided(checks, claim) or [nothing]
     whole = [images_there(candidate, policy.images), no_new_flags(candidate, baseline)]
-    left_out = () if policy.metrics else _left_out(found)
+    left_out = () if policy.metrics else _left_out(compared)
     advisory = _advisory(judged, noise, claim)
-    return Gate(policy.name, found, (*judged, *whole), claim, advisory, left_out)
+    return Gate(policy.name, compared, (*judged, *whole), claim, advisory, left_out)
 
 
 def claim_of(policy: Policy, noise: Noise | None) -> Claim:
@@ -123,7 +123,7 @@ def rules_for(
 
 def _checks(
     limits: Limits,
-    found: Comparison,
+    compared: Comparison,
     wide: Comparison,
     candidate: Contender,
     rules: Rules,
@@ -132,7 +132,7 @@ def _checks(
     """Return what a metric's limits ask, without verdicts; `wide` has windows for margins."""
     finding, wider = (
         next(each for each in side.metrics if column_of(each.metric) == limits.metric)
-        for side in (found, wide)
+        for side in (compared, wide)
     )
     checks = []
     if limits.has_margin:
@@ -149,11 +149,11 @@ def _checks(
     return checks
 
 
-def _left_out(found: Comparison) -> tuple[str, ...]:
+def _left_out(comparison: Comparison) -> tuple[str, ...]:
     """Return what would have led its family and has no value, with the reason."""
     led: set[str] = set()
     out = []
-    for each in sorted(found.metrics, key=lambda each: headline(each.metric)):
+    for each in sorted(comparison.metrics, key=lambda each: headline(each.metric)):
         if each.delta is None and each.family not in led:
             out.append(f"{each.metric} ({sided(each.reason)})")
         elif each.declared:

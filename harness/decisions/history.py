@@ -79,14 +79,14 @@ def read(file: Path) -> list[Event]:
     """Return a history, oldest first."""
     if not file.is_file():
         raise UsageError(f"there is no history {file}", hint="`harness gate` writes one")
-    found = []
+    events = []
     for number, line in enumerate(lines_of(file.read_text(encoding="utf-8")), 1):
         try:
-            found.append(Event.model_validate_json(line))
+            events.append(Event.model_validate_json(line))
         except ValidationError as error:
             what = f"is no event: {error.errors()[0]['msg']}"
             raise PageError([Problem(str(file), number, "", what, "drop the line")]) from None
-    return found
+    return events
 
 
 def changes(events: Sequence[Event], noise: Mapping[str, float] | None = None) -> list[Change]:
@@ -98,7 +98,7 @@ def changes(events: Sequence[Event], noise: Mapping[str, float] | None = None) -
     like = [event for event in events if event.signature == events[-1].signature]
     metrics = [name for name in events[-1].values if all(name in each.values for each in like)]
     looked = len(metrics) * max(1, len(like) - 3)
-    found = []
+    steps = []
     for metric in metrics:
         values = np.array([event.values[metric] for event in like])
         errors = np.maximum((values[:, 2] - values[:, 1]) / (2 * Z), 1e-12)
@@ -108,12 +108,12 @@ def changes(events: Sequence[Event], noise: Mapping[str, float] | None = None) -
         )
         if place is not None and p * looked < ALPHA:
             before, after = values[:place, 0].mean(), values[place:, 0].mean()
-            found.append(Change(metric, like[place].at, float(before), float(after), p * looked))
-    return found
+            steps.append(Change(metric, like[place].at, float(before), float(after), p * looked))
+    return steps
 
 
-def document(events: Sequence[Event], found: Sequence[Change]) -> dict[str, object]:
+def document(events: Sequence[Event], steps: Sequence[Change]) -> dict[str, object]:
     return {
         "events": [json.loads(event.model_dump_json()) for event in events],
-        "steps": [vars(step) for step in found],
+        "steps": [vars(step) for step in steps],
     }

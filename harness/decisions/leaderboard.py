@@ -122,8 +122,8 @@ def boards(
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.benchmark, result.signature), []).append(result)
-    found = [_board(*named, group, real, pseudo_values) for named, group in groups.items()]
-    return sorted(found, key=lambda board: (board.benchmark, -len(board.rows), board.signature))
+    ranked = [_board(*named, group, real, pseudo_values) for named, group in groups.items()]
+    return sorted(ranked, key=lambda board: (board.benchmark, -len(board.rows), board.signature))
 
 
 def _board(

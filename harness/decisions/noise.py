@@ -86,8 +86,8 @@ class Noise(Page):
         A margin below it would call a recipe worse than itself. It is not widened where runs are
         few: little knowledge is no reason to let more harm pass.
         """
-        found = self.metrics.get(column, MetricNoise())
-        sizes = [each.difference for each in (found.sampling, found.retrained) if each]
+        noise = self.metrics.get(column, MetricNoise())
+        sizes = [each.difference for each in (noise.sampling, noise.retrained) if each]
         return stays_within(max(sizes)) if sizes else None
 
     def room(self, column: str, claim: Claim) -> float | None:
@@ -96,8 +96,8 @@ class Noise(Page):
 
         It is what so many prompts can show: to ask for less would leave equal runs without a pass.
         """
-        found = self.metrics.get(column, MetricNoise())
-        known = [each for each in (found.sampling, found.retrained) if each and each.reach]
+        noise = self.metrics.get(column, MetricNoise())
+        known = [each for each in (noise.sampling, noise.retrained) if each and each.reach]
         if not known:
             return None
         between = (self.between(column) or 0.0) if claim == "recipe" else 0.0
@@ -107,15 +107,15 @@ class Noise(Page):
 
     def between(self, column: str) -> float | None:
         """Return τ, widened as t is beside the normal: R trainings know it with R − 1 freedom."""
-        found = self.metrics.get(column, MetricNoise())
-        if found.between is None or found.retrained is None:
+        noise = self.metrics.get(column, MetricNoise())
+        if noise.between is None or noise.retrained is None:
             return None
-        return widened_by_t(found.between, found.retrained.runs)
+        return widened_by_t(noise.between, noise.retrained.runs)
 
     def pairs(self, column: str, claim: Claim) -> int:
         """Return how many null pairs speak for a claim: trainings for recipes, draws for files."""
-        found = self.metrics.get(column, MetricNoise())
-        kind = found.retrained if claim == "recipe" else found.sampling
+        noise = self.metrics.get(column, MetricNoise())
+        kind = noise.retrained if claim == "recipe" else noise.sampling
         return kind.pairs if kind else 0
 
 
@@ -165,15 +165,15 @@ def _pairs(runs: Sequence[Contender]) -> list[Comparison]:
 
 
 def _spread(column: str, runs: Sequence[Contender], pairs: Sequence[Comparison]) -> Spread | None:
-    values, found = _values(column, runs), _findings(column, pairs)
-    if len(values) < 2 or not found:
+    values, findings = _values(column, runs), _findings(column, pairs)
+    if len(values) < 2 or not findings:
         return None
-    alarms = float(np.mean([each.p is not None and each.p < ALPHA for each in found]))
+    alarms = float(np.mean([each.p is not None and each.p < ALPHA for each in findings]))
     reach = float(
         np.median(
             [
                 (each.high - each.low) / 2
-                for each in found
+                for each in findings
                 if each.high is not None and each.low is not None
             ]
         )
@@ -182,10 +182,10 @@ def _spread(column: str, runs: Sequence[Contender], pairs: Sequence[Comparison])
 
 
 def _between(column: str, runs: Sequence[Contender], pairs: Sequence[Comparison]) -> float | None:
-    values, found = _values(column, runs), _findings(column, pairs)
-    if len(values) < 2 or not found:
+    values, findings = _values(column, runs), _findings(column, pairs)
+    if len(values) < 2 or not findings:
         return None
-    return between_runs(values, float(np.mean([_error(each) ** 2 for each in found])) / 2)
+    return between_runs(values, float(np.mean([_error(each) ** 2 for each in findings])) / 2)
 
 
 def _values(column: str, runs: Sequence[Contender]) -> Array:

@@ -99,9 +99,9 @@ class Reproduction:
         return not any(each.verdict == "outside" for each in self.metrics)
 
 
-def again(published: Score, found: Score | None, measured: Noise | None) -> Again:
+def again(published: Score, remade: Score | None, measured: Noise | None) -> Again:
     """Return a metric of both, with the window that the second value may lie in."""
     window = measured.margin(column_of(published.metric)) if measured else None
     if window is None and published.low is not None and published.high is not None:
         window = (published.high - published.low) / 2
-    return Again(published.metric, published.value, found.value if found else None, window)
+    return Again(published.metric, published.value, remade.value if remade else None, window)

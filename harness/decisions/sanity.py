@@ -80,17 +80,17 @@ def plans(judgement: Judgement, base: Recipe) -> list[RunPlan]:
     before = tuple(
         replace(step, title=StepName("pictures", extractor=side)) for side, step in pictures.items()
     )
-    found = []
+    planned = []
     for name, (treatment, _) in ROWS.items():
         treated = _treated(name, reference, _spec(judgement, treatment, half=0))
-        found.append(_row(name, treated, judgement, sides | {"base": floor}, before))
+        planned.append(_row(name, treated, judgement, sides | {"base": floor}, before))
     if "originals" in pictures:
         copies = _treated(COPIES, pictures["originals"], _spec(judgement))
-        found.append(_row(COPIES, copies, judgement, sides, before))
+        planned.append(_row(COPIES, copies, judgement, sides, before))
     drawn = plan(base, judgement).step("sample")
     if not drawn.inputs:
-        found.append(_row(OTHER, drawn, judgement, sides, before))
-    return found
+        planned.append(_row(OTHER, drawn, judgement, sides, before))
+    return planned
 
 
 def _spec(
@@ -129,13 +129,13 @@ def _row(
 
 def _as_drawn(sample: Step, judgement: Judgement, sides: Mapping[Side, Step]) -> dict[Side, Step]:
     """Return a row's pictures in place of what a recipe would draw beside its sample."""
-    found: dict[Side, Step] = {}
+    steps: dict[Side, Step] = {}
     if judgement.benchmark.extraction is not None:
-        found["captions"] = replace(sample, title=StepName("captions"))
+        steps["captions"] = replace(sample, title=StepName("captions"))
     if judgement.benchmark.leakage is not None and "base" in sides:
-        found["bare"] = replace(sample, title=StepName("bare"))
-        found["bare-base"] = replace(sides["base"], title=StepName("bare-base"))
-    return found
+        steps["bare"] = replace(sample, title=StepName("bare"))
+        steps["bare-base"] = replace(sides["base"], title=StepName("bare-base"))
+    return steps
 
 
 _OTHERS = {
@@ -188,12 +188,13 @@ def _ends(score: Score) -> Ends:
     return score.value, score.low, score.high
 
 
-def undetected(found: SanityCard, metrics: Sequence[MetricSpec]) -> list[tuple[str, str]]:
+def undetected(sanity_card: SanityCard, metrics: Sequence[MetricSpec]) -> list[tuple[str, str]]:
     """Return each metric and treatment that it should have found worse, and did not."""
     by_column = {metric.column: metric for metric in metrics}
     return [
         (score.metric, name)
-        for score in found.metrics
+        for score in sanity_card.metrics
         for name in by_column[column_of(score.metric)].must_detect
-        if name in found.treatments and found.cells[score.metric, name].response != "worse"
+        if name in sanity_card.treatments
+        and sanity_card.cells[score.metric, name].response != "worse"
     ]

@@ -55,13 +55,13 @@ def at_strengths(
             f"{recipe.name} trains the whole model, at one strength",
             hint="sweep an adapter, or --over checkpoint",
         )
-    found = []
+    variants = []
     for strength in strengths:
         sampler = judgement.benchmark.sampler.model_copy(update={"adapter_scale": strength})
         benchmark = judgement.benchmark.model_copy(update={"sampler": sampler})
         whole = plan(recipe, replace(judgement, benchmark=benchmark))
-        found.append((strength, replace(whole, recipe=f"strength-{strength:g}")))
-    return found
+        variants.append((strength, replace(whole, recipe=f"strength-{strength:g}")))
+    return variants
 
 
 def at_checkpoints(recipe: Recipe, judgement: Judgement) -> list[tuple[float, RunPlan]]:

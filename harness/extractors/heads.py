@@ -84,16 +84,16 @@ def stacked(weights: Mapping[str, Tensor], activation: str) -> nn.Sequential:
             raise ValueError(f"{name} is of no numbered layer")
         numbered.setdefault(int(place), {})[part] = value
     last = max(numbered)
-    found: list[nn.Module] = []
+    layers: list[nn.Module] = []
     waiting = False
     for number in range(last + 1):
         if number in numbered:
-            found.append(_layer(numbered[number]))
-            waiting = isinstance(found[-1], nn.Linear) or waiting
+            layers.append(_layer(numbered[number]))
+            waiting = isinstance(layers[-1], nn.Linear) or waiting
         elif waiting:
-            found += [nn.ReLU()] if activation == "relu" else []
+            layers += [nn.ReLU()] if activation == "relu" else []
             waiting = False
-    return nn.Sequential(*found)
+    return nn.Sequential(*layers)
 
 
 def _layer(parts: Mapping[str, Tensor]) -> nn.Module:

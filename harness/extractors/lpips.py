@@ -67,7 +67,7 @@ def network(weights: str | None) -> tuple[torch.nn.Module, torch.nn.Module, torc
 
 def _alexnet(name: str | None) -> dict[str, Tensor]:
     """Return the weights of AlexNet's convolutions; LPIPS reads nothing behind them."""
-    found: dict[str, Tensor] = (
+    weights: dict[str, Tensor] = (
         load_file(name)
         if name is not None
         else (
@@ -77,4 +77,6 @@ def _alexnet(name: str | None) -> dict[str, Tensor]:
         )
     )
     front = "features."
-    return {key.removeprefix(front): value for key, value in found.items() if key.startswith(front)}
+    return {
+        key.removeprefix(front): value for key, value in weights.items() if key.startswith(front)
+    }

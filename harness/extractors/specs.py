@@ -12,11 +12,11 @@ from harness.pocket import pinned
 
 def by_content(values: dict[str, Any], field: str, place: str | None) -> dict[str, Any]:
     """Return a fingerprint with the content of a local file where its path stood."""
-    found = pinned(place)
-    if not found:
+    pin = pinned(place)
+    if not pin:
         return values
     others = {name: value for name, value in values.items() if name != field}
-    return {**others, f"{field}_content": found["weights"]}
+    return {**others, f"{field}_content": pin["weights"]}
 
 
 class _Model(ExtractorSpec):

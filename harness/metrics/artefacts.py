@@ -15,9 +15,9 @@ from harness.metrics.specs.quality import Artefacts
 
 def artefacts(spec: Artefacts, evidence: Evidence) -> Measurement:
     """Return the share of flagged images; the notes say how many bear each flag."""
-    found = flags(spec, evidence.own)
-    flagged = np.any(list(found.values()), axis=0)
-    counts = tuple(f"{int(rows.sum())} {name}" for name, rows in found.items() if rows.any())
+    flagged_as = flags(spec, evidence.own)
+    flagged = np.any(list(flagged_as.values()), axis=0)
+    counts = tuple(f"{int(rows.sum())} {name}" for name, rows in flagged_as.items() if rows.any())
     return replace(share_of(flagged, evidence.own), notes=counts)
 
 

@@ -38,10 +38,10 @@ def memorization(spec: Memorization, evidence: Evidence) -> Measurement:
         return refused(len(own), "the reference holds originals: no copy can stand out from it")
     other, likeness = nearest(own.images, originals.images)
     copies = likeness > threshold
-    found = share_of(copies, own)
-    certain = found.low is not None and found.low > spec.tolerated
+    share = share_of(copies, own)
+    certain = share.low is not None and share.low > spec.tolerated
     return replace(
-        found,
+        share,
         flag=FLAG if certain else None,
         pairs=_worst(other, likeness),
         notes=(f"{copies.sum()} of {len(own)} images are above a cosine of {threshold:.4f}",),

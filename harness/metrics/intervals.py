@@ -46,8 +46,10 @@ def mean_of(each: Array, own: FeatureSet) -> Measurement:
     sums, sizes = np.bincount(cluster, weights=each), np.bincount(cluster)
     value = float(each.mean())
     without = (each.sum() - sums) / (len(each) - sizes)
-    found = of_pseudo(value, pseudo_values(value, without), len(each))
-    return Measurement(found.value, found.low, found.high, found.n, each, found.prompts)
+    measured = of_pseudo(value, pseudo_values(value, without), len(each))
+    return Measurement(
+        measured.value, measured.low, measured.high, measured.n, each, measured.prompts
+    )
 
 
 def share_of(flags: NDArray[np.bool_], own: FeatureSet, whole: float = 1.0) -> Measurement:
@@ -56,21 +58,21 @@ def share_of(flags: NDArray[np.bool_], own: FeatureSet, whole: float = 1.0) -> M
     It is Clopper and Pearson's, for as many independent images as the spread between prompts is
     worth; where all images agree, as many as there are prompts.
     """
-    found = mean_of(flags.astype(np.float64), own)
-    if found.prompts is None or found.value is None:
-        return found
-    count = len(found.prompts)
-    error = found.prompts.var(ddof=1) / count
-    n = effective_count(found.value, error, len(own)) if error > 0 else count
-    low, high = clopper_pearson(found.value, n)
-    assert found.samples is not None
+    measured = mean_of(flags.astype(np.float64), own)
+    if measured.prompts is None or measured.value is None:
+        return measured
+    count = len(measured.prompts)
+    error = measured.prompts.var(ddof=1) / count
+    n = effective_count(measured.value, error, len(own)) if error > 0 else count
+    low, high = clopper_pearson(measured.value, n)
+    assert measured.samples is not None
     return Measurement(
-        whole * found.value,
+        whole * measured.value,
         whole * low,
         whole * high,
         len(own),
-        whole * found.samples,
-        whole * found.prompts,
+        whole * measured.samples,
+        whole * measured.prompts,
     )
 
 

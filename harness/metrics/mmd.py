@@ -102,15 +102,15 @@ def sums_across(x: Array, y: Array, alike: Kernel) -> Array:
 def sums_within(x: Array, cluster: NDArray[np.int64], alike: Kernel) -> Array:
     """Return the kernel's sum over pairs of different rows of each cluster."""
     order, ends = np.argsort(cluster, kind="stable"), np.cumsum(np.bincount(cluster))
-    found, at = np.zeros(len(ends)), 0
+    sums, at = np.zeros(len(ends)), 0
     while at < len(x):
         end = int(ends[np.searchsorted(ends, min(at + NEAR, len(x)))])
         rows, names = x[order[at:end]], cluster[order[at:end]]
         if names[0] == names[-1]:
-            found[names[0]] = sums_among(rows, alike).sum()
+            sums[names[0]] = sums_among(rows, alike).sum()
         else:
             tile = alike(rows, rows) * (names[:, None] == names)
             np.fill_diagonal(tile, 0)
-            found += np.bincount(names, weights=tile.sum(1), minlength=len(found))
+            sums += np.bincount(names, weights=tile.sum(1), minlength=len(sums))
         at = end
-    return found
+    return sums

@@ -68,9 +68,9 @@ def recall(spec: Recall, evidence: Evidence) -> Measurement:
     Without a prompt the others' neighbourhoods grow where its images were among the k nearest;
     as many more neighbours are kept as a prompt has images, so the jackknife is exact.
     """
-    own, reference, found = balanced(evidence.own, evidence["reference"], spec.k)
-    if found.reason is not None:
-        return found
+    own, reference, measured = balanced(evidence.own, evidence["reference"], spec.k)
+    if measured.reason is not None:
+        return measured
     cluster = clusters(own.prompt_ids)
     near = neighbours(own.images, spec.k + int(np.bincount(cluster).max()))
     if near.squares.shape[1] < spec.k + int(np.bincount(cluster).max()):
@@ -82,7 +82,7 @@ def recall(spec: Recall, evidence: Evidence) -> Measurement:
     gained = _gained(own, cluster, near, spec.k, reference.images[open_to])
     gained &= ~there[open_to] | (met.first[open_to] == np.arange(len(gained))[:, None])
     without = (there.sum() - lost + gained.sum(1)) / len(there)
-    return _said(float(there.mean()), without, own, found, 1.0)
+    return _said(float(there.mean()), without, own, measured, 1.0)
 
 
 def coverage(spec: Coverage, evidence: Evidence) -> Measurement:
@@ -90,30 +90,30 @@ def coverage(spec: Coverage, evidence: Evidence) -> Measurement:
 
     The radii are the reference's alone, so the jackknife is exact.
     """
-    own, reference, found = balanced(evidence.own, evidence["reference"], spec.k)
-    if found.reason is not None:
-        return found
+    own, reference, measured = balanced(evidence.own, evidence["reference"], spec.k)
+    if measured.reason is not None:
+        return measured
     met = hits(own, reference.images, np.zeros(len(own)), reaches(reference.images, spec.k))
     there = met.last >= 0
     many = int(clusters(own.prompt_ids).max()) + 1
     without = (there.sum() - np.bincount(met.first[met.alone], minlength=many)) / len(there)
-    return _said(float(there.mean()), without, own, found, 1.0)
+    return _said(float(there.mean()), without, own, measured, 1.0)
 
 
 def _of_images(
     spec: Precision | Density, evidence: Evidence, depth: int, most: float
 ) -> Measurement:
     """Return the mean over images of the neighbourhoods they are in, up to `depth`, over it."""
-    own, reference, found = balanced(evidence.own, evidence["reference"], spec.k)
-    if found.reason is not None:
-        return found
+    own, reference, measured = balanced(evidence.own, evidence["reference"], spec.k)
+    if measured.reason is not None:
+        return measured
     radii = reaches(reference.images, spec.k)
     counts = hits(own, reference.images, np.zeros(len(own)), radii).each
     each = (np.minimum(counts, 1) if depth == 1 else counts) / depth
     cluster = clusters(own.prompt_ids)
     sums, sizes = np.bincount(cluster, weights=each), np.bincount(cluster)
     without = (each.sum() - sums) / (len(each) - sizes)
-    return _said(float(each.mean()), without, own, found, most)
+    return _said(float(each.mean()), without, own, measured, most)
 
 
 def _gained(
@@ -121,16 +121,16 @@ def _gained(
 ) -> NDArray[np.bool_]:
     """Return for each prompt which of `others` come into a neighbourhood that grows without it."""
     prompts, reach = grown(cluster, near, k)
-    found = np.zeros((int(cluster.max()) + 1, len(others)), np.bool_)
+    gained = np.zeros((int(cluster.max()) + 1, len(others)), np.bool_)
     if len(others) == 0:
-        return found
+        return gained
     slack = _slack(others)
     for at, squares in _blocks(own.images, others):
         for row, distances in enumerate(squares, at):
             for prompt, radius in zip(prompts[row], reach[row], strict=True):
                 if prompt != cluster[row]:
-                    found[prompt] |= distances <= radius + slack
-    return found
+                    gained[prompt] |= distances <= radius + slack
+    return gained
 
 
 def grown(cluster: NDArray[np.int64], near: Near, k: int) -> tuple[NDArray[np.int64], Array]:
@@ -145,7 +145,7 @@ def grown(cluster: NDArray[np.int64], near: Near, k: int) -> tuple[NDArray[np.in
 
 
 def _said(
-    value: float, without: Array, own: FeatureSet, found: Measurement, most: float
+    value: float, without: Array, own: FeatureSet, measured: Measurement, most: float
 ) -> Measurement:
     """Return the measurement, its ends no further than the value could go."""
     wide = of_pseudo(value, pseudo_values(value, without), len(own))
@@ -154,7 +154,7 @@ def _said(
     low, high = max(wide.low, 0.0), min(wide.high, most)
     ids = tuple(own.prompt_ids)
     return Measurement(
-        value, low, high, len(own), prompts=wide.prompts, prompt_ids=ids, notes=found.notes
+        value, low, high, len(own), prompts=wide.prompts, prompt_ids=ids, notes=measured.notes
     )
 
 
@@ -190,12 +190,12 @@ def _drawn(rows: FeatureSet, n: int) -> FeatureSet:
 
 def reaches(x: Array, k: int) -> Array:
     """Return each row's squared distance to its k-th neighbour among the other rows."""
-    found = np.empty(len(x))
+    radii = np.empty(len(x))
     for at, squares in _blocks(x, x):
         rows = np.arange(len(squares))
         squares[rows, at + rows] = np.inf
-        found[at : at + len(squares)] = np.partition(squares, k - 1, axis=1)[:, k - 1]
-    return found
+        radii[at : at + len(squares)] = np.partition(squares, k - 1, axis=1)[:, k - 1]
+    return radii
 
 
 def neighbours(x: Array, count: int) -> Near:

@@ -38,11 +38,11 @@ def over_prompts(own: FeatureSet, statistic: Callable[[Array], float]) -> Measur
         return refused(len(own), NO_PROMPTS)
     values = np.array([statistic(own.images[cluster == number]) for number in several])
     n = int(np.isin(cluster, several).sum())
-    found = of_pseudo(float(values.mean()), values, n)
+    measured = of_pseudo(float(values.mean()), values, n)
     names = list(dict.fromkeys(own.prompt_ids))
     kept = tuple(names[number] for number in several)
     left = len(names) - len(kept)
     notes = (f"{left} of {len(names)} prompts have one image and are left out",) if left else ()
     return Measurement(
-        found.value, found.low, found.high, n, prompts=values, prompt_ids=kept, notes=notes
+        measured.value, measured.low, measured.high, n, prompts=values, prompt_ids=kept, notes=notes
     )

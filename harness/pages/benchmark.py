@@ -198,13 +198,13 @@ class Judgement:
 
     def extractors(self, side: Drawn | Side | None = None) -> list[ExtractorSpec]:
         """Return each extractor that some metric reads, once; or those it reads of one side."""
-        found: dict[str, ExtractorSpec] = {}
+        unique: dict[str, ExtractorSpec] = {}
         for metric in self.metrics:
             beside = side == "base" and metric.judges == "sample"
             if side is None or beside or side == metric.judges or side in metric.reads:
                 extractor = metric.extractor()
-                found.setdefault(digest(extractor.fingerprint()), extractor)
-        return list(found.values())
+                unique.setdefault(digest(extractor.fingerprint()), extractor)
+        return list(unique.values())
 
 
 def load(name: str | Path) -> Judgement:

@@ -172,14 +172,16 @@ class Caption(Page):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         varies = {"shuffle": self.shuffle, "tag_dropout": self.tag_dropout > 0}
-        found = [
+        conflicts = [
             Conflict((name,), "needs words, and words is none")
             for name, given in varies.items()
             if given and self.words == "none"
         ]
         if self.keep_first and not any(varies.values()):
-            found.append(Conflict(("keep_first",), "has no effect without shuffle or tag_dropout"))
-        refuse(found)
+            conflicts.append(
+                Conflict(("keep_first",), "has no effect without shuffle or tag_dropout")
+            )
+        refuse(conflicts)
         return self
 
 

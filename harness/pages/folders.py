@@ -24,11 +24,11 @@ def roots() -> list[Path]:
 
 def available(kind: str) -> dict[str, Path]:
     """Return every page of a kind by name; a page nearer to the user hides one further away."""
-    found: dict[str, Path] = {}
+    files_by_name: dict[str, Path] = {}
     for root in [Path.cwd(), *roots()]:
         for file in sorted((root / FOLDERS[kind]).glob("*.yaml")):
-            found.setdefault(file.stem, file)
-    return found
+            files_by_name.setdefault(file.stem, file)
+    return files_by_name
 
 
 def find(kind: str, name: str) -> Path:

@@ -130,7 +130,7 @@ def places() -> list[str]:
 
 
 def _hints() -> dict[str, str]:
-    found = {word: text for words, text in _REMARKS.items() for word in words.split()}
+    hints = {word: text for words, text in _REMARKS.items() for word in words.split()}
     for place, words in _PLACES.items():
-        found |= dict.fromkeys(words.split(), f"here it is {place}")
-    return found
+        hints |= dict.fromkeys(words.split(), f"here it is {place}")
+    return hints

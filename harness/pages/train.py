@@ -371,8 +371,8 @@ class Train(Page):
 
 def conflicts(train: Train, data: Data) -> list[Conflict]:
     """Return every set that cannot fill a batch, as seen from the recipe; unknown sizes pass."""
-    found = [_shortage(train, set_, place) for place, set_ in _sets(train, data)]
-    return [conflict for conflict in found if conflict is not None]
+    shortages = [_shortage(train, set_, place) for place, set_ in _sets(train, data)]
+    return [conflict for conflict in shortages if conflict is not None]
 
 
 def _sets(train: Train, data: Data) -> Iterator[tuple[tuple[str | int, ...], Data]]:

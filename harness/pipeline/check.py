@@ -41,7 +41,7 @@ def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
 
 def cautions(files: Sequence[Path]) -> list[Problem]:
     """Return a warning for each set of the hub that has no fixed revision."""
-    found = []
+    problems = []
     for file in list(files) or [file for kind in FOLDERS for file in available(kind).values()]:
         try:
             located = read_page(file)
@@ -49,8 +49,8 @@ def cautions(files: Sequence[Path]) -> list[Problem]:
             continue  # check says what is wrong with it
         for place in _unpinned(located.data, ()):
             line, field = located.line((*place, "id")), dotted((*place, "revision"))
-            found.append(Problem(located.file, line, field, _MOVES, _PIN))
-    return found
+            problems.append(Problem(located.file, line, field, _MOVES, _PIN))
+    return problems
 
 
 def _unpinned(data: Any, place: Place) -> Iterator[Place]:

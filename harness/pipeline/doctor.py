@@ -80,8 +80,8 @@ def _plugins() -> list[Finding]:
 def _weights() -> Finding:
     models = ("sdxl", "clip", "inception", "aesthetic", "tagger")
     absent = [name for name in models if not list((WEIGHTS / name).rglob("*.safetensors"))]
-    found = "all five models" if not absent else f"missing: {', '.join(absent)}"
-    return Finding("pocket weights", not absent, found, "make bake")
+    state = "all five models" if not absent else f"missing: {', '.join(absent)}"
+    return Finding("pocket weights", not absent, state, "make bake")
 
 
 def _disk(store: Path) -> Finding:
@@ -102,11 +102,11 @@ def _device() -> Finding:
         return Finding("device", True, f"{torch.cuda.get_device_name(0)}, {memory:.0f} GB")
     if (unusable := unusable_gpu()) is not None:
         return Finding("device", False, unusable[0], unusable[1], needed=False)
-    found = f"no CUDA; {os.cpu_count()} CPU cores: the pocket world only"
-    return Finding("device", False, found, "real recipes want a GPU", needed=False)
+    state = f"no CUDA; {os.cpu_count()} CPU cores: the pocket world only"
+    return Finding("device", False, state, "real recipes want a GPU", needed=False)
 
 
 def _option(name: str, use: str) -> Finding:
     there = find_spec(name) is not None
-    found = f"for {use}"
-    return Finding(name, there, found, f"pip install {name}", needed=False)
+    state = f"for {use}"
+    return Finding(name, there, state, f"pip install {name}", needed=False)

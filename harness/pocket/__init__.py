@@ -42,12 +42,12 @@ def pinned(name: str | None) -> dict[str, str]:
 def _digest(name: str) -> str:
     known: dict[str, str] = json.loads((WEIGHTS / "digests.json").read_text())
     folder = name.removeprefix(PREFIX) + "/"
-    found = {
+    digests = {
         path: value
         for path, value in known.items()
         if path.startswith(folder) and path.endswith((".safetensors", ".json", ".gz", ".txt"))
     }
-    if not found:
+    if not digests:
         models = sorted({path.split("/")[0] for path in known if "/" in path})
         raise UsageError(f"there is no model {name}", hint=f"pocket models: {', '.join(models)}")
-    return digest(found)
+    return digest(digests)

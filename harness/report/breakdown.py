@@ -24,9 +24,9 @@ class Grouped:
 def by_group(scores: Sequence[GroupScore]) -> Grouped:
     """Return scores as the cells of a table."""
     groups = tuple(dict.fromkeys(score.group for score in scores))
-    found = {(score.metric, score.group): score for score in scores}
+    cells = {(score.metric, score.group): score for score in scores}
     rows = [
-        (metric, tuple(_cell(found.get((metric, group))) for group in groups))
+        (metric, tuple(_cell(cells.get((metric, group))) for group in groups))
         for metric in dict.fromkeys(score.metric for score in scores)
     ]
     return Grouped(groups, tuple(rows))

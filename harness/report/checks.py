@@ -32,17 +32,17 @@ SAYS: dict[tuple[str, str], str] = {
 }
 
 
-def headline(found: Gate) -> str:
+def headline(gate: Gate) -> str:
     """Return the verdict in one line."""
-    count = sum(check.verdict == found.verdict for check in found.checks)
-    of = f"{count} of {len(found.checks)} checks"
+    count = sum(check.verdict == gate.verdict for check in gate.checks)
+    of = f"{count} of {len(gate.checks)} checks"
     said = {
         "pass": f"passes {of}",
         "fail": f"fails {of}",
         "under-powered": f"needs more evidence in {of}",
     }
-    mark = " (advisory)" if found.advisory else ""
-    return f"{found.comparison.a} {said[found.verdict]} of policy {found.policy}{mark}"
+    mark = " (advisory)" if gate.advisory else ""
+    return f"{gate.comparison.a} {said[gate.verdict]} of policy {gate.policy}{mark}"
 
 
 def title(check: Check) -> str:
@@ -97,15 +97,15 @@ def _outlook(check: Check) -> str:
     return f"; it takes {check.needed:,} prompts to decide, and there are {check.prompts:,}"
 
 
-def gravest_first(found: Gate) -> list[Check]:
-    return sorted(found.checks, key=lambda check: ORDER.index(check.verdict))
+def gravest_first(gate: Gate) -> list[Check]:
+    return sorted(gate.checks, key=lambda check: ORDER.index(check.verdict))
 
 
-def remarks(found: Gate) -> list[str]:
+def remarks(gate: Gate) -> list[str]:
     """Return what else a reader must know."""
-    left = [f"left out: {'; '.join(found.left_out)}"] if found.left_out else []
-    advice = [f"advisory: {each}" for each in found.advisory]
-    return [*advice, *left, f"it is about these {SCOPES[found.claim]}"]
+    left = [f"left out: {'; '.join(gate.left_out)}"] if gate.left_out else []
+    advice = [f"advisory: {each}" for each in gate.advisory]
+    return [*advice, *left, f"it is about these {SCOPES[gate.claim]}"]
 
 
 def line(text: str, limit: int = 300) -> str:

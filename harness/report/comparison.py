@@ -38,29 +38,33 @@ LEGEND = (
 )
 
 
-def sentence(found: Comparison) -> str:
+def sentence(comparison: Comparison) -> str:
     """Return what to say of a comparison where there is room for one sentence."""
-    one, other = names(found)
-    head = f"{one} {VERBS[found.verdict]} {other}: {_because(found, one, other)}"
-    rest = [_alone(each) for each in found.metrics if _is_told(each, found.ranked_by)]
-    both = ["both carry flags"] if found.flags_a and found.flags_b else []
-    mark = f"FORCED, they differ in {', '.join(found.unlike)}: " if found.forced else ""
-    return mark + "; ".join([head, *rest, *both, SCOPES[found.claim]])
+    one, other = names(comparison)
+    head = f"{one} {VERBS[comparison.verdict]} {other}: {_because(comparison, one, other)}"
+    rest = [_alone(each) for each in comparison.metrics if _is_told(each, comparison.ranked_by)]
+    both = ["both carry flags"] if comparison.flags_a and comparison.flags_b else []
+    mark = f"FORCED, they differ in {', '.join(comparison.unlike)}: " if comparison.forced else ""
+    return mark + "; ".join([head, *rest, *both, SCOPES[comparison.claim]])
 
 
-def names(found: Comparison) -> tuple[str, str]:
+def names(comparison: Comparison) -> tuple[str, str]:
     """Return what to call A and B, which may be two results of one recipe."""
-    if found.a == found.b:
-        return f"{found.a} (A)", f"{found.b} (B)"
-    return found.a, found.b
+    if comparison.a == comparison.b:
+        return f"{comparison.a} (A)", f"{comparison.b} (B)"
+    return comparison.a, comparison.b
 
 
-def _because(found: Comparison, one: str, other: str) -> str:
+def _because(comparison: Comparison, one: str, other: str) -> str:
     """Return the flags that decide, or else the numbers of the metric that does."""
-    if bool(found.flags_a) != bool(found.flags_b):
-        name, flags = (one, found.flags_a) if found.flags_a else (other, found.flags_b)
+    if bool(comparison.flags_a) != bool(comparison.flags_b):
+        name, flags = (
+            (one, comparison.flags_a) if comparison.flags_a else (other, comparison.flags_b)
+        )
         return f"{name} {' and '.join(flags)}"
-    decisive = next((each for each in found.metrics if each.metric == found.ranked_by), None)
+    decisive = next(
+        (each for each in comparison.metrics if each.metric == comparison.ranked_by), None
+    )
     if decisive is None:
         return "no metric could be compared"
     width = _width(decisive)
@@ -115,61 +119,65 @@ def gap(finding: Finding) -> str:
     return f"{number(finding.delta, width, '+')} [{low}, {high}]"
 
 
-def comparison_document(found: Comparison) -> dict[str, Any]:
-    return {**as_json(found), "sentence": sentence(found)}
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    return {**as_json(comparison), "sentence": sentence(comparison)}
 
 
-def print_comparison(found: Comparison, console: Console) -> None:
+def print_comparison(comparison: Comparison, console: Console) -> None:
     """Write a comparison as a table for a terminal, then its sentence."""
-    table = Table(title=_title(found), title_justify="left", caption=LEGEND, caption_justify="left")
+    table = Table(
+        title=_title(comparison), title_justify="left", caption=LEGEND, caption_justify="left"
+    )
     table.add_column("metric", no_wrap=True)
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "verdict" else "right")
-    for finding in found.metrics:
+    for finding in comparison.metrics:
         *cells, verdict = [escape(cell) for cell in cells_of(finding)]
         name = f"[bold]{metric_name(finding)}[/]" if finding.declared else metric_name(finding)
         table.add_row(name, *cells, f"[{STYLES[finding.verdict]}]{verdict}[/]")
     console.print(table)
-    console.print(escape(sentence(found)), highlight=False)
+    console.print(escape(sentence(comparison)), highlight=False)
 
 
-def comparison_markdown(found: Comparison) -> str:
+def comparison_markdown(comparison: Comparison) -> str:
     """Return a comparison as its sentence and a Markdown table."""
-    rows = [[_bold(finding), *cells_of(finding)] for finding in found.metrics]
+    rows = [[_bold(finding), *cells_of(finding)] for finding in comparison.metrics]
     table = _table(["metric", *COLUMNS], rows)
-    return f"## {_title(found)}\n\n{sentence(found)}.\n\n{table}\n\n{LEGEND}.\n"
+    return f"## {_title(comparison)}\n\n{sentence(comparison)}.\n\n{table}\n\n{LEGEND}.\n"
 
 
-def print_comparisons(found: Sequence[Comparison], console: Console) -> None:
+def print_comparisons(comparisons: Sequence[Comparison], console: Console) -> None:
     """Write one contender beside several as a table: metrics down, the others across."""
     table = Table(
-        title=f"A = {found[0].a}", title_justify="left", caption=BOLD, caption_justify="left"
+        title=f"A = {comparisons[0].a}", title_justify="left", caption=BOLD, caption_justify="left"
     )
     table.add_column("metric", no_wrap=True)
-    for each in found:
+    for each in comparisons:
         table.add_column(f"A − {each.b}", justify="right")
-    for name, findings in _across(found):
+    for name, findings in _across(comparisons):
         cells = [_styled(finding) for finding in findings]
         table.add_row(f"[bold]{name}[/]" if _any_declared(findings) else name, *cells)
     console.print(table)
-    for each in found:
+    for each in comparisons:
         console.print(escape(sentence(each)), highlight=False)
 
 
-def comparisons_markdown(found: Sequence[Comparison]) -> str:
+def comparisons_markdown(comparisons: Sequence[Comparison]) -> str:
     """Return one contender beside several as their sentences and one Markdown table."""
     rows = [
         [f"**{name}**" if _any_declared(findings) else name, *[_brief(each) for each in findings]]
-        for name, findings in _across(found)
+        for name, findings in _across(comparisons)
     ]
-    table = _table(["metric", *[f"A − {each.b}" for each in found]], rows)
-    said = "\n".join(f"- {sentence(each)}." for each in found)
-    return f"## A = {found[0].a}\n\n{said}\n\n{table}\n\n{BOLD}.\n"
+    table = _table(["metric", *[f"A − {each.b}" for each in comparisons]], rows)
+    said = "\n".join(f"- {sentence(each)}." for each in comparisons)
+    return f"## A = {comparisons[0].a}\n\n{said}\n\n{table}\n\n{BOLD}.\n"
 
 
-def _across(found: Sequence[Comparison]) -> list[tuple[str, list[Finding | None]]]:
+def _across(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Finding | None]]]:
     """Return each metric of any comparison with its finding in every one."""
-    by_name = [{metric_name(each): each for each in comparison.metrics} for comparison in found]
+    by_name = [
+        {metric_name(each): each for each in comparison.metrics} for comparison in comparisons
+    ]
     every = dict.fromkeys(name for findings in by_name for name in findings)
     return [(name, [findings.get(name) for findings in by_name]) for name in every]
 
@@ -191,9 +199,9 @@ def _brief(finding: Finding | None) -> str:
     return f"{gap(finding)} {finding.verdict}"
 
 
-def _title(found: Comparison) -> str:
-    mark = f" · FORCED, they differ in {', '.join(found.unlike)}" if found.forced else ""
-    return f"A = {found.a} · B = {found.b} · signature {found.signature}{mark}"
+def _title(comparison: Comparison) -> str:
+    mark = f" · FORCED, they differ in {', '.join(comparison.unlike)}" if comparison.forced else ""
+    return f"A = {comparison.a} · B = {comparison.b} · signature {comparison.signature}{mark}"
 
 
 def metric_name(finding: Finding) -> str:

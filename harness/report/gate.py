@@ -55,72 +55,72 @@ class Bar:
     """No difference; None for bounds."""
 
 
-def gate_document(found: Gate) -> dict[str, Any]:
+def gate_document(gate: Gate) -> dict[str, Any]:
     """Return a document whose numbers are all finite; what is not known is None."""
     checks = [
         {"name": title(each), **check_json(each), "sentence": sentence(each)}
-        for each in found.checks
+        for each in gate.checks
     ]
     return {
-        "verdict": found.verdict,
-        "exit_code": found.exit_code,
-        "sentence": headline(found),
-        **asdict(found),
+        "verdict": gate.verdict,
+        "exit_code": gate.exit_code,
+        "sentence": headline(gate),
+        **asdict(gate),
         "checks": checks,
     }
 
 
-def print_gate(found: Gate, console: Console) -> None:
+def print_gate(gate: Gate, console: Console) -> None:
     """Write a gate as a table for a terminal, then its words."""
     table = Table(
-        title=escape(_names(found)), title_justify="left", caption=LEGEND, caption_justify="left"
+        title=escape(_names(gate)), title_justify="left", caption=LEGEND, caption_justify="left"
     )
     for name in ("check", "effect", "margin from", "verdict"):
         table.add_column(name, justify="right" if name == "effect" else "left")
-    for check in gravest_first(found):
+    for check in gravest_first(gate):
         cells = [escape(line(cell)) for cell in (title(check), effect(check))]
         styled = f"[{STYLES[check.verdict]}]{check.verdict}[/]"
         table.add_row(*cells, SOURCES[check.source], styled)
     console.print(table)
-    console.print(escape(gate_text(found)), highlight=False)
+    console.print(escape(gate_text(gate)), highlight=False)
 
 
-def gate_text(found: Gate) -> str:
+def gate_text(gate: Gate) -> str:
     """Return the verdict, what does not pass, and what else to know, a line each."""
-    open_ones = [sentence(check) for check in gravest_first(found) if check.verdict != "pass"]
-    return "\n".join(line(each, 1000) for each in (headline(found), *open_ones, *remarks(found)))
+    open_ones = [sentence(check) for check in gravest_first(gate) if check.verdict != "pass"]
+    return "\n".join(line(each, 1000) for each in (headline(gate), *open_ones, *remarks(gate)))
 
 
-def _names(found: Gate) -> str:
-    return line(f"{found.comparison.a} beside {found.comparison.b}")
+def _names(gate: Gate) -> str:
+    return line(f"{gate.comparison.a} beside {gate.comparison.b}")
 
 
-def junit(found: Gate) -> str:
+def junit(gate: Gate) -> str:
     """Return JUnit XML, a case a check.
 
     What is under-powered is skipped, not an error: viewers count errors among failures, and would
     report harm that was not found. The exit code keeps it from passing all the same.
     """
-    count = {verdict: sum(each.verdict == verdict for each in found.checks) for verdict in ORDER}
+    count = {verdict: sum(each.verdict == verdict for each in gate.checks) for verdict in ORDER}
     numbers = {
-        "tests": str(len(found.checks)),
+        "tests": str(len(gate.checks)),
         "failures": str(count["fail"]),
         "errors": "0",
         "skipped": str(count["under-powered"]),
         "time": "0",
     }
     root = ElementTree.Element("testsuites", numbers)
-    suite = ElementTree.SubElement(root, "testsuite", {"name": _names(found), **numbers})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": _names(gate), **numbers})
     properties = ElementTree.SubElement(suite, "properties")
     facts = {
-        "policy": found.policy,
-        "signature": found.comparison.signature,
-        "verdict": found.verdict,
-        "advisory": "; ".join(found.advisory) or "no",
+        "policy": gate.policy,
+        "signature": gate.comparison.signature,
+        "verdict": gate.verdict,
+        "advisory": "; ".join(gate.advisory) or "no",
     }
     for key, value in facts.items():
         ElementTree.SubElement(properties, "property", {"name": key, "value": line(value, 1000)})
-    for check in found.checks:
+    for check in gate.checks:
         _case(suite, check)
     written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return written.decode()
@@ -137,11 +137,11 @@ def _case(suite: ElementTree.Element, check: Check) -> None:
         ElementTree.SubElement(case, "skipped", {"message": said})
 
 
-def github_annotations(found: Gate) -> list[str]:
+def github_annotations(gate: Gate) -> list[str]:
     """Return a GitHub workflow command for every check that does not pass, failures first."""
-    told = [each for each in gravest_first(found) if each.verdict != "pass"]
+    told = [each for each in gravest_first(gate) if each.verdict != "pass"]
     commands = [(LEVELS[each.verdict], title(each), sentence(each)) for each in told]
-    advice = [("notice", "advisory", each) for each in found.advisory]
+    advice = [("notice", "advisory", each) for each in gate.advisory]
     return [
         f"::{level} title={_data(name).replace(':', '%3A').replace(',', '%2C')}::{_data(said)}"
         for level, name, said in [*commands, *advice]
@@ -153,24 +153,24 @@ def _data(text: str) -> str:
     return line(text, 1000).replace("%", "%25")
 
 
-def summary(found: Gate, pairs: Sequence[PicturedPair] = (), page: str | None = None) -> str:
+def summary(gate: Gate, pairs: Sequence[PicturedPair] = (), page: str | None = None) -> str:
     """Return a step summary in Markdown, below 1 MiB whatever the prompts are.
 
     GitHub shows no picture of a data URI, but its words; other viewers show both. Where there is no
     room for all pictures the last are dropped, and the last pairs where there is none for words.
     """
-    checks = gravest_first(found)
+    checks = gravest_first(gate)
     rows = [
         [check.verdict, title(check), effect(check), SOURCES[check.source], sentence(check)]
         for check in checks[:ROWS]
     ]
     cells = [[markdown(cell) for cell in row] for row in rows]
     more = [f"… and {len(checks) - ROWS} more checks."] if len(checks) > ROWS else []
-    notes = [f"{markdown(remark, 1000)}." for remark in remarks(found)[:NOTES]]
+    notes = [f"{markdown(remark, 1000)}." for remark in remarks(gate)[:NOTES]]
     place = f"<{quote(page[:2000], safe=':/?#&=%+')}>" if page else None
     link = [f"[The page with all pictures]({place})"] if place else []
     text = "\n\n".join(
-        [f"## {markdown(headline(found))}", _table(COLUMNS, cells), *more, *notes, *link]
+        [f"## {markdown(headline(gate))}", _table(COLUMNS, cells), *more, *notes, *link]
     )
     if not pairs:
         return f"{text}\n"
@@ -232,17 +232,17 @@ def _cells(row: Sequence[str]) -> str:
     return f"| {' | '.join(row)} |"
 
 
-def page(found: Gate, pairs: Sequence[PicturedPair] = ()) -> str:
+def page(gate: Gate, pairs: Sequence[PicturedPair] = ()) -> str:
     """Return one HTML page: the verdict, every check with its interval drawn, what lost most."""
     return (
         environment()
         .get_template("gate.html.j2")
         .render(
-            gate=found,
-            headline=line(headline(found)),
-            names=_names(found),
-            checks=drawn_checks(found),
-            remarks=[line(each, 1000) for each in remarks(found)],
+            gate=gate,
+            headline=line(headline(gate)),
+            names=_names(gate),
+            checks=drawn_checks(gate),
+            remarks=[line(each, 1000) for each in remarks(gate)],
             legend=LEGEND,
             pairs=pairs,
             values=values,
@@ -251,7 +251,7 @@ def page(found: Gate, pairs: Sequence[PicturedPair] = ()) -> str:
     )
 
 
-def drawn_checks(found: Gate) -> list[dict[str, Any]]:
+def drawn_checks(gate: Gate) -> list[dict[str, Any]]:
     """Return every check in words and as a drawing, gravest first."""
     return [
         {
@@ -262,7 +262,7 @@ def drawn_checks(found: Gate) -> list[dict[str, Any]]:
             "p": p_value(each),
             "bar": bar(each),
         }
-        for each in gravest_first(found)
+        for each in gravest_first(gate)
     ]
 
 

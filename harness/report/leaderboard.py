@@ -58,17 +58,17 @@ def _base_document(base: BaseRow) -> dict[str, object]:
     }
 
 
-def as_csv(found: Sequence[Board]) -> str:
+def as_csv(boards: Sequence[Board]) -> str:
     """Return all boards as one table, a line a recipe; no cell can be read as a formula.
 
     The bare base is a line without ranks, where its value puts it.
     """
-    metrics = list(dict.fromkeys(metric for board in found for metric in board.metrics))
+    metrics = list(dict.fromkeys(metric for board in boards for metric in board.metrics))
     columns = [f"{metric}{part}" for metric in metrics for part in ("", " low", " high")]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["benchmark", "signature", "rank_low", "rank_high", "recipe", *columns])
-    for board in found:
+    for board in boards:
         for row in in_order(board):
             if isinstance(row, BaseRow):
                 ranks, name = ["", ""], BASE
@@ -83,10 +83,10 @@ def _numbers(score: Score | None) -> list[object]:
     return [score.value, score.low, score.high] if score else ["", "", ""]
 
 
-def as_markdown(found: Sequence[Board], everything: bool = False) -> str:
+def as_markdown(boards: Sequence[Board], everything: bool = False) -> str:
     """Return all boards as Markdown tables: one metric a family, or every one."""
     parts = ["# Leaderboard\n\nWritten by `harness leaderboard --markdown`; do not edit.\n"]
-    for board in found:
+    for board in boards:
         metrics = board.metrics if everything else board.headlines
         marked = [f"{metric} {arrow(board, metric)}" for metric in metrics]
         lines = [

@@ -53,13 +53,13 @@ def _shots(file: ResultFile) -> list[tuple[str, str]]:
     for shot in album.read(file.album_path):
         if shot.side == "sample" and shot.picture is not None:
             first.setdefault(shot.id, shot)
-    found = []
+    pictures = []
     for shot in list(first.values())[:SHOTS]:
         data = album.picture(file.album_path, shot.picture or "")
         if data is not None:
             uri = f"data:image/webp;base64,{base64.b64encode(data).decode()}"
-            found.append((f"{shot.id}, seed {shot.seed}: {shot.text}", uri))
-    return found
+            pictures.append((f"{shot.id}, seed {shot.seed}: {shot.text}", uri))
+    return pictures
 
 
 def plan_html(planned: Planned) -> str:

@@ -146,13 +146,13 @@ def percent(value: float, left: float, right: float) -> float:
 
 def _pairs(board: Board, find: FindFolder) -> list[tuple[str, list[str]]]:
     """Return, for each row with a flag, pictures of the worst pairs, as data URIs."""
-    found = []
+    pairs = []
     for row in board.rows:
         folder = find(row.result, "score") if row.flags else None
         files = sorted((folder / "pairs").glob("*.png")) if folder else []
         if files:
-            found.append((row.result.recipe, [thumbnail(file) for file in files[:8]]))
-    return found
+            pairs.append((row.result.recipe, [thumbnail(file) for file in files[:8]]))
+    return pairs
 
 
 def grid(
@@ -160,19 +160,19 @@ def grid(
 ) -> Grid:
     """Return up to `limit` prompts under every recipe, at the first `seed_limit` seeds."""
     folders = [find_images(row.result) for row in rows]
-    found = [
+    albums = [
         {(entry.id, entry.seed): entry for entry in read_index(folder)} if folder else {}
         for folder in folders
     ]
-    texts = {entry.id: entry.text for each in found for entry in each.values()}
-    seeds_shown = sorted({seed for each in found for _, seed in each})[:seed_limit]
+    texts = {entry.id: entry.text for each in albums for entry in each.values()}
+    seeds_shown = sorted({seed for each in albums for _, seed in each})[:seed_limit]
     columns = [(place, seed) for place in range(len(rows)) for seed in seeds_shown]
     lines = [
         GridRow(
             prompt_id,
             text,
             tuple(
-                _shown(folders[place], found[place].get((prompt_id, seed)))
+                _shown(folders[place], albums[place].get((prompt_id, seed)))
                 for place, seed in columns
             ),
         )

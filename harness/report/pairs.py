@@ -37,9 +37,9 @@ class PicturedPair:
     after: str | None = None
 
 
-def gated(found: Gate) -> tuple[str, ...]:
+def gated(gate: Gate) -> tuple[str, ...]:
     """Return the columns of the metrics that a gate judged."""
-    return tuple(dict.fromkeys(column_of(each.metric) for each in found.checks if each.metric))
+    return tuple(dict.fromkeys(column_of(each.metric) for each in gate.checks if each.metric))
 
 
 def worst_pairs(
@@ -90,14 +90,14 @@ def _losses(
     scale = float(np.std([*before.values()])) if before else 0.0
     score = candidate.score(column)
     sign = -1.0 if score is None or score.higher_is_better else 1.0
-    found = [
+    losses = [
         (
             sign * (after[key] - before[key]) / (scale or 1.0),
             WorstPair(*key, column, before[key], after[key]),
         )
         for key in after.keys() & before.keys()
     ]
-    return [each for each in found if each[0] > 0]
+    return [each for each in losses if each[0] > 0]
 
 
 def pictured(

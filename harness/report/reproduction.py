@@ -28,19 +28,19 @@ CALIBRATED = (
 )
 
 
-def calibration_document(found: Calibration) -> dict[str, Any]:
+def calibration_document(calibration: Calibration) -> dict[str, Any]:
     return {
-        "baseline": str(found.baseline),
-        "noise": found.noise.model_dump(mode="json"),
-        "path": str(found.file),
-        "alarms": {"draws": vars(found.draws), "trainings": vars(found.trainings)},
+        "baseline": str(calibration.baseline),
+        "noise": calibration.noise.model_dump(mode="json"),
+        "path": str(calibration.file),
+        "alarms": {"draws": vars(calibration.draws), "trainings": vars(calibration.trainings)},
     }
 
 
-def print_calibration(found: Calibration, console: Console) -> None:
+def print_calibration(calibration: Calibration, console: Console) -> None:
     """Write what equal runs differ by, metric by metric, and how rules judge pairs of them."""
     table = Table(
-        title=f"{found.noise.recipe} × {found.noise.benchmark} · noise",
+        title=f"{calibration.noise.recipe} × {calibration.noise.benchmark} · noise",
         title_justify="left",
         caption=CALIBRATED,
         caption_justify="left",
@@ -48,34 +48,38 @@ def print_calibration(found: Calibration, console: Console) -> None:
     table.add_column("metric", style="bold", no_wrap=True)
     for column in ("other draws", "other trainings", "τ", "margin"):
         table.add_column(column, justify="right")
-    for column, each in found.noise.metrics.items():
+    for column, each in calibration.noise.metrics.items():
         sizes = [
             each.sampling.difference if each.sampling else None,
             each.retrained.difference if each.retrained else None,
             each.between,
-            found.noise.margin(column),
+            calibration.noise.margin(column),
         ]
         table.add_row(column, *["–" if size is None else f"{size:.3g}" for size in sizes])
     console.print(table)
-    for kind, alarms in (("other draws", found.draws), ("other trainings", found.trainings)):
+    for kind, alarms in (
+        ("other draws", calibration.draws),
+        ("other trainings", calibration.trainings),
+    ):
         console.print(_alarms(kind, alarms), highlight=False)
-    console.print(f"wrote {escape(str(found.file))}", highlight=False)
+    console.print(f"wrote {escape(str(calibration.file))}", highlight=False)
 
 
-def _alarms(kind: str, found: Alarms) -> str:
-    if not found.pairs:
+def _alarms(kind: str, alarms: Alarms) -> str:
+    if not alarms.pairs:
         return f"{kind}: not measured"
     words = [
-        f"{kind}, {found.pairs} pairs of equal runs: this gate fails {_share(found.gate, found)}",
-        f"it cannot tell {_share(found.under_powered, found)}",
+        f"{kind}, {alarms.pairs} pairs of equal runs: "
+        f"this gate fails {_share(alarms.gate, alarms)}",
+        f"it cannot tell {_share(alarms.under_powered, alarms)}",
     ]
-    if found.naive is not None:
-        words.append(f"a rule that fails wherever FID went up: {_share(found.naive, found)}")
+    if alarms.naive is not None:
+        words.append(f"a rule that fails wherever FID went up: {_share(alarms.naive, alarms)}")
     return "; ".join(words)
 
 
-def _share(count: int, found: Alarms) -> str:
-    return f"{count} ({count / found.pairs:.1%})"
+def _share(count: int, alarms: Alarms) -> str:
+    return f"{count} ({count / alarms.pairs:.1%})"
 
 
 def print_history(
@@ -108,34 +112,37 @@ def _value(event: Event, metric: str, moved: bool) -> str:
     return f"[bold]⤴ {value}[/]" if moved else value
 
 
-def reproduction_document(found: Reproduction) -> dict[str, Any]:
+def reproduction_document(reproduction: Reproduction) -> dict[str, Any]:
     return {
-        "recipe": found.published.recipe,
-        "benchmark": found.published.benchmark,
-        "holds": found.holds,
-        "same_keys": not found.changed,
-        "changed": list(found.changed),
-        "metrics": [{**vars(each), "verdict": each.verdict} for each in found.metrics],
-        "provenance": {"published": found.published.provenance, "found": found.found.provenance},
+        "recipe": reproduction.published.recipe,
+        "benchmark": reproduction.published.benchmark,
+        "holds": reproduction.holds,
+        "same_keys": not reproduction.changed,
+        "changed": list(reproduction.changed),
+        "metrics": [{**vars(each), "verdict": each.verdict} for each in reproduction.metrics],
+        "provenance": {
+            "published": reproduction.published.provenance,
+            "found": reproduction.found.provenance,
+        },
     }
 
 
-def print_reproduction(found: Reproduction, console: Console) -> None:
+def print_reproduction(reproduction: Reproduction, console: Console) -> None:
     """Write published and new values side by side, then what of their making differs."""
     table = Table(
-        title=f"{found.published.recipe} × {found.published.benchmark} · made again",
+        title=f"{reproduction.published.recipe} × {reproduction.published.benchmark} · made again",
         title_justify="left",
     )
     table.add_column("metric", style="bold", no_wrap=True)
     for column in ("published", "found", "window"):
         table.add_column(column, justify="right")
     table.add_column("verdict")
-    for each in found.metrics:
+    for each in reproduction.metrics:
         table.add_row(each.metric, *_cells(each), f"[{STYLES[each.verdict]}]{each.verdict}[/]")
     console.print(table)
-    console.print(_making(found), highlight=False)
-    if found.changed:
-        names = ", ".join(found.changed[:6])
+    console.print(_making(reproduction), highlight=False)
+    if reproduction.changed:
+        names = ", ".join(reproduction.changed[:6])
         console.print(
             f"not the same work: {names} have other keys; the page or the code changed",
             highlight=False,
@@ -148,9 +155,9 @@ def _cells(each: Again) -> list[str]:
     return [*shown, "–" if each.window is None else f"± {each.window:.3g}"]
 
 
-def _making(found: Reproduction) -> str:
+def _making(reproduction: Reproduction) -> str:
     """Return what differs between the two machines, in words."""
-    one, other = found.published.provenance, found.found.provenance
+    one, other = reproduction.published.provenance, reproduction.found.provenance
     names = [
         name
         for name in ("device", "python", "platform", "packages", "harness", "commit")

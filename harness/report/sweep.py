@@ -102,12 +102,12 @@ def curves_of(points: Sequence[Point]) -> list[Curve]:
 
 
 def _curve(points: Sequence[Point], metric: str) -> Curve | None:
-    found = [(point.at, score) for point in points if (score := _whole(point, metric)) is not None]
-    if len(found) < 2:
+    curve = [(point.at, score) for point in points if (score := _whole(point, metric)) is not None]
+    if len(curve) < 2:
         return None
-    left, right = found[0][0], found[-1][0]
-    bottom = min(float(score.low or 0) for _, score in found)
-    top = max(float(score.high or 0) for _, score in found)
+    left, right = curve[0][0], curve[-1][0]
+    bottom = min(float(score.low or 0) for _, score in curve)
+    top = max(float(score.high or 0) for _, score in curve)
 
     def x(at: float) -> float:
         return round(EDGE + (WIDTH - 2 * EDGE) * (at - left) / ((right - left) or 1), 1)
@@ -116,14 +116,14 @@ def _curve(points: Sequence[Point], metric: str) -> Curve | None:
         share = (float(value or 0) - bottom) / ((top - bottom) or 1)
         return round(HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * share, 1)
 
-    upper = [f"{x(at)},{y(score.high)}" for at, score in found]
-    lower = [f"{x(at)},{y(score.low)}" for at, score in reversed(found)]
+    upper = [f"{x(at)},{y(score.high)}" for at, score in curve]
+    lower = [f"{x(at)},{y(score.low)}" for at, score in reversed(curve)]
     return Curve(
         metric,
-        found[0][1].higher_is_better,
+        curve[0][1].higher_is_better,
         " ".join(upper + lower),
-        " ".join(f"{x(at)},{y(score.value)}" for at, score in found),
-        tuple((x(at), y(score.value), f"{at:g}: {cell(score)}") for at, score in found),
+        " ".join(f"{x(at)},{y(score.value)}" for at, score in curve),
+        tuple((x(at), y(score.value), f"{at:g}: {cell(score)}") for at, score in curve),
         f"{top:.3g}",
         f"{bottom:.3g}",
     )

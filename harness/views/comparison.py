@@ -69,7 +69,7 @@ def comparison(a: Entry, b: Entry, workspace: Workspace | None = None) -> Compar
     return compare(one, other)
 
 
-def findings(found: Comparison) -> list[dict[str, Any]]:
+def findings(compared: Comparison) -> list[dict[str, Any]]:
     """Return a comparison as the lines of a table."""
     return [
         {
@@ -83,18 +83,18 @@ def findings(found: Comparison) -> list[dict[str, Any]]:
             "decides": each.declared,
             "verdict": each.verdict if each.delta is not None else f"unavailable ({each.reason})",
         }
-        for each in found.metrics
+        for each in compared.metrics
     ]
 
 
 def changes(*results: Result) -> list[Change]:
     """Return every field of the resolved recipes and of the protocols in which some differ."""
     said = [dict(_flat(_described(each))) for each in results]
-    found = [
+    rows = [
         Change(field, tuple(each.get(field, "–") for each in said))
         for field in dict.fromkeys(name for each in said for name in each)
     ]
-    return [each for each in found if len(set(each.values)) > 1]
+    return [each for each in rows if len(set(each.values)) > 1]
 
 
 def _described(result: Result) -> dict[str, Any]:

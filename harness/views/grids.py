@@ -62,15 +62,15 @@ def subjects(
     return Subjects(tuple(entries), tuple(prompts), tuple(seeds) or tuple(drawn))
 
 
-def pages(layout: Layout, found: Subjects) -> int:
+def pages(layout: Layout, chosen: Subjects) -> int:
     """Return how many pages a grid has; what there is more of is turned over: rows, or panels."""
-    turned, size = _turning(layout, found)
-    return max(1, -(-len(found.along(turned)) // size))
+    turned, size = _turning(layout, chosen)
+    return max(1, -(-len(chosen.along(turned)) // size))
 
 
-def _turning(layout: Layout, found: Subjects) -> tuple[Axis, int]:
+def _turning(layout: Layout, chosen: Subjects) -> tuple[Axis, int]:
     """Return the axis that is turned over, and how many of its values are on a page."""
-    counts = {axis: max(1, len(found.along(axis))) for axis in AXES}
+    counts = {axis: max(1, len(chosen.along(axis))) for axis in AXES}
     if not layout.stacked:
         return layout.down, max(1, CELLS // counts[layout.across])
     turned = max((layout.down, layout.third), key=lambda axis: counts[axis])
@@ -78,12 +78,12 @@ def _turning(layout: Layout, found: Subjects) -> tuple[Axis, int]:
     return turned, max(1, CELLS // others)
 
 
-def grid(index: ReportsIndex, found: Subjects, layout: Layout) -> dict[str, Any]:
+def grid(index: ReportsIndex, chosen: Subjects, layout: Layout) -> dict[str, Any]:
     """Return a page of a grid as plain values: panels of rows of cells."""
     if layout.down == layout.across:
         raise UsageError(f"{layout.down} cannot go both down and across", hint="choose two axes")
-    down, across, third = _on_page(layout, found)
-    shots = {each.name: shots_by_place(index, each) for each in found.entries}
+    down, across, third = _on_page(layout, chosen)
+    shots = {each.name: shots_by_place(index, each) for each in chosen.entries}
     texts = {place[0]: shot.text for each in shots.values() for place, shot in each.items()}
 
     def cell(values: dict[Axis, Any]) -> dict[str, Any] | None:
@@ -106,17 +106,17 @@ def grid(index: ReportsIndex, found: Subjects, layout: Layout) -> dict[str, Any]
         "rows": [_label(layout.down, value, texts) for value in down],
         "panels": panels,
         "overlay": layout.overlay,
-        "page": min(layout.page, pages(layout, found)),
+        "page": min(layout.page, pages(layout, chosen)),
     }
 
 
 def _on_page(
-    layout: Layout, found: Subjects
+    layout: Layout, chosen: Subjects
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
     """Return what goes down, across and on top of each other on the page that is open."""
-    turned, size = _turning(layout, found)
-    at = (min(layout.page, pages(layout, found)) - 1) * size
-    parts = {axis: found.along(axis) for axis in AXES}
+    turned, size = _turning(layout, chosen)
+    at = (min(layout.page, pages(layout, chosen)) - 1) * size
+    parts = {axis: chosen.along(axis) for axis in AXES}
     parts[turned] = parts[turned][at : at + size]
     third = parts[layout.third] if layout.stacked else parts[layout.third][:1]
     return parts[layout.down], parts[layout.across], third

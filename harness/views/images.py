@@ -82,14 +82,14 @@ def filtered(rows: pd.DataFrame, wanted: Filter) -> pd.DataFrame:
 
 def odd(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Return which images lie far from the median of some metric, all results together."""
-    found = np.zeros(len(rows), bool)
+    flagged = np.zeros(len(rows), bool)
     for metric in metrics_of(rows):
         values = rows[metric].to_numpy(np.float64)
         middle = np.nanmedian(values)
         spread = 1.4826 * np.nanmedian(np.abs(values - middle))
         if spread > 0:
-            found |= np.abs(values - middle) > ODD * spread
-    return found
+            flagged |= np.abs(values - middle) > ODD * spread
+    return flagged
 
 
 def cells(
@@ -97,7 +97,7 @@ def cells(
 ) -> list[dict[str, Any]]:
     """Return rows as pictures with all that is known of them."""
     shots: dict[int, dict[tuple[str, int], Shot]] = {}
-    found = []
+    described = []
     for number, prompt, seed in zip(rows["result"], rows["prompt"], rows["seed"], strict=True):
         if number not in shots:
             shots[number] = {
@@ -106,5 +106,5 @@ def cells(
                 if shot.side in DRAWN
             }
         shot = shots[number].get((prompt, seed), Shot(prompt, seed, ""))
-        found.append(shown(index, entries[number], shot, overlay))
-    return found
+        described.append(shown(index, entries[number], shot, overlay))
+    return described

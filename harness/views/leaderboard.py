@@ -186,14 +186,14 @@ def over_prompts(
             rows = each.among(inside) & np.isfinite(values)
             key = each.prompt_ids, rows.tobytes()
             alike.setdefault(key, []).append((name, values[rows]))
-    found = {}
+    curves = {}
     for (prompt_ids, mask), group in alike.items():
         chosen = [prompt for prompt, is_in in zip(prompt_ids, mask, strict=True) if is_in]
         value, low, high = means_of(np.array([values for _, values in group]), chosen)
         for at, (name, _) in enumerate(group):
             if np.isfinite(value[at]):
-                found[name] = float(value[at]), float(low[at]), float(high[at])
-    return found
+                curves[name] = float(value[at]), float(low[at]), float(high[at])
+    return curves
 
 
 def _head(board: Board, metric: str, values: Mapping[str, Ends], group: str) -> dict[str, Any]:
@@ -267,12 +267,12 @@ def _base_cell(board: Board, base: BaseRow, metric: str) -> dict[str, Any]:
     score = base.scores.get(metric)
     if score is None or score.value is None:
         return {"text": "–", "why": "this metric has no value of the base"}
-    found: dict[str, Any] = {"v": _short(score.value), "text": cell(score), "n": score.n}
+    shown: dict[str, Any] = {"v": _short(score.value), "text": cell(score), "n": score.n}
     if score.low is not None and score.high is not None:
-        found |= {"lo": _short(score.low), "hi": _short(score.high)}
+        shown |= {"lo": _short(score.low), "hi": _short(score.high)}
     if (position := board.position(base, metric)) is not None:
-        found["at"] = round(position, 4)
-    return found
+        shown["at"] = round(position, 4)
+    return shown
 
 
 def _cell(board: Board, row: Row, metric: str, ends: Ends | None, group: str) -> dict[str, Any]:
@@ -283,10 +283,10 @@ def _cell(board: Board, row: Row, metric: str, ends: Ends | None, group: str) ->
     drawn = dict(zip(("v", "lo", "hi"), map(_short, ends), strict=True))
     if score is None or group:
         return {**drawn, "text": ranged(*ends)}
-    found: dict[str, Any] = {**drawn, "text": cell(score), "n": score.n}
+    shown: dict[str, Any] = {**drawn, "text": cell(score), "n": score.n}
     if (position := board.position(row, metric)) is not None:
-        found["at"] = round(position, 4)
-    return found | ({"notes": list(score.notes)} if score.notes else {})
+        shown["at"] = round(position, 4)
+    return shown | ({"notes": list(score.notes)} if score.notes else {})
 
 
 def _short(value: float) -> float:
@@ -343,9 +343,9 @@ def front(rows: Sequence[Mapping[str, Any]], x_up: bool, y_up: bool) -> list[boo
             -rows[at]["y"] if y_up else rows[at]["y"],
         ),
     )
-    found, best = [False] * len(rows), None
+    ahead, best = [False] * len(rows), None
     for at in order:
         value = rows[at]["y"] if y_up else -rows[at]["y"]
         if not rows[at]["flagged"] and (best is None or value > best):
-            found[at], best = True, value
-    return found
+            ahead[at], best = True, value
+    return ahead

@@ -69,14 +69,14 @@ def nearest_pairs(
     shots: dict[tuple[str, str], Shot] = {}
     for shot in index.shots(entry):
         shots[shot.side, shot.id if shot.side == "originals" else f"{shot.id} {shot.seed}"] = shot
-    found = []
+    nearest = []
     for row in range(start, min(start + count, len(near.places))):
         prompt, seed, other = near.places[row]
         own = shots.get(("sample", f"{prompt} {seed}")) or shots.get(
             ("captions", f"{prompt} {seed}")
         )
         its = shots.get(("originals", other))
-        found.append(
+        nearest.append(
             {
                 "prompt": prompt,
                 "seed": seed,
@@ -87,4 +87,4 @@ def nearest_pairs(
                 "shots": [addresses(index, entry, own), addresses(index, entry, its)],
             }
         )
-    return found
+    return nearest

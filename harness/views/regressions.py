@@ -60,13 +60,13 @@ def baseline_pairs(index: ReportsIndex) -> list[BaselinePair]:
 
 def verdict_on(index: ReportsIndex, one: Entry, baseline: Entry, workspace: Workspace) -> Verdict:
     """Return what the default policy says; nothing is written."""
-    found = hold(one.file.path, baseline.file.path, workspace)
-    pairs = worst_pairs(found.candidate, found.baseline, gated(found.gate), MOST)
+    decision = hold(one.file.path, baseline.file.path, workspace)
+    pairs = worst_pairs(decision.candidate, decision.baseline, gated(decision.gate), MOST)
     return Verdict(
-        found.gate,
-        headline(found.gate),
-        tuple(remarks(found.gate)),
-        tuple(_line(check) for check in gravest_first(found.gate)),
+        decision.gate,
+        headline(decision.gate),
+        tuple(remarks(decision.gate)),
+        tuple(_line(check) for check in gravest_first(decision.gate)),
         tuple(_pairs(index, one, baseline, pairs)),
     )
 
@@ -86,11 +86,11 @@ def _pairs(
     index: ReportsIndex, one: Entry, baseline: Entry, worst: Sequence[WorstPair]
 ) -> list[dict[str, Any]]:
     mine, its = shots_by_place(index, one), shots_by_place(index, baseline)
-    found = []
+    pairs = []
     for each in worst:
         place = each.prompt_id, each.seed
         a, b = its.get(place), mine.get(place)
-        found.append(
+        pairs.append(
             {
                 "prompt": each.prompt_id,
                 "seed": each.seed,
@@ -99,7 +99,7 @@ def _pairs(
                 "scores": [[each.metric, f"{each.before:.4g}", f"{each.after:.4g}"]],
             }
         )
-    return found
+    return pairs
 
 
 def past(index: ReportsIndex, one: Entry) -> tuple[list[history.Event], list[history.Change], str]:

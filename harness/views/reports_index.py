@@ -121,10 +121,10 @@ class ReportsIndex:
     def shots(self, entry: Entry) -> list[album.Shot]:
         """Return what there is of a result's pictures, from its album or else from the store."""
         file = entry.file.album_path
-        found: list[album.Shot] = self._known("shots", file, album.read, [])
+        pictures: list[album.Shot] = self._known("shots", file, album.read, [])
         self._forget("shots", file)
-        if found or entry.result is None:
-            return found
+        if pictures or entry.result is None:
+            return pictures
         folder = self.store.find(entry.result.keys.get("sample", ""))
         return [] if folder is None else list(album.shots_of("sample", folder))
 

@@ -39,8 +39,8 @@ def command(result: Result) -> str:
 
 def page(result: Result) -> str:
     """Return the resolved recipe as YAML, defaults and all; empty where it was not kept."""
-    found = result.provenance.get("page")
-    return yaml(found) if found else ""
+    written = result.provenance.get("page")
+    return yaml(written) if written else ""
 
 
 def yaml(value: Any) -> str:
@@ -63,8 +63,8 @@ def _plain(value: Any) -> Any:
 def environment(result: Result) -> dict[str, str]:
     """Return on what the scores were made, and with which libraries."""
     facts = result.provenance
-    found = {name: str(facts[name]) for name in ENVIRONMENT if facts.get(name) is not None}
-    return found | {name: str(each) for name, each in (facts.get("packages") or {}).items()}
+    facts_shown = {name: str(facts[name]) for name in ENVIRONMENT if facts.get(name) is not None}
+    return facts_shown | {name: str(each) for name, each in (facts.get("packages") or {}).items()}
 
 
 def times(result: Result) -> list[dict[str, Any]]:
@@ -83,8 +83,8 @@ def losses(result: Result) -> list[dict[str, float]]:
 
 
 def efficiency(result: Result) -> dict[str, Any]:
-    found: dict[str, Any] = result.provenance.get("efficiency") or {}
-    return {name: value for name, value in found.items() if value is not None}
+    measured: dict[str, Any] = result.provenance.get("efficiency") or {}
+    return {name: value for name, value in measured.items() if value is not None}
 
 
 def downloads(index: ReportsIndex, entry: Entry) -> list[Download]:
@@ -97,10 +97,10 @@ def downloads(index: ReportsIndex, entry: Entry) -> list[Download]:
             name: key for name, key in result.keys.items() if StepName.parse(name).role == "train"
         }
     )
-    found = []
+    files = []
     for name, key in keys.items():
         folder = index.store.find(key)
         for file in sorted(folder.glob("*.safetensors")) if folder else []:
             size = round(file.stat().st_size / 1e6, 2)
-            found.append(Download(f"{name}: {file.name}", f"{WHOLE}/{key}/{file.name}", size))
-    return found
+            files.append(Download(f"{name}: {file.name}", f"{WHOLE}/{key}/{file.name}", size))
+    return files

@@ -42,8 +42,8 @@ class Samples:
         row = self.rows.get((prompt_id, seed))
         if row is None:
             return {}
-        found = {metric: float(column[row]) for metric, column in self.values.items()}
-        return {metric: value for metric, value in found.items() if np.isfinite(value)}
+        values = {metric: float(column[row]) for metric, column in self.values.items()}
+        return {metric: value for metric, value in values.items() if np.isfinite(value)}
 
 
 def samples_of(file: ResultFile) -> Samples:

@@ -47,15 +47,15 @@ class Written:
 def write(workspace: Workspace, out: Path, benchmark: str | None = None) -> Written:
     """Write the site of a reports folder, or of one benchmark's boards in it."""
     index = ReportsIndex(workspace.reports, workspace.store)
-    found = [each for each in index.boards() if benchmark in (None, each.benchmark)]
-    if not found:
+    chosen = [each for each in index.boards() if benchmark in (None, each.benchmark)]
+    if not chosen:
         raise UsageError(
             f"no results {f'of {benchmark} ' if benchmark else ''}in {workspace.reports}",
             hint="make some: `harness demo`",
         )
     (out / "pictures").mkdir(parents=True, exist_ok=True)
-    boards = [_board(index, each, out) for each in found]
-    write_text(out / "leaderboard.csv", as_csv(found))
+    boards = [_board(index, each, out) for each in chosen]
+    write_text(out / "leaderboard.csv", as_csv(chosen))
     write_text(out / "index.html", page("harness", boards))
     files = [file for file in out.rglob("*") if file.is_file()]
     return Written(out / "index.html", len(files), sum(file.stat().st_size for file in files))
@@ -143,38 +143,38 @@ def _copy(index: ReportsIndex, entry: Entry, out: Path) -> None:
 
 def _shots(index: ReportsIndex, entry: Entry) -> list[dict[str, Any]]:
     """Return a result's images with their values, and where the site has their pictures."""
-    found = []
+    encoded = []
     for shot in shots_by_place(index, entry).values():
         whole = shown(index, entry, shot)
         kept = {name: whole[name] for name in ("prompt", "seed", "text", "reason", "scores")}
-        found.append({**kept, "src": f"pictures/{shot.picture}" if shot.picture else None})
-    return found
+        encoded.append({**kept, "src": f"pictures/{shot.picture}" if shot.picture else None})
+    return encoded
 
 
 def _comparisons(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Return every one of the best beside every other, as far as they can be compared."""
-    found, lost = [], []
+    compared, lost = [], []
     for a, b in permutations(entries, 2):
         try:
-            found.append(_compared(a, b))
+            compared.append(_compared(a, b))
         except DAMAGED as error:
             lost.append(f"{a.name} beside {b.name}: {error}")
     if lost:
         _say(f"{len(lost)} comparisons are left out, such as {lost[0]}")
-    return found
+    return compared
 
 
 def _compared(a: Entry, b: Entry) -> dict[str, Any]:
     """Return one result beside another; what JSON cannot say is a ValueError."""
-    found = comparison.comparison(a, b)
+    compared = comparison.comparison(a, b)
     assert a.result is not None
     assert b.result is not None
     changes = comparison.changes(a.result, b.result)
     document = {
         "a": a.recipe,
         "b": b.recipe,
-        "sentence": sentence(found),
-        "findings": comparison.findings(found),
+        "sentence": sentence(compared),
+        "findings": comparison.findings(compared),
         "changes": [[each.field, *each.values] for each in changes],
     }
     json.dumps(document, allow_nan=False)

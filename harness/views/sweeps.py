@@ -29,7 +29,7 @@ class Sweep:
 
 def sweeps_of(index: ReportsIndex, recipe: str) -> list[Sweep]:
     """Return the sweeps of a recipe, one a kind and signature of its results."""
-    found = []
+    all_sweeps = []
     every = [each for each in index.sweep_points(recipe) if each.result is not None]
     for over, prefix in KINDS.items():
         own = [each for each in every if each.recipe.startswith(prefix)]
@@ -41,16 +41,16 @@ def sweeps_of(index: ReportsIndex, recipe: str) -> list[Sweep]:
             )
             entries = tuple(each for _, _, each in points)
             at = tuple(value for value, _, _ in points)
-            found.append(Sweep(recipe, over, benchmark, entries, at, _advice(at, entries)))
-    return found
+            all_sweeps.append(Sweep(recipe, over, benchmark, entries, at, _advice(at, entries)))
+    return all_sweeps
 
 
-def labels(found: Sequence[Sweep]) -> list[str]:
+def labels(all_sweeps: Sequence[Sweep]) -> list[str]:
     """Return a label per sweep: strength or checkpoint, with the benchmark where two are alike."""
-    overs = [each.over for each in found]
+    overs = [each.over for each in all_sweeps]
     return [
         each.over if overs.count(each.over) == 1 else f"{each.over} · {each.benchmark}"
-        for each in found
+        for each in all_sweeps
     ]
 
 

@@ -113,7 +113,7 @@ def read(file: Path, signature: str = "") -> tuple[list[Vote], int]:
     """Return the votes of one signature, and how many lines are none."""
     if not file.is_file():
         return [], 0
-    found, broken = [], 0
+    votes, broken = [], 0
     for line in lines_of(file.read_text(encoding="utf-8", errors="replace")):
         try:
             vote = Vote.model_validate_json(line)
@@ -121,8 +121,8 @@ def read(file: Path, signature: str = "") -> tuple[list[Vote], int]:
             broken += 1
             continue
         if not signature or vote.signature == signature:
-            found.append(vote)
-    return found, broken
+            votes.append(vote)
+    return votes, broken
 
 
 def now() -> str:
@@ -200,11 +200,11 @@ def strengths(votes: Sequence[Vote], question: Question, draws: int = DRAWS) -> 
     ]
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     counts = Counter(name for vote in rows for name in (vote.a, vote.b))
-    found = [
+    ranked = [
         Strength(name, counts[name], float(value[at]), float(low[at]), float(high[at]))
         for at, name in enumerate(names)
     ]
-    return sorted(found, key=lambda each: -each.value)
+    return sorted(ranked, key=lambda each: -each.value)
 
 
 def _chances(votes: Sequence[Vote], names: Sequence[str], question: Question) -> Array:
@@ -216,10 +216,10 @@ def _chances(votes: Sequence[Vote], names: Sequence[str], question: Question) ->
     ys = [vote.b for vote in votes] + [other for _, other in combinations(names, 2)]
     said = [words.get(vote.answers[question], evalica.Winner.Draw) for vote in votes]
     ties = len(xs) - len(votes)
-    found = evalica.bradley_terry(
+    estimates = evalica.bradley_terry(
         xs, ys, said + [evalica.Winner.Draw] * ties, weights=[1.0] * len(votes) + [PRIOR] * ties
     )
-    scores = np.array([float(found.scores[name]) for name in names])
+    scores = np.array([float(estimates.scores[name]) for name in names])
     against = scores[:, None] / (scores[:, None] + scores[None, :])
     return np.asarray((against.sum(1) - 0.5) / (len(names) - 1))
 
@@ -241,7 +241,7 @@ def agreements(
     for metric, agrees in _judged(index, by_name, votes, question, rising):
         total[metric] += 1
         right[metric] += agrees
-    found = [
+    all_metrics = [
         Agreement(
             metric,
             total[metric],
@@ -250,7 +250,7 @@ def agreements(
         )
         for metric in total
     ]
-    return sorted(found, key=lambda each: -each.share)
+    return sorted(all_metrics, key=lambda each: -each.share)
 
 
 def _judged(

@@ -28,9 +28,9 @@ def rows(shard: Path) -> Iterator[tuple[str, Members]]:
     try:
         with tarfile.open(shard, "r:") as tar:
             named = (
-                (found.groups(), each)
+                (match.groups(), each)
                 for each in tar
-                if each.isfile() and (found := _NAME.fullmatch(each.name))
+                if each.isfile() and (match := _NAME.fullmatch(each.name))
             )
             for key, row in groupby(named, key=lambda pair: pair[0][0]):
                 require_utf8(key, str(shard))

@@ -49,5 +49,5 @@ def prompts_needed(effect: float, deviation: float, others: Sequence[Component] 
         of_them = Component(deviation**2 / prompts, prompts - 1)
         return power(effect, *combined([of_them, *others])) >= POWER
 
-    found = 2 + bisect.bisect_left(range(2, MOST_PROMPTS), True, key=enough)
-    return found if enough(found) else None
+    needed = 2 + bisect.bisect_left(range(2, MOST_PROMPTS), True, key=enough)
+    return needed if enough(needed) else None

@@ -113,17 +113,17 @@ def _with_measured(known: Mapping[str, Gpu], file: HardwareFile) -> Gpu:
 
     Of one more, what was not measured counts as an A100's.
     """
-    found = file.forecast
-    speeds = (found.training_flops, found.sampling_flops, found.launch_seconds)
-    gpu = _of_kind(known, found.name, found.memory_bytes)
+    hardware = file.forecast
+    speeds = (hardware.training_flops, hardware.sampling_flops, hardware.launch_seconds)
+    gpu = _of_kind(known, hardware.name, hardware.memory_bytes)
     if gpu is None or gpu.measured:
-        gpu = replace(known["a100"], name=_slug(found.name), title=found.name)
+        gpu = replace(known["a100"], name=_slug(hardware.name), title=hardware.name)
     return replace(
         gpu,
-        memory=found.memory_bytes or gpu.memory,
-        training=found.training_flops or gpu.training,
-        sampling=found.sampling_flops or gpu.sampling,
-        launch=found.launch_seconds or gpu.launch,
+        memory=hardware.memory_bytes or gpu.memory,
+        training=hardware.training_flops or gpu.training,
+        sampling=hardware.sampling_flops or gpu.sampling,
+        launch=hardware.launch_seconds or gpu.launch,
         measured=tuple(name for name, each in zip(SPEEDS, speeds, strict=True) if each),
         source=file.source,
     )

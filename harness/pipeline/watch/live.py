@@ -129,13 +129,13 @@ class Together:
 
 def running_steps(store: Store) -> list[RunningStep]:
     """Return every step that is being made, the one begun first at the top."""
-    found = []
+    steps = []
     for file in (store.root / "live").glob("*.json"):
         try:
-            found.append(RunningStep(**json.loads(file.read_text(encoding="utf-8"))))
+            steps.append(RunningStep(**json.loads(file.read_text(encoding="utf-8"))))
         except (OSError, ValueError, TypeError):
             continue  # it ended between two looks, or is no word of ours
-    return sorted(found, key=lambda each: (each.began, each.key))
+    return sorted(steps, key=lambda each: (each.began, each.key))
 
 
 def losses(store: Store, key: str) -> list[tuple[int, float]]:
@@ -144,14 +144,14 @@ def losses(store: Store, key: str) -> list[tuple[int, float]]:
         lines = lines_of((store.logs / f"{key}.jsonl").read_text(encoding="utf-8"))
     except OSError:
         return []
-    found = []
+    curve = []
     for line in lines[-CURVE:]:
         try:
             facts = json.loads(line)
-            found.append((int(facts["step"]), float(facts["loss"])))
+            curve.append((int(facts["step"]), float(facts["loss"])))
         except (ValueError, KeyError, TypeError):
             continue  # a line that is being written, or of another kind
-    return found
+    return curve
 
 
 def _runs(pid: int) -> bool:
