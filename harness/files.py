@@ -1,15 +1,17 @@
-"""Files that are written whole or not at all, and the lines of a text."""
+"""Files that are written whole or not at all, read only where they are files; lines of a text."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from harness.errors import UsageError
 
@@ -89,6 +91,59 @@ def copy_whole(source: Path, target: Path) -> None:
     if source.is_file():
         with whole(target) as part:
             shutil.copyfile(source, part)
+
+
+def is_regular(path: Path) -> bool:
+    """Return whether a path leads to a regular file; no name makes that an error."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):  # links in a circle, a name too long, a null character
+        return False
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to read its bytes, and refuse a pipe or a device, which may wait forever.
+
+    It asks before it opens, for a device may act when it is opened, and after, for a path may
+    lead to something else by then.
+    """
+    _require_regular(path, path.stat().st_mode)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _require_regular(path, os.fstat(descriptor).st_mode)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def _require_regular(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Return the bytes of a regular file; one of more than `most` bytes is an OSError."""
+    with open_regular(path) as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it has more than {megabytes(most)}", str(path))
+    return data
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 1e6:,.3g} MB"
+
+
+def is_inside(folder: Path, path: Path) -> bool:
+    """Return whether a path, with its links followed, stays in a folder; no name is an error."""
+    try:
+        real, root = os.path.realpath(path), os.path.realpath(folder)
+    except (OSError, ValueError):
+        return False
+    return Path(real).is_relative_to(root)
 
 
 def lines_of(text: str) -> list[str]:

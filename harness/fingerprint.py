@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.files import open_regular
+
 VERSION = "0.1.0"
 """The package's own, which every artifact and result carries."""
 _BLOCK = 1 << 20
@@ -28,7 +30,7 @@ def digest(value: Any) -> str:
 def digest_file(path: Path) -> str:
     """Return the sha256 of a file's bytes."""
     sha = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         while block := stream.read(_BLOCK):
             sha.update(block)
     return sha.hexdigest()

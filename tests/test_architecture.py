@@ -89,6 +89,26 @@ def test_the_formatter_is_overruled_at_most_a_few_times() -> None:
     assert len(lines) <= 5, lines
 
 
+def test_pictures_are_opened_by_one_door() -> None:
+    """`data/opening.py` says which formats are tried; one of Pillow's own list runs a program."""
+    openers = {
+        file.relative_to(ROOT).as_posix()
+        for file in sources("harness", "dashboard", "tools")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute | ast.ImportFrom) and _opens_pictures(node)
+    }
+    assert openers == {"harness/data/opening.py"}
+
+
+def _opens_pictures(node: ast.Attribute | ast.ImportFrom) -> bool:
+    """Return whether code says `Image.open`, by any of the ways to import it."""
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "PIL.Image" and any(each.name == "open" for each in node.names)
+    owner = node.value
+    named = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
+    return node.attr == "open" and named == "Image"
+
+
 def test_no_page_names_a_machine_or_a_pickle() -> None:
     files = [
         file

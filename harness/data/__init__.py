@@ -11,9 +11,10 @@ Rows: `sources/` reads them. `facts.py` and `tags.py` say how a cell is read, in
 alike. `curation/` chooses rows and writes their prompts, by one list of rules and two engines:
 `by_row.py` with pictures, `by_column.py` over millions of rows without them.
 
-Pictures: `decoding.py` and `colours.py` turn a file into plain RGB, `hashes.py` and
-`near_duplicates.py` find repeats, `picture_counts.py` counts what became of all, `buckets.py`
-chooses the shape to train at, and `prefetch.py` reads some way ahead.
+Pictures: `opening.py` is the only place that opens their files. `decoding.py` and `colours.py`
+turn a file into plain RGB, `hashes.py` and `near_duplicates.py` find repeats, `picture_counts.py`
+counts what became of all, `buckets.py` chooses the shape to train at, and `prefetch.py` reads some
+way ahead.
 
 Images that were made elsewhere: `supplied.py` finds the prompt that each answers, by a list or by
 `generation_metadata.py`; `prompt_weights.py` reads the weights in a prompt.

@@ -6,17 +6,16 @@ stops the run. Only the usual picture formats are tried, and none that runs a pr
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Callable
-from functools import cache
 from pathlib import PurePath
 from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from harness.data.colours import is_deep, is_see_through, kind_of, plain, to_srgb
+from harness.data.opening import image_of
 from harness.interfaces import Picture
 from harness.pages.decoding import Reading
 
@@ -69,7 +68,6 @@ UNREADABLE = (
     Image.DecompressionBombError,
 )
 """What Pillow and its formats raise where a file is damaged."""
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM")
 _EXTENSIONS = {
     ".png": "PNG",
     ".apng": "PNG",
@@ -146,7 +144,7 @@ def _opened(data: bytes) -> Image.Image:
     if not data:
         raise Unfit("empty", "no bytes")
     try:
-        return Image.open(io.BytesIO(data), formats=_formats())
+        return image_of(data)
     except UnidentifiedImageError as error:
         known = data.startswith(_HEADS) or data[4:8] == b"ftyp"
         kind = _broken(data) if known else "not-an-image"
@@ -155,13 +153,6 @@ def _opened(data: bytes) -> Image.Image:
         raise Unfit("too-large", str(error).split(",")[0]) from error
     except UNREADABLE as error:
         raise Unfit(_broken(data), str(error)) from error
-
-
-@cache
-def _formats() -> tuple[str, ...]:
-    """Return which of the formats this Pillow knows; asking for another is an error of its own."""
-    Image.init()
-    return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 def _refuse_size(image: Image.Image, rules: Reading) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from PIL import Image
 
+from harness.data.opening import open_image
 from harness.errors import ScoringError
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
@@ -56,7 +57,7 @@ class GenerationMetadata:
 def read_metadata(file: Path) -> GenerationMetadata:
     """Return what the metadata of `file` says."""
     try:
-        with Image.open(file, formats=_FORMATS) as image:
+        with open_image(file, formats=_FORMATS) as image:
             info = dict(image.info)
     except _BROKEN as error:
         if "too large" in str(error):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from harness.data.opening import open_image
 from harness.pipeline.stages.files import UNREADABLE, Entry
 
 THUMBNAIL = 192
@@ -23,7 +24,7 @@ def picture_of(folder: Path, entry: Entry) -> Path | None:
 
 def thumbnail(file: Path) -> str:
     """Return a small WebP of an image as a data URI; small images stay lossless."""
-    with Image.open(file) as image:
+    with open_image(file) as image:
         picture = image.convert("RGB")
     small = max(picture.size) <= THUMBNAIL
     picture.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from harness.data.opening import image_of
 from harness.pocket.draw import Face, draw
 
 Pixels = NDArray[np.uint8]
@@ -28,7 +29,7 @@ def blur(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 def jpeg(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=int(rng.integers(2, 12)))
-    return Image.open(buffer).convert("RGB")
+    return image_of(buffer.getvalue()).convert("RGB")
 
 
 def _noise(image: Image.Image, rng: np.random.Generator) -> Image.Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL import Image
 
+from harness.data.opening import image_of
 from harness.data.sources.rows import beside, file_of
 from harness.data.specs import Columns
 from harness.data.tags import is_list, tags_column, tags_of
 from harness.errors import UsageError
+from harness.files import open_regular
 from harness.interfaces import Picture
 
 
@@ -28,7 +28,7 @@ def picture(
     captions = tuple("" if one is None else str(one) for one in said)
     return Picture(
         id=name,
-        open=lambda: Image.open(io.BytesIO(read())),
+        open=lambda: image_of(read()),
         text=captions[0] if captions else "",
         tags=tuple(tags_of(row.get(spec.tags or ""))),
         facts={fact: row.get(column) for fact, column in spec.facts.items()},
@@ -60,7 +60,8 @@ def bytes_of(cell: Any, folder: Path) -> bytes:
     file = beside(folder, path)
     if file is None:
         raise FileNotFoundError(f"{path} is no file of the set's own folder")
-    return file.read_bytes()
+    with open_regular(file) as stream:
+        return stream.read()
 
 
 def batch_of(spec: Columns, names: pa.Array, rows: pa.RecordBatch | pa.Table) -> pa.RecordBatch:

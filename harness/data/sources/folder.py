@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from harness.data.opening import image_in
 from harness.data.sources.cells import weight_of
 from harness.data.sources.file_patterns import IMAGES
 from harness.data.sources.folder_metadata import metadata_of, read_text
@@ -52,7 +51,7 @@ def _picture(name: str, file: Path, facts: dict[str, Any], beside: str) -> Pictu
         tags = [part.strip() for part in tags.split(",")]
     return Picture(
         id=name,
-        open=partial(Image.open, file),
+        open=partial(image_in, file),
         text=captions[0],
         tags=tuple(tags_of(tags)),
         facts=facts,

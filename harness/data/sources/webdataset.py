@@ -6,15 +6,13 @@ place in the shard.
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from harness.data import opening
 from harness.data.sources.file_patterns import required
 from harness.data.sources.tar_shards import Members, id_of, image_of, rows
 from harness.data.specs import Webdataset
@@ -55,7 +53,7 @@ def _picture(shard: Path, key: str, members: Members, said: dict[str, bytes]) ->
 
     return Picture(
         id=name,
-        open=lambda: Image.open(io.BytesIO(read())),
+        open=lambda: opening.image_of(read()),
         text=text,
         tags=tuple(tags_of(facts["tags"]) if "tags" in facts else _split(text)),
         facts=facts,

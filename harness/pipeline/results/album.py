@@ -18,6 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from harness.data.opening import open_image
 from harness.files import lines_of, whole
 from harness.pipeline.stages.files import UNREADABLE, digests, read_index
 
@@ -99,7 +100,7 @@ def picture(file: Path, name: str) -> bytes | None:
 
 def small(file: Path, side: int = SIDE) -> bytes:
     """Return a small WebP of an image."""
-    with Image.open(file) as image:
+    with open_image(file) as image:
         shown = image.convert("RGB")
     shown.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

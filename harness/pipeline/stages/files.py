@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from harness.data.opening import open_image
 from harness.files import lines_of, whole
 
 INDEX = "index.jsonl"
@@ -74,7 +75,7 @@ def save_png(image: Image.Image, file: Path) -> None:
 
 
 def open_picture(file: Path) -> Image.Image:
-    with Image.open(file) as image:
+    with open_image(file) as image:
         return image.convert("RGB")
 
 

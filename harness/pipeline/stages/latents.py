@@ -16,10 +16,10 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
-from PIL import Image
 from torch import Tensor
 
 from harness.data.buckets import Shape, nearest, shapes
+from harness.data.opening import open_image
 from harness.diffusion.latents import View, encode_pixels, view_pixels, views
 from harness.diffusion.load import load_vae
 from harness.errors import TrainingError
@@ -81,7 +81,7 @@ def _shards(spec: LatentsSpec, folder: Path, entries: list[Entry]) -> list[Shard
     for number, entry in enumerate(entries):
         shape = square
         if spec.buckets is not None:
-            with Image.open(folder / str(entry.file)) as image:
+            with open_image(folder / str(entry.file)) as image:
                 shape = nearest(image.height / image.width, allowed)
         members.setdefault(shape, []).append(number)
     return [
@@ -120,7 +120,7 @@ def _seen(
     spec: LatentsSpec, context: StageContext, entry: Entry, shape: Shape, chosen: list[View]
 ) -> tuple[Tensor, Tensor]:
     """Return pixels (V × 3 × h × w) and time ids (V × 6) of every view of one picture."""
-    with Image.open(context.inputs["data"] / str(entry.file)) as image:
+    with open_image(context.inputs["data"] / str(entry.file)) as image:
         versions = [view_pixels(image, entry.id, view, spec.crop, shape) for view in chosen]
     pixels, ids = zip(*versions, strict=True)
     return torch.stack(pixels), torch.stack(ids)

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from harness.data import prompt_weights
+from harness.data.opening import open_image
 from harness.diffusion.adapter_writer import FILE
 from harness.diffusion.attachment import attach_all
 from harness.diffusion.load import load_pipeline
@@ -119,7 +120,7 @@ def _entry(folder: Path, request: Request, text: str) -> Entry:
     if not (folder / file).exists():
         reason = "the numbers were not finite"
         return Entry(request.prompt_id, request.seed, text, None, reason)
-    with Image.open(folder / file) as image:
+    with open_image(folder / file) as image:
         return Entry(request.prompt_id, request.seed, text, file, black=is_black(image))
 
 
@@ -182,7 +183,7 @@ def _copy_image(asked: SuppliedImage, source: Path, folder: Path, target: str) -
     if asked.reason is not None:
         return Entry(*prompt, None, f"{name} {asked.reason}")
     try:
-        with Image.open(source / name) as image:
+        with open_image(source / name) as image:
             picture = ImageOps.exif_transpose(image).convert("RGB")
         save_png(picture, folder / target)
     except FileNotFoundError:

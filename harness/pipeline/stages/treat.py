@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageFilter
 
+from harness.data.opening import image_of
 from harness.fingerprint import number_of
 from harness.interfaces import Progress, StageContext
 from harness.pages.stages import TreatSpec
@@ -62,7 +63,7 @@ def _blur(picture: Image.Image, name: str) -> Image.Image:
 def _jpeg(picture: Image.Image, name: str) -> Image.Image:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=6)
-    return Image.open(buffer).convert("RGB")
+    return image_of(buffer.getvalue()).convert("RGB")
 
 
 def _noise(picture: Image.Image, name: str) -> Image.Image:

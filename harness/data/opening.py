@@ -1,0 +1,92 @@
+"""The one door for pictures from files: which formats are tried, and how large one may be.
+
+Pillow knows some forty formats, and one of them runs a program: PostScript goes through
+Ghostscript. A file that is named .png may be any of them. So only the formats below are tried,
+and the size that a file states is looked at before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+from harness.files import open_regular
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM")
+"""All that are tried. None runs a program or reads another file."""
+MEGAPIXELS = 178.0
+"""What any picture may have; a decoded one takes four bytes a pixel, several times over."""
+_HEAD = 30
+"""Bytes that say how large a WebP is."""
+
+
+@contextmanager
+def open_image(
+    file: Path, megapixels: float = MEGAPIXELS, formats: Sequence[str] = FORMATS
+) -> Iterator[Image.Image]:
+    """Yield the image in a file with its head read, and nothing decoded.
+
+    What is no regular file, no picture, damaged or too large raises what Pillow raises.
+    """
+    with open_regular(file) as stream:
+        yield _opened(stream, megapixels, formats)
+
+
+def image_of(data: bytes, megapixels: float = MEGAPIXELS) -> Image.Image:
+    """Return the image in the bytes of a file with its head read, and nothing decoded."""
+    return _opened(io.BytesIO(data), megapixels, FORMATS)
+
+
+def image_in(file: Path) -> Image.Image:
+    """Return the image in a file, decoded."""
+    with open_image(file) as image:
+        image.load()
+        return image
+
+
+def _opened(stream: BinaryIO, megapixels: float, formats: Sequence[str]) -> Image.Image:
+    head = stream.read(_HEAD)
+    stream.seek(0)
+    _require_size(_webp_size(head), megapixels)
+    image = Image.open(stream, formats=_known(tuple(formats)))
+    _require_size(image.size, megapixels)
+    return image
+
+
+def _require_size(size: tuple[int, int], megapixels: float) -> None:
+    width, height = size
+    if width * height > megapixels * 1e6:
+        raise Image.DecompressionBombError(
+            f"{width}x{height} pixels, which is more than {megapixels:g} megapixels"
+        )
+
+
+def _webp_size(head: bytes) -> tuple[int, int]:
+    """Return the size that a WebP states, for whose canvas Pillow takes memory at once."""
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or len(head) < _HEAD:
+        return 0, 0
+    if head[12:16] == b"VP8X":
+        return (
+            int.from_bytes(head[24:27], "little") + 1,
+            int.from_bytes(head[27:30], "little") + 1,
+        )
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return (
+        int.from_bytes(head[26:28], "little") & 0x3FFF,
+        int.from_bytes(head[28:30], "little") & 0x3FFF,
+    )
+
+
+@cache
+def _known(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of the formats this Pillow knows; asking for another is an error of its own."""
+    Image.init()
+    return tuple(name for name in formats if name in Image.OPEN)
