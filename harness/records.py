@@ -169,6 +169,8 @@ class Accounting(Page):
     """Images that were scored."""
     named: tuple[str, ...] = ()
     """Each image that is missing, broken or black, with the reason."""
+    kinds: dict[str, int] = Field(default_factory=dict)
+    """How many supplied images were of each kind that is converted, such as 16-bit or rgba."""
 
 
 class Result(Page):

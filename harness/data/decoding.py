@@ -84,6 +84,11 @@ _HEADS = (b"\x89PNG", b"\xff\xd8", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _ORIENTATION = 0x0112
 
 
+def rule_of(kind: str, rules: Reading) -> str:
+    """Return what these rules do with pictures of a kind that are kept."""
+    return RULES[kind].replace("the colour of reading.transparent", rules.transparent)
+
+
 class Unfit(Exception):
     """A picture that is dropped: of which kind, and why."""
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from harness.data.opening import open_image
+from harness.data.opening import image_of, open_image
 from harness.errors import ScoringError
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
@@ -54,11 +54,14 @@ class GenerationMetadata:
     """Below 2^63; a generator's larger one is taken modulo 2^63."""
 
 
-def read_metadata(file: Path) -> GenerationMetadata:
-    """Return what the metadata of `file` says."""
+def read_metadata(file: Path | bytes) -> GenerationMetadata:
+    """Return what the metadata of a file says, or of its bytes."""
     try:
-        with open_image(file, formats=_FORMATS) as image:
-            info = dict(image.info)
+        if isinstance(file, bytes):
+            info = dict(image_of(file, formats=_FORMATS).info)
+        else:
+            with open_image(file, formats=_FORMATS) as image:
+                info = dict(image.info)
     except _BROKEN as error:
         if "too large" in str(error):
             raise UnreadableMetadata("has a text chunk that is too large to unpack") from None

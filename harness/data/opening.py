@@ -38,9 +38,11 @@ def open_image(
         yield _opened(stream, megapixels, formats)
 
 
-def image_of(data: bytes, megapixels: float = MEGAPIXELS) -> Image.Image:
+def image_of(
+    data: bytes, megapixels: float = MEGAPIXELS, formats: Sequence[str] = FORMATS
+) -> Image.Image:
     """Return the image in the bytes of a file with its head read, and nothing decoded."""
-    return _opened(io.BytesIO(data), megapixels, FORMATS)
+    return _opened(io.BytesIO(data), megapixels, formats)
 
 
 def image_in(file: Path) -> Image.Image:

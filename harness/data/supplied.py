@@ -14,10 +14,13 @@ from typing import Any
 from harness.data import prompt_weights
 from harness.data.generation_metadata import GenerationMetadata, UnreadableMetadata, read_metadata
 from harness.errors import PageError, Problem, UsageError
-from harness.fingerprint import digest, digest_file
+from harness.files import open_regular
+from harness.fingerprint import digest, digest_bytes
 from harness.pages.benchmark import Judgement
 from harness.pages.stages import SuppliedImage, SuppliedSpec
 
+RULES = 2
+"""The version of the rules by which files become pictures; 1 lost 16 bits and alpha."""
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 _FILE = ("file", "file_name", "image", "path")
 _PROMPT = ("prompt", "text", "caption")
@@ -41,15 +44,19 @@ def read_supplied(folder: Path, prompts: Path | None, judgement: Judgement) -> S
             (name, prompt_id, seed, shown(text))
             for name, prompt_id, seed, text in _numbered(_named(folder, prompts), prompts)
         ]
-        return SuppliedSpec(folder=str(folder), entries=_listed(folder, named, prompts))
+        return _spec(folder, _listed(folder, named, prompts))
     own = [
         (f"{prompt.id}_{seed}.png", prompt.id, seed, shown(prompt.text))
         for prompt in judgement.prompts
         for seed in judgement.benchmark.seeds
     ]
     if any((folder / name).is_file() for name, *_ in own):
-        return SuppliedSpec(folder=str(folder), as_asked=True, entries=_listed(folder, own, folder))
-    return SuppliedSpec(folder=str(folder), entries=_described_by_metadata(folder, own[0][0]))
+        return _spec(folder, _listed(folder, own, folder), as_asked=True)
+    return _spec(folder, _described_by_metadata(folder, own[0][0]))
+
+
+def _spec(folder: Path, entries: tuple[SuppliedImage, ...], as_asked: bool = False) -> SuppliedSpec:
+    return SuppliedSpec(folder=str(folder), as_asked=as_asked, rules=RULES, entries=entries)
 
 
 def _named(folder: Path, prompts: Path) -> list[_Listed]:
@@ -80,18 +87,40 @@ def _listed(
         )
     return tuple(
         SuppliedImage(
-            file=name, prompt_id=prompt_id, seed=seed, text=text, content=_content(folder, name)
+            file=name,
+            prompt_id=prompt_id,
+            seed=seed,
+            text=text,
+            content=_content(name, _bytes(folder, name)),
         )
         for name, prompt_id, seed, text in named
     )
 
 
-def _content(folder: Path, name: str) -> str:
-    """Return the digest of a file's bytes; its name where there are none to be read."""
+def bytes_as_planned(folder: Path, asked: SuppliedImage) -> bytes | None:
+    """Return the bytes of an image, None where it has none; refuse others than were planned.
+
+    The digest that was planned is part of a key, so other bytes must not be kept under it.
+    """
+    data = _bytes(folder, asked.file)
+    if _content(asked.file, data) != asked.content:
+        raise UsageError("changed while being read", where=asked.file, hint="run again")
+    return data
+
+
+def _bytes(folder: Path, name: str) -> bytes | None:
     try:
-        return digest_file(folder / name) if _within(folder, name) else _shown(name)
+        if _within(folder, name):
+            with open_regular(folder / name) as stream:
+                return stream.read()
     except OSError:
-        return _shown(name)
+        pass
+    return None
+
+
+def _content(name: str, data: bytes | None) -> str:
+    """Return the digest of a file's bytes; its name where there are none to be read."""
+    return _shown(name) if data is None else digest_bytes(data)
 
 
 def _shown(name: str) -> str:
@@ -103,10 +132,12 @@ def _described_by_metadata(folder: Path, own: str) -> tuple[SuppliedImage, ...]:
     read: list[tuple[str, str, GenerationMetadata]] = []
     unread: list[tuple[str, str, str]] = []
     for name in sorted(_images(folder)):
+        data = _bytes(folder, name)
+        content = _content(name, data)
         try:
-            read.append((_content(folder, name), name, _metadata_of(folder, name)))
+            read.append((content, name, _metadata_of(folder, name, data)))
         except UnreadableMetadata as reason:
-            unread.append((reason.what, _content(folder, name), _shown(name)))
+            unread.append((reason.what, content, _shown(name)))
     if not read:
         said = f"; {unread[0][2]} {unread[0][0]}" if unread else ""
         raise UsageError(
@@ -132,12 +163,12 @@ def _images(folder: Path) -> Iterator[str]:
                 yield str(file.relative_to(folder))
 
 
-def _metadata_of(folder: Path, name: str) -> GenerationMetadata:
+def _metadata_of(folder: Path, name: str, data: bytes | None) -> GenerationMetadata:
     if name != _shown(name):
         raise UnreadableMetadata("has a name that is not UTF-8")
     if not _within(folder, name):
         raise UnreadableMetadata("leads out of the folder")
-    return read_metadata(folder / name)
+    return read_metadata(data or b"")
 
 
 def _told_apart(read: list[tuple[str, str, GenerationMetadata]]) -> list[SuppliedImage]:

@@ -8,6 +8,7 @@ Welch and Satterthwaite.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -133,7 +134,11 @@ def _accounting(parts: Sequence[Accounting]) -> Accounting:
         name: sum(getattr(part, name) for part in parts)
         for name in ("expected", "generated", "failed", "black", "scored")
     }
-    return Accounting(**counts, named=tuple(name for part in parts for name in part.named))
+    kinds: Counter[str] = Counter()
+    for part in parts:
+        kinds.update(part.kinds)
+    named = tuple(name for part in parts for name in part.named)
+    return Accounting(**counts, named=named, kinds=dict(sorted(kinds.items())))
 
 
 def _seconds(runs: Sequence[Run]) -> dict[str, float]:

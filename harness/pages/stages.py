@@ -107,6 +107,8 @@ class SuppliedSpec(Page):
     folder: str
     as_asked: bool = False
     """Whether they answer the benchmark's own prompts and seeds."""
+    rules: int = 1
+    """The version of the rules by which the files become pictures."""
     entries: tuple[SuppliedImage, ...]
 
 

@@ -72,6 +72,9 @@ def result_text(result: Result) -> str:
         f"  images: {images.expected} expected, {images.generated} there, {images.failed} failed, "
         f"{images.black} black, {images.scored} scored"
     )
+    if images.kinds:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in images.kinds.items())
+        lines.append(f"  converted as training pictures are: {kinds}")
     lines += [f"    {name}" for name in images.named[:20]]
     if len(images.named) > 20:
         lines.append(f"    … and {len(images.named) - 20} more, in the result file")

@@ -13,7 +13,7 @@ from harness.data.opening import open_image
 from harness.files import lines_of, whole
 
 INDEX = "index.jsonl"
-_OPTIONAL = ("tags", "facts", "captions", "weight")
+_OPTIONAL = ("tags", "facts", "captions", "weight", "kinds")
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises for a file that is no picture, or too large."""
 
@@ -34,6 +34,8 @@ class Entry:
     captions: tuple[str, ...] = ()
     """Every caption, where there are several."""
     weight: float = 1.0
+    kinds: tuple[str, ...] = ()
+    """What a supplied picture was converted from, by the rules of reading."""
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ def read_index(folder: Path) -> list[Entry]:
 
 
 def _entry(values: dict[str, Any]) -> Entry:
-    for name in ("tags", "captions"):
+    for name in ("tags", "captions", "kinds"):
         if name in values:
             values[name] = tuple(values[name])
     return Entry(**values)

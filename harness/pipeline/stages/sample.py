@@ -6,7 +6,9 @@ again whole, so an image is always in the same batch.
 
 from __future__ import annotations
 
+import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -15,11 +17,13 @@ from pathlib import Path
 import numpy as np
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from harness.data import prompt_weights
+from harness.data.decoding import Unfit, decode, rule_of
 from harness.data.opening import open_image
+from harness.data.supplied import bytes_as_planned
 from harness.diffusion.adapter_writer import FILE
 from harness.diffusion.attachment import attach_all
 from harness.diffusion.load import load_pipeline
@@ -28,13 +32,17 @@ from harness.diffusion.schedulers import set_prediction
 from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
 from harness.interfaces import Progress, StageContext
+from harness.pages.decoding import Reading
 from harness.pages.recipe import Attached
 from harness.pages.stages import SampleSpec, SuppliedImage, SuppliedSpec, TreatSpec
-from harness.pipeline.stages.files import UNREADABLE, Entry, is_black, save_png, write_index
+from harness.pipeline.stages.files import Entry, is_black, save_png, write_index
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
 from harness.pipeline.stages.treat import treat
 
+log = logging.getLogger(__name__)
+READING = Reading()
+"""The rules by which supplied images are read: those of training data, at their defaults."""
 THREADS = min(16, os.cpu_count() or 1)
 """Threads that write the images of a batch, while a GPU waits."""
 _MODELS = {
@@ -174,22 +182,24 @@ def _copy_supplied(spec: SuppliedSpec, context: StageContext) -> None:
             _copy_image(asked, Path(spec.folder), context.folder, f"images/{number:06d}.png")
         )
         context.report(Progress(number + 1, len(spec.entries), "images"))
+    converted = Counter(kind for entry in entries for kind in entry.kinds)
+    for kind, count in sorted(converted.items()):
+        log.warning("%d supplied images are %s: %s", count, kind, rule_of(kind, READING))
     write_index(context.folder, entries)
 
 
 def _copy_image(asked: SuppliedImage, source: Path, folder: Path, target: str) -> Entry:
-    """Copy one image to `folder / target`; without success, the entry says why."""
+    """Copy one image to `folder / target` by the rules for pictures; an entry without says why."""
     prompt, name = (asked.prompt_id, asked.seed, asked.text), asked.file
     if asked.reason is not None:
         return Entry(*prompt, None, f"{name} {asked.reason}")
-    try:
-        with open_image(source / name) as image:
-            picture = ImageOps.exif_transpose(image).convert("RGB")
-        save_png(picture, folder / target)
-    except FileNotFoundError:
+    data = bytes_as_planned(source, asked)
+    if data is None:
         return Entry(*prompt, None, f"{name} is missing")
-    except UNREADABLE as error:
-        why = " ".join(str(error).split())[:80].replace(str(source / name), name)
-        return Entry(*prompt, None, f"{name} cannot be read: {why}")
+    try:
+        picture, kinds = decode(data, name, READING)
+    except Unfit as unfit:
+        return Entry(*prompt, None, f"{name} cannot be read: {str(unfit)[:80]}")
+    save_png(picture, folder / target)
     black = is_black(picture)
-    return Entry(*prompt, target, f"{name} is black" if black else None, black)
+    return Entry(*prompt, target, f"{name} is black" if black else None, black, kinds=kinds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -286,4 +287,5 @@ def account(entries: list[Entry]) -> Accounting:
         black=sum(entry.black for entry in entries),
         scored=len(present),
         named=tuple(f"{entry.name}: {entry.reason or 'black'}" for entry in odd),
+        kinds=dict(sorted(Counter(kind for entry in present for kind in entry.kinds).items())),
     )
