@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness import plugins
-from harness.errors import MissingPrerequisite
+from harness.errors import MissingPrerequisite, StoreError
 from harness.fingerprint import digest
 from harness.halving import Halving
 from harness.interfaces import ExtractorSpec, Network, Rows, StageContext
@@ -107,11 +107,22 @@ class CachedExtractor:
             rows = self.network.read(batch)
             self.cache.add(by_key([_text_key(text) for text in batch], rows))
 
+    def is_complete(self, images: Sequence[ImageFile]) -> bool:
+        """Return whether the cache holds the features of all these images and their prompts."""
+        wanted = self._wanted(images)
+        return self.cache.holds(wanted) == wanted
+
+    def _wanted(self, images: Sequence[ImageFile]) -> set[str]:
+        texts = {_text_key(image.text) for image in images} if self.spec.reads_text else set()
+        return {self.key(image) for image in images} | texts
+
     def features(self, images: Sequence[ImageFile]) -> dict[str, NDArray[np.float32]]:
         """Return the features of these images and their prompts, one array a name."""
         image_keys = [self.key(image) for image in images]
         text_keys = [_text_key(image.text) for image in images]
         cached = self.cache.get({*image_keys, *text_keys})
+        if not cached.keys() >= self._wanted(images):
+            raise StoreError("cached features were damaged while being read", hint="run again")
         rows = [
             cached[image] | cached.get(text, {})
             for image, text in zip(image_keys, text_keys, strict=True)

@@ -40,6 +40,8 @@ def extract(spec: FeaturesSpec, context: StageContext) -> None:
     extractors = _extractors(spec, context)
     _share_pass(spec, images, extractors, context)
     fill_caches(images, extractors, context)
+    if not extractors[0].is_complete(images):  # a cache that was found damaged has lost some
+        fill_caches(images, extractors, context)
     save_file(extractors[0].features(images), context.folder / "features.safetensors")
     for extractor in extractors:
         extractor.cache.close()
