@@ -143,7 +143,7 @@ def is_inside(folder: Path, path: Path) -> bool:
         real, root = os.path.realpath(path), os.path.realpath(folder)
     except (OSError, ValueError):
         return False
-    return Path(real).is_relative_to(root)
+    return real == root or real.startswith(root.rstrip(os.sep) + os.sep)
 
 
 def lines_of(text: str) -> list[str]:

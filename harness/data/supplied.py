@@ -6,15 +6,15 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from harness.data import prompt_weights
 from harness.data.generation_metadata import GenerationMetadata, UnreadableMetadata, read_metadata
 from harness.errors import PageError, Problem, UsageError
-from harness.files import open_regular
+from harness.files import is_inside, is_regular, read_regular
 from harness.fingerprint import digest, digest_bytes
 from harness.pages.benchmark import Judgement
 from harness.pages.stages import SuppliedImage, SuppliedSpec
@@ -24,6 +24,11 @@ RULES = 2
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 _FILE = ("file", "file_name", "image", "path")
 _PROMPT = ("prompt", "text", "caption")
+_LARGEST_IMAGE = 512_000_000
+"""Bytes that one image may have."""
+_LARGEST_LIST = 64_000_000
+"""Bytes that a list of prompts may have."""
+_SEEDS = 2**63
 _Listed = tuple[str, str, int | None, str]
 """File, prompt id, seed where it is known, and prompt of one image in a list."""
 
@@ -50,7 +55,7 @@ def read_supplied(folder: Path, prompts: Path | None, judgement: Judgement) -> S
         for prompt in judgement.prompts
         for seed in judgement.benchmark.seeds
     ]
-    if any((folder / name).is_file() for name, *_ in own):
+    if any(is_regular(folder / name) for name, *_ in own):
         return _spec(folder, _listed(folder, own, folder), as_asked=True)
     return _spec(folder, _described_by_metadata(folder, own[0][0]))
 
@@ -75,12 +80,12 @@ def _listed(
     if not names:
         raise UsageError(f"{where} names no image", hint="one line an image")
     for name in names:
-        if not _within(folder, name):
+        if not is_inside(folder, folder / name):
             raise UsageError(
                 f"{where} names {name!r}, which lies outside {folder}",
                 hint="give file names relative to --images",
             )
-    if not any((folder / name).is_file() for name in names):
+    if not any(is_regular(folder / name) for name in names):
         raise UsageError(
             f"none of the {len(names)} expected images is in {folder}",
             hint=f"the first would be {names[0]}",
@@ -110,9 +115,8 @@ def bytes_as_planned(folder: Path, asked: SuppliedImage) -> bytes | None:
 
 def _bytes(folder: Path, name: str) -> bytes | None:
     try:
-        if _within(folder, name):
-            with open_regular(folder / name) as stream:
-                return stream.read()
+        if is_inside(folder, folder / name):
+            return read_regular(folder / name, _LARGEST_IMAGE)
     except OSError:
         pass
     return None
@@ -159,14 +163,14 @@ def _images(folder: Path) -> Iterator[str]:
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for file in (Path(root) / name for name in files if not name.startswith(".")):
-            if file.suffix.lower() in _IMAGES and (file.is_file() or not file.exists()):
+            if file.suffix.lower() in _IMAGES and (is_regular(file) or not file.exists()):
                 yield str(file.relative_to(folder))
 
 
 def _metadata_of(folder: Path, name: str, data: bytes | None) -> GenerationMetadata:
     if name != _shown(name):
         raise UnreadableMetadata("has a name that is not UTF-8")
-    if not _within(folder, name):
+    if not is_inside(folder, folder / name):
         raise UnreadableMetadata("leads out of the folder")
     return read_metadata(data or b"")
 
@@ -174,7 +178,7 @@ def _metadata_of(folder: Path, name: str, data: bytes | None) -> GenerationMetad
 def _told_apart(read: list[tuple[str, str, GenerationMetadata]]) -> list[SuppliedImage]:
     """Give images of one prompt and seed, or without a seed, the next free seed, by content."""
     images: list[SuppliedImage] = []
-    taken: set[tuple[str, int]] = set()
+    seeds = FreeSeeds()
     again: list[SuppliedImage] = []
     for content, name, said in sorted(read, key=lambda each: each[0]):
         image = SuppliedImage(
@@ -184,45 +188,69 @@ def _told_apart(read: list[tuple[str, str, GenerationMetadata]]) -> list[Supplie
             text=said.text,
             content=content,
         )
-        place = (image.prompt_id, image.seed)
-        if said.seed is None or place in taken:
-            again.append(image)
-        else:
-            taken.add(place)
+        if said.seed is not None and seeds.take(image.prompt_id, image.seed):
             images.append(image)
-    reached: dict[tuple[str, int], int] = {}
+        else:
+            again.append(image)
     for image in again:
-        place = (image.prompt_id, image.seed)
-        start = reached.get(place, image.seed)
-        seed = next(n % 2**63 for n in count(start) if (image.prompt_id, n % 2**63) not in taken)
-        reached[place] = seed
-        taken.add((image.prompt_id, seed))
+        seed = seeds.take_next(image.prompt_id, image.seed)
         images.append(image.model_copy(update={"seed": seed}))
     return sorted(images, key=lambda image: (image.prompt_id, image.seed, image.content))
 
 
 def _numbered(entries: list[_Listed], where: Path) -> list[tuple[str, str, int, str]]:
     """Give each image without a seed the next free number of its prompt; refuse repeats."""
-    taken: set[object] = set()
+    seeds, names = FreeSeeds(), set[str]()
     numbered = []
     for name, prompt_id, given, text in entries:
-        seed = given
-        if seed is None:
-            seed = next(number for number in count() if (prompt_id, number) not in taken)
-        for each in (name, (prompt_id, seed)):
-            if each in taken:
-                raise UsageError(
-                    f"{where} names {each if isinstance(each, str) else f'{text!r} seed {seed}'} "
-                    "twice",
-                    hint="each image counts once",
-                )
-            taken.add(each)
+        is_new = given is None or seeds.take(prompt_id, given)
+        if name in names or not is_new:
+            what = name if name in names else f"{text!r} seed {given}"
+            raise UsageError(f"{where} names {what} twice", hint="each image counts once")
+        names.add(name)
+        seed = seeds.take_next(prompt_id, 0) if given is None else given
         numbered.append((name, prompt_id, seed, text))
+    _refuse_two_texts(numbered, where)
     return numbered
 
 
-def _within(folder: Path, name: str) -> bool:
-    return (folder / name).resolve().is_relative_to(folder.resolve())
+def _refuse_two_texts(entries: list[tuple[str, str, int, str]], where: Path) -> None:
+    """Refuse a list in which one prompt id stands for two prompts."""
+    known: dict[str, str] = {}
+    for _, prompt_id, _, text in entries:
+        if known.setdefault(prompt_id, text) != text:
+            raise UsageError(
+                f"{where} gives the prompt_id {prompt_id} to {known[prompt_id]!r} and to {text!r}",
+                hint="one id is one prompt",
+            )
+
+
+class FreeSeeds:
+    """The seeds that are taken of each prompt; the next free one is found without a search.
+
+    Each taken seed points at one after it that was free when it was last asked.
+    """
+
+    def __init__(self) -> None:
+        self._after: dict[tuple[str, int], int] = {}
+
+    def take(self, prompt_id: str, seed: int) -> bool:
+        """Take a seed of a prompt; return whether it was free."""
+        if (prompt_id, seed) in self._after:
+            return False
+        self._after[prompt_id, seed] = (seed + 1) % _SEEDS
+        return True
+
+    def take_next(self, prompt_id: str, seed: int) -> int:
+        """Take the first free seed from `seed` on, and return it."""
+        passed = []
+        while (after := self._after.get((prompt_id, seed))) is not None:
+            passed.append(seed)
+            seed = after
+        for each in passed:
+            self._after[prompt_id, each] = seed
+        self.take(prompt_id, seed)
+        return seed
 
 
 def _lines(folder: Path, prompts: Path) -> list[_Listed]:
@@ -242,10 +270,13 @@ def _rows(prompts: Path) -> list[tuple[int, dict[str, Any]]]:
         rows = []
         for number, line in enumerate(text.split("\n"), 1):
             try:
-                if line.strip():
-                    rows.append((number, dict(json.loads(line))))
-            except (ValueError, TypeError):
+                row = json.loads(line) if line.strip() else None
+            except (ValueError, RecursionError):
                 raise _broken(prompts, number, "is not a JSON object") from None
+            if isinstance(row, dict):
+                rows.append((number, row))
+            elif line.strip():
+                raise _broken(prompts, number, "is not a JSON object")
         return rows
     reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
@@ -259,26 +290,51 @@ def _rows(prompts: Path) -> list[tuple[int, dict[str, Any]]]:
 
 def _text(prompts: Path) -> str:
     try:
-        return prompts.read_text(encoding="utf-8-sig")
+        data = read_regular(prompts, _LARGEST_LIST)
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         raise _broken(prompts, 1, "is not UTF-8 text") from None
+    except OSError as error:
+        raise _broken(prompts, 1, f"cannot be read: {error.strerror}") from None
 
 
 def _entry(prompts: Path, line: int, row: dict[str, Any]) -> _Listed:
-    name = next((str(row[key]) for key in _FILE if row.get(key)), None)
-    text = next((str(row[key]) for key in _PROMPT if row.get(key)), None)
-    if name is None or text is None:
-        missing = "file" if name is None else "prompt"
-        raise _broken(prompts, line, f"has no {missing}; it has {', '.join(row) or 'nothing'}")
+    words = {}
+    for column, keys in (("file", _FILE), ("prompt", _PROMPT)):
+        found = next((str(row[key]) for key in keys if _says(row.get(key))), None)
+        if found is None:
+            there = ", ".join(map(str, row)) or "nothing"
+            raise _broken(prompts, line, f"has no {column}; it has {there[:200]}")
+        words[column] = found
+    name, text = words["file"], words["prompt"]
+    prompt_id = str(row["prompt_id"]) if _says(row.get("prompt_id")) else None
     if "\0" in name:
         raise _broken(prompts, line, "has a file name with a null character")
-    try:
-        seed = None if row.get("seed") in (None, "") else int(row["seed"])
-    except (ValueError, TypeError):
-        raise _broken(prompts, line, f"has the seed {row['seed']!r}, not a number") from None
-    if seed is not None and not 0 <= seed < 2**63:
-        raise _broken(prompts, line, f"has the seed {seed}, which is not below 2^63")
-    return name, str(row.get("prompt_id") or _id(text)), seed, text
+    if any(_shown(each) != each for each in (name, text, prompt_id or "")):
+        raise _broken(prompts, line, "holds half a character (a lone surrogate)")
+    return name, prompt_id or _id(text), _seed(prompts, line, row.get("seed")), text
+
+
+def _says(value: Any) -> bool:
+    """Return whether a cell holds words; true, a list or an object are none."""
+    return bool(value) and isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _seed(prompts: Path, line: int, value: Any) -> int | None:
+    """Return the seed of a row; what is no whole number is refused and never rounded."""
+    if value is None or value == "":
+        return None
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, float) and value.is_integer():
+        whole = True
+    if isinstance(value, str):
+        whole = re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", value) is not None
+    if not whole:
+        raise _broken(prompts, line, f"has the seed {str(value)[:40]!r}, which is no whole number")
+    seed = int(value)
+    if not 0 <= seed < _SEEDS:
+        raise _broken(prompts, line, f"has the seed {str(seed)[:40]}, which is not below 2^63")
+    return seed
 
 
 def _broken(prompts: Path, line: int, message: str) -> PageError:

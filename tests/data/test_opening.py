@@ -5,32 +5,14 @@ from __future__ import annotations
 import io
 import os
 import struct
-import zlib
 from pathlib import Path
 
 import pytest
 from PIL import Image, UnidentifiedImageError
+from strangers.pictures import EPS, huge_png
 
 from harness.data.opening import FORMATS, image_of, open_image
 from harness.fingerprint import digest_file
-
-EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
-%%BoundingBox: 0 0 8 8
-%%EndComments
-0 0 8 8 rectfill
-%%EOF
-"""
-
-
-def huge_png(side: int) -> bytes:
-    """Return a small PNG that states `side` squared grey pixels."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        whole = name + data
-        return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
-
-    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
 def webp(size: tuple[int, int], **how: object) -> bytes:
