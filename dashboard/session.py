@@ -13,6 +13,7 @@ import streamlit as st
 
 from harness.api.options import Workspace, default_store
 from harness.decisions.leaderboard import Board
+from harness.escaping import command
 from harness.views import runs
 from harness.views.reports_index import Entry, ReportsIndex
 from harness.views.server import reports_to_show
@@ -156,7 +157,7 @@ def choose_option(label: str, key: str, options: Sequence[str], default: int = 0
 
 def command_for(entry: Entry) -> str:
     """Return the command that makes a result's pictures and tables again."""
-    return runs.command(entry.result) if entry.result else f"harness run {entry.recipe}"
+    return runs.command(entry.result) if entry.result else command("run", entry.recipe)
 
 
 def _forget(key: str, options: Sequence[str]) -> None:

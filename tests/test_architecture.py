@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,3 +124,24 @@ def test_no_page_names_a_machine_or_a_pickle() -> None:
             assert word not in text, f"{file} says {word}"
         for line in text.splitlines():
             assert "torch.load(" not in line or "weights_only=True" in line, f"{file}: {line}"
+
+
+def test_strangers_words_reach_a_terminal_by_way_of_what_makes_them_harmless() -> None:
+    """`say` and `Terminal` do; whoever prints by other means has to call `printable` himself."""
+    doors = {
+        ("cli/output.py", "print"): 2,
+        ("pipeline/watch/bars.py", "print"): 1,
+        ("pipeline/watch/bars.py", "Console"): 1,
+        ("pipeline/stages/worker.py", "print"): 2,  # JSON for the process that started it
+        ("delivery/service/run.py", "print"): 2,
+        ("views/server.py", "print"): 1,
+        ("views/site.py", "print"): 1,
+    }
+    found = Counter(
+        (file.relative_to(ROOT / "harness").as_posix(), node.func.id)
+        for file in sources("harness")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if node.func.id in ("print", "Console")
+    )
+    assert found == doors

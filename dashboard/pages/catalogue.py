@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import session
 from harness import plugins
 from harness.errors import HarnessError
+from harness.escaping import command
 from harness.interfaces import MetricSpec
 from harness.pages.benchmark import PromptSuite
 from harness.pages.catalogue import catalogue
@@ -60,9 +61,8 @@ def page(kind: str, names: list[str]) -> None:
     """Show one page as it is written, and the commands that use it."""
     name = st.selectbox("Page", names, key="page", bind="query-params")
     if kind == "recipes":
-        st.code(
-            f"harness plan {name}\nharness rehearse {name}\nharness run {name}", language="bash"
-        )
+        verbs = ("plan", "rehearse", "run")
+        st.code("\n".join(command(verb, name) for verb in verbs), language="bash")
     if kind == "suites":
         prompts(name)
     file = available(kind.removesuffix("s"))[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import components, running, session
+from harness.escaping import command
 from harness.records import column_of
 from harness.views import grids, sweeps
 from harness.views.grids import AXES, Layout
@@ -58,7 +59,7 @@ def chosen() -> tuple[list[Entry], list[str]]:
     known = sweeps.sweeps_of(session.index(), source)
     if not known:
         session.stop_with_hint(
-            "The results of this sweep cannot be read.", f"harness sweep {source}"
+            "The results of this sweep cannot be read.", command("sweep", source)
         )
     names = sweeps.labels(known)
     points = list(known[names.index(session.choose_option("Over", "over", names))].entries)

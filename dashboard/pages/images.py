@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, components, session
-from harness.report.numbers import inert
+from harness.escaping import in_cell
 from harness.views import images, leaderboard
 from harness.views.images import Filter
 from harness.views.reports_index import Entry
@@ -92,7 +92,9 @@ def pictures(entries: list[Entry], chosen: pd.DataFrame, overlay: str) -> None:
 
 def table(chosen: pd.DataFrame) -> None:
     shown = chosen.drop(columns="result")
-    shown["text"] = shown["text"].map(inert)  # the table can be saved as CSV
+    for name in ("recipe", "prompt", "text"):
+        if name in shown:
+            shown[name] = shown[name].astype(str).map(in_cell)  # the table can be saved as CSV
     st.dataframe(
         shown,
         hide_index=True,

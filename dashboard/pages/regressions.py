@@ -9,6 +9,7 @@ import harness
 from dashboard import charts, components, session
 from harness.api.decide import keep
 from harness.errors import HarnessError
+from harness.escaping import command
 from harness.views import regressions
 from harness.views.reports_index import Entry
 
@@ -42,7 +43,7 @@ def main() -> None:
     if not candidates:
         session.stop_with_hint(
             "There is no result to compare with this baseline.",
-            f"harness run {chosen.baseline.recipe}",
+            command("run", chosen.baseline.recipe),
         )
     own = [each.recipe for each in candidates]
     match = chosen.baseline.recipe
@@ -82,7 +83,7 @@ def decide(candidate: Entry) -> None:
         st.caption(
             "This server may not accept baselines. `harness dashboard --allow-write` may; so may"
         )
-        st.code(f"harness gate {candidate.recipe} --accept", language="bash")
+        st.code(command("gate", candidate.recipe, options=["--accept"]), language="bash")
         return
     with st.form("decide", border=True):
         note = st.text_input("Reason", key="note", max_chars=400)

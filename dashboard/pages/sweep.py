@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import charts, components, session
+from harness.escaping import command
 from harness.views import grids, sweeps
 from harness.views.grids import Layout
 from harness.views.sweeps import Sweep
@@ -19,7 +20,7 @@ def main() -> None:
     all_sweeps = sweeps.sweeps_of(session.index(), recipe)
     if not all_sweeps:
         session.stop_with_hint(
-            "The results of this sweep cannot be read.", f"harness sweep {recipe}"
+            "The results of this sweep cannot be read.", command("sweep", recipe)
         )
     names = sweeps.labels(all_sweeps)
     sweep = all_sweeps[names.index(session.choose_option("Over", "over", names))]
@@ -54,7 +55,7 @@ def strip(sweep: Sweep) -> None:
     subjects = grids.subjects(session.index(), sweep.entries)
     if not subjects.prompts:
         st.info("There are no pictures. This command makes them again:")
-        st.code(f"harness sweep {sweep.recipe} --over {sweep.over}", language="bash")
+        st.code(command("sweep", sweep.recipe, options=["--over", sweep.over]), language="bash")
         return
     across = st.columns([3, 1])
     prompt = across[0].selectbox("Prompt", subjects.prompts, key="prompt", bind="query-params")

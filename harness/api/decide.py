@@ -24,6 +24,7 @@ from harness.decisions.gate import gate as judge
 from harness.decisions.history import Known
 from harness.decisions.reproduction import Calibration, Reproduction, again, alarms
 from harness.errors import UsageError
+from harness.escaping import command
 from harness.files import below
 from harness.pages import policy as policies
 from harness.pages.defaults import default_benchmark
@@ -94,7 +95,7 @@ def find_result(result: str | Path, benchmark: str | None, reports: Path) -> Pat
     files = [file for file in files if file.parent.name != BASELINES]
     if not files:
         where = f"{reports}/{benchmark}" if benchmark else reports
-        raise UsageError(f"there is no result of {name} in {where}", hint=f"harness run {name}")
+        raise UsageError(f"there is no result of {name} in {where}", hint=command("run", name))
     if len(files) > 1:
         known = ", ".join(file.parent.name for file in files)
         raise UsageError(f"{name} has results of {known}", hint="--benchmark says which is meant")
@@ -123,7 +124,8 @@ def gate(
     against = find_baseline(str(baseline), workspace.reports)
     if not against.is_file():
         raise UsageError(
-            f"there is no baseline {against}", hint=f"`harness gate {recipe} --accept` writes one"
+            f"there is no baseline {against}",
+            hint=f"`{command('gate', str(recipe), options=['--accept'])}` writes one",
         )
     file = _result_file(recipe, read_result(against).benchmark, workspace, replicates)
     decision = hold(file, against, workspace, _policy(policy))

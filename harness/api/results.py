@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ from harness.decisions.leaderboard import Board, boards
 from harness.decisions.sanity import SanityCard
 from harness.decisions.sweep import Advice, Kind, Point
 from harness.errors import Problem, UsageError
+from harness.escaping import one_line, printable
 from harness.pages import benchmark as benchmarks
 from harness.pages.benchmark import Judgement
 from harness.pages.folders import available
@@ -26,6 +27,8 @@ from harness.records import Result, Score
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.report.terminal import Terminal
 
 Table = Literal["scores", "samples", "prompts"]
 
@@ -92,10 +95,10 @@ class Run:
     def __str__(self) -> str:
         from harness.report.text import outcome_text
 
-        return outcome_text(Outcome(self.result, self.path, self.made, self.reused))
+        return printable(outcome_text(Outcome(self.result, self.path, self.made, self.reused)))
 
     def __repr__(self) -> str:
-        return f"<Run of {self.recipe} under {self.result.benchmark}: {self.path}>"
+        return one_line(f"<Run of {self.recipe} under {self.result.benchmark}: {self.path}>")
 
     def _repr_html_(self) -> str:
         from harness.report.notebook import result_html
@@ -154,12 +157,12 @@ class Plan:
         from harness.report.text import plan_text
 
         scales = table(self.planned.scales) if self.planned.scales else ()
-        return "\n".join([plan_text(self.planned), *scales])
+        return printable("\n".join([plan_text(self.planned), *scales]))
 
     def __repr__(self) -> str:
         plan, left = self.planned.plan, len(self.planned.to_do)
-        name = plan.judgement.benchmark.name
-        return f"<Plan of {plan.recipe} under {name}: {len(plan.steps)} steps, {left} to do>"
+        names = f"{plan.recipe} under {plan.judgement.benchmark.name}"
+        return one_line(f"<Plan of {names}: {len(plan.steps)} steps, {left} to do>")
 
     def _repr_html_(self) -> str:
         from harness.report.notebook import plan_html
@@ -217,7 +220,7 @@ class Leaderboard:
 
     def __repr__(self) -> str:
         counts = [f"{board.benchmark}: {len(board.rows)} results" for board in self.boards]
-        return f"<Leaderboard of {', '.join(counts)}>"
+        return one_line(f"<Leaderboard of {', '.join(counts)}>")
 
     def _repr_html_(self) -> str:
         from harness.report.notebook import boards_html
@@ -275,7 +278,8 @@ class SanityReport:
         return printed(lambda console: print_card(self.card, list(self.silent), console))
 
     def __repr__(self) -> str:
-        return f"<SanityReport of {self.card.benchmark}: {len(self.silent)} damages unnoticed>"
+        name = one_line(self.card.benchmark)
+        return f"<SanityReport of {name}: {len(self.silent)} damages unnoticed>"
 
 
 @dataclass(frozen=True)
@@ -293,7 +297,7 @@ class PageCheck:
 
     def __str__(self) -> str:
         if self.problems:
-            return "\n".join(map(str, self.problems))
+            return printable("\n".join(map(str, self.problems)))
         return f"{self.count} {'page is' if self.count == 1 else 'pages are'} valid"
 
 
@@ -309,12 +313,8 @@ def folder_of(result: Result, step: str, workspace: Workspace) -> Path | None:
     return Store(workspace.store).find(key) if key else None
 
 
-def printed(show: Any) -> str:
+def printed(show: Callable[[Terminal], object]) -> str:
     """Return what `show` writes to a terminal of 120 columns, without colours."""
-    import io
+    from harness.report.terminal import printed
 
-    from rich.console import Console
-
-    stream = io.StringIO()
-    show(Console(file=stream, width=120, no_color=True))
-    return stream.getvalue().rstrip()
+    return printed(show)

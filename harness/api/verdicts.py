@@ -14,6 +14,7 @@ from harness.decisions.compare import Comparison
 from harness.decisions.contender import Contender
 from harness.decisions.gate import Gate
 from harness.decisions.history import Change, Event
+from harness.escaping import one_line
 from harness.records import column_of
 from harness.report.pairs import PicturedPair, gated, pictured, widest_pairs, worst_pairs
 
@@ -135,7 +136,7 @@ class GateDecision:
 
     def __repr__(self) -> str:
         names = self.gate.comparison
-        return f"<GateDecision {self.verdict}: {names.a} beside {names.b}>"
+        return one_line(f"<GateDecision {self.verdict}: {names.a} beside {names.b}>")
 
     def _repr_html_(self) -> str:
         from harness.report.notebook import gate_html

@@ -19,7 +19,7 @@ from harness.cli.options import (
     benchmark_flag,
     workspace_of,
 )
-from harness.cli.output import console, show, write_report
+from harness.cli.output import console, say, show, write_report
 from harness.cli.program import command
 from harness.errors import UsageError
 
@@ -44,10 +44,10 @@ def list_(
     if as_json:
         return show(entries_by_kind)
     for name, entries in entries_by_kind.items():
-        print(name)
+        say(name)
         width = max((len(entry["name"]) for entry in entries), default=0)
         for entry in entries:
-            print(f"  {entry['name']:<{width}}  {entry['summary']}")
+            say(f"  {entry['name']:<{width}}  {entry['summary']}")
 
 
 @command("browse", "harness report reports/pocket-v1/pocket-ninja.json --html ninja.html")
@@ -82,7 +82,7 @@ def report(
             }
         )
     elif html is None:
-        console().print(result_text(run.result), markup=False, highlight=False)
+        say(result_text(run.result))
         if parts:
             print_groups(parts, console())
 
@@ -120,4 +120,4 @@ def dashboard(
     written = write(workspace, export, benchmark)
     if as_json:
         return show({"index": str(written.index), "files": written.files, "bytes": written.bytes})
-    print(f"{written.index}  ({written.files} files, {written.bytes / 1e6:.1f} MB)")
+    say(f"{written.index}  ({written.files} files, {written.bytes / 1e6:.1f} MB)")

@@ -20,7 +20,7 @@ from harness.cli.options import (
     StoreDir,
     workspace_of,
 )
-from harness.cli.output import console, show
+from harness.cli.output import console, say, show
 from harness.cli.program import command
 from harness.pages.defaults import DEFAULT_BENCHMARK
 
@@ -61,7 +61,7 @@ def curate(
 
     request = CurationRequest(config, out, to.value if to else None, again)
     made = make(request, curation_page, on_progress=_Progress())
-    print(f"took {made.chosen}", file=sys.stderr)
+    say(f"took {made.chosen}", file=sys.stderr)
     if as_json:
         return show(
             {
@@ -82,7 +82,7 @@ class _Progress:
 
     def __call__(self, judged: int, kept: int) -> None:
         if time.monotonic() >= self._next:
-            print(f"{judged:,} rows judged, {kept:,} kept", file=sys.stderr)
+            say(f"{judged:,} rows judged, {kept:,} kept", file=sys.stderr)
             self._next = time.monotonic() + 2
 
 
@@ -108,7 +108,7 @@ def diff_data(a: DataSet, b: DataSet, store: StoreDir = None, as_json: Json = Fa
     difference = between(a, b, Store(workspace_of(store).store))
     if as_json:
         return show(difference.document())
-    print(told(difference))
+    say(told(difference))
 
 
 @command("data", "harness reference statistics --benchmark pocket-v1")
@@ -128,4 +128,4 @@ def reference(
     if as_json:
         return show({"benchmark": chosen, "files": [str(each.file) for each in written]})
     for each in written:
-        print(f"{each.file}  {each.count} images  sha256 {each.sha256[:16]}…")
+        say(f"{each.file}  {each.count} images  sha256 {each.sha256[:16]}…")

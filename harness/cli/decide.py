@@ -26,7 +26,7 @@ from harness.cli.options import (
     benchmark_flag,
     workspace_of,
 )
-from harness.cli.output import console, show, with_others, write_report
+from harness.cli.output import console, say, show, with_others, write_report
 from harness.cli.program import command
 from harness.errors import UsageError
 
@@ -133,9 +133,9 @@ def leaderboard(
     if as_json:
         show(with_others([board_document(board) for board in boards]))
     elif csv:
-        print(as_csv(boards), end="")
+        say(as_csv(boards), end="")
     elif markdown:
-        print(as_markdown(boards, everything), end="")
+        say(as_markdown(boards, everything), end="")
     elif html is None:
         print_boards(boards, console(), everything)
 
@@ -174,10 +174,10 @@ def compare(
         return show(with_others([words.comparison_document(each) for each in compared]))
     if len(compared) == 1:
         if markdown:
-            return print(words.comparison_markdown(compared[0]))
+            return say(words.comparison_markdown(compared[0]))
         return words.print_comparison(compared[0], console())
     if markdown:
-        return print(words.comparisons_markdown(compared))
+        return say(words.comparisons_markdown(compared))
     return words.print_comparisons(compared, console())
 
 
@@ -223,7 +223,7 @@ def gate(
         file = harness.accept(
             recipe, benchmark=benchmark, replicates=replicates, workspace=workspace
         )
-        return show({"baseline": str(file)}) if as_json else print(f"accepted: {file}")
+        return show({"baseline": str(file)}) if as_json else say(f"accepted: {file}")
     if baseline is None:
         raise UsageError("gate needs --baseline FILE", hint="--accept writes the first one")
     from harness.report import gate as words
@@ -233,7 +233,7 @@ def gate(
     )
     _write_gate(decision, html, summary, junit)
     for line in words.github_annotations(decision.gate) if os.environ.get("GITHUB_ACTIONS") else ():
-        print(line, file=sys.stderr)
+        say(line, file=sys.stderr)
     if as_json:
         show(words.gate_document(decision.gate))
     else:

@@ -21,7 +21,7 @@ from harness.cli.options import (
     StoreDir,
     workspace_of,
 )
-from harness.cli.output import console, print_runs, show
+from harness.cli.output import console, print_runs, say, show
 from harness.cli.program import command
 from harness.pages.defaults import DEFAULT_BENCHMARK
 
@@ -67,7 +67,7 @@ def score(
     )
     if images is not None and benchmark is None:
         judge = run.result.benchmark
-        print(f"judged by {judge}, a toy; --benchmark names another", file=sys.stderr)
+        say(f"judged by {judge}, a toy; --benchmark names another", file=sys.stderr)
     print_runs([run], as_json)
 
 

@@ -32,7 +32,7 @@ from harness.cli.options import (
     benchmark_flag,
     workspace_of,
 )
-from harness.cli.output import console, print_runs, run_document, show, write_report
+from harness.cli.output import console, print_runs, run_document, say, show, write_report
 from harness.cli.program import command, fail
 from harness.errors import MissingPrerequisite, UsageError
 from harness.pages.defaults import ANIME, POCKET
@@ -80,13 +80,13 @@ def check(
             }
         )
     for warning in checked.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}", file=sys.stderr)
     for problem in checked.problems:
-        print(problem, file=sys.stderr)
+        say(problem, file=sys.stderr)
     if not checked.ok:
         raise SystemExit(2)
     if not as_json:
-        print(checked)
+        say(checked)
 
 
 @command("make", "harness plan naruto-1024 --card a100")
@@ -129,7 +129,7 @@ def plan(
         show(documents[0] if len(documents) == 1 else {"plans": documents})
     else:
         for each in plans:
-            print(each)
+            say(each)
     _refuse([] if anyway else [each.planned for each in plans])
 
 
@@ -155,10 +155,10 @@ def rehearse(
     rehearsed = harness.rehearse(recipe, workspace=workspace_of(store, device=device))
     if as_json:
         return show({**run_document(rehearsed.run), "replaced": list(rehearsed.replaced)})
-    print(f"{recipe} ran from end to end. Replaced for the rehearsal:")
+    say(f"{recipe} ran from end to end. Replaced for the rehearsal:")
     for line in rehearsed.replaced:
-        print(f"  {line}")
-    print("The scores mean nothing: they only show that the recipe runs.")
+        say(f"  {line}")
+    say("The scores mean nothing: they only show that the recipe runs.")
 
 
 @command("make", "harness run pocket-ninja pocket-base --benchmark pocket-v1")
@@ -280,7 +280,7 @@ def export(
     if as_json:
         return show({"files": [str(file) for file in written.files], "url": written.url})
     for file in [*written.files, *([written.url] if written.url else [])]:
-        print(file)
+        say(file)
 
 
 @command("make", "harness serve reports/pocket-v1/pocket-ninja.json --port 8700")

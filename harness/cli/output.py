@@ -6,27 +6,33 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from harness.escaping import json_text, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from harness import Run
+    from harness.report.terminal import Terminal
 
 WIDTH = 150
 """Columns of a table where stdout is a file or a pipe."""
 
 
+def say(what: object, end: str = "\n", file: TextIO | None = None) -> None:
+    """Print words, a stranger's among them: no sign of theirs is a command to the terminal."""
+    print(printable(str(what)), end=end, file=file)
+
+
 def show(document: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+    print(json_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)))
 
 
-def console() -> Console:
+def console() -> Terminal:
     """Return what prints tables on stdout."""
-    from rich.console import Console
+    from harness.report.terminal import Terminal
 
-    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    return Terminal() if sys.stdout.isatty() else Terminal(width=WIDTH)
 
 
 def write_report(file: Path, text: str) -> None:
@@ -34,7 +40,7 @@ def write_report(file: Path, text: str) -> None:
     from harness.files import write_text
 
     write_text(file, text)
-    print(f"wrote {file}", file=sys.stderr)
+    say(f"wrote {file}", file=sys.stderr)
 
 
 def with_others(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -60,7 +66,5 @@ def print_runs(runs: Sequence[Run], as_json: bool) -> None:
     every = [each for one in runs for each in (one, *one.replicates)]
     if as_json:
         return show({"results": [run_document(run) for run in every]})
-    from rich.console import Console
-
     for run in every:
-        Console(highlight=False).print(str(run), markup=False)
+        say(run)

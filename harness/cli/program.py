@@ -12,7 +12,9 @@ from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 import typer
 from typer.core import TyperGroup
 
+from harness.cli.output import say
 from harness.errors import HarnessError
+from harness.escaping import without_secrets
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -113,7 +115,7 @@ def guarded(function: Callable[P, T]) -> Callable[P, T]:
 
 def fail(text: str, code: int) -> NoReturn:
     """End the program with a text on stderr."""
-    print(text, file=sys.stderr)
+    say(without_secrets(text), file=sys.stderr)
     raise SystemExit(code)
 
 

@@ -19,7 +19,7 @@ from harness.cli.options import (
     StoreDir,
     workspace_of,
 )
-from harness.cli.output import show
+from harness.cli.output import say, show
 from harness.cli.program import app, command, new_app
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def doctor(store: StoreDir = None, as_json: Json = False) -> None:
         for each in findings:
             mark = "ok     " if each.ok else "MISSING" if each.needed else "without"
             advice = f"  → {each.advice}" if each.advice and not each.ok else ""
-            print(f"{mark}  {each.name:<16} {each.found}{advice}")
+            say(f"{mark}  {each.name:<16} {each.found}{advice}")
     if any(not each.ok and each.needed for each in findings):
         raise SystemExit(1)
 
@@ -54,11 +54,11 @@ def verify(result: ResultFile, store: StoreDir = None, as_json: Json = False) ->
     if as_json:
         show({"ok": not problems, "problems": problems})
     for problem in problems:
-        print(problem, file=sys.stderr)
+        say(problem, file=sys.stderr)
     if problems:
         raise SystemExit(1)
     if not as_json:
-        print(f"{result} is valid: every artifact that it names is unchanged")
+        say(f"{result} is valid: every artifact that it names is unchanged")
 
 
 @command("upkeep", "harness gc --dry-run")
@@ -75,7 +75,7 @@ def gc(
     if as_json:
         return show({"folders": [str(path) for path in garbage.folders], "bytes": garbage.bytes})
     verb = "would remove" if dry_run else "removed"
-    print(f"{verb} {len(garbage.folders)} folders, {garbage.bytes / 1e6:.1f} MB")
+    say(f"{verb} {len(garbage.folders)} folders, {garbage.bytes / 1e6:.1f} MB")
 
 
 store_app = new_app("Send artifacts and results to another store, or fetch them.")
@@ -125,18 +125,18 @@ def pull(
 
 def _tell(progress: Progress) -> None:
     if progress.done % 20 == 0 or progress.done == progress.total:
-        print(f"{progress.done}/{progress.total} {progress.note}", file=sys.stderr)
+        say(f"{progress.done}/{progress.total} {progress.note}", file=sys.stderr)
 
 
 def _print(moved: Moved, verb: str, as_json: bool) -> None:
     if as_json:
         return show(vars(moved) | {"differ": list(moved.differ)})
-    print(
+    say(
         f"{verb} {moved.artifacts} artifacts ({moved.files} files, {moved.bytes / 1e6:.1f} MB) "
         f"and {moved.results} result files; {moved.there} artifacts were there"
     )
     for name in moved.differ:
-        print(f"left as it is, because the two sides differ: {name}")
+        say(f"left as it is, because the two sides differ: {name}")
 
 
 @command("upkeep", "harness schema --out schemas")
@@ -151,7 +151,7 @@ def schema(
 
     for name, text in harness.schemas().items():
         write_text(out / name, text)
-        print(out / name, file=sys.stderr if as_json else sys.stdout)
+        say(out / name, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         show({"files": [str(out / name) for name in harness.schemas()]})
 
@@ -171,4 +171,4 @@ def completion(
     Bash: add `eval "$(harness completion bash)"` to ~/.bashrc. Zsh: the same in ~/.zshrc, after
     compinit. Fish: `harness completion fish > ~/.config/fish/completions/harness.fish`.
     """
-    print(complete.script(shell.value))
+    say(complete.script(shell.value))

@@ -17,6 +17,7 @@ from harness.data.hashes import pixels_of
 from harness.data.sources.provenance import origin
 from harness.data.specs import Folder
 from harness.errors import StoreError, UsageError
+from harness.escaping import command
 from harness.fingerprint import digest_input
 from harness.interfaces import Picture
 from harness.pages import recipe as recipes
@@ -163,7 +164,7 @@ def find_version(name: str, store: Store) -> SetVersion:
         raise UsageError(f"{name} learns from no data", hint="name a recipe with data")
     if not store.has(step):
         raise StoreError(
-            f"the data of {name} is not collected in {store.root}", hint=f"harness run {name}"
+            f"the data of {name} is not collected in {store.root}", hint=command("run", name)
         )
     return _folder(name, store.folder(step))
 

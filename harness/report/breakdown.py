@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.table import Table
-
 from harness.decisions.breakdown import GroupScore
 from harness.report.numbers import ranged
+from harness.report.terminal import Terminal, new_table
 
 
 @dataclass(frozen=True)
@@ -38,10 +36,10 @@ def _cell(score: GroupScore | None) -> str:
     return f"{score.value:.3g}" if score.ends is None else ranged(score.value, *score.ends)
 
 
-def print_groups(scores: Sequence[GroupScore], console: Console) -> None:
+def print_groups(scores: Sequence[GroupScore], console: Terminal) -> None:
     """Write scores by suite and by tag as a table for a terminal."""
     grouped = by_group(scores)
-    table = Table(title="by suite and tag", title_justify="left")
+    table = new_table("by suite and tag")
     table.add_column("metric", style="bold", no_wrap=True)
     for group in grouped.groups:
         table.add_column(group, justify="right")

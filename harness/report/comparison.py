@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from harness.decisions.compare import Comparison, as_json
 from harness.decisions.finding import Finding
+from harness.escaping import in_markdown, one_line
 from harness.pipeline.results.read import headline
 from harness.report.numbers import number
+from harness.report.terminal import Terminal, new_table
 
 VERBS = {
     "better": "is better than",
@@ -45,7 +45,7 @@ def sentence(comparison: Comparison) -> str:
     rest = [_alone(each) for each in comparison.metrics if _is_told(each, comparison.ranked_by)]
     both = ["both carry flags"] if comparison.flags_a and comparison.flags_b else []
     mark = f"FORCED, they differ in {', '.join(comparison.unlike)}: " if comparison.forced else ""
-    return mark + "; ".join([head, *rest, *both, SCOPES[comparison.claim]])
+    return one_line(mark + "; ".join([head, *rest, *both, SCOPES[comparison.claim]]))
 
 
 def names(comparison: Comparison) -> tuple[str, str]:
@@ -123,54 +123,53 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
     return {**as_json(comparison), "sentence": sentence(comparison)}
 
 
-def print_comparison(comparison: Comparison, console: Console) -> None:
+def print_comparison(comparison: Comparison, console: Terminal) -> None:
     """Write a comparison as a table for a terminal, then its sentence."""
-    table = Table(
-        title=_title(comparison), title_justify="left", caption=LEGEND, caption_justify="left"
-    )
+    table = new_table(_title(comparison), LEGEND)
     table.add_column("metric", no_wrap=True)
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "verdict" else "right")
     for finding in comparison.metrics:
-        *cells, verdict = [escape(cell) for cell in cells_of(finding)]
-        name = f"[bold]{metric_name(finding)}[/]" if finding.declared else metric_name(finding)
-        table.add_row(name, *cells, f"[{STYLES[finding.verdict]}]{verdict}[/]")
+        *cells, verdict = cells_of(finding)
+        name = Text(metric_name(finding), "bold" if finding.declared else "")
+        table.add_row(name, *cells, Text(verdict, STYLES[finding.verdict]))
     console.print(table)
-    console.print(escape(sentence(comparison)), highlight=False)
+    console.print(sentence(comparison))
 
 
 def comparison_markdown(comparison: Comparison) -> str:
     """Return a comparison as its sentence and a Markdown table."""
-    rows = [[_bold(finding), *cells_of(finding)] for finding in comparison.metrics]
+    rows = [
+        [_bold(metric_name(each), each.declared), *_marked(each)] for each in comparison.metrics
+    ]
     table = _table(["metric", *COLUMNS], rows)
-    return f"## {_title(comparison)}\n\n{sentence(comparison)}.\n\n{table}\n\n{LEGEND}.\n"
+    said = in_markdown(sentence(comparison))
+    return f"## {in_markdown(_title(comparison))}\n\n{said}.\n\n{table}\n\n{LEGEND}.\n"
 
 
-def print_comparisons(comparisons: Sequence[Comparison], console: Console) -> None:
+def print_comparisons(comparisons: Sequence[Comparison], console: Terminal) -> None:
     """Write one contender beside several as a table: metrics down, the others across."""
-    table = Table(
-        title=f"A = {comparisons[0].a}", title_justify="left", caption=BOLD, caption_justify="left"
-    )
+    table = new_table(f"A = {comparisons[0].a}", BOLD)
     table.add_column("metric", no_wrap=True)
     for each in comparisons:
         table.add_column(f"A − {each.b}", justify="right")
     for name, findings in _across(comparisons):
         cells = [_styled(finding) for finding in findings]
-        table.add_row(f"[bold]{name}[/]" if _any_declared(findings) else name, *cells)
+        table.add_row(Text(name, "bold" if _any_declared(findings) else ""), *cells)
     console.print(table)
     for each in comparisons:
-        console.print(escape(sentence(each)), highlight=False)
+        console.print(sentence(each))
 
 
 def comparisons_markdown(comparisons: Sequence[Comparison]) -> str:
     """Return one contender beside several as their sentences and one Markdown table."""
     rows = [
-        [f"**{name}**" if _any_declared(findings) else name, *[_brief(each) for each in findings]]
+        [_bold(name, _any_declared(findings)), *map(_marked_brief, findings)]
         for name, findings in _across(comparisons)
     ]
-    table = _table(["metric", *[f"A − {each.b}" for each in comparisons]], rows)
-    said = "\n".join(f"- {sentence(each)}." for each in comparisons)
-    return f"## A = {comparisons[0].a}\n\n{said}\n\n{table}\n\n{BOLD}.\n"
+    table = _table(["metric", *[f"A − {in_markdown(each.b)}" for each in comparisons]], rows)
+    said = "\n".join(f"- {in_markdown(sentence(each))}." for each in comparisons)
+    return f"## A = {in_markdown(comparisons[0].a)}\n\n{said}\n\n{table}\n\n{BOLD}.\n"
 
 
 def _across(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Finding | None]]]:
@@ -186,9 +185,9 @@ def _any_declared(findings: Sequence[Finding | None]) -> bool:
     return any(each is not None and each.declared for each in findings)
 
 
-def _styled(finding: Finding | None) -> str:
+def _styled(finding: Finding | None) -> Text:
     style = STYLES[finding.verdict] if finding is not None else "dim"
-    return f"[{style}]{escape(_brief(finding))}[/]"
+    return Text(_brief(finding), style)
 
 
 def _brief(finding: Finding | None) -> str:
@@ -197,6 +196,17 @@ def _brief(finding: Finding | None) -> str:
     if finding.delta is None:
         return f"– ({finding.reason})"
     return f"{gap(finding)} {finding.verdict}"
+
+
+def _marked(finding: Finding) -> list[str]:
+    """Return cells for Markdown: only the last one holds a stranger's words."""
+    *numbers, verdict = cells_of(finding)
+    return [*numbers, in_markdown(verdict)]
+
+
+def _marked_brief(finding: Finding | None) -> str:
+    is_unavailable = finding is not None and finding.delta is None
+    return in_markdown(_brief(finding)) if is_unavailable else _brief(finding)
 
 
 def _title(comparison: Comparison) -> str:
@@ -208,8 +218,8 @@ def metric_name(finding: Finding) -> str:
     return f"{finding.metric} {'↑' if finding.higher_is_better else '↓'}"
 
 
-def _bold(finding: Finding) -> str:
-    return f"**{metric_name(finding)}**" if finding.declared else metric_name(finding)
+def _bold(name: str, declared: bool) -> str:
+    return f"**{in_markdown(name)}**" if declared else in_markdown(name)
 
 
 def cells_of(finding: Finding) -> list[str]:
@@ -230,5 +240,4 @@ def cells_of(finding: Finding) -> list[str]:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '∣') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *rows))

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
 from harness.pipeline.curate import Curated
 from harness.report.environment import environment
+from harness.report.terminal import Terminal, new_table
 
 THUMBNAIL = 160
 CHARTS = (
@@ -86,9 +85,9 @@ def funnel(document: dict[str, Any]) -> list[Stage]:
     ]
 
 
-def print_curated(made: Curated, console: Console) -> None:
+def print_curated(made: Curated, console: Terminal) -> None:
     """Write the funnel as a table, then where the set lies."""
-    table = Table(title=f"{made.document['name']} · {made.chosen}", title_justify="left")
+    table = new_table(f"{made.document['name']} · {made.chosen}")
     for name in ("rule", "dropped", "left", "share"):
         table.add_column(name, justify="left" if name == "rule" else "right")
     for each in funnel(made.document):
@@ -96,7 +95,7 @@ def print_curated(made: Curated, console: Console) -> None:
         table.add_row(each.rule, dropped, f"{each.left:,}", f"{each.stays:.1f} %")
     console.print(table)
     state = "is there already, unchanged" if made.reused else "written"
-    console.print(f"{made.folder} {state}: {made.document['kept']:,} rows", highlight=False)
+    console.print(f"{made.folder} {state}: {made.document['kept']:,} rows")
 
 
 def _thumbnail(image: Image.Image) -> str:

@@ -8,9 +8,7 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from harness.decisions.check import Check, check_json
 from harness.decisions.gate import Gate
@@ -31,6 +29,7 @@ from harness.report.checks import (
 from harness.report.environment import environment
 from harness.report.numbers import number
 from harness.report.pairs import PicturedPair
+from harness.report.terminal import Terminal, new_table
 
 ROOM = 1_000_000
 """Bytes a summary may have: of one beyond 1 MiB, GitHub shows nothing."""
@@ -70,19 +69,17 @@ def gate_document(gate: Gate) -> dict[str, Any]:
     }
 
 
-def print_gate(gate: Gate, console: Console) -> None:
+def print_gate(gate: Gate, console: Terminal) -> None:
     """Write a gate as a table for a terminal, then its words."""
-    table = Table(
-        title=escape(_names(gate)), title_justify="left", caption=LEGEND, caption_justify="left"
-    )
+    table = new_table(_names(gate), LEGEND)
     for name in ("check", "effect", "margin from", "verdict"):
         table.add_column(name, justify="right" if name == "effect" else "left")
     for check in gravest_first(gate):
-        cells = [escape(line(cell)) for cell in (title(check), effect(check))]
-        styled = f"[{STYLES[check.verdict]}]{check.verdict}[/]"
+        cells = [line(cell) for cell in (title(check), effect(check))]
+        styled = Text(check.verdict, STYLES[check.verdict])
         table.add_row(*cells, SOURCES[check.source], styled)
     console.print(table)
-    console.print(escape(gate_text(gate)), highlight=False)
+    console.print(gate_text(gate))
 
 
 def gate_text(gate: Gate) -> str:

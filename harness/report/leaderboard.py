@@ -6,12 +6,13 @@ import csv
 import io
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from harness.decisions.leaderboard import BASE, BaseRow, Board, Row, in_order, score_in
+from harness.escaping import in_cell, in_code, in_markdown, one_line
 from harness.records import Score
-from harness.report.numbers import arrow, cell, inert, placed, seeds
+from harness.report.numbers import arrow, cell, placed, seeds
+from harness.report.terminal import Terminal, new_table
 
 
 def board_document(board: Board) -> dict[str, object]:
@@ -67,7 +68,8 @@ def as_csv(boards: Sequence[Board]) -> str:
     columns = [f"{metric}{part}" for metric in metrics for part in ("", " low", " high")]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["benchmark", "signature", "rank_low", "rank_high", "recipe", *columns])
+    heads = ["benchmark", "signature", "rank_low", "rank_high", "recipe"]
+    writer.writerow([*heads, *map(_cell, columns)])
     for board in boards:
         for row in in_order(board):
             if isinstance(row, BaseRow):
@@ -75,8 +77,13 @@ def as_csv(boards: Sequence[Board]) -> str:
             else:
                 ranks, name = [str(row.rank_low), str(row.rank_high)], row.result.recipe
             numbers = [part for metric in metrics for part in _numbers(score_in(row, metric))]
-            writer.writerow([board.benchmark, board.signature, *ranks, inert(name), *numbers])
+            words = [*map(_cell, (board.benchmark, board.signature)), *ranks, _cell(name)]
+            writer.writerow([*words, *numbers])
     return stream.getvalue()
+
+
+def _cell(text: str) -> str:
+    return in_cell(one_line(text))
 
 
 def _numbers(score: Score | None) -> list[object]:
@@ -88,19 +95,26 @@ def as_markdown(boards: Sequence[Board], everything: bool = False) -> str:
     parts = ["# Leaderboard\n\nWritten by `harness leaderboard --markdown`; do not edit.\n"]
     for board in boards:
         metrics = board.metrics if everything else board.headlines
-        marked = [f"{metric} {arrow(board, metric)}" for metric in metrics]
+        marked = [f"{in_markdown(metric)} {arrow(board, metric)}" for metric in metrics]
         lines = [
-            f"\n## {board.benchmark}\n",
-            f"Signature `{board.signature}`. Ranked by {board.ranked_by}; "
+            f"\n## {in_markdown(board.benchmark)}\n",
+            f"Signature `{in_code(board.signature)}`. Ranked by {in_markdown(board.ranked_by)}; "
             f"rows that cannot be told apart share a rank.{_scale(board)}\n",
             f"| rank | recipe | {' | '.join(marked)} | images | training seeds |",
             f"|---|---|{'---|' * (len(marked) + 2)}",
         ]
         for row in in_order(board):
-            cells = [placed(board, row, metric) for metric in metrics]
-            lines.append(f"| {' | '.join([*_name(row, ' ⚑ '), *cells, *_counts(row)])} |")
+            cells = [_marked(board, row, metric) for metric in metrics]
+            rank, name = _name(row, " ⚑ ")
+            lines.append(f"| {' | '.join([rank, in_markdown(name), *cells, *_counts(row)])} |")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def _marked(board: Board, row: Row | BaseRow, metric: str) -> str:
+    """Return a value for Markdown; the reason why there is none is a stranger's words."""
+    words, score = placed(board, row, metric), score_in(row, metric)
+    return in_markdown(words) if score is not None and score.value is None else words
 
 
 def _name(row: Row | BaseRow, between: str) -> tuple[str, str]:
@@ -128,7 +142,7 @@ COLUMN = 17
 """Letters that a board takes for each metric."""
 
 
-def print_boards(boards: Sequence[Board], console: Console, everything: bool = False) -> None:
+def print_boards(boards: Sequence[Board], console: Terminal, everything: bool = False) -> None:
     """Write the boards as tables for a terminal: one metric a family, or every one."""
     for board in boards:
         room = max(2, (console.width - BESIDE) // COLUMN)
@@ -149,12 +163,10 @@ def print_boards(boards: Sequence[Board], console: Console, everything: bool = F
 def _table(board: Board, metrics: Sequence[str]) -> Table:
     """Return a board's table without rows."""
     base = f"; {BASE}: drawn at the same prompts and seeds, unranked" if board.base_row else ""
-    table = Table(
-        title=f"{board.benchmark} · signature {board.signature}",
-        title_justify="left",
-        caption=f"ranked by {board.ranked_by}; rows that cannot be told apart share a rank; "
+    table = new_table(
+        f"{board.benchmark} · signature {board.signature}",
+        f"ranked by {board.ranked_by}; rows that cannot be told apart share a rank; "
         f"seeds: how many trainings a row speaks for{base}",
-        caption_justify="left",
     )
     table.add_column("rank", justify="right", min_width=4)
     table.add_column("recipe", style="bold", no_wrap=True)

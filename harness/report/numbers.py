@@ -7,11 +7,6 @@ from harness.pipeline.results.read import score_of
 from harness.records import Result, Score
 
 
-def inert(text: str) -> str:
-    """Return text as a cell that no program takes for a formula."""
-    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") else text
-
-
 def placed(board: Board, row: Row | BaseRow, metric: str) -> str:
     """Return a value with its interval, and where it lies between the base and real pictures."""
     return " · ".join(filter(None, (cell(score_in(row, metric)), share(board, row, metric))))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from harness.decisions.history import Change, Event
 from harness.decisions.reproduction import Again, Alarms, Calibration, Reproduction
+from harness.report.terminal import Terminal, new_table
 
 STYLES = {
     "accepted": "bold",
@@ -37,13 +36,10 @@ def calibration_document(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def print_calibration(calibration: Calibration, console: Console) -> None:
+def print_calibration(calibration: Calibration, console: Terminal) -> None:
     """Write what equal runs differ by, metric by metric, and how rules judge pairs of them."""
-    table = Table(
-        title=f"{calibration.noise.recipe} × {calibration.noise.benchmark} · noise",
-        title_justify="left",
-        caption=CALIBRATED,
-        caption_justify="left",
+    table = new_table(
+        f"{calibration.noise.recipe} × {calibration.noise.benchmark} · noise", CALIBRATED
     )
     table.add_column("metric", style="bold", no_wrap=True)
     for column in ("other draws", "other trainings", "τ", "margin"):
@@ -61,8 +57,8 @@ def print_calibration(calibration: Calibration, console: Console) -> None:
         ("other draws", calibration.draws),
         ("other trainings", calibration.trainings),
     ):
-        console.print(_alarms(kind, alarms), highlight=False)
-    console.print(f"wrote {escape(str(calibration.file))}", highlight=False)
+        console.print(_alarms(kind, alarms))
+    console.print(f"wrote {calibration.file}")
 
 
 def _alarms(kind: str, alarms: Alarms) -> str:
@@ -83,11 +79,11 @@ def _share(count: int, alarms: Alarms) -> str:
 
 
 def print_history(
-    recipe: str, events: Sequence[Event], steps: Sequence[Change], console: Console
+    recipe: str, events: Sequence[Event], steps: Sequence[Change], console: Terminal
 ) -> None:
     """Write a line an event, the first metrics of each, and where values stepped."""
     metrics = list(events[-1].values)[:6]
-    table = Table(title=f"{recipe} · history", title_justify="left")
+    table = new_table(f"{recipe} · history")
     for column in ("when", "outcome", "commit"):
         table.add_column(column, no_wrap=True)
     for metric in metrics:
@@ -96,20 +92,20 @@ def print_history(
     for event in events:
         style = STYLES[event.outcome]
         cells = [_value(event, metric, (metric, event.at) in moved) for metric in metrics]
-        table.add_row(event.at, f"[{style}]{event.outcome}[/]", event.commit or "–", *cells)
+        table.add_row(event.at, Text(event.outcome, style), event.commit or "–", *cells)
     console.print(table)
     for step in steps:
         said = f"{step.metric} stepped from {step.before:.4g} to {step.after:.4g} at {step.at}"
-        console.print(f"{said} (p {step.p:.2g})", highlight=False)
+        console.print(f"{said} (p {step.p:.2g})")
     if not steps:
-        console.print("no step is sure", highlight=False)
+        console.print("no step is sure")
 
 
-def _value(event: Event, metric: str, moved: bool) -> str:
+def _value(event: Event, metric: str, moved: bool) -> Text | str:
     if metric not in event.values:
         return "–"
     value = f"{event.values[metric][0]:.4g}"
-    return f"[bold]⤴ {value}[/]" if moved else value
+    return Text(f"⤴ {value}", "bold") if moved else value
 
 
 def reproduction_document(reproduction: Reproduction) -> dict[str, Any]:
@@ -127,25 +123,23 @@ def reproduction_document(reproduction: Reproduction) -> dict[str, Any]:
     }
 
 
-def print_reproduction(reproduction: Reproduction, console: Console) -> None:
+def print_reproduction(reproduction: Reproduction, console: Terminal) -> None:
     """Write published and new values side by side, then what of their making differs."""
-    table = Table(
-        title=f"{reproduction.published.recipe} × {reproduction.published.benchmark} · made again",
-        title_justify="left",
+    table = new_table(
+        f"{reproduction.published.recipe} × {reproduction.published.benchmark} · made again"
     )
     table.add_column("metric", style="bold", no_wrap=True)
     for column in ("published", "found", "window"):
         table.add_column(column, justify="right")
     table.add_column("verdict")
     for each in reproduction.metrics:
-        table.add_row(each.metric, *_cells(each), f"[{STYLES[each.verdict]}]{each.verdict}[/]")
+        table.add_row(each.metric, *_cells(each), Text(each.verdict, STYLES[each.verdict]))
     console.print(table)
-    console.print(_making(reproduction), highlight=False)
+    console.print(_making(reproduction))
     if reproduction.changed:
         names = ", ".join(reproduction.changed[:6])
         console.print(
             f"not the same work: {names} have other keys; the page or the code changed",
-            highlight=False,
         )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from harness.decisions.sanity import Cell, SanityCard
 from harness.report.numbers import cell
+from harness.report.terminal import Terminal, new_table
 
 
 def card_document(card: SanityCard, undetected: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -30,14 +30,12 @@ def card_document(card: SanityCard, undetected: Sequence[tuple[str, str]]) -> di
     }
 
 
-def print_card(card: SanityCard, undetected: Sequence[tuple[str, str]], console: Console) -> None:
+def print_card(card: SanityCard, undetected: Sequence[tuple[str, str]], console: Terminal) -> None:
     """Write the card as a table: what each damage does to each metric, where it is sure; then what
     a metric should have noticed, and did not."""
-    table = Table(
-        title=f"{card.benchmark} · sanity card",
-        title_justify="left",
-        caption_justify="left",
-        caption="real pictures, then the change that each damage brings; · not sure",
+    table = new_table(
+        f"{card.benchmark} · sanity card",
+        "real pictures, then the change that each damage brings; · not sure",
     )
     table.add_column("metric", style="bold", no_wrap=True)
     table.add_column("real", justify="right", no_wrap=True)
@@ -49,7 +47,8 @@ def print_card(card: SanityCard, undetected: Sequence[tuple[str, str]], console:
         table.add_row(f"{score.metric} {arrow}", cell(score).split(" [")[0], *cells)
     console.print(table)
     for metric, treatment in undetected:
-        console.print(f"[bold]{metric}[/] does not detect {treatment}: it may not judge here")
+        said = f" does not detect {treatment}: it may not judge here"
+        console.print(Text(metric, "bold"), said, sep="")
 
 
 def _words(one: Cell) -> str:

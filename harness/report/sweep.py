@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from harness.decisions.sweep import Advice, Point, flags
 from harness.pipeline.results.read import score_of
 from harness.records import Score
 from harness.report.environment import environment
 from harness.report.numbers import cell
+from harness.report.terminal import Terminal, new_table
 
 WIDTH, HEIGHT, EDGE = 320, 130, 10
 
@@ -54,10 +52,10 @@ def sweep_document(
 
 
 def print_sweep(
-    recipe: str, over: str, points: Sequence[Point], advice: Advice, console: Console
+    recipe: str, over: str, points: Sequence[Point], advice: Advice, console: Terminal
 ) -> None:
     """Write the points as a table, then the advice."""
-    table = Table(title=f"{recipe} · by {over}", title_justify="left")
+    table = new_table(f"{recipe} · by {over}")
     table.add_column(over, justify="right", style="bold")
     metrics = _headlines(points)
     for metric in metrics:
@@ -67,7 +65,7 @@ def print_sweep(
         cells = [cell(score_of(point.result, metric)) for metric in metrics]
         table.add_row(f"{point.at:g}{mark}", *cells)
     console.print(table)
-    console.print(f"take {advice.at:g}: {advice.reason}", highlight=False)
+    console.print(f"take {advice.at:g}: {advice.reason}")
 
 
 def _headlines(points: Sequence[Point]) -> list[str]:

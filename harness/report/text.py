@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.escaping import one_line
 from harness.pipeline.forecast import Forecast, Planned
 from harness.pipeline.run import Outcome
 from harness.records import Result
@@ -61,21 +62,22 @@ def outcome_text(outcome: Outcome) -> str:
 def result_text(result: Result) -> str:
     """Return one result as a person reads it."""
     images = result.images
-    lines = [f"{result.recipe} × {result.benchmark}  (signature {result.signature})"]
-    width = max(len(score.metric) for score in result.scores)
-    for score in result.scores:
+    lines = [one_line(f"{result.recipe} × {result.benchmark} (signature {result.signature})")]
+    names = [one_line(score.metric) for score in result.scores]
+    width = max(map(len, names), default=0)
+    for name, score in zip(names, result.scores, strict=True):
         better = "↑" if score.higher_is_better else "↓"
-        lines.append(f"  {score.metric:<{width}} {better}  {cell(score)}  n={score.n}")
+        lines.append(f"  {name:<{width}} {better}  {one_line(cell(score))}  n={score.n}")
         if score.flag is not None:
-            lines.append(f"  {'':<{width}}    ⚑ {score.flag}")
+            lines.append(f"  {'':<{width}}    ⚑ {one_line(score.flag)}")
     lines.append(
         f"  images: {images.expected} expected, {images.generated} there, {images.failed} failed, "
         f"{images.black} black, {images.scored} scored"
     )
     if images.kinds:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in images.kinds.items())
+        kinds = ", ".join(f"{count} {one_line(kind)}" for kind, count in images.kinds.items())
         lines.append(f"  converted as training pictures are: {kinds}")
-    lines += [f"    {name}" for name in images.named[:20]]
+    lines += [f"    {one_line(name)}" for name in images.named[:20]]
     if len(images.named) > 20:
         lines.append(f"    … and {len(images.named) - 20} more, in the result file")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from harness import escaping
 from harness.records import Result, StepName
 from harness.views.pictures import WHOLE
 from harness.views.reports_index import Entry, ReportsIndex
@@ -28,13 +29,17 @@ class Download:
 def command(result: Result) -> str:
     """Return the command that makes a result again from nothing."""
     name = "@".join(result.recipe.split(".step"))
-    many = f" --replicates {len(result.training_seeds)}" if result.interval == "recipe" else ""
+    judged = ["-b", result.benchmark]
     if result.origin == "images supplied":
-        return f"harness score --images DIR --prompts FILE -b {result.benchmark} --name {name}"
+        made = ["--images", "DIR", "--prompts", "FILE"]
+        return escaping.command("score", options=[*made, *judged, "--name", name])
     if result.origin == "adapter supplied":
-        base = (result.protocol.get("base") or ["BASE"])[0]
-        return f"harness score --adapter FILE --base {base} -b {result.benchmark} --name {name}"
-    return f"harness run {name} -b {result.benchmark}{many}"
+        base = str((result.protocol.get("base") or ["BASE"])[0])
+        made = ["--adapter", "FILE", "--base", base]
+        return escaping.command("score", options=[*made, *judged, "--name", name])
+    seeds = str(len(result.training_seeds))
+    many = ["--replicates", seeds] if result.interval == "recipe" else []
+    return escaping.command("run", name, options=[*judged, *many])
 
 
 def page(result: Result) -> str:

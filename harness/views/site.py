@@ -19,6 +19,7 @@ from typing import Any
 from harness.api.options import Workspace
 from harness.decisions.leaderboard import Board
 from harness.errors import HarnessError, UsageError
+from harness.escaping import printable
 from harness.files import whole, write_text
 from harness.report.comparison import sentence
 from harness.report.environment import environment
@@ -116,7 +117,7 @@ def _board(index: ReportsIndex, board: Board, out: Path) -> dict[str, Any]:
 
 
 def _say(what: str) -> None:
-    print(what, file=sys.stderr)
+    print(printable(what), file=sys.stderr)
 
 
 def _pictured(index: ReportsIndex, entry: Entry, out: Path) -> list[dict[str, Any]]:

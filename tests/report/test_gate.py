@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from contenders import contender, normal, with_images, with_score
 from PIL import Image
-from rich.console import Console
 
 from harness.decisions.check import Allowed, Check
 from harness.decisions.gate import Gate, gate
@@ -33,6 +32,7 @@ from harness.report.gate import (
 )
 from harness.report.pairs import FindPicture, PicturedPair, WorstPair, gated, pictured, worst_pairs
 from harness.report.pictures import readable_thumbnail, thumbnail
+from harness.report.terminal import Terminal
 
 BASE = normal(0)
 HOSTILE = (
@@ -335,7 +335,7 @@ def test_the_document_is_json_and_keeps_every_number() -> None:
 @pytest.mark.parametrize("found", [mixed(), hostile()])
 def test_a_gate_prints_its_checks_and_its_words(found: Gate) -> None:
     stream = io.StringIO()
-    print_gate(found, Console(file=stream, width=400))
+    print_gate(found, Terminal(file=stream, width=400))
     text = stream.getvalue()
     assert line(headline(found)) in text
     assert "\x1b" not in text

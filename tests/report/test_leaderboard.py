@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from harness.decisions.leaderboard import Board, boards
 from harness.pipeline.results.file import ResultFile
@@ -16,6 +15,7 @@ from harness.pipeline.results.read import read_results
 from harness.records import PseudoValues, Result
 from harness.report.leaderboard import as_csv, as_markdown, board_document, print_boards
 from harness.report.page import html
+from harness.report.terminal import Terminal
 
 REPORTS = Path(__file__).parents[2] / "reports"
 ORDER = ["pocket-ninja", "pocket-ninja-short", "bare base", "pocket-ninja-broken"]
@@ -36,7 +36,7 @@ def board() -> Board:
 
 
 def text_of(board: Board) -> str:
-    console = Console(file=io.StringIO(), width=140)
+    console = Terminal(file=io.StringIO(), width=140)
     print_boards([board], console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

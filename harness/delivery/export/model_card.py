@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
-import re
-
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from harness.delivery.export.trained_adapter import TrainedAdapter
 from harness.diffusion.prediction import scheduler_changes
+from harness.escaping import in_code, in_markdown
 from harness.pages.train import Phase
 from harness.report.numbers import cell
 
@@ -37,7 +35,7 @@ def card(trained: TrainedAdapter, form: str, files: tuple[str, ...], place: str)
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": plain, "code": code}
+    environment.filters |= {"plain": in_markdown, "code": in_code}
     return environment.get_template("model_card.md.j2").render(
         mark=MARK,
         trained=trained,
@@ -96,15 +94,3 @@ def _tokens(trained: TrainedAdapter) -> list[tuple[str, int, int]]:
         tokens.append((token.name, first, first + token.vectors))
         first += token.vectors
     return tokens
-
-
-def plain(text: str) -> str:
-    """Return a stranger's words as one line of Markdown in which nothing is a sign."""
-    line = re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", " ".join(text.split()))
-    line = re.sub(r"^(\d*)([-+=.)])(?=\s|[-=]|$)", r"\1\\\2", line)
-    return html.escape(line, quote=False)
-
-
-def code(text: str) -> str:
-    """Return a name that cannot leave its backticks."""
-    return re.sub(r"[^\w./:@=+-]", "_", text)

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.diffusion.adapter_writer import FILE
 from harness.errors import StoreError, UsageError
+from harness.escaping import command
 from harness.fingerprint import digest_file
 from harness.pages.recipe import Name
 from harness.pages.stages import TrainSpec
@@ -110,7 +111,7 @@ def _artifact(result: Result, file: Path, store: Store) -> Artifact:
     if not folder.is_dir():
         raise StoreError(
             f"the training behind {file} ({key[:12]}) is not in {store.root}",
-            hint=f"give its --store, or make it again: harness run {result.recipe}",
+            hint=f"give its --store, or make it again: {command('run', result.recipe)}",
         )
     return read_artifact(folder)
 

@@ -14,6 +14,7 @@ from harness.delivery.service.meters import Meters
 from harness.delivery.service.model import Draw, Model, load
 from harness.delivery.service.queue import Queue
 from harness.errors import HarnessError
+from harness.escaping import printable
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 GRACE = 20
@@ -79,7 +80,8 @@ def serve(model: Model, device: str, options: ServiceOptions, limits: Limits) ->
             return
         queue.serve(draw)
         ready.set()
-        print(f"{model.name} at http://{options.host}:{options.port}", file=sys.stderr, flush=True)
+        name = printable(model.name)
+        print(f"{name} at http://{options.host}:{options.port}", file=sys.stderr, flush=True)
 
     threading.Thread(target=load_and_serve, name="loads", daemon=True).start()
     server.run()

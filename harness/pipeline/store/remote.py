@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.errors import MissingPrerequisite, StoreError, UsageError
+from harness.escaping import command, without_secrets
 from harness.files import remove_parts, whole, write_text
 from harness.fingerprint import digest, digest_file
 from harness.interfaces import Progress, Report, silent
@@ -60,7 +60,8 @@ class Remote:
     @property
     def mending(self) -> str:
         """Return what to do about an artifact that is damaged there."""
-        return f"where it is whole: `harness store push {shlex.quote(self.url)} --check`"
+        again = command("store push", without_secrets(self.url), options=["--check"])
+        return f"where it is whole: `{again}`"
 
     def path(self, *parts: str) -> str:
         return "/".join((self.root.rstrip("/"), *parts))
@@ -115,11 +116,13 @@ def _reached(url: str) -> tuple[Any, str]:
     try:
         files, root = url_to_fs(url)
     except ImportError as error:
-        raise MissingPrerequisite(str(error)[:200], where=url) from error
+        what = without_secrets(str(error))[:200]
+        raise MissingPrerequisite(what, where=without_secrets(url)) from None
     except ValueError as error:
         raise UsageError(
-            f"{url} cannot be reached: {error}", hint="such as s3://bucket/folder or a folder"
-        ) from error
+            without_secrets(f"{url} cannot be reached: {error}"),
+            hint="such as s3://bucket/folder or a folder",
+        ) from None
     return files, root
 
 
@@ -244,7 +247,7 @@ def pull(url: str, store: Store, reports: Path, report: Report = silent) -> Move
     if not any(remote.is_there(remote.path(folder)) for folder in FOLDERS):
         raise UsageError(
             "holds neither store/ nor reports/, which a push makes",
-            where=url,
+            where=without_secrets(url),
             hint="is this the address that was pushed to?",
         )
     manifests = remote.list(f"store/*/??/*/{MANIFEST}")
@@ -291,7 +294,7 @@ def _fetch_file(remote: Remote, path: str, file: Path, expected: str) -> int:
         file.unlink()
         raise StoreError(
             "is not what its manifest says: it was changed or cut on its way",
-            where=path,
+            where=without_secrets(path),
             hint=remote.mending,
         )
     return size
@@ -302,8 +305,9 @@ def _manifest(remote: Remote, stage: str, key: str) -> tuple[str, Mapping[str, A
 
     It names no file outside its folder.
     """
-    where = remote.path("store", stage, key[:2], key)
-    raw = remote.files.cat_file(f"{where}/{MANIFEST}")
+    folder = remote.path("store", stage, key[:2], key)
+    where = without_secrets(folder)
+    raw = remote.files.cat_file(f"{folder}/{MANIFEST}")
     try:
         text = raw.decode("utf-8")
         manifest: dict[str, Any] = json.loads(text)

@@ -19,6 +19,7 @@ from rich.progress import (
     Progress as Bars,
 )
 
+from harness.escaping import printable
 from harness.interfaces import Progress
 from harness.records import Step
 
@@ -46,11 +47,11 @@ class Bar:
     def __init__(self) -> None:
         self._bars = Bars(
             SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True),
-            TextColumn("[dim]{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=Console(stderr=True),
         )
         self._tasks: dict[str, TaskID] = {}
@@ -58,14 +59,15 @@ class Bar:
 
     def begin(self, step: Step, number: int, total: int) -> None:
         self._bars.start()
-        name = f"[{number}/{total}] {step.subject} · {step.name}"
-        self._tasks[step.key] = self._bars.add_task(name.replace("[", r"\["), total=None, note="")
+        name = printable(f"[{number}/{total}] {step.subject} · {step.name}")
+        self._tasks[step.key] = self._bars.add_task(name, total=None, note="")
         self._open.add(step.key)
 
     def progress(self, step: Step, progress: Progress) -> None:
         if step.key in self._open:
             task, total = self._tasks[step.key], progress.total or None
-            self._bars.update(task, completed=progress.done, total=total, note=progress.note)
+            note = printable(progress.note)
+            self._bars.update(task, completed=progress.done, total=total, note=note)
 
     def end(self, step: Step) -> None:
         if step.key in self._open:
@@ -113,4 +115,4 @@ class Lines:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)

@@ -30,6 +30,26 @@ function image(address, alt, properties = {}) {
   return picture;
 }
 
+// A command of ours to copy: every word is one argument, as `harness.escaping.command` writes it.
+function command(verb, ...words) {
+  const quoted = words.map(visible).map((word) =>
+    word && !/[^\w@%+=:,./-]/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`,
+  );
+  const dashes = words.some((word) => word.startsWith("-")) ? ["--"] : [];
+  return ["harness", verb, ...dashes, ...quoted].join(" ");
+}
+
+// Signs that a terminal obeys are written out.
+const UNSEEN =
+  /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/gu;
+
+function visible(word) {
+  return word.replace(UNSEEN, (sign) => {
+    const code = sign.charCodeAt(0).toString(16);
+    return sign < "\u0100" ? `\\x${code.padStart(2, "0")}` : `\\u${code.padStart(4, "0")}`;
+  });
+}
+
 function typing(event) {
   const target = event.composedPath()[0];
   return (

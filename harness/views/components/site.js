@@ -322,7 +322,7 @@ function said(board, a, b) {
     return [
       make("p", {
         class: "quiet",
-        text: `This export does not compare these two. Run: harness compare ${a} ${b}`,
+        text: `This export does not compare these two. Run: ${command("compare", a, b)}`,
       }),
     ];
   const columns = ["metric", "better", "A", "B", "A − B", "verdict"];

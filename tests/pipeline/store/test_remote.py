@@ -353,3 +353,29 @@ def test_another_machine_goes_on_from_what_was_pushed(
     ran = command("run", "tiny", "--benchmark", "tiny-v1", *there, "--json")
     assert ran.json["results"][0]["made"] == []
     assert command("verify", tmp_path / "results/tiny-v1/tiny.json", *there[:2]).code == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "nosuch://user:secret@host/x",
+        "ftp://user:secret@127.0.0.1:1/x",
+        "ftp://user:sec/secret@127.0.0.1:1/x",
+        "http://user:secret@127.0.0.1:1/x?signature=secret",
+    ],
+)
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_no_password_of_an_address_is_printed(
+    verb: str, address: str, command: Command, tmp_path: Path
+) -> None:
+    ran = command("store", verb, address, "--store", tmp_path, "--reports", tmp_path)
+    assert ran.code != 0
+    assert ran.err
+    assert "secret" not in ran.out + ran.err
+
+
+def test_the_command_that_mends_names_no_password() -> None:
+    there = remote.Remote("memory://store")
+    there.url = "ftp://user:secret@host/x y"
+    assert "secret" not in there.mending
+    assert "'ftp://…@host/x y'" in there.mending
