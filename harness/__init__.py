@@ -28,8 +28,9 @@ if TYPE_CHECKING:
         plan,
         plan_all,
     )
+    from harness.api.data import curate, diff_data
     from harness.api.decide import accept, calibrate, compare, gate, history, reproduce
-    from harness.api.deliver import export, write_reference
+    from harness.api.deliver import export, pull, push, write_reference
     from harness.api.judge import sanity, score, sweep
     from harness.api.make import rehearse, run, run_all, train
     from harness.api.options import Workspace
@@ -49,8 +50,9 @@ _ROOMS = {
     "harness.api.browse": (
         "check leaderboard load_benchmark load_recipe load_result plan plan_all"
     ),
+    "harness.api.data": "curate diff_data",
     "harness.api.decide": "accept calibrate compare gate history reproduce",
-    "harness.api.deliver": "export write_reference",
+    "harness.api.deliver": "export pull push write_reference",
     "harness.api.judge": "sanity score sweep",
     "harness.api.make": "rehearse run run_all train",
     "harness.api.options": "Workspace",
@@ -85,6 +87,8 @@ __all__ = [
     "calibrate",
     "check",
     "compare",
+    "curate",
+    "diff_data",
     "doctor",
     "export",
     "gate",
@@ -96,6 +100,8 @@ __all__ = [
     "load_result",
     "plan",
     "plan_all",
+    "pull",
+    "push",
     "rehearse",
     "reproduce",
     "run",

@@ -1,11 +1,13 @@
-"""Write what other programs read: adapters, and the statistics of a benchmark's reference."""
+"""Send things out of the house: adapters, reference statistics, artifacts and results."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from harness.api.options import Options, with_options, workspace_of
+from harness.interfaces import Report, silent
 from harness.pages import benchmark as benchmarks
 from harness.pipeline.plan import plan_reference
 from harness.pipeline.run import make_all
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from harness.delivery.export.hub import Hub
     from harness.delivery.export.write import Exported
     from harness.delivery.statistics import Statistics
+    from harness.pipeline.store.remote import Moved
 
 
 @with_options
@@ -59,3 +62,47 @@ def write_reference(
     steps, settings = plan_reference(benchmarks.load(benchmark)), workspace_of(options).settings()
     make_all(steps, [step for step in steps.steps if not settings.store.has(step)], settings)
     return write(steps, settings.store, Path(out))
+
+
+@with_options
+def push(
+    url: str,
+    results: Sequence[str | Path] = (),
+    *,
+    check: bool = False,
+    on_progress: Report = silent,
+    **options: Unpack[Options],
+) -> Moved:
+    """Send what another store lacks: what `results` name, else everything here.
+
+    `url` is a folder or an address such as s3://bucket/folder. With `check`, what is there is
+    read, and what is damaged is replaced.
+
+    >>> harness.push(str(scratch / "backup"), [reports / "tiny-v1" / "tiny.json"]).there
+    0
+    """
+    from harness.pipeline.store import remote
+
+    workspace = workspace_of(options)
+    named = [Path(each) for each in results]
+    return remote.push(url, Store(workspace.store), workspace.reports, named, on_progress, check)
+
+
+@with_options
+def pull(
+    url: str,
+    *,
+    on_progress: Report = silent,
+    **options: Unpack[Options],
+) -> Moved:
+    """Fetch what is missing here from another store, and refuse damaged files.
+
+    >>> sent = harness.push(str(scratch / "copy"), [reports / "tiny-v1" / "tiny.json"])
+    >>> back = harness.pull(str(scratch / "copy"), store=scratch / "s", reports=scratch / "r")
+    >>> back.artifacts == sent.artifacts
+    True
+    """
+    from harness.pipeline.store import remote
+
+    workspace = workspace_of(options)
+    return remote.pull(url, Store(workspace.store), workspace.reports, on_progress)

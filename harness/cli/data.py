@@ -55,12 +55,11 @@ def curate(
     as_json: Json = False,
 ) -> None:
     """Select, caption and bucket a data set; count what is dropped."""
-    from harness.pipeline.curate import CurationRequest
-    from harness.pipeline.curate import curate as make
-    from harness.report.curation import curation_page, print_curated
+    from harness.report.curation import print_curated
 
-    request = CurationRequest(config, out, to.value if to else None, again)
-    made = make(request, curation_page, on_progress=_Progress())
+    made = harness.curate(
+        config, out, to=to.value if to else None, again=again, on_progress=_Progress()
+    )
     say(f"took {made.chosen}", file=sys.stderr)
     if as_json:
         return show(
@@ -102,10 +101,9 @@ def diff_data(a: DataSet, b: DataSet, store: StoreDir = None, as_json: Json = Fa
 
     Rows that were added, removed and changed, the licence and the version.
     """
-    from harness.pipeline.diff_data import between, told
-    from harness.pipeline.store.local import Store
+    from harness.pipeline.diff_data import told
 
-    difference = between(a, b, Store(workspace_of(store).store))
+    difference = harness.diff_data(a, b, workspace=workspace_of(store))
     if as_json:
         return show(difference.document())
     say(told(difference))

@@ -102,11 +102,9 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Send what the other side lacks."""
-    from harness.pipeline.store import remote
-    from harness.pipeline.store.local import Store
-
-    local = Store(workspace_of(store).store)
-    _print(remote.push(url, local, reports, results or (), _tell, check), "sent", as_json)
+    workspace = workspace_of(store, reports)
+    moved = harness.push(url, results or (), check=check, on_progress=_tell, workspace=workspace)
+    _print(moved, "sent", as_json)
 
 
 @command(None, "harness store pull ../backup", parent=store_app)
@@ -117,10 +115,8 @@ def pull(
     as_json: Json = False,
 ) -> None:
     """Fetch what is missing here, and refuse damaged files."""
-    from harness.pipeline.store import remote
-    from harness.pipeline.store.local import Store
-
-    _print(remote.pull(url, Store(workspace_of(store).store), reports, _tell), "fetched", as_json)
+    moved = harness.pull(url, on_progress=_tell, workspace=workspace_of(store, reports))
+    _print(moved, "fetched", as_json)
 
 
 def _tell(progress: Progress) -> None:

@@ -67,6 +67,8 @@ class Curated:
 
 Draw = Callable[[Curated], str]
 """A curated set → its page."""
+OnProgress = Callable[[int, int], None]
+"""Told how many rows were judged, and how many of them are kept."""
 
 
 def load(config: str) -> tuple[Curation, str]:
@@ -89,7 +91,7 @@ def curate(
     request: CurationRequest,
     draw: Draw,
     limits: Limits | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Curated:
     """Make the set, or return the one that is there and was made from the same."""
     page, chosen = load(request.config)
@@ -189,9 +191,7 @@ def _work_for(page: Curation, form: Form | None, folder: Path) -> _Work:
     return _Work(page, form, folder, sources, has_pictures)
 
 
-def _make(
-    work: _Work, limits: Limits | None, on_progress: Callable[[int, int], None] | None
-) -> dict[str, Any]:
+def _make(work: _Work, limits: Limits | None, on_progress: OnProgress | None) -> dict[str, Any]:
     """Write the rows and the pictures; return what report.json says of them."""
     from harness.data.curation import curated_set
     from harness.data.curation.engine import Limits
