@@ -33,9 +33,13 @@ def test_the_wheel_holds_every_page_and_every_weight(unpacked: Path) -> None:
         there = {file.name for file in (unpacked / "harness/shipped" / folder).glob("*.yaml")}
         assert here == there, kind
         assert len(here) >= 4
-    weights = {file.relative_to(ROOT) for file in (ROOT / "harness/pocket").rglob("*.safetensors")}
-    assert len(weights) == 8
+    weights = {file.relative_to(ROOT) for file in (ROOT / "harness").rglob("*.safetensors")}
+    assert len(weights) == 9
     assert all((unpacked / file).is_file() for file in weights)
+    beside = ("LICENSE", "README.md", "../digests.json")
+    assert all(
+        (unpacked / "harness/extractors/pretrained/lite0" / name).is_file() for name in beside
+    )
 
 
 def test_the_wheel_holds_the_dashboard_and_the_demo_that_it_first_shows(unpacked: Path) -> None:
