@@ -75,7 +75,8 @@ def test_importing_harness_is_quick_and_loads_no_library() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert not loaded & {"torch", "numpy", "pydantic", "pandas", "importlib.metadata"}
-    assert {name for name in loaded if name.startswith("harness.")} == {"harness.fingerprint"}
+    ground = {"harness.errors", "harness.files", "harness.fingerprint"}
+    assert {name for name in loaded if name.startswith("harness.")} <= ground
     code = (
         "import time; start = time.process_time(); import harness; "
         "print(time.process_time() - start)"
