@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,10 @@ from harness.files import open_regular
 VERSION = "0.1.0"
 """The package's own, which every artifact and result carries."""
 _BLOCK = 1 << 20
+_COARSE = 100_000_000
+"""Nanoseconds in which a file system may give two changes one time."""
+_KNOWN: dict[tuple[int, ...], str] = {}
+"""Digests of files that stay as they are: by device, inode, size and times."""
 
 
 def canonical(value: Any) -> str:
@@ -42,14 +46,19 @@ def digest_file(path: Path) -> str:
 
 
 def digest_input(path: Path) -> str:
-    """Return the sha256 of a file that is read and not checked: once, while it stays as it is."""
+    """Return the sha256 of a file: computed once, while the file system says it was not touched.
+
+    A file that was touched a moment ago is not remembered: the clock of a file system is too coarse
+    to tell the next change from the last.
+    """
     facts = path.stat()
-    return _digest_known(path.resolve(), facts.st_size, facts.st_mtime_ns)
-
-
-@cache
-def _digest_known(path: Path, size: int, changed: int) -> str:
-    return digest_file(path)
+    touched = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    if touched not in _KNOWN:
+        found = digest_file(path)
+        if time.time_ns() - facts.st_ctime_ns < _COARSE:
+            return found
+        _KNOWN[touched] = found
+    return _KNOWN[touched]
 
 
 def number_of(*parts: str | int) -> int:

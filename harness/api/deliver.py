@@ -12,6 +12,7 @@ from harness.pages import benchmark as benchmarks
 from harness.pipeline.plan import plan_reference
 from harness.pipeline.run import make_all
 from harness.pipeline.store.local import Store
+from harness.pipeline.store.soundness import keep_if_sound
 
 if TYPE_CHECKING:
     from harness.delivery.export.hub import Hub
@@ -60,7 +61,11 @@ def write_reference(
     from harness.delivery.statistics import write
 
     steps, settings = plan_reference(benchmarks.load(benchmark)), workspace_of(options).settings()
-    make_all(steps, [step for step in steps.steps if not settings.store.has(step)], settings)
+    make_all(
+        steps,
+        [step for step in steps.steps if not keep_if_sound(settings.store, step)],
+        settings,
+    )
     return write(steps, settings.store, Path(out))
 
 

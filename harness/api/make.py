@@ -26,6 +26,7 @@ from harness.pipeline.run import (
     execute_all,
     make_all,
     missing,
+    to_make,
 )
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.store.local import Store
@@ -194,7 +195,7 @@ def train(recipe: Named, **options: Unpack[Options]) -> Path:
     request, settings = requested(recipe), workspace_of(options).settings()
     steps = request.plan()
     goal = steps.step("train")
-    make_all(steps, missing(steps, settings.store, goal), settings)
+    make_all(steps, to_make(steps, settings.store, goal), settings)
     return settings.store.folder(goal)
 
 

@@ -12,6 +12,7 @@ from harness.pipeline.results.file import ResultFile
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.step_runner import StepRunner
 from harness.pipeline.store.local import Store
+from harness.pipeline.store.soundness import keep_if_sound
 from harness.records import Result, Step
 
 
@@ -41,6 +42,15 @@ def missing(plan: RunPlan, store: Store, goal: Step | None = None) -> list[Step]
     return [step for step in plan.steps if step.key in needed]
 
 
+def to_make(plan: RunPlan, store: Store, goal: Step | None = None) -> list[Step]:
+    """Return what is missing, where a goal that is there and damaged counts as missing.
+
+    What it is made of is looked at when a step reads it.
+    """
+    keep_if_sound(store, goal or plan.score)
+    return missing(plan, store, goal)
+
+
 def make_all(plan: RunPlan, steps: Sequence[Step], settings: RunSettings) -> dict[str, str]:
     """Make `steps` of a plan, inputs first; Ctrl-C stops between two reports of progress.
 
@@ -57,7 +67,7 @@ def execute(
 
     A result in a subfolder is no row of the leaderboard. `pictures` asks for an album beside it.
     """
-    steps = missing(plan, settings.store)
+    steps = to_make(plan, settings.store)
     lacking = make_all(plan, steps, settings)
     return _finish(plan, steps, lacking, settings, subfolder, pictures)
 
@@ -74,7 +84,7 @@ def execute_all(
     shares: list[list[Step]] = []
     taken: set[str] = set()
     for plan in plans:
-        shares.append([step for step in missing(plan, settings.store) if step.key not in taken])
+        shares.append([step for step in to_make(plan, settings.store) if step.key not in taken])
         taken |= {step.key for step in shares[-1]}
     known = [step for plan in plans for step in plan.steps]
     lacking = StepRunner([step for steps in shares for step in steps], known, settings).run()
@@ -96,7 +106,7 @@ def _finish(
     own = {step.key: lacking[step.key] for step in plan.steps if step.key in lacking}
     if own:
         plan = without(plan, own)
-        make_all(plan, missing(plan, settings.store), settings)
+        make_all(plan, to_make(plan, settings.store), settings)
     made = tuple(step.name for step in steps if step.key not in own)
     reused = tuple(step.name for step in plan.steps if step.name not in made)
     folder = settings.reports / plan.judgement.benchmark.name / subfolder

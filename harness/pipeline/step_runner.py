@@ -18,6 +18,8 @@ from harness.interfaces import Page, Progress, StageContext, WorkerPool
 from harness.pages.stages import TrainSpec
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.stages import STAGES
+from harness.pipeline.steps import require_as_planned
+from harness.pipeline.store.soundness import keep_if_sound
 from harness.records import Step
 
 StageFunction = Callable[[Any, StageContext], None]
@@ -55,7 +57,11 @@ class StepRunner:
         """Make one step, unless an input of it is lacking; features may become lacking here."""
         if self._lacking.keys() & set(step.inputs.values()):
             return
-        self._settings.watcher.begin(step, self._numbers[step.key], len(self._steps))
+        for key in step.inputs.values():  # what was found damaged is made again before it is read
+            if not keep_if_sound(self._settings.store, self._by_key[key]):
+                self.make(self._by_key[key], pool)
+        number = self._numbers.get(step.key, 1)
+        self._settings.watcher.begin(step, number, max(1, len(self._steps)))
         notes: dict[str, Any] = {"device": self._device}
         try:
             function = STAGES[step.stage].load()  # loading torch is no part of a step's seconds
@@ -90,7 +96,9 @@ class StepRunner:
             pool=pool,
             alongside=self._of_the_same_images(step),
         )
+        require_as_planned(step)
         function(step.spec, context)
+        require_as_planned(step)
 
     def _report(self, step: Step, progress: Progress) -> None:
         self._settings.watcher.progress(step, progress)

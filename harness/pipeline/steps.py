@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from harness.errors import StoreError
 from harness.interfaces import Page
 from harness.keys import make_step
 from harness.pages.recipe import Base, Load
+from harness.pages.stages import SampleSpec
 from harness.pipeline.stages import STAGES
 from harness.pocket import pinned
 from harness.records import StageName, Step, StepName
@@ -15,6 +19,23 @@ def step_of(
 ) -> Step:
     """Return the step at the version that its stage has now."""
     return make_step(name, stage, STAGES[stage].version, spec, inputs, subject)
+
+
+def require_as_planned(step: Step) -> None:
+    """Refuse to go on where the files outside the store that a step reads are others by now.
+
+    They are data sets, folders with models and adapters: their digests went into the step's key.
+    """
+    spec = step.spec
+    is_same = make_step(step.title, step.stage, step.version, spec, step.inputs).key == step.key
+    names: Mapping[str, dict[str, str]] = getattr(spec, "pins", {})
+    if isinstance(spec, SampleSpec) and spec.load is not None and spec.load.attached():
+        is_same = is_same and spec.load.digest() == spec.adapter_digest
+    if not is_same or any(pinned(name) != digests for name, digests in names.items()):
+        raise StoreError(
+            f"what {step.name} of {step.subject} reads has changed since it was planned",
+            hint="run again",
+        )
 
 
 def pins(*parts: Base | Load | None) -> dict[str, dict[str, str]]:

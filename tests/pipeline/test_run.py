@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from running import FIXTURES, Command, House
+
+from harness import train
 
 pytestmark = pytest.mark.slow
 STAGES = {"data", "texts", "latents", "train", "sample", "reference", "score"}
@@ -242,6 +246,25 @@ def only_tiny(house: House, folder: Path) -> Path:
         artifact = next(house.store.glob(f"*/??/{key}"))
         shutil.copytree(artifact, folder / artifact.relative_to(house.store))
     return folder
+
+
+def test_a_damaged_input_is_told_and_made_again_before_a_step_reads_it(
+    house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bit flips in the latents, at the same size and time; what was made of them is gone."""
+    store = only_tiny(house, tmp_path / "store")
+    keys = json.loads((house.reports / "tiny-v1" / "tiny.json").read_text())["keys"]
+    shard = next((store / "latents" / keys["latents"][:2] / keys["latents"]).glob("*.safetensors"))
+    facts, data = shard.stat(), bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 0x40
+    shard.write_bytes(data)
+    os.utime(shard, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    shutil.rmtree(next(store.glob(f"train/??/{keys['train']}")))
+    with chdir(FIXTURES):
+        train("tiny", store=store)
+    assert "latents of tiny is damaged and is made again" in caplog.text
+    assert made_by(store) == {key: made_by(house.store)[key] for key in keys.values()}
+    assert (store / "damaged" / keys["latents"] / shard.name).read_bytes() == bytes(data)
 
 
 def test_replicates_train_one_seed_each_and_share_what_they_can(

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import StoreError
 from harness.files import remove_parts, write_json
-from harness.fingerprint import VERSION, digest_file
+from harness.fingerprint import VERSION, digest, digest_file
 from harness.keys import described
 from harness.records import Artifact, Step
 
@@ -55,6 +55,11 @@ class Store:
     def rows(self) -> Path:
         """Return the folder of features by the content of their image: a cache, no artifact."""
         return self.root / "rows"
+
+    @property
+    def damaged(self) -> Path:
+        """Return the folder of artifacts that were found damaged; nothing reads them."""
+        return self.root / "damaged"
 
     def log(self, step: Step, facts: Mapping[str, Any]) -> None:
         """Add a line to the log of a step."""
@@ -98,7 +103,7 @@ class Store:
             shutil.rmtree(scratch) if scratch.is_dir() else scratch.unlink()
         remove_parts(folder)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        manifest = {
+        manifest: dict[str, Any] = {
             "schema_version": 1,
             "stage": step.stage,
             "version": step.version,
@@ -110,9 +115,10 @@ class Store:
                 for file in files
                 if file.name != MANIFEST
             },
+            "contents": self._contents(step.inputs),
             "provenance": {**provenance(), **facts},
         }
-        write_json(folder / MANIFEST, manifest)
+        write_json(folder / MANIFEST, {**manifest, "digest": _sealed(manifest)})
         finished = self.folder(step)
         finished.parent.mkdir(parents=True, exist_ok=True)
         if finished.exists():
@@ -132,14 +138,22 @@ class Store:
                 hint="wait for it, or use another --store",
             ) from None
 
+    def _contents(self, inputs: Mapping[str, str]) -> dict[str, str]:
+        """Return the digest of what each input holds, so that another one is noticed."""
+        folders = {part: self.find(key) for part, key in inputs.items()}
+        return {
+            part: content_of(read_artifact(folder)) for part, folder in folders.items() if folder
+        }
+
     def artifacts(self) -> Iterator[Artifact]:
         """Yield every finished artifact."""
         for manifest in sorted(self.root.glob(f"*/??/*/{MANIFEST}")):
             yield read_artifact(manifest.parent)
 
     def leftovers(self) -> list[Path]:
-        """Return the work folders of steps that never finished."""
-        folders = (path for path in (self.root / "work").glob("*") if path.is_dir())
+        """Return the work folders of steps that never finished, and what was set aside."""
+        places = (self.root / "work", self.damaged)
+        folders = (path for place in places for path in place.glob("*") if path.is_dir())
         return sorted(path for path in folders if _KEY.fullmatch(path.name))
 
     def in_use(self) -> bool:
@@ -156,22 +170,54 @@ class Store:
 def read_artifact(folder: Path) -> Artifact:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return Artifact(manifest["key"], folder, manifest)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        artifact = Artifact(manifest["key"], folder, manifest)
+        manifest["files"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
             "holds no readable manifest", where=str(folder), hint="remove the folder and run again"
         ) from error
+    if not is_as_written(manifest):
+        raise StoreError(
+            "holds a manifest that has changed since it was made",
+            where=str(folder),
+            hint="remove the folder and run again",
+        )
+    return artifact
 
 
-def damage(artifact: Artifact) -> list[str]:
+def is_as_written(manifest: Mapping[str, Any]) -> bool:
+    """Return whether a manifest has the digest that it carries; older ones carry none."""
+    digest_then = manifest.get("digest")
+    bare = {name: part for name, part in manifest.items() if name != "digest"}
+    return digest_then is None or digest_then == _sealed(bare)
+
+
+def _sealed(manifest: Mapping[str, Any]) -> str:
+    """Return the digest of a manifest as it will be read again."""
+    return digest(json.loads(json.dumps(manifest)))
+
+
+def content_of(artifact: Artifact) -> str:
+    """Return the digest of what an artifact is and holds; when and where it was made is left out.
+
+    What was made again to the same bytes has the same.
+    """
+    return digest([artifact.key, artifact.manifest["files"]])
+
+
+def damage(artifact: Artifact, digest_of: Callable[[Path], str] = digest_file) -> list[str]:
     """Return what differs between an artifact's files and its manifest."""
+    manifest = artifact.manifest
+    made_of = [manifest.get(name) for name in ("stage", "version", "spec", "inputs")]
+    if artifact.path.name != artifact.key or digest(made_of) != artifact.key:
+        return [f"{artifact.path} is not the artifact that it is filed as"]
     problems = []
-    listed = artifact.manifest["files"]
+    listed = manifest["files"]
     for name, expected in listed.items():
         file = artifact.path / name
         if not file.is_file():
             problems.append(f"{file} is missing")
-        elif digest_file(file) != expected:
+        elif _digest_or_reason(file, digest_of) != expected:
             problems.append(f"{file} has changed since it was made")
     present = {
         file.relative_to(artifact.path).as_posix()
@@ -181,6 +227,13 @@ def damage(artifact: Artifact) -> list[str]:
     return problems + [
         f"{artifact.path / name} was added" for name in sorted(present - set(listed))
     ]
+
+
+def _digest_or_reason(file: Path, digest_of: Callable[[Path], str]) -> str:
+    try:
+        return digest_of(file)
+    except OSError as error:  # a disk that cannot read it any more
+        return str(error)
 
 
 def provenance() -> dict[str, Any]:
