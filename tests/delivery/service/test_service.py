@@ -50,7 +50,7 @@ class Painter:
 
     def draw(self, jobs: Sequence[Job]) -> list[Any]:
         self.batches.append(list(jobs))
-        self.may.wait(20)
+        self.may.wait(60)
         if any(job.text == "broken" for job in jobs):
             raise RuntimeError("somewhere inside")
         return [None if job.text == "nan" else _grey(job) for job in jobs]
@@ -93,6 +93,18 @@ async def _asked(client: httpx.AsyncClient, asked: Any, headers: dict[str, str])
     if isinstance(asked, bytes):
         return await client.post("/images", content=asked, headers=JSON | headers)
     return await client.post("/images", json=asked, headers=headers)
+
+
+def draw_when(painter: Painter, ready: Callable[[], bool]) -> None:
+    """Let the painter begin once all is as a test wants it, however long requests take."""
+    painter.may.clear()
+
+    def wait() -> None:
+        while not ready():
+            time.sleep(0.01)
+        painter.may.set()
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def test_an_image_says_what_it_was_asked_for(state: State) -> None:
@@ -191,8 +203,7 @@ def test_a_foreign_host_name_is_refused(state: State) -> None:
 
 
 def test_jobs_with_the_same_sampler_are_drawn_together(state: State, painter: Painter) -> None:
-    painter.may.clear()
-    threading.Timer(0.3, painter.may.set).start()
+    draw_when(painter, lambda: len(state.queue) + sum(map(len, painter.batches)) == 4)
     requests = [{"prompt": "x", "seed": seed, "steps": 2 + seed % 2} for seed in range(4)]
     assert {each.status_code for each in together(state, *requests)} == {200}
     for batch in painter.batches:
@@ -202,8 +213,7 @@ def test_jobs_with_the_same_sampler_are_drawn_together(state: State, painter: Pa
 
 
 def test_past_the_queue_comes_429_with_a_time_to_come_again(state: State, painter: Painter) -> None:
-    painter.may.clear()
-    threading.Timer(0.5, painter.may.set).start()
+    draw_when(painter, lambda: 'code="429"' in state.meters.text(0))
     answers = together(state, *({"prompt": "x", "seed": seed} for seed in range(12)))
     codes = [answer.status_code for answer in answers]
     assert set(codes) == {200, 429}
@@ -221,7 +231,7 @@ def test_a_closed_queue_draws_its_jobs_and_takes_no_more(state: State, painter: 
     assert refused.status_code == ready.status_code == 503
     assert not state.queue.drain(0.05)
     painter.may.set()
-    assert state.queue.drain(5)
+    assert state.queue.drain(60)
     assert all(each.done() for each in kept)
 
 
@@ -277,7 +287,7 @@ def test_a_service_that_never_got_its_weights_keeps_its_queue(painter: Painter) 
     time.sleep(0.02)
     assert not waiting.done()
     queue.serve(painter.draw)
-    assert waiting.result(5).shape == (64, 64, 3)
+    assert waiting.result(60).shape == (64, 64, 3)
 
 
 @pytest.mark.slow

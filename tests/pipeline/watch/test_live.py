@@ -9,11 +9,13 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.interfaces import Page, Progress
 from harness.keys import make_step
+from harness.pipeline import watch
 from harness.pipeline.store.local import Store
 from harness.pipeline.watch.live import Live, RunningStep, Together, losses, running_steps
 from harness.records import Step
@@ -54,12 +56,20 @@ def test_progress_says_how_far_it_is_and_how_long_it_takes_yet(store: Store, ste
     assert replace(found, done=0).left is None
 
 
-def test_word_is_left_no_oftener_than_once_a_second(store: Store, step: Step) -> None:
+def test_word_is_left_no_oftener_than_once_a_second(
+    store: Store, step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(watch.live, "time", SimpleNamespace(time=lambda: now[0]))
     live = Live(store)
     live.begin(step, 1, 1)
     for done in range(1, 50):
         live.progress(step, Progress(done, 50))
+        now[0] += 0.01
     assert running_steps(store)[0].done == 1
+    now[0] += 1
+    live.progress(step, Progress(50, 50))
+    assert running_steps(store)[0].done == 50
 
 
 def test_a_killed_process_counts_as_stopped(store: Store, step: Step) -> None:
