@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.data.opening import image_of
+from harness.data.sources.file_patterns import read_unchanged
 from harness.data.sources.rows import beside, file_of
 from harness.data.specs import Columns
 from harness.data.tags import is_list, tags_column, tags_of
 from harness.errors import UsageError
-from harness.files import open_regular
+from harness.fingerprint import digest_input
 from harness.interfaces import Picture
 
 
@@ -60,8 +61,7 @@ def bytes_of(cell: Any, folder: Path) -> bytes:
     file = beside(folder, path)
     if file is None:
         raise FileNotFoundError(f"{path} is no file of the set's own folder")
-    with open_regular(file) as stream:
-        return stream.read()
+    return read_unchanged(file, digest_input(file))
 
 
 def batch_of(spec: Columns, names: pa.Array, rows: pa.RecordBatch | pa.Table) -> pa.RecordBatch:

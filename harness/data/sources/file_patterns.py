@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import UsageError
-from harness.fingerprint import digest, digest_input
+from harness.errors import StoreError, UsageError
+from harness.files import open_regular
+from harness.fingerprint import digest, digest_bytes, digest_input
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 MOST = 100_000
@@ -34,6 +35,15 @@ def required(pattern: str, field: str) -> list[Path]:
 def content_of(files: list[Path]) -> str:
     """Return one digest of the names and bytes of files."""
     return digest([[file.name, digest_input(file)] for file in files])
+
+
+def read_unchanged(file: Path, digest_then: str) -> bytes:
+    """Return the bytes of a file that had this digest; refuse it where it has another by now."""
+    with open_regular(file) as stream:
+        data = stream.read()
+    if digest_bytes(data) != digest_then:
+        raise StoreError("changed while being read", where=str(file), hint="run again")
+    return data
 
 
 def spelt_out(pattern: str) -> list[str]:

@@ -9,11 +9,12 @@ from typing import Any
 
 from harness.data.opening import image_in
 from harness.data.sources.cells import weight_of
-from harness.data.sources.file_patterns import IMAGES
+from harness.data.sources.file_patterns import IMAGES, read_unchanged
 from harness.data.sources.folder_metadata import metadata_of, read_text
 from harness.data.specs import Folder
 from harness.data.tags import tags_of
 from harness.errors import UsageError
+from harness.fingerprint import digest_input
 from harness.interfaces import Picture
 
 
@@ -23,16 +24,17 @@ def folder(spec: Folder) -> Iterator[Picture]:
     if not root.is_dir():
         raise UsageError(f"there is no folder {root}", hint="correct data.source.path")
     files = spec.files()
-    images = [(name, file) for name, file in files if file.suffix.lower() in IMAGES]
+    images = [
+        (name, file, digest_input(file)) for name, file in files if file.suffix.lower() in IMAGES
+    ]
     if not images:
         raise UsageError(f"{root} holds no images", hint=f"looked for {', '.join(sorted(IMAGES))}")
     known = _known(root, {file.parent for _, file in files})
     texts = {file for _, file in files if file.suffix == ".txt"}
-    for name, file in images:
+    for name, file, digest in images:
         beside = file.with_suffix(".txt")
-        yield _picture(
-            name, file, known.get(name, {}), read_text(beside) if beside in texts else ""
-        )
+        said = read_text(beside) if beside in texts else ""
+        yield _picture(name, file, digest, known.get(name, {}), said)
 
 
 def _known(root: Path, folders: set[Path]) -> dict[str, dict[str, Any]]:
@@ -44,7 +46,7 @@ def _known(root: Path, folders: set[Path]) -> dict[str, dict[str, Any]]:
     return known
 
 
-def _picture(name: str, file: Path, facts: dict[str, Any], beside: str) -> Picture:
+def _picture(name: str, file: Path, digest: str, facts: dict[str, Any], beside: str) -> Picture:
     captions = _captions(facts, beside)
     tags = facts.get("tags") or captions[0]
     if isinstance(tags, str):
@@ -57,7 +59,7 @@ def _picture(name: str, file: Path, facts: dict[str, Any], beside: str) -> Pictu
         facts=facts,
         captions=captions,
         weight=weight_of(facts.get("weight", 1.0), name, str(file.parent)),
-        read=file.read_bytes,
+        read=partial(read_unchanged, file, digest),
         name=file.name,
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness.data.sources.folder import folder
 from harness.data.specs import Folder
-from harness.errors import UsageError
+from harness.errors import StoreError, UsageError
 from harness.pocket.world import row
 
 
@@ -41,6 +41,16 @@ def test_captions_come_from_text_files_and_metadata(root: Path) -> None:
     assert found[1].facts is not None
     assert found[1].facts["rating"] == "general"
     assert found[2].open().size == (64, 64)
+
+
+def test_a_picture_is_read_as_it_was_when_the_folder_was_listed(root: Path) -> None:
+    first, second, _ = folder(spec(root))
+    assert first.read is not None
+    assert second.read is not None
+    assert first.read() == (root / "0.png").read_bytes()
+    (root / "1.png").write_bytes((root / "2.png").read_bytes())
+    with pytest.raises(StoreError, match=r"1\.png: changed while being read \(run again\)"):
+        second.read()
 
 
 def test_a_caption_that_is_not_utf8_is_named(root: Path) -> None:
