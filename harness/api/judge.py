@@ -101,7 +101,7 @@ def sanity(
         execute(each, settings, cards.SUBFOLDER, pictures=False)
     card = read_sanity_card(benchmark, workspace)
     assert card is not None
-    return SanityReport(card, tuple(cards.undetected(card, judgement.metrics)))
+    return SanityReport(card, cards.licences(card, judgement.metrics))
 
 
 def _is_pocket(judgement: Judgement) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +28,7 @@ from harness.records import Result, Score
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.metrics.licence import Licence
     from harness.report.terminal import Terminal
 
 Table = Literal["scores", "samples", "prompts"]
@@ -266,20 +267,21 @@ class Sweep:
 
 @dataclass(frozen=True)
 class SanityReport:
-    """A benchmark's sanity card, and what its metrics should have noticed and did not."""
+    """A benchmark's sanity card, and which of its metrics may judge."""
 
     card: SanityCard
-    silent: tuple[tuple[str, str], ...]
-    """Metric and damage."""
+    licences: Mapping[str, Licence]
+    """By metric."""
 
     def __str__(self) -> str:
         from harness.report.sanity import print_card
 
-        return printed(lambda console: print_card(self.card, list(self.silent), console))
+        return printed(lambda console: print_card(self.card, self.licences, console))
 
     def __repr__(self) -> str:
         name = one_line(self.card.benchmark)
-        return f"<SanityReport of {name}: {len(self.silent)} damages unnoticed>"
+        may = sum(each.state == "licensed" for each in self.licences.values())
+        return f"<SanityReport of {name}: {may} of {len(self.licences)} metrics may judge>"
 
 
 @dataclass(frozen=True)

@@ -93,10 +93,9 @@ def sanity(
 
     workspace = workspace_of(store, reports, device)
     report = harness.sanity(benchmark or DEFAULT_BENCHMARK, base=base, workspace=workspace)
-    silent = list(report.silent)
     if as_json:
-        return show(card_document(report.card, silent))
-    print_card(report.card, silent, console())
+        return show(card_document(report.card, report.licences))
+    print_card(report.card, report.licences, console())
 
 
 @command("judge", "harness calibrate pocket-v1 --recipe pocket-ninja --draws 3 --trainings 2")

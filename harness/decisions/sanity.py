@@ -14,6 +14,7 @@ from typing import Literal
 from harness.errors import UsageError
 from harness.fingerprint import digest
 from harness.interfaces import MetricSpec, Side
+from harness.metrics.licence import Answer, Licence, Response, licence
 from harness.metrics.statistics.intervals import Ends, difference_of
 from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Base, Recipe
@@ -34,23 +35,15 @@ ROWS: dict[str, tuple[Treatment, str]] = {
     "noise": ("noise", "with coarse grain"),
     "grey": ("grey", "without colour"),
     "black": ("black", "one in four black"),
+    "patches": ("patches", "cut into sixteen parts that are laid anew"),
+    "smears": ("smears", "soft, bent areas in mixed colours"),
     "shuffled": ("shuffled", "each with another picture's caption"),
     "collapsed": ("collapsed", "four pictures over and over, twice for every prompt"),
 }
 COPIES, OTHER = "copies", "other-style"
-Response = Literal["worse", "better", "none", "unavailable"]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """How one metric answers one treatment."""
-
-    value: float | None
-    delta: float | None
-    low: float | None
-    high: float | None
-    response: Response
-    reason: str | None = None
+SHARES = {"other-25": 0.25, "other-50": 0.5, "other-75": 0.75}
+"""The rows in which so many of the pictures are of another style."""
+MIXTURES = (*SHARES, OTHER)
 
 
 @dataclass(frozen=True)
@@ -61,8 +54,15 @@ class SanityCard:
     metrics: tuple[Score, ...]
     """The floor of each."""
     treatments: Mapping[str, str]
-    cells: Mapping[tuple[str, str], Cell]
+    cells: Mapping[tuple[str, str], Answer]
     """By metric and treatment."""
+
+    def licence(self, score: Score, metric: MetricSpec) -> Licence:
+        """Return what the card says of a metric, whose floor is `score`."""
+        if score.value is None:
+            return Licence("unavailable", reason=score.reason)
+        answers = {name: self.cells[score.metric, name] for name in self.treatments}
+        return licence(metric.must_detect, answers, score.n, metric.higher_is_better, MIXTURES)
 
 
 def plans(judgement: Judgement, base: Recipe) -> list[RunPlan]:
@@ -88,9 +88,15 @@ def plans(judgement: Judgement, base: Recipe) -> list[RunPlan]:
         copies = _treated(COPIES, pictures["originals"], _spec(judgement))
         planned.append(_row(COPIES, copies, judgement, sides, before))
     drawn = plan(base, judgement).step("sample")
-    if not drawn.inputs:
-        planned.append(_row(OTHER, drawn, judgement, sides, before))
-    return planned
+    if drawn.inputs:
+        return planned
+    floored, others = sides | {"base": floor}, replace(drawn, title=StepName("others"))
+    for name, share in SHARES.items():
+        spec = _spec(judgement, "mixed", half=0).model_copy(update={"share": share})
+        inputs = {"images": reference.key, "others": drawn.key}
+        mixed = step_of(name, "sample", spec, inputs, reference.subject)
+        planned.append(_row(name, mixed, judgement, floored, (*before, others)))
+    return [*planned, _row(OTHER, drawn, judgement, sides, before)]
 
 
 def _spec(
@@ -141,6 +147,7 @@ def _as_drawn(sample: Step, judgement: Judgement, sides: Mapping[Side, Step]) ->
 _OTHERS = {
     COPIES: "pictures that recipes train on, as they are",
     OTHER: "drawn by the bare base, which was taught no style",
+    **{name: f"{share:.0%} of them drawn by the bare base" for name, share in SHARES.items()},
 }
 
 
@@ -150,7 +157,7 @@ def card(results: Sequence[Result]) -> SanityCard:
     if REAL not in by_name:
         raise UsageError("the sanity card has no row of real pictures", hint="harness sanity")
     floor = by_name[REAL]
-    others = [name for name in (*ROWS, COPIES, OTHER) if name in by_name and name != REAL]
+    others = [name for name in (*ROWS, COPIES, *MIXTURES) if name in by_name and name != REAL]
     cells = {
         (score.metric, name): _cell(score, _same(by_name[name], score))
         for score in floor.scores
@@ -164,21 +171,21 @@ def _same(result: Result, score: Score) -> Score | None:
     return next((each for each in result.scores if each.metric == score.metric), None)
 
 
-def _cell(floor: Score, score: Score | None) -> Cell:
+def _cell(floor: Score, score: Score | None) -> Answer:
     if score is None or score.value is None:
         reason = score.reason if score else "another N"
-        return Cell(None, None, None, None, "unavailable", reason)
+        return Answer(None, None, None, None, "unavailable", reason)
     if score.base is not None:
         delta, low, high = score.base.delta, score.base.low, score.base.high
     elif floor.value is None:
-        return Cell(score.value, None, None, None, "unavailable", floor.reason)
+        return Answer(score.value, None, None, None, "unavailable", floor.reason)
     else:
         delta, low, high = difference_of(_ends(score), _ends(floor))
     if low <= 0 <= high:
         response: Response = "none"
     else:
         response = "better" if (delta > 0) == score.higher_is_better else "worse"
-    return Cell(score.value, delta, low, high, response)
+    return Answer(score.value, delta, low, high, response)
 
 
 def _ends(score: Score) -> Ends:
@@ -188,13 +195,15 @@ def _ends(score: Score) -> Ends:
     return score.value, score.low, score.high
 
 
-def undetected(sanity_card: SanityCard, metrics: Sequence[MetricSpec]) -> list[tuple[str, str]]:
-    """Return each metric and treatment that it should have found worse, and did not."""
+def licences(card: SanityCard, metrics: Sequence[MetricSpec]) -> dict[str, Licence]:
+    """Return what the card says of every metric on it: which may judge, and why others may not."""
     by_column = {metric.column: metric for metric in metrics}
-    return [
-        (score.metric, name)
-        for score in sanity_card.metrics
-        for name in by_column[column_of(score.metric)].must_detect
-        if name in sanity_card.treatments
-        and sanity_card.cells[score.metric, name].response != "worse"
-    ]
+    return {
+        score.metric: card.licence(score, by_column[column_of(score.metric)])
+        for score in card.metrics
+    }
+
+
+def undetected(licences: Mapping[str, Licence]) -> list[tuple[str, str]]:
+    """Return each metric and damage that it should have found worse, and did not."""
+    return [(metric, damage) for metric, each in licences.items() for damage in each.missed]

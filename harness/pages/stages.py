@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from harness import plugins
 from harness.interfaces import Page
@@ -112,7 +114,19 @@ class SuppliedSpec(Page):
     entries: tuple[SuppliedImage, ...]
 
 
-Treatment = Literal["none", "blur", "jpeg", "noise", "grey", "black", "shuffled", "collapsed"]
+Treatment = Literal[
+    "none",
+    "blur",
+    "jpeg",
+    "noise",
+    "grey",
+    "black",
+    "patches",
+    "smears",
+    "shuffled",
+    "collapsed",
+    "mixed",
+]
 
 
 class TreatSpec(Page):
@@ -125,6 +139,8 @@ class TreatSpec(Page):
     """Take no more than this."""
     seeds: int = 1
     """How many pictures in a row stand for the seeds of one prompt."""
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Which share of the pictures is taken from the other input."""
 
 
 class FeaturesSpec(Page):

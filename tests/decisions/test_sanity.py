@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 import harness
-from harness.decisions.sanity import Cell, SanityCard, card, plans, undetected
+from harness.decisions.sanity import MIXTURES, SanityCard, card, licences, plans, undetected
 from harness.errors import UsageError
+from harness.metrics.licence import Answer
 from harness.pages import benchmark
 from harness.pages.recipe import load
 from harness.records import Accounting, Result, Score
@@ -23,7 +24,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> SanityCard:
 @pytest.mark.slow
 def test_every_metric_notices_what_it_must(found: SanityCard) -> None:
     metrics = benchmark.load("pocket-v1").metrics
-    assert undetected(found, metrics) == []
+    said = licences(found, metrics)
+    assert undetected(said) == []
+    assert {str(each) for each in said.values()} == {"licensed"}
     assert sum(len(metric.must_detect) for metric in metrics) > 40, (
         "every metric but base-shift must detect some damage"
     )
@@ -42,7 +45,17 @@ def test_changes_are_as_large_as_what_was_done(found: SanityCard) -> None:
     assert change("clip-score", "shuffled") < -0.8 * (real["clip-score"] or 0)
     assert 0.15 < change("artefacts", "black") < 0.35, "one picture in four"
     assert change("kid", "noise") < change("kid", "jpeg") < change("kid", "blur")
+    assert change("kid", "smears") > 1.5 * change("kid", "other-style"), "nothing is as far off"
     assert change("style", "other-style") > 1, "as far again as the reference is wide, and more"
+
+
+@pytest.mark.slow
+def test_distances_follow_the_share_of_another_style(found: SanityCard) -> None:
+    for metric in ("kid", "fid@n=96", "cmmd", "style"):
+        changes = [found.cells[metric, share].delta or 0.0 for share in MIXTURES]
+        assert len(changes) == 4
+        assert changes == sorted(changes)
+        assert changes[0] > 0
 
 
 @pytest.mark.slow
@@ -77,7 +90,7 @@ def test_a_row_without_pairs_is_judged_by_both_intervals() -> None:
     # delta 4; down: √((7−4)² + (5−3)²) = √13, up: √((8−7)² + (3−1)²) = √5.
     rows = [result("real", 3, 1, 5), result("copies", 7, 4, 8)]
     cell = card(rows).cells["kid", "copies"]
-    assert cell == Cell(7, 4, pytest.approx(4 - 13**0.5), pytest.approx(4 + 5**0.5), "worse")  # type: ignore[arg-type]
+    assert cell == Answer(7, 4, pytest.approx(4 - 13**0.5), pytest.approx(4 + 5**0.5), "worse")  # type: ignore[arg-type]
     within = card([result("real", 3, 1, 5), result("copies", 3.5, 1, 6)]).cells["kid", "copies"]
     assert within.response == "none"
 

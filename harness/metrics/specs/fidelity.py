@@ -11,7 +11,7 @@ from harness.extractors.specs import Dinov2, Inception
 from harness.interfaces import Family, MetricSpec, Side
 
 Pairs = Literal["unlike-prompts", "all"]
-SEEN = ("blur", "jpeg", "grey", "collapsed", "other-style")
+SEEN = ("blur", "jpeg", "grey", "collapsed", "smears", "other-style")
 
 
 class _Distance(MetricSpec):
@@ -148,7 +148,7 @@ class Precision(_Share):
 
     implementation: ClassVar[str] = "harness.metrics.prdc:precision"
     summary: ClassVar[str] = "share of images that look like the reference (higher is better)"
-    must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
+    must_detect: ClassVar[tuple[str, ...]] = ("smears", "other-style")
     use: Literal["precision"]
 
 
@@ -169,7 +169,7 @@ class Density(_Share):
 
     implementation: ClassVar[str] = "harness.metrics.prdc:density"
     summary: ClassVar[str] = "how deep within the reference images lie (higher is better)"
-    must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
+    must_detect: ClassVar[tuple[str, ...]] = ("smears", "other-style")
     use: Literal["density"]
 
 
@@ -178,5 +178,5 @@ class Coverage(_Share):
 
     implementation: ClassVar[str] = "harness.metrics.prdc:coverage"
     summary: ClassVar[str] = "share of the reference with an image beside it (higher is better)"
-    must_detect: ClassVar[tuple[str, ...]] = ("blur", "grey", "collapsed", "other-style")
+    must_detect: ClassVar[tuple[str, ...]] = ("blur", "grey", "collapsed", "smears", "other-style")
     use: Literal["coverage"]

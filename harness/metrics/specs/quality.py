@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.extractors import specs
 from harness.interfaces import ExtractorSpec, Family, MetricSpec
 
-DAMAGE = ("blur", "jpeg", "noise")
+DAMAGE = ("blur", "jpeg", "noise", "smears")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

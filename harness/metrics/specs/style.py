@@ -22,7 +22,7 @@ class ClipI(_Likeness):
 
     implementation: ClassVar[str] = "harness.metrics.likeness:likeness"
     summary: ClassVar[str] = "mean CLIP cosine to the reference pictures (higher is better)"
-    must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
+    must_detect: ClassVar[tuple[str, ...]] = ("smears", "other-style")
     use: Literal["clip-i"]
     features: OpenClip
     """The extractor whose features it reads."""
@@ -33,7 +33,7 @@ class DinoI(_Likeness):
 
     implementation: ClassVar[str] = "harness.metrics.likeness:likeness"
     summary: ClassVar[str] = "mean DINO cosine to the reference pictures (higher is better)"
-    must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
+    must_detect: ClassVar[tuple[str, ...]] = ("smears", "other-style")
     use: Literal["dino-i"]
     features: plugins.Extractor = Dino(use="dino")
     """The extractor whose features it reads."""
@@ -45,7 +45,7 @@ class Style(_Likeness):
     implementation: ClassVar[str] = "harness.metrics.style:style"
     summary: ClassVar[str] = "how far the style is off; 1 as real pictures (lower is better)"
     higher_is_better: ClassVar[bool] = False
-    must_detect: ClassVar[tuple[str, ...]] = ("other-style",)
+    must_detect: ClassVar[tuple[str, ...]] = ("smears", "other-style")
     use: Literal["style"]
     features: plugins.Extractor = Csd(use="csd")
     """The extractor whose features it reads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -23,6 +24,8 @@ from harness.pipeline.stages.files import (
 
 KINDS = 4
 """How many different pictures a collapsed set holds."""
+GRID = 4
+"""Into how many rows and columns a picture is cut before its parts are laid anew."""
 
 
 def treat(spec: TreatSpec, context: StageContext) -> None:
@@ -36,16 +39,34 @@ def treat(spec: TreatSpec, context: StageContext) -> None:
     texts = [_words(entry, number // spec.seeds) for number, entry in enumerate(chosen)]
     if spec.treatment == "shuffled":
         texts = texts[len(texts) // 2 :] + texts[: len(texts) // 2]
+    files = [folder / str(entry.file) for entry in chosen]
+    if spec.treatment == "collapsed":
+        files = [files[number // spec.seeds % KINDS] for number in range(len(files))]
+    if spec.treatment == "mixed":
+        files = _mixed(files, _files(context.inputs["others"]), spec.share)
     entries = []
     for number, (entry, text) in enumerate(zip(chosen, texts, strict=True)):
-        prompt, seed = divmod(number, spec.seeds)
-        source = chosen[prompt % KINDS] if spec.treatment == "collapsed" else entry
-        picture = _SPOIL[spec.treatment](open_picture(folder / str(source.file)), entry.id)
+        seed = number % spec.seeds
+        picture = _SPOIL[spec.treatment](open_picture(files[number]), entry.id)
         file = f"images/{number:06d}.png"
         save_png(picture, context.folder / file)
         entries.append(Entry(chosen[number - seed].id, seed, text, file, black=is_black(picture)))
         context.report(Progress(number + 1, len(chosen), "images"))
     write_index(context.folder, entries)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [folder / entry.file for entry in read_index(folder) if entry.file]
+
+
+def _mixed(files: list[Path], others: list[Path], share: float) -> list[Path]:
+    """Return the files with a share of them, evenly spread, replaced by others."""
+    if not others:
+        return files
+    return [
+        others[number % len(others)] if int((number + 1) * share) > int(number * share) else file
+        for number, file in enumerate(files)
+    ]
 
 
 def _words(entry: Entry, prompt: int) -> str:
@@ -86,13 +107,45 @@ def _black(picture: Image.Image, name: str) -> Image.Image:
     return Image.new("RGB", picture.size) if lost else picture
 
 
+def _patches(picture: Image.Image, name: str) -> Image.Image:
+    """Cut the picture into a grid and lay its parts in another order: right strokes, no motif."""
+    rng = np.random.default_rng(number_of("treat", name, 2))
+    pixels = np.asarray(picture)
+    rows, columns = (np.linspace(0, side, GRID + 1).astype(int) for side in pixels.shape[:2])
+    size = int(np.diff(rows).min()), int(np.diff(columns).min())
+    corners = [(row, column) for row in rows[:-1] for column in columns[:-1]]
+    parts = [pixels[row : row + size[0], column : column + size[1]] for row, column in corners]
+    laid = pixels.copy()
+    for (row, column), at in zip(corners, rng.permutation(len(parts)), strict=True):
+        laid[row : row + size[0], column : column + size[1]] = parts[at]
+    return Image.fromarray(laid)
+
+
+def _smears(picture: Image.Image, name: str) -> Image.Image:
+    """Draw what a spoiled adapter draws: soft, bent areas in colours that were mixed up."""
+    rng = np.random.default_rng(number_of("treat", name, 3))
+    soft = picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 16))
+    pixels = np.asarray(soft, np.float64)
+    down, right = np.mgrid[0 : 1 : pixels.shape[0] * 1j, 0 : 1 : pixels.shape[1] * 1j]
+    bent = []
+    for side, along in zip(pixels.shape, (down, right), strict=False):
+        waves, turns = rng.uniform(1, 2.5, 2), rng.uniform(0, 2 * np.pi, 2)
+        wave = np.sin(2 * np.pi * (waves[0] * down + waves[1] * right) + turns[0])
+        bent.append(np.clip((along + 0.12 * wave) * (side - 1), 0, side - 1).astype(int))
+    colours = rng.dirichlet(np.full(3, 0.6), 3)
+    return Image.fromarray((pixels[bent[0], bent[1]] @ colours.T).round().astype(np.uint8))
+
+
 _SPOIL: dict[str, Callable[[Image.Image, str], Image.Image]] = {
     "none": _as_it_is,
     "shuffled": _as_it_is,
     "collapsed": _as_it_is,
+    "mixed": _as_it_is,
     "blur": _blur,
     "jpeg": _jpeg,
     "noise": _noise,
     "grey": _grey,
     "black": _black,
+    "patches": _patches,
+    "smears": _smears,
 }
