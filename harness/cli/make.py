@@ -13,6 +13,7 @@ import typer
 import harness
 from harness.cli.options import (
     REPORTS,
+    AllowedHosts,
     Anyway,
     Batch,
     BenchmarkName,
@@ -302,6 +303,10 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8700,
     queue: Annotated[int, typer.Option(min=1, help="How many requests may wait.")] = 64,
     batch: Annotated[int, typer.Option(min=1, help="How many images to draw together.")] = 8,
+    connections: Annotated[
+        int, typer.Option(min=8, help="How many connections are open at once; others get 503.")
+    ] = 256,
+    allow_host: AllowedHosts = None,
     max_side: Annotated[int, typer.Option(min=32, help="The largest side, in pixels.")] = 1536,
     max_steps: Annotated[int, typer.Option(min=1, help="The most sampler steps.")] = 60,
     store: StoreDir = None,
@@ -311,10 +316,9 @@ def serve(
 
     POST /images takes prompts. Only this machine can ask, unless --host says otherwise.
     """
-    for package in ("fastapi", "uvicorn"):
-        if find_spec(package) is None:
-            raise MissingPrerequisite(f"serve needs {package}", hint="pip install 'harness[serve]'")
+    _require_server(queue, connections)
     from harness.delivery.service.app import Limits
+    from harness.delivery.service.connections import ConnectionLimits
     from harness.delivery.service.model import model_of
     from harness.delivery.service.run import ServiceOptions
     from harness.delivery.service.run import serve as listen
@@ -323,8 +327,19 @@ def serve(
     from harness.pipeline.store.local import Store
     from harness.pipeline.workspace import resolve_device
 
-    chosen = benchmark or default_for_adapter(base or "")
-    judgement = None if source.suffix == ".json" else benchmarks.load(chosen)
+    page = benchmark or default_for_adapter(base or "")
+    judgement = None if source.suffix == ".json" else benchmarks.load(page)
     model = model_of(source, base, judgement, Store(workspace_of(store).store))
     limits = Limits(side=max_side, steps=max_steps)
-    listen(model, resolve_device(device.value), ServiceOptions(host, port, queue, batch), limits)
+    most = ConnectionLimits(count=connections)
+    options = ServiceOptions(host, port, queue, batch, most, tuple(allow_host or ()))
+    listen(model, resolve_device(device.value), options, limits)
+
+
+def _require_server(queue: int, connections: int) -> None:
+    """Refuse to serve without the packages that listen, or without room for those who wait."""
+    if connections <= queue:
+        raise UsageError("--connections is no larger than --queue", hint="a job holds one open")
+    for package in ("fastapi", "uvicorn"):
+        if find_spec(package) is None:
+            raise MissingPrerequisite(f"serve needs {package}", hint="pip install 'harness[serve]'")

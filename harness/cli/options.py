@@ -44,6 +44,16 @@ DeviceName = Annotated[
     Device, typer.Option("--device", envvar="HARNESS_DEVICE", help="Where networks run.")
 ]
 
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="NAME",
+        show_default="this machine's",
+        help="A name by which browsers reach this server, such as a proxy's; repeatable.",
+    ),
+]
+
 
 def benchmark_flag(about: str, default: str) -> Any:
     """Return the flag `--benchmark`, which means something a little different in each command."""

@@ -17,8 +17,8 @@ from fastapi import FastAPI, Request, Response
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pydantic import Field, ValidationError
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from harness.delivery.service.hosts import Hosts, KnownHosts
 from harness.delivery.service.meters import Meters
 from harness.delivery.service.model import Job, Model
 from harness.delivery.service.queue import Closed, Full, Queue
@@ -73,10 +73,10 @@ class State:
     is_ready: Callable[[], bool]
 
 
-def app_of(state: State, hosts: list[str]) -> FastAPI:
+def app_of(state: State, hosts: Hosts) -> FastAPI:
     """Return the service: images, health, metrics, and a page to try it."""
     app = FastAPI(title="harness", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    app.add_middleware(KnownHosts, hosts=hosts)
 
     @app.post("/images")
     async def images(request: Request) -> Response:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 
 import uvicorn
 
 from harness.delivery.service.app import Limits, State, app_of
+from harness.delivery.service.connections import ConnectionLimits, limited
+from harness.delivery.service.hosts import Hosts
 from harness.delivery.service.meters import Meters
 from harness.delivery.service.model import Draw, Model, load
 from harness.delivery.service.queue import Queue
 from harness.errors import HarnessError
 from harness.escaping import printable
 
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 GRACE = 20
 """Seconds that a stop gives to open connections after the last job: more than a body may take."""
 
@@ -29,6 +30,9 @@ class ServiceOptions:
     port: int
     queue: int
     batch: int
+    connections: ConnectionLimits = field(default_factory=ConnectionLimits)
+    names: tuple[str, ...] = ()
+    """Names that clients may call the server by, besides its own."""
 
 
 class Server(uvicorn.Server):
@@ -55,12 +59,13 @@ class Server(uvicorn.Server):
 def serve(model: Model, device: str, options: ServiceOptions, limits: Limits) -> None:
     """Answer requests until a signal comes; if the weights cannot be loaded, raise the error."""
     queue, ready = Queue(options.queue, options.batch), threading.Event()
-    hosts = sorted(LOOPBACK | {"[::1]"}) if options.host in LOOPBACK else ["*"]
+    hosts = Hosts.of(options.host, options.names)
     app = app_of(State(model, queue, Meters(), limits, ready.is_set), hosts)
     config = uvicorn.Config(
         app,
         options.host,
         options.port,
+        http=limited(options.connections),
         log_level="warning",
         server_header=False,
         date_header=False,

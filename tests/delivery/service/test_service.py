@@ -19,6 +19,7 @@ from running import House
 
 from harness.data.generation_metadata import decipher
 from harness.delivery.service.app import BODY, Limits, State, app_of
+from harness.delivery.service.hosts import Hosts
 from harness.delivery.service.meters import Meters
 from harness.delivery.service.model import Job, Model, load, model_of
 from harness.delivery.service.queue import Closed, Queue
@@ -37,6 +38,7 @@ SPEC = SampleSpec(
     seeds=(1,),
     sampler=Sampler(steps=2, guidance=3.0, width=64, height=64, negative="blurry"),
 )
+LOCAL = Hosts.of("localhost")
 JSON = {"content-type": "application/json"}
 
 
@@ -80,7 +82,7 @@ def together(state: State, *requests: Any, **headers: str) -> list[httpx.Respons
     """Return the answers to requests that are posted at once; a string is a path to get."""
 
     async def post() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(app_of(state, ["localhost"]))
+        transport = httpx.ASGITransport(app_of(state, LOCAL))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await asyncio.gather(*(_asked(client, asked, headers) for asked in requests))
 
@@ -182,7 +184,7 @@ def test_a_body_that_does_not_come_is_waited_for_no_longer() -> None:
         await asyncio.sleep(20)
 
     async def post() -> httpx.Response:
-        transport = httpx.ASGITransport(app_of(state, ["localhost"]))
+        transport = httpx.ASGITransport(app_of(state, LOCAL))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.post("/images", content=half(), headers=JSON)
 
@@ -200,6 +202,11 @@ def test_another_content_type_is_refused_so_that_no_foreign_page_can_post(state:
 def test_a_foreign_host_name_is_refused(state: State) -> None:
     (answer,) = together(state, "/health", host="evil.example")
     assert answer.status_code == 400
+
+
+def test_a_request_that_another_page_sends_is_refused(state: State) -> None:
+    (answer,) = together(state, {"prompt": "x"}, origin="http://evil.example")
+    assert answer.status_code == 403
 
 
 def test_jobs_with_the_same_sampler_are_drawn_together(state: State, painter: Painter) -> None:

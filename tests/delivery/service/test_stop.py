@@ -2,79 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from ports import free_port
-from running import ROOT, SUPPORT, Command
+from running import Command
+from services import MODEL, connected, served
 
 from harness.delivery.service import run
 from harness.delivery.service.app import Limits
 from harness.delivery.service.model import Model
 from harness.errors import MissingPrerequisite
-from harness.pages.benchmark import Prompt, Sampler
-from harness.pages.recipe import Base
-from harness.pages.stages import SampleSpec
 
-MODEL = Model(
-    "ink",
-    SampleSpec(
-        base=Base(model="pocket/sdxl"),
-        pins={},
-        prompts=(Prompt(id="a", text="a cat"),),
-        seeds=(1,),
-        sampler=Sampler(steps=2, guidance=3.0, width=64, height=64),
-    ),
-    {},
-)
-SERVES = """
-import sys
-from test_stop import MODEL
-from harness.delivery.service import run
-from harness.delivery.service.app import Limits
-run.load = lambda model, device: lambda orders: [None for _ in orders]
-run.serve(MODEL, "cpu", run.ServiceOptions("127.0.0.1", int(sys.argv[1]), 4, 2), Limits(seconds=1))
-"""
 HEAD = (
     "POST /images HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     "Content-Length: 100\r\nExpect: 100-continue\r\n\r\n"
 )
-
-
-def connected(port: int) -> socket.socket:
-    deadline = time.monotonic() + 240
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), 60)
-        except OSError:
-            assert time.monotonic() < deadline, "the service was not up in time"
-            time.sleep(0.05)
-
-
-@contextmanager
-def served(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve in a process of its own, that can be told to stop."""
-    path = os.pathsep.join(map(str, (Path(__file__).parent, SUPPORT)))
-    child = subprocess.Popen(
-        [sys.executable, "-c", SERVES, str(port)], cwd=ROOT, env=os.environ | {"PYTHONPATH": path}
-    )
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait()
 
 
 def test_a_request_sent_by_half_does_not_hold_up_a_stop() -> None:
