@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,13 +23,20 @@ from transformers.utils import logging as transformers_logging
 from harness.diffusion.schedulers import SAMPLERS
 from harness.diffusion.variants import files_of, variant_of
 from harness.errors import MissingPrerequisite
+from harness.extractors.weights import load_whole
 from harness.pages.recipe import Base, Load
 from harness.pages.train import Token
 from harness.pocket import locate
 
 Precision = Literal["fp32", "fp16", "bf16"]
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_PARTS = ("unet", "text_encoder", "text_encoder_2")
+_PARTS = {
+    "unet": UNet2DConditionModel,
+    "text_encoder": CLIPTextModel,
+    "text_encoder_2": CLIPTextModelWithProjection,
+}
+"""The models of a pipeline but for its VAE. They are loaded one by one: of a pipeline's own loading
+nothing tells what its files lacked."""
 diffusers_logging.set_verbosity_error()
 diffusers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
@@ -67,20 +76,23 @@ def _load(
         options = {"dtype": dtype, "use_safetensors": True, "variant": variant}
     if subfolder:
         options["subfolder"] = subfolder
-    return _from_pretrained(kind, name, revision, options)
+    load = kind.from_pretrained if dtype is None else partial(load_whole, kind)
+    return _from_pretrained(load, name, revision, options)
 
 
-def _from_pretrained(kind: Any, name: str, revision: str | None, options: dict[str, Any]) -> Any:
-    """Return a model of the hub or a folder; a failure names what could not be loaded."""
+def _from_pretrained(
+    load: Callable[..., Any], name: str, revision: str | None, options: dict[str, Any]
+) -> Any:
+    """Return what `load` makes of the hub or a folder; a failure names what could not be loaded."""
     path = locate(name)
     if not Path(path).is_dir():
         options["revision"] = revision
     try:
-        return kind.from_pretrained(path, **options)
+        return load(path, **options)
     except (OSError, ValueError) as error:
         part = f"{name}/{options['subfolder']}" if "subfolder" in options else name
         raise MissingPrerequisite(
-            f"{part} cannot be loaded: {str(error).strip().splitlines()[0][:160]}",
+            f"{part} cannot be loaded: {str(error).strip().splitlines()[0][:240]}",
             hint="check the name and the network; `harness rehearse` needs neither",
         ) from error
 
@@ -140,12 +152,15 @@ def pipeline_in(
     files = files_of(locate(name), source.revision)
     variants = (variant_of(files, part, dtype) for part in _PARTS)
     options["variant"] = next((each for each in variants if each is not None), None)
+    options |= {part: _load(kind, source, name, part, dtype) for part, kind in _PARTS.items()}
     if other := vae or base.vae:
         options["vae"] = load_vae(Base(model=other, vae=other), device)
     elif dtype != torch.float32 or variant_of(files, "vae", dtype) is not None:
         options["vae"] = load_vae(Base(model=name, revision=source.revision), device)
+    else:
+        options["vae"] = _load(AutoencoderKL, source, name, "vae", dtype)
     pipeline: StableDiffusionXLPipeline = _from_pretrained(
-        StableDiffusionXLPipeline, name, source.revision, options
+        StableDiffusionXLPipeline.from_pretrained, name, source.revision, options
     )
     for part in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
         assert isinstance(part, nn.Module)

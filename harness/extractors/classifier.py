@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 from transformers.utils import logging as transformers_logging
 
 from harness.errors import ScoringError
 from harness.extractors.specs import AestheticModel, Classifier
-from harness.extractors.weights import absent
+from harness.extractors.weights import UNLOADABLE, absent, load_whole
 from harness.interfaces import Network, Rows
 from harness.pocket import locate
 
@@ -22,9 +22,36 @@ transformers_logging.disable_progress_bar()
 
 
 def pooled(spec: Classifier, device: str) -> Network:
-    """See the vector that the model's last layer reads, one a picture."""
+    """See the model's pooled vector; of one that pools nothing, what its last layer reads."""
     model, look = load_classifier(spec.model, device)
-    return Network(_seen(lambda batch: model.base_model(look(batch)).pooler_output.flatten(1)))
+    outputs: list[Any] = []
+    inputs: list[Tensor] = []
+    model.base_model.register_forward_hook(lambda _, given, made: outputs.append(made))
+    for layer in _last_layers(model)[-1:]:
+        layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+
+    def run(batch: Sequence[Image.Image]) -> Tensor:
+        outputs.clear()
+        inputs.clear()
+        model(look(batch))
+        pooled = getattr(outputs[0], "pooler_output", None)
+        if pooled is None and not inputs:
+            raise ScoringError(
+                f"{spec.model} has no pooled features, and no linear layer at its end",
+                hint="name a classifier such as a ResNet or a ViT",
+            )
+        return (inputs[0] if pooled is None else pooled).flatten(1)
+
+    return Network(_seen(run))
+
+
+def _last_layers(model: Any) -> list[nn.Linear]:
+    """Return the linear layers that give one number a label."""
+    return [
+        layer
+        for layer in model.modules()
+        if isinstance(layer, nn.Linear) and layer.out_features == model.config.num_labels
+    ]
 
 
 def probability(spec: AestheticModel, device: str) -> Network:
@@ -49,11 +76,14 @@ def _seen(run: Callable[[Sequence[Image.Image]], Tensor]) -> Callable[..., Rows]
 def load_classifier(name: str, device: str) -> tuple[Any, Any]:
     """Return a classifier in fp32 and the function that turns pictures into its input."""
     try:
-        model = AutoModelForImageClassification.from_pretrained(
-            locate(name), dtype=torch.float32, trust_remote_code=False
+        model = load_whole(
+            AutoModelForImageClassification,
+            locate(name),
+            dtype=torch.float32,
+            trust_remote_code=False,
         )
         processor = AutoImageProcessor.from_pretrained(locate(name), trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except UNLOADABLE as error:
         raise absent("the classifier", name, error) from error
     model.to(device).eval()
 

@@ -105,6 +105,9 @@ def _loaded(spec: OpenClip) -> tuple[Any, Any]:
     """Return the model of `spec` with its weights, and its tokenizer."""
     if is_pocket(spec.model):
         folder = Path(locate(spec.model))
+        if not (folder / WEIGHTS).exists():
+            error = FileNotFoundError(f"there is no {WEIGHTS} in {folder}")
+            raise _absent(spec.model, spec.pretrained, error)
         return load_clip(register_local(folder), spec.pretrained, folder)
     name = f"local-dir:{spec.model}" if Path(spec.model).is_dir() else spec.model
     _refuse_random(name, spec.pretrained)

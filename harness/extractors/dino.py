@@ -15,7 +15,7 @@ from transformers import ViTModel
 
 from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.specs import Dino
-from harness.extractors.weights import UNLOADABLE, absent
+from harness.extractors.weights import UNLOADABLE, absent, load_whole
 from harness.interfaces import Network
 from harness.pocket import locate
 
@@ -31,7 +31,8 @@ _UNITS = v2.Compose(
 def class_token(spec: Dino, device: str) -> Network:
     """See the class token after the last layer's norm."""
     try:
-        model = ViTModel.from_pretrained(
+        model = load_whole(
+            ViTModel,
             locate(spec.model),
             add_pooling_layer=False,
             dtype=torch.float32,

@@ -11,7 +11,7 @@ from transformers import Dinov2Model
 
 from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.specs import Dinov2
-from harness.extractors.weights import absent
+from harness.extractors.weights import UNLOADABLE, absent, load_whole
 from harness.interfaces import Network
 from harness.pocket import locate
 
@@ -56,6 +56,7 @@ def look(picture: Image.Image) -> Tensor:
 
 def _model(name: str) -> Any:
     try:
-        return Dinov2Model.from_pretrained(locate(name), dtype=torch.float32)
-    except (OSError, ValueError) as error:
+        model = load_whole(Dinov2Model, locate(name), dtype=torch.float32)
+    except UNLOADABLE as error:
         raise absent("the DINOv2 model", name, error) from error
+    return model

@@ -17,7 +17,7 @@ from transformers import AutoProcessor, CLIPModel
 
 from harness.extractors.clip import unit
 from harness.extractors.specs import PickScore
-from harness.extractors.weights import UNLOADABLE, absent
+from harness.extractors.weights import UNLOADABLE, absent, load_whole
 from harness.interfaces import Network, Rows
 from harness.pocket import locate
 
@@ -49,11 +49,16 @@ def pick_score(spec: PickScore, device: str) -> Network:
 
 def _clip(spec: PickScore) -> tuple[Any, Any]:
     """Return a CLIP model in fp32 and what turns pictures and texts into its input."""
-    try:
-        model = CLIPModel.from_pretrained(locate(spec.model), dtype=torch.float32)
-    except UNLOADABLE as error:
-        raise absent("PickScore", spec.model, error) from error
+    model = load_model(spec.model)
     try:
         return model, AutoProcessor.from_pretrained(spec.processor, trust_remote_code=False)
     except UNLOADABLE as error:
         raise absent("the processor", spec.processor, error) from error
+
+
+def load_model(name: str) -> Any:
+    """Return a CLIP model in fp32."""
+    try:
+        return load_whole(CLIPModel, locate(name), dtype=torch.float32)
+    except UNLOADABLE as error:
+        raise absent("PickScore", name, error) from error

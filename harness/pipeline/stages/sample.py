@@ -31,6 +31,7 @@ from harness.diffusion.sampler import ImageSampler, Request
 from harness.diffusion.schedulers import set_prediction
 from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
+from harness.extractors.weights import load_whole
 from harness.interfaces import Progress, StageContext
 from harness.pages.decoding import Reading
 from harness.pages.recipe import Attached
@@ -160,7 +161,8 @@ def _replace_models(pipeline: StableDiffusionXLPipeline, trained: Path, device: 
     """Replace the models of the base by those that were trained in full."""
     for part, kind in _MODELS.items():
         if (trained / part).is_dir():
-            model = kind.from_pretrained(trained / part, dtype=getattr(pipeline, part).dtype)
+            dtype = getattr(pipeline, part).dtype
+            model = load_whole(kind, str(trained / part), dtype=dtype)
             setattr(pipeline, part, model.to(device).eval())
 
 
