@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import Dinov2Model
 
 from harness.extractors.batches import bytes_of, planes, split
@@ -18,6 +19,8 @@ from harness.pocket import locate
 SIDE = 224
 MEAN = (0.485, 0.456, 0.406)
 SPREAD = (0.229, 0.224, 0.225)
+_OFFSET = 0.1
+"""What torch.hub's model adds to the cells of a grid."""
 
 
 def class_token(spec: Dinov2, device: str) -> Network:
@@ -59,4 +62,25 @@ def _model(name: str) -> Any:
         model = load_whole(Dinov2Model, locate(name), dtype=torch.float32)
     except UNLOADABLE as error:
         raise absent("the DINOv2 model", name, error) from error
+    embeddings = model.embeddings
+    cells = SIDE // embeddings.patch_size
+    positions = positions_of(embeddings.position_embeddings.data, cells)
+    embeddings.position_embeddings = nn.Parameter(positions)
     return model
+
+
+def positions_of(learned: Tensor, cells: int) -> Tensor:
+    """Return the learned positions on a grid of cells × cells, behind that of the class token.
+
+    As the model of torch.hub does, which the paper's code reads: the step from cell to cell is
+    37 / 16.1 where 37 × 37 were learned and 16 × 16 are wanted. transformers steps by 37 / 16, and
+    its features are not those of published figures.
+    """
+    token, places = learned[:, :1], learned[:, 1:]
+    side = round(places.shape[1] ** 0.5)
+    if side == cells:
+        return learned
+    grid = places.reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    scale = (cells + _OFFSET) / side
+    grid = F.interpolate(grid, scale_factor=(scale, scale), mode="bicubic")
+    return torch.cat((token, grid.permute(0, 2, 3, 1).flatten(1, 2)), 1)

@@ -156,8 +156,9 @@ class Pixels(ExtractorSpec):
 
 
 class Dinov2(_Model):
-    """The class token of a DINOv2 model in the transformers format."""
+    """The class token of a DINOv2 model in the transformers format, as torch.hub's has it."""
 
+    version: ClassVar[int] = 2
     implementation: ClassVar[str] = "harness.extractors.dinov2:class_token"
     summary: ClassVar[str] = "DINOv2 class token (transformers weights, 224 px bicubic)"
     use: Literal["dinov2"]

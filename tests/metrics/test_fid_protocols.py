@@ -214,7 +214,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
             hidden_size=16,
             num_hidden_layers=2,
             num_attention_heads=2,
-            image_size=28,
+            image_size=518,
             patch_size=14,
             mlp_ratio=2,
         )
@@ -227,9 +227,28 @@ def test_dinov2_gives_the_class_token_of_a_local_model(tiny: Path) -> None:
     images = [picture(100, 60, 1), picture(64, 64, 2)]
     rows = class_token(Dinov2(use="dinov2", model=str(tiny)), "cpu").see(images, ["", ""])["images"]
     model = Dinov2Model.from_pretrained(tiny).eval()
-    expected = [model(look(image)).pooler_output[0].numpy() for image in images]
-    assert rows == pytest.approx(np.stack(expected), rel=1e-4, abs=1e-5)
+    transformers = np.stack([model(look(image)).pooler_output[0].numpy() for image in images])
+    learned = model.embeddings.position_embeddings.double().numpy()[0]
+    hub = np.concatenate([learned[:1], keys_cubic(learned[1:], 37, 16, 37 / 16.1)])
+    model.embeddings.position_embeddings.data = torch.from_numpy(hub).float()[None]
+    expected = np.stack([model(look(image)).pooler_output[0].numpy() for image in images])
+    assert rows == pytest.approx(expected, rel=1e-4, abs=1e-5)
     assert np.abs(rows[0] - rows[1]).max() > 1e-4
+    assert np.abs(rows - transformers).max() > 1e-3, "its positions step by 37 / 16"
+
+
+def keys_cubic(places: Array, side: int, cells: int, step: float) -> Array:
+    """Return a square grid of rows, read at every `step` by Keys' cubic with a = −0.75."""
+    weights = np.zeros((cells, side))
+    for cell in range(cells):
+        centre = (cell + 0.5) * step - 0.5
+        for near in range(int(np.floor(centre)) - 1, int(np.floor(centre)) + 3):
+            far = abs(centre - near)
+            inner = 1.25 * far**3 - 2.25 * far**2 + 1
+            outer = -0.75 * (far**3 - 5 * far**2 + 8 * far - 4)
+            weights[cell, np.clip(near, 0, side - 1)] += inner if far <= 1 else outer
+    grid = places.reshape(side, side, -1)
+    return np.einsum("ai,bj,ijc->abc", weights, weights, grid).reshape(cells * cells, -1)
 
 
 def test_dinov2_looks_at_224_pixels_in_imagenet_units() -> None:

@@ -41,7 +41,11 @@ class AestheticHead(_Quality):
 
 
 class Hpsv2(_Quality):
-    """HPSv2 (arXiv:2306.09341): 100 × cosine in ViT-H-14 with the weights of xswu/HPSv2."""
+    """HPSv2 (arXiv:2306.09341): 100 × cosine in ViT-H-14 with the weights of xswu/HPSv2.
+
+    Figures that its authors published in 2023 lie beside these, not among them: their code shrank
+    tensors, which torchvision before 0.17 did without antialiasing. Here pictures are antialiased.
+    """
 
     implementation: ClassVar[str] = "harness.metrics.preference:preference"
     summary: ClassVar[str] = "people's preference by HPSv2, 100 × cosine (higher is better)"
