@@ -10,7 +10,7 @@ things lie is said in pytest's own settings: `harness_store`, `harness_reports`,
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -46,15 +46,18 @@ class Candidate:
         policy: Path | None = None,
         replicates: int = 1,
         unsure: Literal["fail", "skip"] = "fail",
+        allow_missing: Sequence[str] = (),
     ) -> GateDecision:
         """Fail the test where a metric is surely worse, or where the evidence is too thin to tell.
 
         `baseline` is a file, or the name of a baseline that was accepted below the reports.
+        `allow_missing` names metrics that the baseline has and the candidate may lack.
         """
         decision = harness.gate(
             self.name,
             baseline=baseline,
             policy=policy,
+            allow_missing=allow_missing,
             replicates=replicates,
             workspace=self.workspace,
         )

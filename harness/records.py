@@ -172,6 +172,18 @@ class Accounting(Page):
     kinds: dict[str, int] = Field(default_factory=dict)
     """How many supplied images were of each kind that is converted, such as 16-bit or rgba."""
 
+    @property
+    def oddity(self) -> str | None:
+        """Return what does not add up, if anything."""
+        counts = (self.expected, self.generated, self.failed, self.black, self.scored)
+        if min(counts) < 0:
+            return "a count is below 0"
+        if self.generated + self.failed != self.expected:
+            return f"{self.generated} generated and {self.failed} failed of {self.expected}"
+        if self.scored > self.generated or self.black > self.generated:
+            return f"{self.scored} scored and {self.black} black of {self.generated}"
+        return None
+
 
 class Result(Page):
     """One recipe judged by one benchmark."""

@@ -20,8 +20,10 @@ FAMILIES = {
     "tag-recall": "prompt",
     "aesthetic": "quality",
     "vendi": "diversity",
+    "memorization": "copying",
+    "extraction": "copying",
 }
-LOWER = {"kid", "fid"}
+LOWER = {"kid", "fid", "memorization", "extraction"}
 """Metrics that are better if lower."""
 
 

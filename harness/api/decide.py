@@ -108,6 +108,7 @@ def gate(
     *,
     baseline: str | Path,
     policy: str | Path | Policy | None = None,
+    allow_missing: Sequence[str] = (),
     replicates: int = 1,
     **options: Unpack[Options],
 ) -> GateDecision:
@@ -115,6 +116,7 @@ def gate(
 
     `recipe` may also be a result's file, which is judged as it is. `baseline` is a result's file,
     or the name of an accepted baseline. Without `policy`, the measured noise sets the margins.
+    `allow_missing` names metrics that the baseline has and the candidate may lack.
 
     >>> kept = harness.accept("tiny", benchmark="tiny-v1")
     >>> harness.gate("tiny", baseline=kept).verdict
@@ -128,15 +130,18 @@ def gate(
             hint=f"`{command('gate', str(recipe), options=['--accept'])}` writes one",
         )
     file = _result_file(recipe, read_result(against).benchmark, workspace, replicates)
-    decision = hold(file, against, workspace, _policy(policy))
+    decision = hold(file, against, workspace, _policy(policy, allow_missing))
     _remember(file, decision.gate.verdict, workspace.reports)
     return decision
 
 
-def _policy(policy: str | Path | Policy | None) -> Policy:
-    if policy is None or isinstance(policy, Policy):
-        return policy or policies.DEFAULT
-    return policies.load(Path(policy))
+def _policy(policy: str | Path | Policy | None, allow_missing: Sequence[str]) -> Policy:
+    """Return the policy, which bears what is named beside it too."""
+    if policy is None:
+        page = policies.DEFAULT
+    else:
+        page = policy if isinstance(policy, Policy) else policies.load(Path(policy))
+    return page.model_copy(update={"allow_missing": (*page.allow_missing, *allow_missing)})
 
 
 def _result_file(

@@ -92,6 +92,16 @@ PolicyFile = Annotated[
         help="A policy page: what may fall, and how far.",
     ),
 ]
+AllowMissing = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-missing",
+        metavar="METRIC",
+        autocompletion=complete.metrics,
+        show_default="none",
+        help="A metric that the baseline has and the candidate may lack; may be repeated.",
+    ),
+]
 JUnitFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.")]
 SummaryFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write Markdown, under 1 MiB.")
@@ -204,6 +214,7 @@ def gate(
     baseline: BaselineFile = None,
     accept: Accept = False,
     policy: PolicyFile = None,
+    allow_missing: AllowMissing = None,
     junit: JUnitFile = None,
     summary: SummaryFile = None,
     html: HtmlFile = None,
@@ -229,7 +240,12 @@ def gate(
     from harness.report import gate as words
 
     decision = harness.gate(
-        recipe, baseline=baseline, policy=policy, replicates=replicates, workspace=workspace
+        recipe,
+        baseline=baseline,
+        policy=policy,
+        allow_missing=allow_missing or (),
+        replicates=replicates,
+        workspace=workspace,
     )
     _write_gate(decision, html, summary, junit)
     for line in words.github_annotations(decision.gate) if os.environ.get("GITHUB_ACTIONS") else ():

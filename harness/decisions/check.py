@@ -19,7 +19,9 @@ from harness.metrics.statistics.multiple import holm
 from harness.records import column_of
 
 Verdict = Literal["pass", "fail", "under-powered"]
-Kind = Literal["non-inferiority", "window", "bound", "images", "flags", "metrics"]
+Kind = Literal["non-inferiority", "window", "bound", "images", "flags", "metrics", "missing"]
+HELD: tuple[Kind, ...] = ("non-inferiority", "flags")
+"""Checks of harm: a pass may take more room than a failure takes harm."""
 Source = Literal["policy", "noise", "convention"]
 
 
@@ -75,7 +77,7 @@ class Check:
     @property
     def harmless(self) -> Allowed:
         """Return the effects that are no harm, however sure they are."""
-        if self.kind != "non-inferiority" or self.margin is None:
+        if self.kind not in HELD or self.margin is None:
             return self.allowed
         is_lower_end = self.allowed.low is not None
         return Allowed(-self.margin) if is_lower_end else Allowed(None, self.margin)
@@ -88,17 +90,19 @@ def check_json(check: Check) -> dict[str, Any]:
     return {**values, "least": ends["low"], "most": ends["high"]}
 
 
-def no_worse(finding: Finding, source: Source, room: float) -> Check:
+def no_worse(
+    finding: Finding, source: Source, room: float, kind: Kind = "non-inferiority"
+) -> Check:
     """Return a check of harm: a pass rules out the margin, or `room` where that is more."""
     if finding.delta is None:
-        return _unavailable("non-inferiority", finding.metric, finding.reason)
+        return _unavailable(kind, finding.metric, finding.reason)
     assert finding.p is not None
     assert finding.margin is not None
     end = max(finding.margin, room)
     allowed = Allowed(-end) if finding.higher_is_better else Allowed(None, end)
     is_harm = (finding.delta < 0) == finding.higher_is_better
     one_sided = finding.p / 2 if is_harm else 1 - finding.p / 2
-    check = _difference("non-inferiority", finding)
+    check = _difference(kind, finding)
     return replace(check, allowed=allowed, source=source, p=one_sided)
 
 
@@ -163,27 +167,6 @@ def sided(reason: str | None) -> str:
     return re.sub("^A(?=[: ])", "candidate", re.sub("^B(?=[: ])", "baseline", reason or ""))
 
 
-def images_there(candidate: Contender, most: int) -> Check:
-    """Return a check that no more than `most` images are missing, failed or black."""
-    images = candidate.result.images
-    lost = images.expected - images.scored + images.black
-    what = f"{lost} of {images.expected} images are missing, failed or black; {most} may be"
-    return Check("images", verdict="fail" if lost > most else "pass", reason=what)
-
-
-def no_new_flags(candidate: Contender, baseline: Contender) -> Check:
-    """Return a failure for a flag that the baseline does not carry in the same metric."""
-    flags, known = (
-        {column_of(each.metric): each.flag for each in side.result.scores if each.flag}
-        for side in (candidate, baseline)
-    )
-    new = [f"{column} {flag}" for column, flag in flags.items() if column not in known]
-    if new:
-        return Check("flags", verdict="fail", reason="; ".join(new))
-    reason = f"the baseline carries them too: {', '.join(flags)}" if flags else "there are none"
-    return Check("flags", verdict="pass", reason=reason)
-
-
 def decided(checks: Sequence[Check], claim: Claim) -> list[Check]:
     """Return the checks with their verdicts, their p-values adjusted over all of them (Holm)."""
     speaking = [_about(check, claim) for check in checks]
@@ -192,8 +175,12 @@ def decided(checks: Sequence[Check], claim: Claim) -> list[Check]:
 
 
 def _about(check: Check, claim: Claim) -> Check:
-    """Return the check, or why it cannot speak for what the gate is asked about."""
-    if claim == "file" or check.claim == "recipe" or check.verdict == "fail":
+    """Return the check, or why it cannot speak for what the gate is asked about.
+
+    A flag is about the file that carries it, whatever the gate is asked about.
+    """
+    is_about_this = check.claim in (claim, "recipe") or check.kind == "flags"
+    if is_about_this or check.verdict == "fail":
         return check
     reason = "the gate asks about recipes, and how far trainings of this one differ is not known"
     return replace(check, p=None, reason=reason)

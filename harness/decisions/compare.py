@@ -36,6 +36,8 @@ class Comparison:
     metrics: tuple[Finding, ...]
     flags_a: tuple[str, ...] = ()
     flags_b: tuple[str, ...] = ()
+    flags_unknown: tuple[str, ...] = ()
+    """Metrics that carry a flag on one side, and have no value on the side without flags."""
     forced: bool = False
     unlike: tuple[str, ...] = ()
     """Where the protocols differ, if they do."""
@@ -138,10 +140,14 @@ def _comparison(
 ) -> Comparison:
     """Return the verdict: by flags, which no good value outweighs, or by what boards rank by."""
     declared = [each for each in findings if each.declared and each.delta is not None]
-    decisive = min(declared, key=lambda each: headline(each.metric), default=None)
+    decisive = _worst_flagged(a, b, findings) or min(
+        declared, key=lambda each: headline(each.metric), default=None
+    )
     verdict: Verdict = decisive.verdict if decisive else "under-powered"
+    unknown = _unknown_flags(a, b)
     if bool(a.flags) != bool(b.flags):
         verdict, decisive = "worse" if a.flags else "better", None
+        verdict = "under-powered" if unknown else verdict
     return Comparison(
         a.result.recipe,
         b.result.recipe,
@@ -152,9 +158,29 @@ def _comparison(
         findings,
         a.flags,
         b.flags,
+        unknown,
         bool(unlike),
         unlike,
     )
+
+
+def _worst_flagged(a: Contender, b: Contender, findings: Sequence[Finding]) -> Finding | None:
+    """Return the flagged metric that tells two sides apart which both carry flags, if one does
+    and no other contradicts it."""
+    if not a.flagged or not b.flagged:
+        return None
+    flagged = [each for each in findings if column_of(each.metric) in {**a.flagged, **b.flagged}]
+    sure = [each for each in flagged if each.verdict in ("better", "worse")]
+    return sure[0] if len({each.verdict for each in sure}) == 1 else None
+
+
+def _unknown_flags(a: Contender, b: Contender) -> tuple[str, ...]:
+    """Return the metrics that flag one side and that a side without flags has no value of."""
+    if bool(a.flags) == bool(b.flags):
+        return ()
+    flagged, clean = (a, b) if a.flags else (b, a)
+    scores = {column: clean.score(column) for column in flagged.flagged}
+    return tuple(name for name, score in scores.items() if score is None or score.value is None)
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:

@@ -36,8 +36,17 @@ class Contender:
     """For metrics whose images are exchanged, where features are at hand."""
 
     @property
+    def flagged(self) -> dict[str, str]:
+        """Return the flag of every metric's column that has one."""
+        return {
+            column_of(score.metric): score.flag
+            for score in self.result.scores
+            if score.flag is not None
+        }
+
+    @property
     def flags(self) -> tuple[str, ...]:
-        return tuple(score.flag for score in self.result.scores if score.flag is not None)
+        return tuple(self.flagged.values())
 
     def score(self, column: str) -> Score | None:
         return next((each for each in self.result.scores if column_of(each.metric) == column), None)

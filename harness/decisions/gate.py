@@ -13,27 +13,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.decisions import absence
 from harness.decisions.check import (
     EVERYTHING,
     Allowed,
     Check,
+    Kind,
     Source,
     Verdict,
     bounded,
     decided,
-    images_there,
-    no_new_flags,
     no_worse,
-    sided,
     within,
 )
 from harness.decisions.compare import Comparison, compare
 from harness.decisions.contender import Contender
-from harness.decisions.finding import Claim, Rules
+from harness.decisions.finding import Claim, Finding, Rules
 from harness.decisions.noise import Noise
 from harness.errors import UsageError
 from harness.pages.policy import DEFAULT, Limits, Policy
-from harness.pipeline.results.read import headline
 from harness.records import column_of
 
 PAIRS = 8
@@ -54,7 +52,10 @@ class Gate:
     advisory: tuple[str, ...] = ()
     """Why it is no more than advice; empty if it is."""
     left_out: tuple[str, ...] = ()
-    """Metrics that would have been judged, with the reason why they could not."""
+    """Metrics that would have been judged, with the reason why they could not: the baseline has no
+    value of them either."""
+    allowed_missing: tuple[str, ...] = ()
+    """Metrics that only the baseline has, with the reason; the policy says that this may be."""
 
     @property
     def verdict(self) -> Verdict:
@@ -79,22 +80,50 @@ def gate(
             "the noise was measured under another signature than the baseline's",
             hint="`harness calibrate` again",
         )
-    rules, claim = rules_for(policy, noise, groups), claim_of(policy, noise)
+    absence.refuse_no_images(candidate, baseline)
+    again = [column for column in candidate.flagged if column in baseline.flagged]
+    rules, claim = rules_for(policy, noise, groups, again), claim_of(policy, noise)
     compared = compare(candidate, baseline, rules)
-    windows = {each.metric: each.window for each in policy.metrics if each.window is not None}
-    wide = compare(candidate, baseline, replace(rules, margins=windows)) if windows else compared
-    declared = [column_of(each.metric) for each in compared.metrics if each.declared]
+    absence.refuse_unknown(policy.allow_missing, compared)
+    by_column = {column_of(each.metric): each for each in compared.metrics}
+    lost = {column_of(each.metric): each for each in absence.lost(compared)}
+    borne = [column for column in lost if column in policy.allow_missing]
+    declared = [column for column, each in by_column.items() if each.declared]
     asked = policy.metrics or [Limits(metric=column) for column in declared]
-    rooms = {column: noise.room(column, claim) for column in declared} if noise else {}
+    named = {each.metric for each in asked}
+    rooms = {column: noise.room(column, claim) for column in by_column} if noise else {}
+    windows = _with_windows(compared, candidate, baseline, policy, rules)
     checks = [
-        check for each in asked for check in _checks(each, compared, wide, candidate, rules, rooms)
+        check
+        for each in asked
+        if each.metric not in borne
+        for check in _checks(each, compared, windows, candidate, rules, rooms)
     ]
-    nothing = Check("metrics", reason="no metric could be compared")
-    judged = decided(checks, claim) or [nothing]
-    whole = [images_there(candidate, policy.images), no_new_flags(candidate, baseline)]
-    left_out = () if policy.metrics else _left_out(compared)
-    advisory = _advisory(judged, noise, claim)
-    return Gate(policy.name, compared, (*judged, *whole), claim, advisory, left_out)
+    told_apart = [column for column in again if column not in {*named, *lost}]
+    checks += [_harm(by_column[column], rules, rooms, "flags") for column in told_apart]
+    judged = decided(checks, claim) or [Check("metrics", reason="no metric could be compared")]
+    gone = [absence.missing(lost[name]) for name in lost if name not in {*named, *borne}]
+    whole = [
+        absence.images_there(candidate, baseline, policy.images),
+        absence.no_new_flags(candidate, baseline, compared, policy.allow_missing),
+    ]
+    return Gate(
+        policy.name,
+        compared,
+        (*judged, *gone, *whole),
+        claim,
+        advisory=_advisory(judged, noise, claim),
+        left_out=() if policy.metrics else absence.left_out(compared),
+        allowed_missing=tuple(absence.told(lost[column]) for column in borne),
+    )
+
+
+def _with_windows(
+    compared: Comparison, candidate: Contender, baseline: Contender, policy: Policy, rules: Rules
+) -> Comparison:
+    """Return the comparison with windows for margins, where the policy has windows."""
+    windows = {each.metric: each.window for each in policy.metrics if each.window is not None}
+    return compare(candidate, baseline, replace(rules, margins=windows)) if windows else compared
 
 
 def claim_of(policy: Policy, noise: Noise | None) -> Claim:
@@ -104,13 +133,19 @@ def claim_of(policy: Policy, noise: Noise | None) -> Claim:
 
 
 def rules_for(
-    policy: Policy, noise: Noise | None = None, groups: Mapping[str, tuple[str, ...]] | None = None
+    policy: Policy,
+    noise: Noise | None = None,
+    groups: Mapping[str, tuple[str, ...]] | None = None,
+    flagged: Sequence[str] = (),
 ) -> Rules:
-    """Return what a gate asks of a comparison, whose `needed` is then about the gate's margins."""
+    """Return what a gate asks of a comparison, whose `needed` is then about the gate's margins.
+
+    Metrics that are `flagged` on both sides are judged even where the policy does not name them.
+    """
     margins: dict[str, float] = {}
     between: dict[str, float] = {}
     named = {each.metric: each.margin for each in policy.metrics}
-    for column in named or (noise.metrics if noise else ()):
+    for column in (*named, *flagged) if named else (noise.metrics if noise else ()):
         measured = noise.margin(column) if noise else None
         margin = measured if named.get(column) is None else named[column]
         if margin is not None:
@@ -135,11 +170,10 @@ def _checks(
         for side in (compared, wide)
     )
     checks = []
-    if limits.has_margin:
-        source: Source = "policy" if limits.margin is not None else "noise"
-        known = limits.metric in rules.margins
-        room = rooms.get(limits.metric) if limits.margin is None else None
-        checks.append(no_worse(finding, source if known else "convention", room or 0.0))
+    if limits.margin is not None:
+        checks.append(no_worse(finding, "policy", 0.0))
+    elif limits.has_margin:
+        checks.append(_harm(finding, rules, rooms))
     if limits.window is not None:
         checks.append(within(wider, limits.window))
     between = rules.between.get(limits.metric)
@@ -149,20 +183,21 @@ def _checks(
     return checks
 
 
-def _left_out(comparison: Comparison) -> tuple[str, ...]:
-    """Return what would have led its family and has no value, with the reason."""
-    led: set[str] = set()
-    out = []
-    for each in sorted(comparison.metrics, key=lambda each: headline(each.metric)):
-        if each.delta is None and each.family not in led:
-            out.append(f"{each.metric} ({sided(each.reason)})")
-        elif each.declared:
-            led.add(each.family)
-    return tuple(out)
+def _harm(
+    finding: Finding,
+    rules: Rules,
+    rooms: Mapping[str, float | None],
+    kind: Kind = "non-inferiority",
+) -> Check:
+    """Return a check of harm beyond the measured noise, or beyond a convention."""
+    column = column_of(finding.metric)
+    source: Source = "noise" if column in rules.margins else "convention"
+    return no_worse(finding, source, rooms.get(column) or 0.0, kind)
 
 
 def _advisory(checks: Sequence[Check], noise: Noise | None, claim: Claim) -> tuple[str, ...]:
     """Return why a gate is no more than advice."""
+    checks = [check for check in checks if check.kind != "flags"]  # no run measures their noise
     usual = [check.metric for check in checks if check.source == "convention"]
     reasons = (
         [

@@ -6,6 +6,7 @@ how far from it, and within which bounds; it knows neither recipes nor results.
     summary: "What a change of the trainer may do to naruto-1024."
     claim: recipe  # any training of it, not this one file; if left out, as far as noise is known
     images: 0  # how many may be missing, failed or black
+    allow_missing: [tag-recall]  # the baseline has it, and the candidate may lack it
     metrics:
       - {metric: kid}  # no worse than equal runs differ: `harness calibrate` measures it
       - {metric: clip-score, margin: 0.3, least: 25}  # 0.3 worse is no harm
@@ -26,11 +27,13 @@ from harness.interfaces import Page
 from harness.pages.recipe import Name
 from harness.pages.yaml import load_page
 
+Column = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
 
 class Limits(Page):
     """What one metric is held to, all in its own unit."""
 
-    metric: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    metric: Column
     """The column of the metric, without N."""
     margin: Annotated[float, Field(ge=0)] | None = None
     """How much worse than the baseline still passes; if left out, the measured noise."""
@@ -66,6 +69,8 @@ class Policy(Page):
     """What a verdict is about; if left out, the recipe if its spread is known, else the file."""
     images: Annotated[int, Field(ge=0)] = 0
     """How many images may be missing, failed or black."""
+    allow_missing: tuple[Column, ...] = ()
+    """Metrics that the baseline has and the candidate may lack; the report names them."""
     metrics: tuple[Limits, ...] = ()
     """If empty, the declared metrics of the comparison."""
 

@@ -6,7 +6,7 @@ escaped for where it goes.
 
 from __future__ import annotations
 
-from harness.decisions.check import EVERYTHING, Check
+from harness.decisions.check import EVERYTHING, HELD, Check
 from harness.decisions.gate import Gate
 from harness.report import numbers
 from harness.report.numbers import number
@@ -23,6 +23,9 @@ SAYS: dict[tuple[str, str], str] = {
     ("non-inferiority", "pass"): "is no more than {end} worse",
     ("non-inferiority", "fail"): "is more than {end} worse",
     ("non-inferiority", "under-powered"): "may be more than {end} worse",
+    ("flags", "pass"): "carries a flag on both sides, and is no more than {end} worse",
+    ("flags", "fail"): "carries a flag on both sides, and is more than {end} worse",
+    ("flags", "under-powered"): "carries a flag on both sides, and may be more than {end} worse",
     ("window", "pass"): "is within ± {end} of the baseline",
     ("window", "fail"): "is not within ± {end} of the baseline",
     ("window", "under-powered"): "may not be within ± {end} of the baseline",
@@ -49,6 +52,8 @@ def title(check: Check) -> str:
     """Return what a check asks, whatever the answer."""
     if not check.metric:
         return check.kind
+    if check.kind == "missing":
+        return f"{check.metric} can be compared"
     is_there = check.allowed != EVERYTHING
     return f"{check.metric} {_says(check, 'pass') if is_there else 'has a value'}"
 
@@ -64,7 +69,7 @@ def sentence(check: Check) -> str:
 def _says(check: Check, verdict: str) -> str:
     low, high = check.allowed.low, check.allowed.high
     side, end = ("most", high) if low is None else ("least", low)
-    if (check.kind, verdict) == ("non-inferiority", "fail"):
+    if check.kind in HELD and verdict == "fail":
         end = check.margin
     assert end is not None
     size = end if check.kind == "bound" else abs(end)
@@ -104,8 +109,9 @@ def gravest_first(gate: Gate) -> list[Check]:
 def remarks(gate: Gate) -> list[str]:
     """Return what else a reader must know."""
     left = [f"left out: {'; '.join(gate.left_out)}"] if gate.left_out else []
+    borne = [f"allowed to be missing: {each}" for each in gate.allowed_missing]
     advice = [f"advisory: {each}" for each in gate.advisory]
-    return [*advice, *left, f"it is about these {SCOPES[gate.claim]}"]
+    return [*advice, *left, *borne, f"it is about these {SCOPES[gate.claim]}"]
 
 
 def line(text: str, limit: int = 300) -> str:

@@ -61,7 +61,11 @@ def _because(comparison: Comparison, one: str, other: str) -> str:
         name, flags = (
             (one, comparison.flags_a) if comparison.flags_a else (other, comparison.flags_b)
         )
-        return f"{name} {' and '.join(flags)}"
+        said = f"{name} {' and '.join(flags)}"
+        if comparison.flags_unknown:
+            clean = other if comparison.flags_a else one
+            said += f", and {clean} has no {' or '.join(comparison.flags_unknown)} to compare"
+        return said
     decisive = next(
         (each for each in comparison.metrics if each.metric == comparison.ranked_by), None
     )

@@ -114,6 +114,7 @@ def junit(gate: Gate) -> str:
         "signature": gate.comparison.signature,
         "verdict": gate.verdict,
         "advisory": "; ".join(gate.advisory) or "no",
+        "allowed to be missing": "; ".join(gate.allowed_missing) or "nothing",
     }
     for key, value in facts.items():
         ElementTree.SubElement(properties, "property", {"name": key, "value": line(value, 1000)})

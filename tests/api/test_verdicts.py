@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from running import Command, House
+from running import ROOT, Command, House
 
 from harness.api.decide import commit_here
 
@@ -263,3 +264,29 @@ def test_noise_is_measured_on_draws_and_trainings_and_kept_beside_the_baseline(
     assert "it takes 8 null pairs" in " ".join(found["advisory"])
     leftovers = command("gc", "--dry-run", "--store", house.store, "--reports", accepted, "--json")
     assert leftovers.code == 0, "noise is no result, and calibration's runs are"
+
+
+def test_a_gate_from_the_command_line_takes_no_absence_for_a_pass(
+    command: Command, tmp_path: Path
+) -> None:
+    """On a shipped result whose kid is taken out, and whose tables stay."""
+    for file in (ROOT / "reports" / "pocket-v1").glob("pocket-ninja.*"):
+        shutil.copy(file, tmp_path)
+    whole, file = tmp_path / "pocket-ninja.json", tmp_path / "lacking.json"
+    for table in tmp_path.glob("pocket-ninja.*.parquet"):
+        shutil.copy(table, tmp_path / table.name.replace("pocket-ninja", "lacking"))
+    document = json.loads(whole.read_text())
+    gone = {"value": None, "low": None, "high": None, "base": None, "reason": "no network"}
+    document["scores"][0] |= gone
+    assert document["scores"][0]["metric"] == "kid"
+    file.write_text(json.dumps(document))
+    words = ("gate", file, "--baseline", whole, "--store", tmp_path, "--reports", tmp_path)
+    ran = command(*words, "--json")
+    assert ran.code == 4, ran.err
+    verdicts = {each["name"]: each["verdict"] for each in ran.json["checks"]}
+    assert verdicts["kid can be compared"] == "under-powered"
+    borne = command(*words, "--allow-missing", "kid", "--summary", tmp_path / "s.md", "--json")
+    assert borne.code == 0, borne.err
+    assert borne.json["allowed_missing"] == ["kid (candidate: no network)"]
+    assert "allowed to be missing" in (tmp_path / "s.md").read_text()
+    assert command(*words, "--allow-missing", "kld").code == 2

@@ -40,6 +40,7 @@ from harness.report.terminal import Terminal
 SEEDS = (1, 2)
 PROTOCOL = {"benchmark": "pocket-v1", "seeds": list(SEEDS), "sampler": {"steps": 20, "size": 64}}
 FAMILIES = {
+    "memorization": "copying",
     "kid": "fidelity",
     "fid": "fidelity",
     "clip-score": "prompt",
@@ -48,7 +49,7 @@ FAMILIES = {
     "within-prompt": "diversity",
     "vendi": "diversity",
 }
-LOWER = {"kid", "fid"}
+LOWER = {"kid", "fid", "memorization"}
 
 
 def score(label: str, value: float | None, **more: Any) -> Score:
@@ -297,6 +298,35 @@ def test_copies_do_not_win() -> None:
     both = compare(copied, with_scores(b, clip_score={"flag": "copies training pictures"}))
     assert both.verdict == "better"
     assert "both carry flags" in sentence(both)
+
+
+def test_a_side_whose_copies_nobody_looked_for_does_not_win_by_it() -> None:
+    rates = 0.3 + 0.01 * BASE
+    copies, oil = (
+        contender(name, {"clip-score": BASE}, memorization=rates) for name in ("ink", "oil")
+    )
+    copies = with_scores(copies, memorization={"flag": "copies training pictures"})
+    assert compare(copies, oil).verdict == "worse"
+    blank = {"value": None, "low": None, "high": None, "reason": "no network"}
+    blind = with_scores(oil, memorization=blank)
+    for pair in ((copies, blind), (blind, copies)):
+        found = compare(*pair)
+        assert (found.verdict, found.flags_unknown) == ("under-powered", ("memorization",))
+        assert "oil has no memorization to compare" in sentence(found)
+
+
+def test_of_two_that_copy_the_one_that_copies_more_is_worse_whatever_else_it_does_better() -> None:
+    flag = {"memorization": {"flag": "copies training pictures"}}
+    more, less = (
+        with_scores(
+            contender(name, {}, kid=BASE + shift + 0.1 * normal(2), memorization=rates), **flag
+        )
+        for name, shift, rates in (("ink", -2, 0.9 + 0.01 * BASE), ("oil", 0, 0.3 + 0.01 * BASE))
+    )
+    found = compare(more, less)
+    assert (found.verdict, found.ranked_by) == ("worse", "memorization")
+    assert compare(less, more).verdict == "better"
+    assert sentence(found).startswith("ink is worse than oil: memorization 0.898 against 0.298 (")
 
 
 def test_trainings_on_both_sides_add_their_spread_and_hold_for_the_recipe() -> None:

@@ -21,6 +21,8 @@ from harness.interfaces import Array
 from harness.metrics.statistics import paired, power
 from harness.metrics.statistics.multiple import holm
 from harness.pages.policy import DEFAULT, Limits, Policy
+from harness.report.checks import sentence
+from harness.report.gate import gate_text
 
 BASE = normal(0)
 SMALL = 0.1 * normal(1)
@@ -373,15 +375,110 @@ def test_a_metric_that_a_policy_names_must_be_there() -> None:
         gate(side, of(BASE), policy(Limits(metric="kld")))
 
 
-def test_a_metric_of_the_default_family_that_is_not_there_is_left_out_and_named() -> None:
-    sides = [contender({"clip-score": BASE, "tag-recall": BASE}, kid=BASE) for _ in range(2)]
-    sides[0] = with_score(sides[0], "kid", **BLANK)
+def three() -> list[Contender]:
+    return [
+        contender({"clip-score": BASE, "tag-recall": BASE}, kid=BASE, memorization=0.01 * BASE)
+        for _ in range(2)
+    ]
+
+
+@pytest.mark.parametrize("column", ["kid", "clip-score", "tag-recall", "memorization"])
+def test_a_metric_that_only_the_baseline_has_does_not_pass(column: str) -> None:
+    full, other = three()
+    found = gate(with_score(full, column, **BLANK), other)
+    lacking = check(found, "missing")
+    assert (found.verdict, found.exit_code) == ("under-powered", 4)
+    assert lacking.metric == column
+    assert lacking.reason == (
+        f"cannot be compared (candidate: no network); allow_missing: [{column}] lets it pass"
+    )
+    named = policy(Limits(metric="kid"), Limits(metric="clip-score"))
+    assert gate(with_score(full, column, **BLANK), other, named).exit_code in (3, 4)
+
+
+def test_a_metric_whose_score_is_not_even_written_does_not_pass() -> None:
+    full, other = three()
+    fewer = with_result(full, scores=full.result.scores[1:])
+    found = gate(fewer, other)
+    assert found.exit_code == 4
+    assert check(found, "missing").metric == "clip-score"
+    emptied = replace(full, prompts={}, samples={})
+    assert gate(emptied, other).exit_code == 4, "values without the tables beside them"
+
+
+def test_what_may_be_missing_passes_and_is_named() -> None:
+    full, other = three()
+    for column in ("kid", "memorization"):
+        lacking = with_score(full, column, **BLANK)
+        found = gate(lacking, other, DEFAULT.model_copy(update={"allow_missing": (column,)}))
+        assert found.exit_code == 0
+        assert found.allowed_missing == (f"{column} (candidate: no network)",)
+        assert f"allowed to be missing: {column}" in gate_text(found)
+    named = policy(Limits(metric="kid"), Limits(metric="clip-score"), allow_missing=("kid",))
+    found = gate(with_score(full, "kid", **BLANK), other, named)
+    assert (found.exit_code, found.allowed_missing) == (0, ("kid (candidate: no network)",))
+    with pytest.raises(UsageError, match="no metric is named kld"):
+        gate(full, other, DEFAULT.model_copy(update={"allow_missing": ("kld",)}))
+
+
+def test_all_that_may_be_missing_is_still_no_evidence() -> None:
+    side, full = with_score(of(BASE), "clip-score", **BLANK), of(BASE)
+    found = gate(side, full, DEFAULT.model_copy(update={"allow_missing": ("clip-score",)}))
+    assert found.exit_code == 4
+
+
+def test_what_neither_side_has_is_left_out_and_named() -> None:
+    sides = [with_score(each, "kid", **BLANK) for each in three()]
     found = gate(*sides)
     assert found.verdict == "pass"
-    assert {each.metric for each in found.checks} == {"clip-score", ""}
     assert found.left_out == ("kid (candidate: no network)",)
-    minor = gate(with_score(sides[1], "tag-recall", **BLANK), sides[1])
-    assert minor.left_out == ()
+    blind = [with_score(each, "memorization", **BLANK) for each in three()]
+    assert check(gate(*blind), "flags").reason == "not known without memorization"
+
+
+def test_a_flag_that_gets_worse_fails_though_the_baseline_carries_it_too() -> None:
+    """Extraction leads no family here, so nothing but its flag has it judged."""
+    rates = np.clip(0.29 + 0.2 * normal(1), 0, 1)
+
+    def flagged(values: Array) -> Contender:
+        side = contender({"clip-score": BASE}, memorization=0.01 * BASE, extraction=values)
+        return with_score(side, "extraction", flag="copies training pictures")
+
+    worse = gate(flagged(0.9 + 0.1 * rates), flagged(rates))
+    assert worse.exit_code == 3
+    (harm,) = [each for each in worse.checks if each.kind == "flags" and each.metric]
+    assert (harm.metric, harm.verdict, harm.claim) == ("extraction", "fail", "file")
+    assert "carries a flag on both sides, and is more than" in sentence(harm)
+    assert gate(flagged(rates), flagged(rates)).exit_code == 0
+    assert gate(flagged(rates * 0.5), flagged(rates)).exit_code == 0
+    known = noise(between=0.2)
+    assert gate(flagged(rates), flagged(rates), clip(margin=1), known).claim == "recipe"
+    named = gate(flagged(0.9 + 0.1 * rates), flagged(rates), clip(margin=1))
+    assert named.exit_code == 3, "a policy that does not name it"
+
+
+def test_a_result_of_no_images_is_refused() -> None:
+    none = with_images(of(BASE), expected=0, generated=0, scored=0)
+    for sides in ((none, of(BASE)), (of(BASE), none), (none, none)):
+        with pytest.raises(UsageError, match="was judged on 0 images") as found:
+            gate(*sides)
+        assert found.value.exit_code == 2
+
+
+def test_counts_that_are_not_the_baselines_or_do_not_add_up_fail() -> None:
+    few = {"expected": 8, "generated": 8, "scored": 8}
+    found = gate(with_images(of(BASE), **few), of(BASE))
+    assert (found.exit_code, check(found, "images").reason) == (
+        3,
+        "a training was judged on 8 images, one of the baseline on 64",
+    )
+    for odd in ({"scored": 640}, {"generated": 640}, {"failed": -1}, {"black": 65}):
+        found = gate(with_images(of(BASE), **odd), of(BASE))
+        assert "do not add up" in (check(found, "images").reason or "")
+        assert found.exit_code == 3
+    twice = {"expected": 128, "generated": 128, "scored": 128}
+    several = with_result(with_images(of(BASE), **twice), training_seeds=(1, 2))
+    assert gate(several, of(BASE)).exit_code == 0, "two trainings, each judged on as many"
 
 
 def test_where_nothing_can_be_compared_nothing_passes() -> None:

@@ -54,7 +54,7 @@ def mixed() -> Gate:
         "aesthetic": BASE + 2 * normal(2),
         "tag-recall": BASE + 0.05 * normal(3),
     }
-    lost = with_images(contender(moved, "ninja-new"), failed=1, scored=63)
+    lost = with_images(contender(moved, "ninja-new"), failed=1, generated=63, scored=63)
     return gate(lost, contender(MEANS, "ninja"), POLICY)
 
 
