@@ -301,8 +301,9 @@ def reproduce(
 ) -> None:
     """Make a published result again from nothing, and compare.
 
-    Exit code 3: a score lies outside its window. The noise of a baseline below --reports, where
-    `harness calibrate` measured it, sets the window.
+    Exit codes: 3 a score outside its window, or fewer images; 4 a score that was not found again,
+    or nothing to compare. The noise of a baseline below --reports, where `harness calibrate`
+    measured it, sets the window.
     """
     from harness.report.reproduction import print_reproduction, reproduction_document
 
@@ -311,5 +312,4 @@ def reproduce(
         show(reproduction_document(reproduced))
     else:
         print_reproduction(reproduced, console())
-    if not reproduced.holds:
-        raise SystemExit(3)
+    raise SystemExit(reproduced.exit_code)

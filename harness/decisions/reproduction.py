@@ -6,10 +6,11 @@ the same work done once more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 from harness.decisions import noise
 from harness.decisions.contender import Contender
@@ -65,6 +66,11 @@ def _fid_rose(a: Contender, b: Contender) -> bool | None:
     return one.value > other.value
 
 
+Sameness = Literal["identical", "inside", "outside", "unavailable", "lost"]
+Outcome = Literal["holds", "differs", "under-powered"]
+EXIT_CODES: Mapping[Outcome, int] = {"holds": 0, "differs": 3, "under-powered": 4}
+
+
 @dataclass(frozen=True)
 class Again:
     """One metric of a published result, and of the same work done once more."""
@@ -76,12 +82,22 @@ class Again:
     """How far apart they may lie: what noise was measured to do, else half an interval."""
 
     @property
-    def verdict(self) -> str:
-        if self.published is None or self.found is None or self.window is None:
+    def verdict(self) -> Sameness:
+        if self.published is None:
             return "unavailable"
         if self.published == self.found:
             return "identical"
+        if self.found is None or self.window is None:
+            return "lost"
         return "inside" if abs(self.published - self.found) <= self.window else "outside"
+
+    @property
+    def loss(self) -> str | None:
+        """Return why a published value cannot be told to hold, if so."""
+        if self.verdict != "lost":
+            return None
+        why = "was not found again" if self.found is None else "was published without an interval"
+        return f"{self.metric} {why}"
 
 
 @dataclass(frozen=True)
@@ -95,8 +111,46 @@ class Reproduction:
     """Steps whose keys are not those of the published result: its page or the code has changed."""
 
     @property
+    def verdict(self) -> Outcome:
+        """Return whether it holds; without one value to compare, or with one lost, none can tell.
+
+        Fewer images than were published are a difference, whatever the others' values are.
+        """
+        verdicts = {each.verdict for each in self.metrics}
+        if "outside" in verdicts or self.images_lost > 0:
+            return "differs"
+        if "lost" in verdicts or not verdicts & {"identical", "inside"}:
+            return "under-powered"
+        return "holds"
+
+    @property
     def holds(self) -> bool:
-        return not any(each.verdict == "outside" for each in self.metrics)
+        return self.verdict == "holds"
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def images_lost(self) -> int:
+        """Return how many more images are missing, failed or black than were published."""
+        return _gone(self.found) - _gone(self.published)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return why it does not hold."""
+        outside = [each.metric for each in self.metrics if each.verdict == "outside"]
+        found = [f"{', '.join(outside)} outside the window"] if outside else []
+        if self.images_lost > 0:
+            found.append(f"{self.images_lost} more images are missing, failed or black")
+        found += [each.loss for each in self.metrics if each.loss is not None]
+        if all(each.published is None for each in self.metrics):
+            found.append("the published result has no value to compare")
+        return tuple(found)
+
+
+def _gone(result: Result) -> int:
+    return result.images.expected - result.images.scored + result.images.black
 
 
 def again(published: Score, remade: Score | None, measured: Noise | None) -> Again:

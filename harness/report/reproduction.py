@@ -20,6 +20,12 @@ STYLES = {
     "inside": "green",
     "outside": "red",
     "unavailable": "dim",
+    "lost": "yellow",
+}
+SAYS = {
+    "holds": "it holds",
+    "differs": "it does not hold",
+    "under-powered": "whether it holds cannot be told",
 }
 CALIBRATED = (
     "standard deviations of the difference of two runs; τ: between trainings; "
@@ -113,6 +119,8 @@ def reproduction_document(reproduction: Reproduction) -> dict[str, Any]:
         "recipe": reproduction.published.recipe,
         "benchmark": reproduction.published.benchmark,
         "holds": reproduction.holds,
+        "verdict": reproduction.verdict,
+        "reasons": list(reproduction.reasons),
         "same_keys": not reproduction.changed,
         "changed": list(reproduction.changed),
         "metrics": [{**vars(each), "verdict": each.verdict} for each in reproduction.metrics],
@@ -135,12 +143,17 @@ def print_reproduction(reproduction: Reproduction, console: Terminal) -> None:
     for each in reproduction.metrics:
         table.add_row(each.metric, *_cells(each), Text(each.verdict, STYLES[each.verdict]))
     console.print(table)
+    console.print(": ".join([SAYS[reproduction.verdict], *_reasons(reproduction)]))
     console.print(_making(reproduction))
     if reproduction.changed:
         names = ", ".join(reproduction.changed[:6])
         console.print(
             f"not the same work: {names} have other keys; the page or the code changed",
         )
+
+
+def _reasons(reproduction: Reproduction) -> list[str]:
+    return ["; ".join(reproduction.reasons)] if reproduction.reasons else []
 
 
 def _cells(each: Again) -> list[str]:
