@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from harness.diffusion.adapter_layers import Layer, Layers
 from harness.diffusion.adapter_writer import SETTINGS
+from harness.diffusion.finite import refuse_not_finite
 from harness.diffusion.layer_names import PARTS, bare, blocks_of, own_layer, spellings
 from harness.errors import HarnessError, MissingPrerequisite, TrainingError
 
@@ -112,6 +113,7 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         first = next(iter(tensors), None)
         hint = f"its first key is {first[:80]}" if first else "it is empty"
         raise TrainingError(f"{file} holds no LoRA weights", hint=hint)
+    refuse_not_finite(file, tensors)
     return tensors, metadata
 
 

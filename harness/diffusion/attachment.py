@@ -14,6 +14,7 @@ from torch import Tensor
 from harness.diffusion.adapter_layers import Layer, Layers
 from harness.diffusion.adapter_reader import read_adapter
 from harness.diffusion.adapter_writer import magnitude_of, peft_settings
+from harness.diffusion.finite import in_precision
 from harness.diffusion.layer_names import PARTS, bare
 from harness.errors import UsageError
 
@@ -32,9 +33,9 @@ def attach_all(pipeline: StableDiffusionXLPipeline, adapters: Sequence[tuple[Pat
     names = [f"judged-{number}" for number in range(len(read))]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`")  # several are meant
-        for name, layers in zip(names, read, strict=True):
+        for name, layers, (file, _) in zip(names, read, adapters, strict=True):
             for part, named in layers.items():
-                _insert(models[part], named, name)
+                _insert(models[part], named, name, file)
     pipeline.set_adapters(names, [scale for _, scale in adapters])
     for model in models.values():
         model.eval()  # new adapter layers start in training mode
@@ -49,20 +50,23 @@ def _refuse_dora(adapters: Sequence[tuple[Path, float]], read: Sequence[Layers])
             )
 
 
-def _insert(model: Any, layers: Mapping[str, Layer], adapter: str) -> None:
+def _insert(model: Any, layers: Mapping[str, Layer], adapter: str, file: Path) -> None:
     """Put `layers` into a model, each in the precision of the layer it changes."""
     names = {bare(name): name for name, _ in model.named_modules()}
     by_full_name = {names[name]: layer for name, layer in layers.items()}
     model.add_adapter(LoraConfig(**peft_settings(by_full_name)), adapter)
     for name, layer in by_full_name.items():
         module = model.get_submodule(name)
-        _fill(module, "lora_A", layer.down, adapter)
-        _fill(module, "lora_B", layer.up, adapter)
+        roles = {"lora_A": layer.down, "lora_B": layer.up}
         if layer.magnitude is not None:
-            _fill(module, "lora_magnitude_vector", magnitude_of(layer, layer.magnitude), adapter)
+            roles["lora_magnitude_vector"] = magnitude_of(layer, layer.magnitude)
+        precision = module.get_base_layer().weight.dtype
+        for role, values in roles.items():
+            cast = in_precision(values, precision, f"{name} of {file}")
+            _fill(module, role, cast, adapter)
 
 
 def _fill(module: Any, role: str, values: Tensor, adapter: str) -> None:
     weight, base = getattr(module, role)[adapter].weight, module.get_base_layer().weight
     assert weight.shape == values.shape
-    weight.data = values.to(base.device, base.dtype)
+    weight.data = values.to(base.device)

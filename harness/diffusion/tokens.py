@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from harness.diffusion.finite import refuse_not_finite
 from harness.diffusion.load import TextEncoders
 from harness.errors import MissingPrerequisite, TrainingError
 from harness.files import whole
@@ -114,6 +115,7 @@ def read_tokens(file: Path) -> tuple[list[Token], list[Tensor]]:
         if "tokens" not in metadata:
             raise MissingPrerequisite(f"{file} does not name its tokens")
         rows = [stored.get_tensor(part) for part in PARTS]
+    refuse_not_finite(file, dict(zip(PARTS, rows, strict=True)))
     return [Token.model_validate(each) for each in json.loads(metadata["tokens"])], rows
 
 
