@@ -167,7 +167,7 @@ def test_images_outside_the_folder_are_out_of_reach(command: Command, tmp_path: 
     assert "lies outside" in ran.err
 
 
-def test_a_folder_of_nothing_but_junk_still_gives_a_result_that_says_so(
+def test_a_folder_of_nothing_but_junk_fails_and_takes_no_older_results_place(
     house: House, command: Command, tmp_path: Path
 ) -> None:
     folder = tmp_path / "junk"
@@ -188,13 +188,11 @@ def test_a_folder_of_nothing_but_junk_still_gives_a_result_that_says_so(
         tmp_path,
         *ARGUMENTS,
     )
-    assert ran.code == 0, ran.err
-    document = json.loads(Path(ran.json["results"][0]["path"]).read_text())
-    assert (document["images"]["expected"], document["images"]["scored"]) == (2, 0)
-    assert all(score["value"] is None for score in document["scores"])
-    assert {score["reason"] for score in document["scores"]} == {"no image could be read"}
-    assert document["protocol"]["n"] == 2
-    assert "suites" not in document["protocol"]
+    assert ran.code == 1
+    assert "none of the 2 images of junk was scored: " in ran.err
+    assert "a.png cannot be read" in ran.err
+    assert "b.png is missing" in ran.err
+    assert not (tmp_path / "tiny-v1").exists()
 
 
 @pytest.mark.parametrize(

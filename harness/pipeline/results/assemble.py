@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from harness.errors import ScoringError
 from harness.files import copy_whole, write_json
 from harness.fingerprint import VERSION
 from harness.pipeline.plan import RunPlan
@@ -24,14 +25,30 @@ PAIRS = 24
 def write_result_file(
     plan: RunPlan, store: Store, file: ResultFile, pictures: bool = True
 ) -> Result:
-    """Write the result of a plan with its tables, and an album if `pictures` are asked for."""
+    """Write the result of a plan with its tables, and an album if `pictures` are asked for.
+
+    A plan of which no image was scored has failed: it takes no older result's place.
+    """
     result = assemble(plan, store)
+    _refuse_nothing_scored(result)
     write_result(result, file.path)
     for table in TABLES:
         copy_whole(store.folder(plan.score) / f"{table}.parquet", file.table_path(table))
     if pictures:
         _write_album(plan, store, file)
     return result
+
+
+def _refuse_nothing_scored(result: Result) -> None:
+    images = result.images
+    if images.scored == 0:
+        some, more = images.named[:3], len(images.named) - 3
+        rest = f" and {more} more" if more > 0 else ""
+        raise ScoringError(
+            f"none of the {images.expected} images of {result.recipe} was scored: "
+            f"{'; '.join(some)}{rest}",
+            hint="no result was written; look at the weights, the precision or the files",
+        )
 
 
 def assemble(plan: RunPlan, store: Store) -> Result:
