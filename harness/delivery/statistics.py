@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
+from harness.errors import ScoringError
 from harness.files import write_json
 from harness.fingerprint import digest_file
 from harness.keys import described
@@ -62,6 +63,11 @@ def name_of(step: Step) -> str:
 
 def _written(step: Step, store: Store, out: Path) -> Statistics:
     features = load_file(store.folder(step) / "features.safetensors")["images"].astype(np.float64)
+    if len(features) < 2 or not np.isfinite(features).all():
+        raise ScoringError(
+            f"no statistics of {name_of(step)}: it takes 2 pictures with finite features, and "
+            f"{int(np.isfinite(features).all(1).sum())} of {len(features)} have them"
+        )
     file = out / f"{name_of(step)}.npz"
     moments = {"mu": features.mean(0), "sigma": np.cov(features, rowvar=False)}
     np.savez(file, features=features, **moments)

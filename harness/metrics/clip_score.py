@@ -19,10 +19,11 @@ def clip_score(spec: ClipScore, evidence: Evidence) -> Measurement:
 
 
 def cosines(own: FeatureSet) -> Array:
-    """Return the cosine of each image and its prompt."""
+    """Return the cosine of each image and its prompt; 0 where either is a row of zeros."""
     assert own.texts is not None
     lengths = np.linalg.norm(own.images, axis=1) * np.linalg.norm(own.texts, axis=1)
-    return np.asarray((own.images * own.texts).sum(1) / lengths, np.float64)
+    products = (own.images * own.texts).sum(1)
+    return np.asarray(products / np.where(lengths > 0, lengths, 1), np.float64)
 
 
 def cut_prompts(own: FeatureSet) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.interfaces import Array, Evidence, FeatureSet, Measurement
 from harness.metrics import mmd
+from harness.metrics.likeness import unit
 from harness.metrics.specs.fidelity import Cmmd
 
 SIGMA = 10.0
@@ -46,5 +47,4 @@ def gaussian(x: Array, y: Array) -> Array:
 
 
 def _unit(features: FeatureSet) -> FeatureSet:
-    lengths = np.linalg.norm(features.images, axis=1, keepdims=True)
-    return replace(features, images=features.images / lengths)
+    return replace(features, images=unit(features.images))

@@ -14,6 +14,8 @@ PRECISE = 1e-11
 """Relative error of a nuclear norm at which eigenvalues of a Gram matrix will do."""
 STEP = 0.45
 """Between the nodes' logarithms: the rule's error is about exp(−π² / STEP), 3e-10."""
+NOTHING = 1e-200
+"""Squares below which rows are all alike: no quadrature could tell them from zero."""
 NODES = np.exp(np.arange(-28, 9, STEP))
 
 
@@ -89,7 +91,10 @@ def norms_without(rows: Array, out: list[NDArray[np.int64]]) -> Array:
     the norm changes by 1/π ∫ log det(Eᵀ u²(A + u²)⁻¹E) du: matrices as small as a prompt.
     """
     vectors, squares, whole = _spectrum(rows)
-    nodes = NODES * np.sqrt(squares.max(initial=1e-300))
+    largest = squares.max(initial=0)
+    if largest < NOTHING:
+        return np.zeros(len(out))
+    nodes = NODES * np.sqrt(largest)
     shrunk = nodes[:, None] ** 2 / (squares + nodes[:, None] ** 2)
     norm = np.sqrt(squares).sum()
     return np.array(

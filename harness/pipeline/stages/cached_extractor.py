@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness import plugins
-from harness.errors import MissingPrerequisite, StoreError
+from harness.errors import MissingPrerequisite, ScoringError, StoreError
 from harness.fingerprint import digest
 from harness.halving import Halving
 from harness.interfaces import ExtractorSpec, Network, Rows, StageContext
 from harness.keys import described
-from harness.pipeline.stages.feature_cache import FeatureCache, Features
+from harness.pipeline.stages.feature_cache import FeatureCache, Features, first_not_finite
 
 TEXTS = 64
 """Prompts in one batch."""
@@ -94,6 +94,7 @@ class CachedExtractor:
         return images, rows
 
     def _keep(self, images: Sequence[ImageFile], rows: Rows) -> None:
+        self._refuse_not_finite(rows, [f"{each.file.name} ({each.text[:60]})" for each in images])
         self.cache.add(by_key([self.key(image) for image in images], rows))
 
     def extract_texts(self, images: Sequence[ImageFile]) -> None:
@@ -105,6 +106,7 @@ class CachedExtractor:
             batch = new[start : start + TEXTS]
             assert self.network.read is not None
             rows = self.network.read(batch)
+            self._refuse_not_finite(rows, [f"the prompt {text[:60]!r}" for text in batch])
             self.cache.add(by_key([_text_key(text) for text in batch], rows))
 
     def is_complete(self, images: Sequence[ImageFile]) -> bool:
@@ -115,6 +117,15 @@ class CachedExtractor:
     def _wanted(self, images: Sequence[ImageFile]) -> set[str]:
         texts = {_text_key(image.text) for image in images} if self.spec.reads_text else set()
         return {self.key(image) for image in images} | texts
+
+    def _refuse_not_finite(self, rows: Rows, names: Sequence[str]) -> None:
+        """Refuse features that are no numbers, by what they were made of; none is kept."""
+        row = first_not_finite(rows)
+        if row is not None:
+            raise ScoringError(
+                f"{self.spec.use} gives numbers that are not finite for {names[row]}",
+                hint="its weights may be damaged, or its precision too low",
+            )
 
     def features(self, images: Sequence[ImageFile]) -> dict[str, NDArray[np.float32]]:
         """Return the features of these images and their prompts, one array a name."""

@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from harness import plugins
+from harness.errors import ScoringError
 from harness.files import write_text
 from harness.interfaces import (
     Drawn,
@@ -28,6 +29,7 @@ from harness.interfaces import (
 from harness.keys import extractor_name
 from harness.metrics.statistics.intervals import half_width
 from harness.pages.stages import ScoreSpec
+from harness.pipeline.stages.feature_cache import first_not_finite
 from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
@@ -92,8 +94,8 @@ class Judged:
         mine, base = self.measured, self.base
         if mine.value is None or base is None or base.value is None:
             return None
-        assert mine.prompts is not None
-        assert base.prompts is not None
+        if mine.prompts is None or base.prompts is None or len(mine.prompts) < 2:
+            return None
         delta, reach = mine.value - base.value, half_width(mine.prompts - base.prompts)
         return Versus(value=base.value, delta=delta, low=delta - reach, high=delta + reach)
 
@@ -202,8 +204,19 @@ def measure(metric: MetricSpec, own: FeatureSet, sides: dict[Side, FeatureSet]) 
         return Measurement(None, None, None, len(own), reason=_WHY[lacking[0]])
     if len(own) == 0:
         return Measurement(None, None, None, 0, reason="no image could be read")
-    measured: Measurement = plugins.implementation(metric)(metric, Evidence(own, sides))
-    return measured
+    with np.errstate(all="ignore"):  # what comes of it is looked at, and told in our own words
+        measured: Measurement = plugins.implementation(metric)(metric, Evidence(own, sides))
+    return sound(measured)
+
+
+def sound(measured: Measurement) -> Measurement:
+    """Return a measurement of finite numbers, or none with the reason."""
+    ends = [end for end in (measured.value, measured.low, measured.high) if end is not None]
+    prompts = () if measured.prompts is None else measured.prompts
+    if np.isfinite(ends).all() and np.isfinite(prompts).all():
+        return measured
+    reason = "its value or its interval is not a finite number"
+    return Measurement(None, None, None, measured.n, reason=reason, notes=measured.notes)
 
 
 _WHY: dict[Drawn | Side, str] = {
@@ -228,13 +241,19 @@ def _base(
 
 
 def features(side: str, name: str, inputs: Mapping[str, Path]) -> FeatureSet:
-    """Return the features of the images of one side, beside what they answer."""
+    """Return the features of the images of one side, beside what they answer; all are finite."""
     shown = [entry for entry in read_index(inputs[side]) if entry.file]
     step = str(StepName.of_features(side, name))
     tensors = {
         key: values.astype(np.float64)
         for key, values in load_file(inputs[step] / "features.safetensors").items()
     }
+    row = first_not_finite(tensors)
+    if row is not None:
+        raise ScoringError(
+            f"the features of {shown[row].name} ({step}) are not finite",
+            hint="the network that made them, or the store, is damaged",
+        )
     return FeatureSet(
         images=tensors.pop("images"),
         prompts=[entry.text for entry in shown],

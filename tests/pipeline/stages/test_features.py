@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,14 +13,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import save_file
 
-from harness.errors import MissingPrerequisite
+from harness.errors import MissingPrerequisite, ScoringError
 from harness.interfaces import ExtractorSpec, Network, Rows, SplitNetwork, StageContext
 from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
-from harness.pipeline.stages.feature_cache import FeatureCache
+from harness.pipeline.stages.feature_cache import FeatureCache, first_not_finite
 from harness.pipeline.stages.feature_pass import exact_convolutions, images_at_once
 from harness.pipeline.stages.features import fill_caches
-from harness.pipeline.stages.files import UNREADABLE
+from harness.pipeline.stages.files import UNREADABLE, Entry, write_index
+from harness.pipeline.stages.score import features
 
 SHOWN: list[tuple[str, int]] = []
 """Which network saw a picture, and how bright it was."""
@@ -225,3 +228,52 @@ def test_a_cache_keeps_numbers_to_the_bit(tmp_path: Path) -> None:
     assert again.holds(["a", "b"]) == {"a"}
     assert again.get(["a"])["a"]["images"].tobytes() == row.tobytes()
     assert json.dumps(again.get(["b"])) == "{}"
+
+
+class Broken(Watched):
+    """An extractor whose network loses its numbers at one brightness, or at one text."""
+
+    def _see(self, pictures: Sequence[Any], texts: Sequence[str]) -> Rows:
+        rows = super()._see(pictures, texts)["images"]
+        return {"images": np.where(rows == 4, np.nan, rows)}
+
+    def _read(self, texts: Sequence[str]) -> Rows:
+        return {"texts": np.array([[np.inf if "9" in text else 0] for text in texts], np.float32)}
+
+
+def test_features_that_are_not_finite_are_refused_by_extractor_and_image(
+    images: list[ImageFile], tmp_path: Path
+) -> None:
+    extractor = Broken(Brightness(), tmp_path / "rows")
+    with pytest.raises(ScoringError, match=r"brightness gives .* not finite for 4\.png"):
+        fill_caches(images, [extractor], StageContext(Path(), {}, batch=2))
+    assert extractor.key(images[4]) in extractor.missing(images)
+    odd = [replace(images[0], text="9 lives")]
+    with pytest.raises(ScoringError, match="not finite for the prompt '9 lives'"):
+        extractor.extract_texts(odd)
+
+
+def test_features_in_a_store_are_refused_by_their_image_too(tmp_path: Path) -> None:
+    """A cache that was damaged, or a store that somebody else filled."""
+    for name in ("sample", "rows"):
+        (tmp_path / name).mkdir()
+    entries = [Entry("cat", seed, "a cat", f"{seed}.png") for seed in (1, 2, 3)]
+    entries.insert(1, Entry("cat", 9, "a cat", None, "is missing"))
+    write_index(tmp_path / "sample", entries)
+    inputs = {"sample": tmp_path / "sample", "features/one": tmp_path / "rows"}
+    rows = np.ones((3, 4), np.float32)
+    save_file({"images": rows}, tmp_path / "rows" / "features.safetensors")
+    assert len(features("sample", "one", inputs)) == 3
+    rows[1, 2] = np.nan
+    save_file({"images": rows}, tmp_path / "rows" / "features.safetensors")
+    with pytest.raises(ScoringError, match=r"cat seed 2 .*are not finite"):
+        features("sample", "one", inputs)
+
+
+def test_the_first_row_that_is_not_finite_is_named_whatever_the_shape() -> None:
+    maps, rows = np.ones((3, 2, 2), np.float32), np.ones((3, 4), np.float32)
+    assert first_not_finite({"maps": maps, "images": rows}) is None
+    assert first_not_finite({"images": np.zeros((0, 1), np.float32)}) is None
+    maps[2, 1, 0], rows[1, 3] = np.nan, np.inf
+    assert first_not_finite({"maps": maps}) == 2
+    assert first_not_finite({"maps": maps, "images": rows}) == 1
