@@ -8,6 +8,7 @@ from typing import Unpack
 
 from harness.api.options import Options, with_options, workspace_of
 from harness.api.results import Run, SanityReport, Sweep, read_sanity_card
+from harness.data import opening
 from harness.data.supplied import read_supplied
 from harness.decisions import sanity as cards
 from harness.decisions.sweep import (
@@ -23,6 +24,7 @@ from harness.pages import benchmark as benchmarks
 from harness.pages.benchmark import Judgement
 from harness.pages.defaults import DEFAULT_BENCHMARK
 from harness.pages.recipe import Base, Load, Recipe
+from harness.pages.stages import MEGAPIXELS
 from harness.pipeline.plan import plan_supplied
 from harness.pipeline.request import Named, requested
 from harness.pipeline.results.file import ResultFile
@@ -38,12 +40,14 @@ def score(
     adapter: str | Path | None = None,
     base: str | None = None,
     benchmark: str | Path | None = None,
+    megapixels: float = MEGAPIXELS,
     **options: Unpack[Options],
 ) -> Run:
     """Score a folder of images, or an adapter with its base, that was made elsewhere.
 
     `prompts` is a CSV, JSONL or TXT file; without it, the prompts come from the file names or from
     what the program that drew an image wrote into it. `name` is what to call the result.
+    An image with more than `megapixels` is named and not scored.
 
     >>> found = harness.score(pictures, name="mine", benchmark="tiny-v1")
     >>> found.result.images.scored
@@ -53,7 +57,8 @@ def score(
     if images is not None and adapter is None:
         own, judgement = _named(name), benchmarks.load(benchmark or DEFAULT_BENCHMARK)
         file = None if prompts is None else Path(prompts)
-        supplied = read_supplied(Path(images), file, judgement)
+        allowed = {"megapixels": _allowed(megapixels)}
+        supplied = read_supplied(Path(images), file, judgement).model_copy(update=allowed)
         steps = plan_supplied(own, supplied, judgement)
     elif adapter is not None and images is None:
         if base is None:
@@ -62,6 +67,15 @@ def score(
     else:
         raise UsageError("give either --images or --adapter", hint="`harness score --help`")
     return Run.of(execute(steps, workspace.settings()))
+
+
+def _allowed(megapixels: float) -> float:
+    if not 0 < megapixels <= opening.MEGAPIXELS:
+        raise UsageError(
+            f"--megapixels {megapixels:g} is no size of an image",
+            hint=f"above 0, at most {opening.MEGAPIXELS:g}",
+        )
+    return float(megapixels)
 
 
 def _adapter(file: Path, base: str, name: str) -> Recipe:

@@ -24,6 +24,7 @@ from harness.cli.options import (
 from harness.cli.output import console, print_runs, say, show
 from harness.cli.program import command
 from harness.pages.defaults import DEFAULT_BENCHMARK
+from harness.pages.stages import MEGAPIXELS
 
 
 @command("judge", "harness score --images renders --prompts prompts.csv --name mine")
@@ -45,6 +46,9 @@ def score(
         str | None, typer.Option(metavar="MODEL", help="With --adapter: the base it was made for.")
     ] = None,
     benchmark: BenchmarkName = None,
+    megapixels: Annotated[
+        float, typer.Option(help="With --images: what an image may have; 178 at most.")
+    ] = MEGAPIXELS,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -63,6 +67,7 @@ def score(
         adapter=adapter,
         base=base,
         benchmark=benchmark,
+        megapixels=megapixels,
         workspace=workspace_of(store, reports, device),
     )
     if images is not None and benchmark is None:

@@ -14,7 +14,7 @@ from typing import Any
 from harness.data import prompt_weights
 from harness.data.generation_metadata import GenerationMetadata, UnreadableMetadata, read_metadata
 from harness.errors import PageError, Problem, UsageError
-from harness.files import is_inside, is_regular, read_regular
+from harness.files import is_folder, is_inside, is_regular, read_regular
 from harness.fingerprint import digest, digest_bytes
 from harness.pages.benchmark import Judgement
 from harness.pages.stages import SuppliedImage, SuppliedSpec
@@ -42,7 +42,7 @@ def read_supplied(folder: Path, prompts: Path | None, judgement: Judgement) -> S
     Metrics see no weights, where the benchmark's style of prompts has them.
     """
     shown = prompt_weights.plain if judgement.benchmark.sampler.prompt_style == "webui" else str
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UsageError(f"there is no folder {folder}", hint="give --images a folder of images")
     if prompts is not None:
         named = [
@@ -65,7 +65,7 @@ def _spec(folder: Path, entries: tuple[SuppliedImage, ...], as_asked: bool = Fal
 
 
 def _named(folder: Path, prompts: Path) -> list[_Listed]:
-    if not prompts.is_file():
+    if not is_regular(prompts):
         raise UsageError(f"there is no file {prompts}", hint="give --prompts a CSV, JSONL or TXT")
     if prompts.suffix == ".txt":
         return _lines(folder, prompts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,7 +18,9 @@ from harness.diffusion.adapter_layers import Layer, Layers
 from harness.diffusion.adapter_writer import SETTINGS
 from harness.diffusion.finite import refuse_not_finite
 from harness.diffusion.layer_names import PARTS, bare, blocks_of, own_layer, spellings
+from harness.diffusion.name_patterns import NamePatterns
 from harness.errors import HarnessError, MissingPrerequisite, TrainingError
+from harness.files import is_regular, megabytes, open_regular, read_regular
 
 _ROLES = {
     "down": r"\.lora_down\.weight|\.lora_A(\.[^.]+)?\.weight|[._]lora\.down\.weight"
@@ -44,8 +47,10 @@ _OTHER_FILES = {
     "bundle_emb": "it carries embeddings, which need a file of their own",
 }
 """What an unknown key tells about its file."""
-_UNFIT = (ValueError, TypeError, AttributeError, RuntimeError, OverflowError, re.error)
+_UNFIT = (ValueError, TypeError, AttributeError, RuntimeError, OverflowError)
 """What wrong values in a file may raise."""
+_LARGEST, _LARGEST_METADATA, _MOST_TENSORS = 4_000_000_000, 4_000_000, 50_000
+"""Bytes that a file and its settings may have, and how many tensors: SDXL has 8,000 at most."""
 LayerId = tuple[str, str]
 """A part of the pipeline and a layer in it."""
 
@@ -102,12 +107,16 @@ def read_layers(file: Path, find: Callable[[str], LayerId | None] = own_layer) -
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
+        with open_regular(file) as stream:
+            _refuse_size(os.fstat(stream.fileno()).st_size, _LARGEST, megabytes(_LARGEST))
         with safe_open(file, framework="pt") as stored:
+            _refuse_size(len(stored.keys()), _MOST_TENSORS, f"{_MOST_TENSORS:,} tensors")
             tensors = {key: stored.get_tensor(key) for key in sorted(stored.keys())}
             metadata = stored.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
+        what = " ".join(str(error).split())[:300]
         raise MissingPrerequisite(
-            f"{file} is not a safetensors file: {error}", hint="the file may be cut short"
+            f"{file} is not a safetensors file: {what}", hint="the file may be cut short"
         ) from error
     if not any("lora" in key for key in tensors):
         first = next(iter(tensors), None)
@@ -117,10 +126,17 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, metadata
 
 
+def _refuse_size(count: int, most: int, words: str) -> None:
+    if count > most:
+        raise ValueError(f"it has more than {words}")
+
+
 def _layer(roles: Mapping[str, Tensor], name: str, settings: Mapping[str, Any]) -> Layer:
     if not {"down", "up"} <= set(roles):
         raise ValueError(f"{name} has {' and '.join(sorted(roles))} alone")
     down, up = roles["down"], roles["up"]
+    if not (down.is_floating_point() and up.is_floating_point()):
+        raise ValueError(f"{name} holds {down.dtype} and {up.dtype}, which are no weights")
     if down.ndim not in (2, 4) or up.ndim not in (2, 4) or not 0 < down.shape[0] == up.shape[1]:
         raise ValueError(f"{name}: {tuple(up.shape)} by {tuple(down.shape)} is no LoRA")
     rank = down.shape[0]
@@ -135,12 +151,16 @@ def _layer(roles: Mapping[str, Tensor], name: str, settings: Mapping[str, Any]) 
 
 def _settings_of(metadata: Mapping[str, str], part: str) -> dict[str, Any]:
     """Return the settings of one part, if diffusers wrote the file."""
-    known = json.loads(metadata.get(SETTINGS) or "{}")
-    return {
+    text = metadata.get(SETTINGS) or "{}"
+    if len(text) > _LARGEST_METADATA:
+        raise ValueError(f"its metadata has more than {megabytes(_LARGEST_METADATA)}")
+    own = {
         key.removeprefix(f"{part}."): value
-        for key, value in known.items()
+        for key, value in json.loads(text).items()
         if key.startswith(f"{part}.")
     }
+    patterns = NamePatterns(own.get("alpha_pattern") or {})
+    return own | {"alpha_pattern": patterns} if own else {}
 
 
 def _scale(settings: Mapping[str, Any], name: str, rank: int) -> float:
@@ -148,11 +168,10 @@ def _scale(settings: Mapping[str, Any], name: str, rank: int) -> float:
     if not settings:
         return 1.0
     alpha = settings.get("lora_alpha", 8)  # PEFT's own default
-    for pattern, value in (settings.get("alpha_pattern") or {}).items():
-        if any(re.match(rf"(.*\.)?({pattern})$", each) for each in (name, f"text_model.{name}")):
-            alpha = value
-            break
-    return float(alpha) / (math.sqrt(rank) if settings.get("use_rslora") else rank)
+    own = settings["alpha_pattern"].find(name, f"text_model.{name}")
+    return float(alpha if own is None else own) / (
+        math.sqrt(rank) if settings.get("use_rslora") else rank
+    )
 
 
 def _check_alpha_is_here(
@@ -161,13 +180,13 @@ def _check_alpha_is_here(
     """Refuse a file whose alpha is in another file: only this file is judged."""
     config_file = file.with_name("adapter_config.json")
     own = SETTINGS in metadata or any(key.endswith(".alpha") for key in tensors)
-    if own or not config_file.is_file():
+    if own or not is_regular(config_file):
         return
     try:
-        config = json.loads(config_file.read_text(encoding="utf-8"))
+        config = json.loads(read_regular(config_file, _LARGEST_METADATA))
         plain = config.get("lora_alpha") == config.get("r") and not config.get("alpha_pattern")
-    except (ValueError, AttributeError):
-        plain = False
+    except (OSError, ValueError, AttributeError, RecursionError):
+        plain, config = False, {}
     if not plain or config.get("use_rslora"):
         raise MissingPrerequisite(
             f"{file} leaves its alpha to {config_file.name}, and one file is judged alone",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -110,13 +110,17 @@ def save_tokens(rows: Sequence[Tensor], tokens: Sequence[Token], folder: Path) -
 
 def read_tokens(file: Path) -> tuple[list[Token], list[Tensor]]:
     """Return the tokens of a file and their rows."""
-    with safe_open(file, framework="pt") as stored:
-        metadata: Mapping[str, str] = stored.metadata() or {}
-        if "tokens" not in metadata:
-            raise MissingPrerequisite(f"{file} does not name its tokens")
-        rows = [stored.get_tensor(part) for part in PARTS]
-    refuse_not_finite(file, dict(zip(PARTS, rows, strict=True)))
-    return [Token.model_validate(each) for each in json.loads(metadata["tokens"])], rows
+    try:
+        with safe_open(file, framework="pt") as stored:
+            metadata: Mapping[str, str] = stored.metadata() or {}
+            if "tokens" not in metadata:
+                raise MissingPrerequisite(f"{file} does not name its tokens")
+            rows = [stored.get_tensor(part) for part in PARTS]
+        refuse_not_finite(file, dict(zip(PARTS, rows, strict=True)))
+        return [Token.model_validate(each) for each in json.loads(metadata["tokens"])], rows
+    except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
+        what = " ".join(str(error).split())[:200]
+        raise MissingPrerequisite(f"{file} holds no embeddings of tokens: {what}") from error
 
 
 def attach_tokens(pipeline: Any, *files: Path) -> None:

@@ -15,6 +15,8 @@ from harness.pages.recipe import Base, Load, Prompting
 from harness.pages.split import Split
 from harness.pages.train import Buckets, Train
 
+MEGAPIXELS = 17.0
+"""What a supplied image may have: 4,096 pixels a side, four times SDXL's."""
 Pins = dict[str, dict[str, str]]
 """Digests of the models a spec names, for those that have one."""
 
@@ -111,6 +113,8 @@ class SuppliedSpec(Page):
     """Whether they answer the benchmark's own prompts and seeds."""
     rules: int = 1
     """The version of the rules by which the files become pictures."""
+    megapixels: float = MEGAPIXELS
+    """An image with more is named and not decoded."""
     entries: tuple[SuppliedImage, ...]
 
 

@@ -18,10 +18,12 @@ import torch
 from harness.data.prefetch import in_order
 from harness.interfaces import Progress, StageContext
 from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
-from harness.pipeline.stages.files import open_picture
+from harness.pipeline.stages.files import open_picture, pixels_of
 
 GPU_BATCHES = 4
 """Batches of the run that make one on a GPU."""
+PIXELS = 3 * 512 * 1024
+"""Pixels of a large picture; a batch of larger ones has fewer of them."""
 MOST_THREADS = 16
 """Threads of one process that decode images ahead of the networks."""
 
@@ -111,17 +113,36 @@ def batches_ahead(
                 inputs[each] = own, each.gather([ready[position][each] for position in own])
         return Batch(len(ready), inputs)
 
-    size = images_at_once(context)
     workers = ThreadPoolExecutor(threads())
     try:
         starts: Iterator[Started] = (
-            {at: workers.submit(prepare, at) for at in each_pass.decoded[start : start + size]}
-            for start in range(0, len(each_pass.decoded), size)
+            {at: workers.submit(prepare, at) for at in batch}
+            for batch in batches_of(images, each_pass.decoded, images_at_once(context))
         )
         for _, batch in in_order(gather, starts, 1):
             yield batch
     finally:
         workers.shutdown(cancel_futures=True)
+
+
+def batches_of(
+    images: Sequence[ImageFile], decoded: Sequence[int], size: int
+) -> Iterator[list[int]]:
+    """Yield the positions of each batch: so many images, fewer where they are large.
+
+    Several batches wait decoded, and some networks keep whole pictures until their turn.
+    """
+    batch: list[int] = []
+    pixels, most = 0, PIXELS * size
+    for at in decoded:
+        count = pixels_of(images[at].file)
+        if batch and (len(batch) == size or pixels + count > most):
+            yield batch
+            batch, pixels = [], 0
+        batch.append(at)
+        pixels += count
+    if batch:
+        yield batch
 
 
 Started = Mapping[int, "Future[dict[CachedExtractor, Any]]"]

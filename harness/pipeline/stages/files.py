@@ -81,6 +81,15 @@ def open_picture(file: Path) -> Image.Image:
         return image.convert("RGB")
 
 
+def pixels_of(file: Path) -> int:
+    """Return how many pixels a picture has, by its head; 0 where it cannot be read."""
+    try:
+        with open_image(file) as image:
+            return image.width * image.height
+    except UNREADABLE:
+        return 0
+
+
 def digests(folder: Path) -> dict[str, str]:
     """Return the digest of each file of a finished folder, as its manifest has it."""
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

@@ -180,9 +180,7 @@ def _adapters(spec: SampleSpec, trained: Path | None) -> tuple[Attached, ...]:
 def _copy_supplied(spec: SuppliedSpec, context: StageContext) -> None:
     entries = []
     for number, asked in enumerate(spec.entries):
-        entries.append(
-            _copy_image(asked, Path(spec.folder), context.folder, f"images/{number:06d}.png")
-        )
+        entries.append(_copy_image(asked, spec, context.folder, f"images/{number:06d}.png"))
         context.report(Progress(number + 1, len(spec.entries), "images"))
     converted = Counter(kind for entry in entries for kind in entry.kinds)
     for kind, count in sorted(converted.items()):
@@ -190,18 +188,20 @@ def _copy_supplied(spec: SuppliedSpec, context: StageContext) -> None:
     write_index(context.folder, entries)
 
 
-def _copy_image(asked: SuppliedImage, source: Path, folder: Path, target: str) -> Entry:
+def _copy_image(asked: SuppliedImage, spec: SuppliedSpec, folder: Path, target: str) -> Entry:
     """Copy one image to `folder / target` by the rules for pictures; an entry without says why."""
     prompt, name = (asked.prompt_id, asked.seed, asked.text), asked.file
     if asked.reason is not None:
         return Entry(*prompt, None, f"{name} {asked.reason}")
-    data = bytes_as_planned(source, asked)
+    data = bytes_as_planned(Path(spec.folder), asked)
     if data is None:
         return Entry(*prompt, None, f"{name} is missing")
     try:
-        picture, kinds = decode(data, name, READING)
+        reading = READING.model_copy(update={"megapixels": spec.megapixels})
+        picture, kinds = decode(data, name, reading)
     except Unfit as unfit:
-        return Entry(*prompt, None, f"{name} cannot be read: {str(unfit)[:80]}")
+        limit = f" (--megapixels is {spec.megapixels:g})" if unfit.kind == "too-large" else ""
+        return Entry(*prompt, None, f"{name} cannot be read: {str(unfit)[:80]}{limit}")
     save_png(picture, folder / target)
     black = is_black(picture)
     return Entry(*prompt, target, f"{name} is black" if black else None, black, kinds=kinds)

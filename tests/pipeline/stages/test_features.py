@@ -19,7 +19,12 @@ from harness.errors import MissingPrerequisite, ScoringError
 from harness.interfaces import ExtractorSpec, Network, Rows, SplitNetwork, StageContext
 from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
 from harness.pipeline.stages.feature_cache import FeatureCache, first_not_finite
-from harness.pipeline.stages.feature_pass import exact_convolutions, images_at_once
+from harness.pipeline.stages.feature_pass import (
+    PIXELS,
+    batches_of,
+    exact_convolutions,
+    images_at_once,
+)
 from harness.pipeline.stages.features import fill_caches
 from harness.pipeline.stages.files import UNREADABLE, Entry, write_index
 from harness.pipeline.stages.score import features
@@ -277,3 +282,14 @@ def test_the_first_row_that_is_not_finite_is_named_whatever_the_shape() -> None:
     maps[2, 1, 0], rows[1, 3] = np.nan, np.inf
     assert first_not_finite({"maps": maps}) == 2
     assert first_not_finite({"maps": maps, "images": rows}) == 1
+
+
+def test_a_batch_of_large_images_has_fewer_of_them(tmp_path: Path) -> None:
+    sides = (8, 8, 8, 8, 3000, 8)
+    images = []
+    for number, side in enumerate(sides):
+        Image.new("L", (side, side)).save(tmp_path / f"{number}.png")
+        images.append(ImageFile(tmp_path / f"{number}.png", str(number), ""))
+    assert 2 * PIXELS < 3000**2
+    assert list(batches_of(images, [0, 1, 2, 3], 3)) == [[0, 1, 2], [3]]
+    assert list(batches_of(images, range(6), 2)) == [[0, 1], [2, 3], [4], [5]]

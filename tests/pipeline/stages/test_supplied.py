@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from damage import DAMAGES, Damage, drawing, png
 from PIL import Image
+from strangers.pictures import EPS, huge_png
 
 from harness.data.supplied import read_supplied
 from harness.errors import UsageError
@@ -111,3 +112,20 @@ def test_other_rules_are_another_key(folder: Path, judgement: Judgement) -> None
 
     (folder / "a.png").write_bytes(png(drawing(0)))
     assert described(supplied(folder, judgement))["rules"] == 2
+
+
+def test_an_image_that_is_too_large_is_named_with_its_limit_and_not_decoded(
+    folder: Path, tmp_path: Path, judgement: Judgement
+) -> None:
+    """Decoded, 13,000 pixels a side take 700 MB, and several times that on their way."""
+    (folder / "huge.png").write_bytes(huge_png(13_000))
+    (folder / "eps.png").write_bytes(EPS)
+    Image.new("RGB", (40, 30), "red").save(folder / "good.png")
+    spec = supplied(folder, judgement)
+    eps, good, huge = copied(spec, tmp_path / "out")
+    assert "13000x13000 pixels (--megapixels is 17)" in str(huge.reason)
+    assert "not-an-image" in str(eps.reason)
+    assert good.file is not None
+    (*_, huge) = copied(spec.model_copy(update={"megapixels": 178.0}), tmp_path / "again")
+    assert "megapixels" not in str(huge.reason)
+    assert huge.file is None
