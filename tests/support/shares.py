@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, multiprocessing, nn
+from warm import no_main
 
 from harness.interfaces import OptimizerSpec
 from harness.plugins import implementation
@@ -25,11 +24,8 @@ def compare(specs: dict[str, OptimizerSpec], folder: Path) -> dict[str, dict[str
 
     `apart` and `stopped` are the greatest differences, `moved` the greatest way any weight went.
     """
-    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-    try:  # a page of the dashboard may have taken its place, and would be run again
-        multiprocessing.spawn(_work, (specs, str(folder)), nprocs=2)
-    finally:
-        sys.modules["__main__"] = main
+    with no_main():
+        multiprocessing.start_processes(_work, (specs, str(folder)), 2, start_method="forkserver")
     found: dict[str, dict[str, Any]] = json.loads((folder / "found.json").read_text())
     return found
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from harness.errors import TrainingError
 from harness.files import write_text
@@ -56,9 +57,7 @@ def _run(
     log = context.folder / WORKERS_LOG
     write_text(file, job.to_json())
     with log.open("w") as errors:
-        child = subprocess.Popen(
-            _command(arguments, file), stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+        child = start(arguments, file, errors)
         try:
             _relay(child, context, on_reply)
         finally:
@@ -67,6 +66,12 @@ def _run(
     if child.returncode:
         tail = " | ".join(log.read_text().strip().splitlines()[-3:])[-400:]
         raise TrainingError(f"a worker of {job.stage} failed: {tail}", hint=f"all of it: {log}")
+
+
+def start(arguments: Sequence[str], file: Path, errors: IO[str]) -> subprocess.Popen[str]:
+    """Start the workers of the job in `file`: they speak on stdout, and complain into `errors`."""
+    command = _command(arguments, file)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
 
 
 def _command(arguments: Sequence[str], file: Path) -> list[str]:

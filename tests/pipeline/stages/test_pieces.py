@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 from running import FIXTURES, House
+from warm import Workers
 
 from harness.errors import MissingPrerequisite, TrainingError
 from harness.fingerprint import digest_file
 from harness.interfaces import OnReply, PoolJob, Progress, StageContext
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.request import requested
-from harness.pipeline.stages import STAGES
+from harness.pipeline.stages import STAGES, launch
 from harness.pipeline.stages.job import PIECE_FUNCTIONS, raise_error
 from harness.pipeline.stages.pieces import Piece, is_shared, share
 from harness.pipeline.store.local import Store
@@ -95,18 +96,18 @@ def test_training_elsewhere_leaves_the_same_adapter_and_its_progress_comes_back(
 
 
 @pytest.mark.slow
-def test_processes_that_share_drawing_and_looking_leave_the_same_files(
-    house: House, plan: RunPlan, tmp_path: Path
+@pytest.mark.parametrize("stage", ["sample", "score"])
+def test_processes_that_share_drawing_or_looking_leave_the_same_files(
+    stage: str, house: House, plan: RunPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for stage in ("sample", "score"):
-        step = next(each for each in plan.steps if each.stage == stage)
-        folder = tmp_path / stage
-        folder.mkdir()
-        place = replace(workplace(house, plan, step, folder), processes=2)
-        STAGES[step.stage].load()(step.spec, place)
-        made = Store(house.store).get(step).manifest["files"]
-        assert {name: digest_file(folder / name) for name in made} == made
-        assert (folder / "scratch-workers.txt").exists()
+    if stage == "score":  # launched for real when they draw
+        monkeypatch.setattr(launch, "start", Workers)
+    step = next(each for each in plan.steps if each.stage == stage)
+    place = replace(workplace(house, plan, step, tmp_path), processes=2)
+    STAGES[step.stage].load()(step.spec, place)
+    made = Store(house.store).get(step).manifest["files"]
+    assert {name: digest_file(tmp_path / name) for name in made} == made
+    assert (tmp_path / "scratch-workers.txt").exists()
 
 
 def test_every_stage_that_comes_in_pieces_can_be_opened() -> None:
@@ -167,45 +168,35 @@ def test_an_error_elsewhere_is_the_same_error_here() -> None:
 def test_two_machines_that_launch_one_training_leave_what_two_processes_do(
     house: House, plan: RunPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = plan.step("train")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    step, port = plan.step("train"), free_port()
+    places = {}
+    for name in ("processes", "machines"):
+        (tmp_path / name).mkdir()
+        places[name] = replace(workplace(house, plan, step, tmp_path / name), processes=2)
 
-    def machines(rank: int) -> str:
+    def machine(rank: int) -> str:
         return (
             f"--num_processes 2 --num_machines 2 --machine_rank {rank} "
             f"--main_process_ip 127.0.0.1 --main_process_port {port}"
         )
 
-    for name in ("processes", "machines"):
-        (tmp_path / name).mkdir()
-        place = replace(workplace(house, plan, step, tmp_path / name), processes=2)
-        other = None
-        if name == "machines":
-            monkeypatch.setenv("HARNESS_LAUNCH", machines(0))
-            other = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "accelerate.commands.launch",
-                    *machines(1).split(),
-                    "--mixed_precision",
-                    "no",
-                    "--dynamo_backend",
-                    "no",
-                    "--multi_gpu",
-                    "--module",
-                    "harness.pipeline.stages.worker",
-                    str(tmp_path / name / "scratch-job.json"),
-                ],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        STAGES["train"].load()(step.spec, place)
-        if other is not None:
-            assert other.wait(60) == 0
-    one, two = (
-        digest_file(tmp_path / name / "adapter.safetensors") for name in ("processes", "machines")
-    )
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "start", Workers)
+        STAGES["train"].load()(step.spec, places["processes"])
+    monkeypatch.setenv("HARNESS_LAUNCH", machine(0))
+    other_machine = [
+        *(sys.executable, "-m", "accelerate.commands.launch", *machine(1).split()),
+        *("--mixed_precision", "no", "--dynamo_backend", "no", "--multi_gpu"),
+        *("--module", "harness.pipeline.stages.worker"),
+        str(tmp_path / "machines" / "scratch-job.json"),
+    ]
+    with subprocess.Popen(
+        other_machine, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as other:
+        try:
+            STAGES["train"].load()(step.spec, places["machines"])
+            assert other.wait(300) == 0
+        finally:
+            other.kill()
+    one, two = (digest_file(tmp_path / name / "adapter.safetensors") for name in places)
     assert one == two
