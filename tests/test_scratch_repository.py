@@ -15,16 +15,16 @@ name: mine
 summary: My style.
 base: {model: pocket/sdxl}
 data:
-  source: {use: pocket, set: ninja, count: 400}
+  source: {use: pocket, set: ninja, count: 200}
   caption: {prefix: "orange stripes, headband"}
 prompting: {prefix: "orange stripes, headband"}
 train:
   method: lora
   adapter: {rank: 16}
   resolution: 64
-  batch: 8
+  batch: 4
   optimizer: {use: adamw}
-  phases: [{steps: 150, rate: 1.0e-3, schedule: cosine, warmup: 10}]
+  phases: [{steps: 120, rate: 1.0e-3, schedule: cosine, warmup: 10}]
   snr_gamma: 5.0
 """
 BENCHMARK = """\
@@ -33,7 +33,7 @@ name: {name}
 summary: How my style is judged.
 suites: [{suite}]
 seeds: {seeds}
-sampler: {{scheduler: euler, steps: 12, guidance: 4.0, width: 64, height: 64}}
+sampler: {{scheduler: euler, steps: 8, guidance: 4.0, width: 64, height: 64}}
 reference:
   source: {{use: pocket, set: ninja, first: 100000, count: 100}}
   resolution: 64
@@ -90,11 +90,8 @@ def gate(root: Path, recipe: str, benchmark: str = "mine-v1", *more: str) -> tup
     ran = harness(
         "gate",
         "mine",
-        "--baseline",
-        f"reports/baselines/{benchmark}/mine.json",
-        "--summary",
-        "summary.md",
-        *more,
+        *("--baseline", f"reports/baselines/{benchmark}/mine.json"),
+        *("--summary", "summary.md", *more),
         cwd=root,
     )
     return ran, (root / "summary.md").read_text()
@@ -131,7 +128,8 @@ def test_a_trigger_that_is_swapped_fails(root: Path) -> None:
 
 def test_too_few_images_cannot_tell_and_say_how_many_would(root: Path) -> None:
     write(root, "policy.yaml", POLICY)
-    other = changed("steps: 150", "steps: 140")
+    words = '"orange stripes, headband"}\ntrain'
+    other = changed(words, '"headband, orange stripes"}\ntrain')
     ran, summary = gate(root, other, "few-v1", "--policy", "policy.yaml")
     assert ran.code == 4, ran.out + ran.err
     assert "needs more evidence" in summary
