@@ -102,35 +102,32 @@ def test_a_finished_run_needs_none_of_what_led_to_it(
     assert again.json["results"][0]["made"] == []
 
 
-def killed_at(moment: Callable[[Path, str], bool], store: Path, reports: Path) -> None:
-    """Start the tiny run and kill it, as a power cut would, when `moment` comes."""
-    log = store.parent / "killed.log"
+Moment = Callable[[Path, str], bool]
+
+
+def stopped_at(moment: Moment, sign: signal.Signals, store: Path, reports: Path) -> tuple[int, str]:
+    """Start the tiny run and send a signal when `moment` comes; return how it ended."""
+    log = store.parent / "stopped.log"
+    words = ("run", "tiny", "--benchmark", "tiny-v1", "--store", store, "--reports", reports)
     with log.open("w") as stream:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "harness.cli",
-                "run",
-                "tiny",
-                "--benchmark",
-                "tiny-v1",
-                "--store",
-                str(store),
-                "--reports",
-                str(reports),
-            ],
+            [sys.executable, "-m", "harness.cli", *map(str, words)],
             cwd=FIXTURES,
             stdout=stream,
             stderr=stream,
         )
-        deadline = time.monotonic() + 240
-        while not moment(store, log.read_text()):
-            assert process.poll() is None, f"it ended before the kill:\n{log.read_text()}"
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        try:
+            deadline = time.monotonic() + 240
+            while not moment(store, log.read_text()):
+                assert process.poll() is None, f"it ended before the signal:\n{log.read_text()}"
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.005)
+            process.send_signal(sign)
+            process.wait(240)
+        finally:
+            process.kill()
+            process.wait()
+    return process.returncode, log.read_text()
 
 
 def training(store: Path, log: str) -> bool:
@@ -141,56 +138,31 @@ def sampling(store: Path, log: str) -> bool:
     return "· train done" in log and len(list(store.glob("work/*/images/*.png"))) >= 5
 
 
-def scoring(store: Path, log: str) -> bool:
-    return "· score …" in log
+def looking(store: Path, log: str) -> bool:
+    return "· features/" in log
 
 
-@pytest.mark.parametrize("moment", [training, sampling, scoring])
-def test_a_killed_run_goes_on_to_the_same_bytes(
-    moment: Callable[[Path, str], bool], house: House, command: Command, tmp_path: Path
+def test_a_run_that_is_killed_twice_and_interrupted_once_goes_on_to_the_same_bytes(
+    house: House, command: Command, tmp_path: Path
 ) -> None:
+    """In the middle of three stages; `performance/chaos.py` stops runs anywhere."""
     store, reports = tmp_path / "store", tmp_path / "reports"
-    killed_at(moment, store, reports)
+    for moment in (training, sampling):
+        code, _ = stopped_at(moment, signal.SIGKILL, store, reports)
+        assert code == -signal.SIGKILL
+    code, said = stopped_at(looking, signal.SIGINT, store, reports)
+    assert code == 130
+    assert "run the same command again" in said
+    assert "Traceback" not in said
+    assert "· train …" not in said, "what the second start finished is not begun again"
     assert not list(reports.glob("**/*.json"))
     before = made_by(store)
     ran = command("run", "tiny", "--benchmark", "tiny-v1", "--store", store, "--reports", reports)
     assert ran.code == 0, ran.err
-    if moment is training:
-        assert "train" in ran.err
     whole, resumed = made_by(house.store), made_by(store)
     assert set(before) <= set(resumed) <= set(whole)
     assert {key: whole[key] for key in resumed} == resumed
     assert not list((store / "work").glob("*"))
-
-
-def test_ctrl_c_says_how_to_go_on_and_leaves_no_traceback(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "harness.cli",
-            "run",
-            "tiny",
-            "--benchmark",
-            "tiny-v1",
-            "--store",
-            str(tmp_path / "store"),
-            "--reports",
-            str(tmp_path / "reports"),
-        ],
-        cwd=FIXTURES,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    while not training(tmp_path / "store", ""):
-        time.sleep(0.01)
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "run the same command again" in err
-    assert "Traceback" not in err
 
 
 def test_verify_finds_one_changed_byte(house: House, command: Command, tmp_path: Path) -> None:
@@ -221,10 +193,19 @@ def test_verify_finds_a_score_that_was_edited(
     assert "differs from the scores" in ran.err
 
 
+def only(recipe: str, house: House, folder: Path) -> Path:
+    """Copy what a recipe's result names: other tests may have trained other seeds since."""
+    result = json.loads((house.reports / "tiny-v1" / f"{recipe}.json").read_text())
+    for key in result["keys"].values():
+        artifact = next(house.store.glob(f"*/??/{key}"))
+        shutil.copytree(artifact, folder / artifact.relative_to(house.store))
+    return folder
+
+
 def test_gc_keeps_what_results_name_and_removes_the_rest(
     house: House, command: Command, tmp_path: Path
 ) -> None:
-    store, reports = tmp_path / "store", tmp_path / "reports"
+    store, reports = only("pocket-base", house, tmp_path / "store"), tmp_path / "reports"
     arguments = ("--benchmark", "tiny-v1", "--store", store, "--reports", reports)
     assert command("run", "pocket-base", *arguments).code == 0
     leftover = store / "work" / ("0" * 64)
@@ -239,20 +220,11 @@ def test_gc_keeps_what_results_name_and_removes_the_rest(
     assert not list(store.glob("*/??/*/manifest.json"))
 
 
-def only_tiny(house: House, folder: Path) -> Path:
-    """Copy what the result of `tiny` names: other tests may have trained other seeds since."""
-    result = json.loads((house.reports / "tiny-v1" / "tiny.json").read_text())
-    for key in result["keys"].values():
-        artifact = next(house.store.glob(f"*/??/{key}"))
-        shutil.copytree(artifact, folder / artifact.relative_to(house.store))
-    return folder
-
-
 def test_a_damaged_input_is_told_and_made_again_before_a_step_reads_it(
     house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bit flips in the latents, at the same size and time; what was made of them is gone."""
-    store = only_tiny(house, tmp_path / "store")
+    store = only("tiny", house, tmp_path / "store")
     keys = json.loads((house.reports / "tiny-v1" / "tiny.json").read_text())["keys"]
     shard = next((store / "latents" / keys["latents"][:2] / keys["latents"]).glob("*.safetensors"))
     facts, data = shard.stat(), bytearray(shard.read_bytes())
@@ -270,7 +242,7 @@ def test_a_damaged_input_is_told_and_made_again_before_a_step_reads_it(
 def test_replicates_train_one_seed_each_and_share_what_they_can(
     house: House, command: Command, tmp_path: Path
 ) -> None:
-    store, reports = only_tiny(house, tmp_path / "store"), tmp_path / "reports"
+    store, reports = only("tiny", house, tmp_path / "store"), tmp_path / "reports"
     ran = command(
         *("run", "tiny", "--replicates", "2", "--benchmark", "tiny-v1"),
         *("--store", store, "--reports", reports, "--json"),
