@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +65,42 @@ def seen(weights: str, layer: str, *sides: list[Image.Image]) -> Evidence:
     sets = []
     for side in sides:
         ids = [str(number) for number in range(len(side))]
-        rows = network.see(side, ids)["images"].astype(np.float64)
+        with torch.inference_mode():
+            rows = network.see(side, ids)["images"].astype(np.float64)
         sets.append(FeatureSet(rows, ids, ids, [0] * len(side)))
     return Evidence(sets[0], {"reference": sets[1]})
 
 
+@dataclass(frozen=True)
+class Looked:
+    """Two sets of pictures, and what our extractor sees of them."""
+
+    own: list[Image.Image]
+    reference: list[Image.Image]
+    evidence: Evidence
+
+
+@pytest.fixture(scope="module")
+def few(weights: str) -> Looked:
+    own, reference = pictures(1, 60), pictures(2, 45)
+    return Looked(own, reference, seen(weights, "2048", own, reference))
+
+
+@pytest.fixture(scope="module")
+def many(weights: str) -> Looked:
+    """More pictures than the 64 features of a layer near the network's beginning."""
+    own, reference = pictures(3, 60, 66), pictures(4, 45, 68)
+    return Looked(own, reference, seen(weights, "64", own, reference))
+
+
 @pytest.mark.slow
 @torch.inference_mode()
-def test_torch_fidelity_says_the_same_of_the_same_pictures(weights: str, tmp_path: Path) -> None:
-    own, reference = pictures(1, 60), pictures(2, 45)
+def test_torch_fidelity_says_the_same_of_the_same_pictures(
+    weights: str, few: Looked, tmp_path: Path
+) -> None:
     theirs = calculate_metrics(
-        input1=saved(own, tmp_path / "own"),
-        input2=saved(reference, tmp_path / "reference"),
+        input1=saved(few.own, tmp_path / "own"),
+        input2=saved(few.reference, tmp_path / "reference"),
         cuda=False,
         feature_extractor="inception-v3-compat",
         fid=True,
@@ -90,21 +115,19 @@ def test_torch_fidelity_says_the_same_of_the_same_pictures(weights: str, tmp_pat
         verbose=False,
         save_cpu_ram=True,
     )
-    evidence = seen(weights, "2048", own, reference)
     for name, (spec, measure, tolerance) in OURS.items():
-        assert measure(spec, evidence).value == pytest.approx(theirs[name], rel=tolerance), name
+        assert measure(spec, few.evidence).value == pytest.approx(theirs[name], rel=tolerance), name
     assert 0 < theirs["precision"] < 1, "a set that says nothing would prove nothing"
 
 
 @pytest.mark.slow
 @torch.inference_mode()
 def test_with_more_pictures_than_features_torch_fidelity_agrees_to_a_millionth(
-    weights: str, tmp_path: Path
+    weights: str, many: Looked, tmp_path: Path
 ) -> None:
-    own, reference = pictures(3, 60, 70), pictures(4, 45, 74)
     theirs = calculate_metrics(
-        input1=saved(own, tmp_path / "own"),
-        input2=saved(reference, tmp_path / "reference"),
+        input1=saved(many.own, tmp_path / "own"),
+        input2=saved(many.reference, tmp_path / "reference"),
         cuda=False,
         feature_extractor="inception-v3-compat",
         feature_layer_fid="64",
@@ -115,14 +138,14 @@ def test_with_more_pictures_than_features_torch_fidelity_agrees_to_a_millionth(
         verbose=False,
         save_cpu_ram=True,
     )
-    found = fid(Fid(use="fid"), seen(weights, "64", own, reference)).value
+    found = fid(Fid(use="fid"), many.evidence).value
     assert found == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
 
 
-def shown(metric: Any, own: list[Image.Image], reference: list[Image.Image]) -> Any:
+def shown(metric: Any, both: Looked) -> Any:
     """Show a metric of torchmetrics both sets, one picture at a time; return what it says."""
     metric.set_dtype(torch.float64)
-    for side, real in ((own, False), (reference, True)):
+    for side, real in ((both.own, False), (both.reference, True)):
         for image in side:
             pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None]
             metric.update(pixels, real=real)
@@ -131,13 +154,12 @@ def shown(metric: Any, own: list[Image.Image], reference: list[Image.Image]) -> 
 
 @pytest.mark.slow
 @torch.inference_mode()
-def test_torchmetrics_fid_says_the_same_of_the_same_pictures(weights: str) -> None:
-    own, reference = pictures(3, 60, 70), pictures(4, 45, 74)
+def test_torchmetrics_fid_says_the_same_of_the_same_pictures(weights: str, many: Looked) -> None:
     theirs = FrechetInceptionDistance(
         feature=64, antialias=False, feature_extractor_weights_path=weights
     )
-    found = fid(Fid(use="fid"), seen(weights, "64", own, reference)).value
-    assert found == pytest.approx(float(shown(theirs, own, reference)), rel=1e-6)
+    found = fid(Fid(use="fid"), many.evidence).value
+    assert found == pytest.approx(float(shown(theirs, many)), rel=1e-6)
 
 
 class Wide(torch.nn.Module):
@@ -157,8 +179,7 @@ class Wide(torch.nn.Module):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save all")
 @torch.inference_mode()
-def test_torchmetrics_kid_says_the_same_of_the_same_pictures(weights: str) -> None:
-    own, reference = pictures(1, 60), pictures(2, 45)
+def test_torchmetrics_kid_says_the_same_of_the_same_pictures(weights: str, few: Looked) -> None:
     theirs = KernelInceptionDistance(feature=Wide(weights), subsets=1, subset_size=COUNT)
-    found = kid(Kid(use="kid"), seen(weights, "2048", own, reference)).value
-    assert found == pytest.approx(float(shown(theirs, own, reference)[0]), rel=CUBED)
+    found = kid(Kid(use="kid"), few.evidence).value
+    assert found == pytest.approx(float(shown(theirs, few)[0]), rel=CUBED)
