@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from harness.api.make import rehearse, run, run_all, train
     from harness.api.options import Workspace
     from harness.api.results import Leaderboard, Plan, Run, Sweep
-    from harness.api.upkeep import doctor, gc, schemas, verify
+    from harness.api.upkeep import doctor, gc, schemas, verify, verify_all
     from harness.api.verdicts import Comparisons, GateDecision, History
     from harness.errors import HarnessError
     from harness.pages.benchmark import Benchmark
@@ -57,7 +57,7 @@ _ROOMS = {
     "harness.api.make": "rehearse run run_all train",
     "harness.api.options": "Workspace",
     "harness.api.results": "Leaderboard Plan Run Sweep",
-    "harness.api.upkeep": "doctor gc schemas verify",
+    "harness.api.upkeep": "doctor gc schemas verify verify_all",
     "harness.api.verdicts": "Comparisons GateDecision History",
     "harness.errors": "HarnessError",
     "harness.pages.benchmark": "Benchmark",
@@ -112,6 +112,7 @@ __all__ = [
     "sweep",
     "train",
     "verify",
+    "verify_all",
     "write_reference",
 ]
 

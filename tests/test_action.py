@@ -19,8 +19,10 @@ def steps() -> list[dict[str, Any]]:
     return found
 
 
-def run(folder: Path, code: int, **inputs: str) -> tuple[int, list[str], str]:
-    """Return how the gate's step ends, what it called, and the job's summary."""
+def run(
+    folder: Path, code: int, command: str = "harness gate", **inputs: str
+) -> tuple[int, list[str], str]:
+    """Return how the step of a command ends, what it called, and the job's summary."""
     double = folder / "bin" / "harness"
     double.parent.mkdir()
     double.write_text(
@@ -28,7 +30,7 @@ def run(folder: Path, code: int, **inputs: str) -> tuple[int, list[str], str]:
         f'echo "the summary" > .harness/gate.md\nexit {code}\n'
     )
     double.chmod(double.stat().st_mode | stat.S_IXUSR)
-    script = next(step["run"] for step in steps() if "harness gate" in step.get("run", ""))
+    script = next(step["run"] for step in steps() if command in step.get("run", ""))
     environment = {
         "PATH": f"{double.parent}:{os.environ['PATH']}",
         "GITHUB_STEP_SUMMARY": "summary.md",
@@ -41,7 +43,7 @@ def run(folder: Path, code: int, **inputs: str) -> tuple[int, list[str], str]:
     return (
         done.returncode,
         (folder / "called").read_text().splitlines(),
-        (folder / "summary.md").read_text(),
+        (folder / "summary.md").read_text() if (folder / "summary.md").exists() else "",
     )
 
 
@@ -54,6 +56,14 @@ def test_the_step_ends_as_the_gate_does(code: int, unsure: str, ends: int, tmp_p
     assert called[:4] == ["gate", "my style", "--baseline", "b.json"]
     assert "--policy" not in called
     assert summary == "the summary\n"
+
+
+@pytest.mark.parametrize(("code", "ends"), [(0, 0), (1, 1), (4, 0)])
+def test_the_results_are_verified_where_their_artifacts_are_there(
+    code: int, ends: int, tmp_path: Path
+) -> None:
+    (tmp_path / "reports").mkdir()
+    assert run(tmp_path, code, "harness verify")[:2] == (ends, ["verify", "--all"])
 
 
 def test_a_policy_is_handed_on(tmp_path: Path) -> None:

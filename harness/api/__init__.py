@@ -5,7 +5,7 @@
     decide    compare, gate, accept, calibrate, reproduce, history: which is better
     browse    leaderboard, load_result, plan, check: what there is
     deliver   export, write_reference: for other programs
-    upkeep    verify, doctor, gc, schemas: the state of the store and the machine
+    upkeep    verify, verify_all, doctor, gc, schemas: results, the store and the machine
 
 `results` and `verdicts` hold what these functions return. Nothing here prints.
 """

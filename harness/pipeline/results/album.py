@@ -11,21 +11,26 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
-from harness.data.opening import open_image
+from harness.data.opening import image_of, open_image
 from harness.files import lines_of, whole
 from harness.pipeline.stages.files import UNREADABLE, digests, read_index
 
 INDEX = "index.jsonl"
+SIDES = ("sample", "captions", "bare", "originals")
+"""Steps whose pictures an album shows."""
 SIDE = 256
 """Pixels of the longer side."""
 QUALITY = 75
+FAR = 6.0
+"""Levels of 255 that pictures of another release of the WebP library lie apart at most."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -53,23 +58,87 @@ def write(
 
     `wanted` names the ids to take of a side; without it, a side is taken whole.
     """
-    shots = [
-        (folder, shot)
-        for side, folder in sides.items()
-        for shot in shots_of(side, folder, (wanted or {}).get(side))
-    ]
-    index = "".join(json.dumps(_plain(shot), ensure_ascii=False) + "\n" for _, shot in shots)
-    if _index_of(target) == index:
+    shots = _shots(sides, wanted)
+    index = _index(shots)
+    if _index_of(target) == index and not problems(target):
         return
-    files = {
-        shot.picture: folder / shot.file
-        for folder, shot in shots
-        if shot.picture is not None and shot.file is not None
-    }
+    files = _files(shots)
     with whole(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as album:
         for name, data in _drawn(files):
             album.writestr(zipfile.ZipInfo(name, _EPOCH), data)
         album.writestr(zipfile.ZipInfo(INDEX, _EPOCH), index)
+
+
+def _shots(
+    sides: Mapping[str, Path], wanted: Mapping[str, Iterable[str]] | None
+) -> list[tuple[Path, Shot]]:
+    """Return each shot of an album with the folder of its image."""
+    return [
+        (folder, shot)
+        for side, folder in sides.items()
+        for shot in shots_of(side, folder, (wanted or {}).get(side))
+    ]
+
+
+def _index(shots: Sequence[tuple[Path, Shot]]) -> str:
+    return "".join(json.dumps(_plain(shot), ensure_ascii=False) + "\n" for _, shot in shots)
+
+
+def _files(shots: Sequence[tuple[Path, Shot]]) -> dict[str, Path]:
+    """Return the image of each small picture, by the picture's name."""
+    return {
+        shot.picture: folder / shot.file
+        for folder, shot in shots
+        if shot.picture is not None and shot.file is not None
+    }
+
+
+def problems(file: Path) -> list[str]:
+    """Return what is wrong with an album, whatever it should show."""
+    try:
+        with zipfile.ZipFile(file) as album:
+            bad = album.testzip()
+            names = set(album.namelist())
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        return [f"{file} cannot be read: {error}"]
+    if bad is not None:
+        return [f"{file} is damaged at {bad}"]
+    shots = read(file)
+    if INDEX not in names or (not shots and len(names) > 1):
+        return [f"{file} has no index"]
+    odd = names - {INDEX} - {shot.picture for shot in shots}
+    return [f"{file} holds a file that its index does not name: {min(odd)}"] if odd else []
+
+
+def differences(
+    target: Path, sides: Mapping[str, Path], wanted: Mapping[str, Iterable[str]] | None = None
+) -> list[str]:
+    """Return how an album differs from the one that `write` would write."""
+    shots = _shots(sides, wanted)
+    if _index_of(target) != _index(shots):
+        return [f"{target} lists other images than the store has"]
+    files = _files(shots)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        shown = pool.map(lambda name: _shows(picture(target, name), files[name]), files)
+        return [
+            f"{target} shows {name} otherwise than the store"
+            for name, is_same in zip(files, shown, strict=True)
+            if not is_same
+        ]
+
+
+def _shows(data: bytes | None, file: Path) -> bool:
+    """Return whether a small picture is that of an image."""
+    expected = _small_or_nothing(file)
+    if data is None or expected is None or data == expected:
+        return data == expected
+    try:
+        ours, theirs = (np.asarray(image_of(each).convert("RGB")) for each in (expected, data))
+    except UNREADABLE:
+        return False
+    if ours.shape != theirs.shape:
+        return False
+    return float(np.abs(ours.astype(np.int16) - theirs).mean()) <= FAR
 
 
 def read(file: Path) -> list[Shot]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import ScoringError
@@ -12,12 +13,10 @@ from harness.pipeline.plan import RunPlan
 from harness.pipeline.provenance import provenance_of
 from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.results.tables import TABLES
+from harness.pipeline.results.tables import TABLES, read_table
 from harness.pipeline.store.local import Store
 from harness.records import Result
 
-ALBUM = ("sample", "captions", "bare", "originals")
-"""Steps whose pictures an album shows."""
 PAIRS = 24
 """How many of the nearest pairs an album shows, of each metric that looks for them."""
 
@@ -80,19 +79,24 @@ def write_result(result: Result, path: Path) -> None:
 
 def _write_album(plan: RunPlan, store: Store, file: ResultFile) -> None:
     """Write a result's small pictures beside it, with the originals that it comes nearest to."""
-    folders = {
-        step.name: store.folder(step)
-        for step in plan.steps
-        if step.name in ALBUM and store.has(step)
-    }
-    album.write(file.album_path, folders, {"originals": _nearest(file)})
+    folders = {step.name: store.folder(step) for step in plan.steps if store.has(step)}
+    album.write(file.album_path, *album_sources(folders, store.folder(plan.score)))
 
 
-def _nearest(file: ResultFile) -> set[str]:
+def album_sources(
+    folders: Mapping[str, Path], score: Path
+) -> tuple[dict[str, Path], dict[str, set[str]]]:
+    """Return the folders whose pictures an album shows, and the ids of those that it chooses."""
+    sides = {side: folder for side, folder in folders.items() if side in album.SIDES}
+    return sides, {"originals": _nearest(score / "likeness.parquet")}
+
+
+def _nearest(likeness: Path) -> set[str]:
     """Return the ids of originals that images come nearest to, in any metric."""
-    if not file.has_table("likeness"):
+    if not likeness.is_file():
         return set()
-    rows = [row for row in file.table("likeness").to_pylist() if row["prompt_id"] is not None]
+    table = read_table(likeness, "likeness")
+    rows = [row for row in table.to_pylist() if row["prompt_id"] is not None]
     nearest: set[str] = set()
     for metric in {row["metric"] for row in rows}:
         own = sorted(
