@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Unpack
 
 from harness.api.decide import find_result
-from harness.api.options import Options, with_options, workspace_of
+from harness.api.options import Options, Workspace, with_options, workspace_of
 from harness.api.results import Leaderboard, PageCheck, Plan, Run
 from harness.decisions import leaderboard as board
 from harness.decisions import sanity as cards
@@ -118,21 +118,27 @@ def plan_all(
     >>> [len(each.to_do) for each in harness.plan_all(["tiny"], benchmark="tiny-v1")]
     [0]
     """
-    store = Store(workspace_of(options).store)
+    workspace = workspace_of(options)
     gpu = None if card is None else gpu_named(card)
     requests = [requested(recipe, benchmark) for recipe in recipes]
-    return [Plan(_planned(request, store, gpu, nodes, pictures)) for request in requests]
+    return [Plan(_planned(request, workspace, gpu, nodes, pictures)) for request in requests]
 
 
 def _planned(
-    request: Request, store: Store, card: Gpu | None, nodes: Sequence[int], pictures: int | None
+    request: Request,
+    workspace: Workspace,
+    card: Gpu | None,
+    nodes: Sequence[int],
+    pictures: int | None,
 ) -> Planned:
     """Return a plan beside the store, with what it takes on one card or on several."""
     whole, recipe = request.plan(), request.recipe
+    store, batch = Store(workspace.store), workspace.images_at_once
     to_do = tuple(missing(whole, store))
     done = frozenset(step.key for step in whole.steps if store.has(step))
-    many = tuple(scale(recipe, whole.steps, count, pictures, card) for count in nodes)
-    return Planned(whole, recipe, to_do, forecast(recipe, whole.steps, to_do, card), done, many)
+    many = tuple(scale(recipe, whole.steps, count, pictures, card, batch) for count in nodes)
+    one = forecast(recipe, whole.steps, to_do, card, batch)
+    return Planned(whole, recipe, to_do, one, done, many)
 
 
 def check(*files: str | Path) -> PageCheck:

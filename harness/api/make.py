@@ -147,7 +147,7 @@ def obstacles(wanted: Sequence[tuple[Request, RunPlan]], workspace: Workspace) -
         return lacking
     card = gpu_here()
     for request, steps, to_do in busy:
-        cost = forecast(request.recipe, steps.steps, to_do, card)
+        cost = forecast(request.recipe, steps.steps, to_do, card, workspace.images_at_once)
         lacking += [f"{steps.recipe}: {complaint}" for complaint in cost.complaints]
     return lacking
 

@@ -95,6 +95,7 @@ def plan(
     recipes: RecipeNames,
     benchmark: BenchmarkName = None,
     card: CardName = None,
+    batch: Batch = None,
     anyway: Anyway = False,
     nodes: Annotated[
         str | None,
@@ -123,7 +124,7 @@ def plan(
         card=card,
         nodes=scales_of(nodes) if nodes else (),
         pictures=pictures,
-        workspace=workspace_of(store),
+        workspace=workspace_of(store, batch=batch),
     )
     if as_json:
         documents = [each.as_json() for each in plans]

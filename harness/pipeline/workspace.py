@@ -34,13 +34,18 @@ class Workspace:
     batch: int | None = None
     """How many images are drawn or looked at together; None: 16."""
 
+    @property
+    def images_at_once(self) -> int:
+        """Return how many images are drawn or looked at together."""
+        if self.batch is not None and self.batch < 1:
+            raise UsageError(f"--batch {self.batch} is no number of images", hint="1 or more")
+        return self.batch or RunSettings.batch
+
     def settings(self) -> RunSettings:
         if self.processes is not None and self.processes < 1:
             raise UsageError(
                 f"--processes {self.processes} is no number of processes", hint="1 or more"
             )
-        if self.batch is not None and self.batch < 1:
-            raise UsageError(f"--batch {self.batch} is no number of images", hint="1 or more")
         store = Store(self.store)
         spec = executor_named(self.executor, self.processes)
         return RunSettings(
@@ -49,7 +54,7 @@ class Workspace:
             device=partial(resolve_device, self.device),
             executor=executor(spec),
             watcher=Together([watcher(self.quiet), Live(store)]),
-            batch=self.batch or RunSettings.batch,
+            batch=self.images_at_once,
             processes=partial(count_processes, 1 if spec.together else self.processes),
             together=spec.together,
         )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from harness.interfaces import StageContext
 from harness.pages.recipe import Recipe
 from harness.pipeline.forecast.costs import Cost, cost_of, pictures_of
 from harness.pipeline.forecast.gpus import GB, Gpu, gpu_for
@@ -47,12 +48,17 @@ class Forecast:
 
 
 def forecast(
-    recipe: Recipe, steps: Sequence[Step], to_do: Sequence[Step], gpu: Gpu | None = None
+    recipe: Recipe,
+    steps: Sequence[Step],
+    to_do: Sequence[Step],
+    gpu: Gpu | None = None,
+    batch: int = StageContext.batch,
 ) -> Forecast:
-    """Forecast `to_do`, the missing ones of `steps`, on `gpu` or else the recipe's own."""
+    """Forecast `to_do`, the missing ones of `steps`, on `gpu` or else the recipe's own; `batch`
+    images are drawn together."""
     gpu = gpu or gpu_for(recipe)
     sizes = {step.key: size for step in steps if (size := pictures_of(step)) is not None}
-    costs = [cost_of(step, recipe, sizes, gpu) for step in to_do]
+    costs = [cost_of(step, recipe, sizes, gpu, batch) for step in to_do]
     trained = next((cost for cost in costs if cost.step_seconds is not None), Cost())
     complaints = tuple(dict.fromkeys(each for cost in costs for each in cost.complaints))
     start = STARTS[is_pocket(recipe.base.model)] if to_do else 0

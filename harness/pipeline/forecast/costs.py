@@ -7,7 +7,7 @@ steps, such as scoring, are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.diffusion.anatomy import (
@@ -68,18 +68,25 @@ class Cost:
     uncounted: str | None = None
 
 
-def cost_of(step: Step, recipe: Recipe, sizes: Mapping[str, int], gpu: Gpu) -> Cost:
-    """Return the cost of a step; `sizes` holds how many pictures each step makes."""
+def cost_of(
+    step: Step,
+    recipe: Recipe,
+    sizes: Mapping[str, int],
+    gpu: Gpu,
+    batch: int = StageContext.batch,
+) -> Cost:
+    """Return the cost of a step; `sizes` holds how many pictures each step makes, and `batch` is
+    how many of them are drawn or looked at together."""
     spec, pictures = step.spec, sizes.get(step.inputs.get("data", step.key))
     if isinstance(spec, DataSpec):
         return _collecting(spec, recipe, pictures)
     if isinstance(spec, TextsSpec):
         return _texts(spec, pictures, gpu)
     if isinstance(spec, LatentsSpec):
-        return _latents(spec, recipe.base.model, pictures, gpu)
+        return _latents(spec, recipe.base.model, pictures, gpu, batch)
     if isinstance(spec, TrainSpec):
         return _training(spec.train, spec.base.model, gpu)
-    return _sampling(spec, gpu) if isinstance(spec, SampleSpec) else Cost()
+    return _sampling(spec, gpu, batch) if isinstance(spec, SampleSpec) else Cost()
 
 
 def pictures_of(step: Step) -> int | None:
@@ -120,10 +127,10 @@ def _readings(caption: Caption) -> int:
     return caption.variants or (READINGS if varies else 1)
 
 
-def _latents(spec: LatentsSpec, model: str, pictures: int | None, gpu: Gpu) -> Cost:
+def _latents(spec: LatentsSpec, model: str, pictures: int | None, gpu: Gpu, batch: int) -> Cost:
     vae, area = vae_of(model), spec.resolution**2
     views = (RANDOM_CROPS if spec.crop == "random" else 1) * (1 + spec.flip)
-    at_once = max(1, min(StageContext.batch, LATENT_PIXELS // (area * views))) * views * area
+    at_once = max(1, min(batch, LATENT_PIXELS // (area * views))) * views * area
     seen = (pictures or 0) * views
     numbers = unet_of(model).ends[0] * area // FACTOR**2
     work = ENCODING * area * (vae.encoder / ENCODER) ** 2
@@ -221,7 +228,7 @@ def _cannot(train: Train, gpu: Gpu) -> tuple[str, ...]:
     return tuple(complaints)
 
 
-def _sampling(spec: SampleSpec, gpu: Gpu) -> Cost:
+def _sampling(spec: SampleSpec, gpu: Gpu, batch: int) -> Cost:
     sampler, model = spec.sampler, spec.base.model
     half = sampler.precision != "fp32" and not gpu.is_cpu
     area, count = sampler.width * sampler.height, len(spec.prompts) * len(spec.seeds)
@@ -229,17 +236,29 @@ def _sampling(spec: SampleSpec, gpu: Gpu) -> Cost:
     sides = 2 if sampler.guidance > 1 else 1
     speed = gpu.sampling * (1 if half else gpu.single)
     drawing = sampler.steps * sides * flops(layers) / speed
-    least = sampler.steps * gpu.launch / min(count, StageContext.batch)
+    together = min(count, batch)
+    least = sampler.steps * gpu.launch / together
     decoding = DECODING * area * (vae_of(model).decoder / DECODER) ** 2
-    peak = _sampling_bytes(layers, sampler, model, sides * min(count, StageContext.batch), half)
-    what = f"sampling needs {peak / GB:.1f} GB, {gpu.title} has {gpu.memory / GB:.1f} GB"
+
+    def peak_of(images: int) -> int:
+        return _sampling_bytes(layers, sampler, model, sides * images, half)
+
     return Cost(
         seconds=count * (max(drawing, least) + decoding / (gpu.sampling * gpu.single)),
-        memory=peak,
+        memory=peak_of(together),
         disk=count * PNG * area,
         images=count,
-        complaints=(f"{what}: take a larger card",) if peak > gpu.memory else (),
+        complaints=_too_many(together, peak_of, gpu),
     )
+
+
+def _too_many(images: int, peak_of: Callable[[int], int], gpu: Gpu) -> tuple[str, ...]:
+    """Say that so many images do not fit together, and which number does."""
+    if peak_of(images) <= gpu.memory:
+        return ()
+    fewer = next((n for n in range(images - 1, 0, -1) if peak_of(n) <= gpu.memory), None)
+    need = f"sampling needs {peak_of(images) / GB:.1f} GB, {gpu.title} has {gpu.memory / GB:.1f} GB"
+    return (f"{need}: {f'pass --batch {fewer}' if fewer else 'take a larger card'}",)
 
 
 def sampling_memory(spec: SampleSpec, count: int, half: bool) -> int:

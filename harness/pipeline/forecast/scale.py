@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.diffusion.memory import samples_per_step
 from harness.errors import UsageError
-from harness.interfaces import Page
+from harness.interfaces import Page, StageContext
 from harness.pages.recipe import Recipe
 from harness.pages.stages import DataSpec, LatentsSpec, SampleSpec, TextsSpec, TrainSpec
 from harness.pipeline.forecast.costs import PNG, Cost, cost_of, pictures_of
@@ -119,6 +119,7 @@ def scale(
     cards: int,
     pictures: int | None = None,
     gpu: Gpu | None = None,
+    batch: int = StageContext.batch,
 ) -> Scale:
     """Forecast all of `steps` on `cards` GPUs; `pictures` is the size of the set, if given."""
     if cards < 1:
@@ -127,7 +128,7 @@ def scale(
     counted = [step for step in steps if isinstance(step.spec, _COUNTED) and _is_of_recipe(step)]
     sizes = _sizes(counted, pictures)
     count = sum(sizes[step.key] for step in counted if isinstance(step.spec, DataSpec))
-    costs = {step.key: cost_of(step, recipe, sizes, gpu) for step in counted}
+    costs = {step.key: cost_of(step, recipe, sizes, gpu, batch) for step in counted}
     stages = [_stage(step, recipe, costs[step.key], sizes, cards) for step in counted]
     return Scale(
         cards, gpu.name, count, _joined(stages), _bytes(counted, recipe, costs, sizes), _basis(gpu)

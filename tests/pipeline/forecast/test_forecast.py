@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,51 @@ def test_a_plan_that_fits_is_printed_with_rates_memory_and_pace(tmp_path: Path) 
     assert "rate     0% 0.0001" in text
     assert "t4       12.6 of 15 GB, 6 samples a pass" in text
     assert max(map(len, text.splitlines())) < 120
+
+
+def test_fewer_images_together_take_less_memory_and_more_time() -> None:
+    recipe = recipes.load("naruto-1024")
+    steps = requested(recipe).plan().steps
+    drawing = [step for step in steps if step.stage == "sample"]
+    slow_start = replace(gpu_named("h100"), launch=1.0)
+    many, few = (forecast(recipe, steps, drawing, slow_start, batch=batch) for batch in (16, 1))
+    assert few.memory_gb < many.memory_gb - 1
+    assert few.seconds > many.seconds
+
+
+def test_a_batch_of_images_that_does_not_fit_comes_with_one_that_does() -> None:
+    recipe = recipes.load("naruto-1024")
+    steps = requested(recipe).plan().steps
+    drawing = [step for step in steps if step.stage == "sample"]
+    small = replace(gpu_named("t4"), memory=12 * 10**9)
+    (complaint,) = forecast(recipe, steps, drawing, small).complaints
+    found = re.fullmatch(r"sampling needs .* GB, T4 has 12.0 GB: pass --batch (\d+)", complaint)
+    assert found is not None
+    fits, larger = int(found[1]), int(found[1]) + 1
+    assert not forecast(recipe, steps, drawing, small, fits).complaints
+    assert forecast(recipe, steps, drawing, small, larger).complaints
+
+
+def test_no_batch_fits_where_not_even_one_image_does() -> None:
+    recipe = recipes.load("naruto-1024")
+    steps = requested(recipe).plan().steps
+    drawing = [step for step in steps if step.stage == "sample"]
+    tiny = replace(gpu_named("t4"), memory=4 * 10**9)
+    (complaint,) = forecast(recipe, steps, drawing, tiny).complaints
+    assert complaint.endswith("take a larger card")
+
+
+@pytest.mark.parametrize("named", ["flag", "variable"])
+def test_a_plan_counts_with_the_batch_that_a_run_would_have(
+    named: str, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("plan", "sdxl-base", "--card", "h100", "--store", tmp_path, "--json")
+    whole = command(*words).json["forecast"]["memory_gb"]
+    if named == "variable":
+        monkeypatch.setenv("HARNESS_BATCH", "1")
+    else:
+        words = (*words, "--batch", "1")
+    assert command(*words).json["forecast"]["memory_gb"] < whole
 
 
 @pytest.mark.slow
