@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -53,6 +54,8 @@ PARTS = {
 """The parts in the order of their worth, and their shares of the time."""
 WORKSPACE = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 """What the deterministic mode needs before CUDA starts; on a Hopper card PyTorch's own size."""
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 GRACE = 30
 """Seconds after the end of all time at which the process ends itself, whatever it does."""
 
@@ -96,6 +99,46 @@ def named_parts(text: str) -> list[str]:
 
 def measure(asked: argparse.Namespace, folder: Path) -> int:
     """Measure every part that was asked for; return the exit code."""
+    if problem := obstacle(asked.dry):
+        print(problem, file=sys.stderr)
+        return 2
+    from card import machine
+    from card.report import CardFile, summary
+
+    context = prepared(asked, folder)
+    out = asked.out or (folder / "out" if asked.dry else HARDWARE)
+    file = CardFile(out, machine.described(asked.dry), asked.parts)
+    code = 0
+    try:
+        for figure in measured(context, asked.parts, context.deadline):
+            print(json.dumps(file.add(figure), allow_nan=False), flush=True)
+    except KeyboardInterrupt:
+        code = STOPPED
+        print("stopped by Ctrl-C; all figures so far are kept", file=sys.stderr)
+    print(f"\n{summary(file.added)}\n", file=sys.stderr)
+    for constant, reason in file.unmeasured.items():
+        print(f"for forecasts there is no {constant}: {reason}", file=sys.stderr)
+    print(f"written: {file.path}", file=sys.stderr)
+    return code
+
+
+def obstacle(is_dry: bool) -> str | None:
+    """Return why nothing can be measured, if so; nothing is imported before all is there."""
+    from card import machine
+
+    if absent := machine.absent(machine.NEEDED):
+        return f"not here: {', '.join(absent)}; install them, without network from wheels"
+    for package in machine.absent(machine.WANTED):
+        print(f"not here: {package}", file=sys.stderr)
+    import torch
+
+    if not is_dry and not torch.cuda.is_available():
+        return "PyTorch sees no CUDA device here; --dry rehearses on the CPU"
+    return None
+
+
+def prepared(asked: argparse.Namespace, folder: Path) -> Context:
+    """Return the context of all parts, with the base that they count layers by."""
     from card.figures import Deadline
 
     deadline = Deadline(asked.minutes * 60)
@@ -105,38 +148,13 @@ def measure(asked: argparse.Namespace, folder: Path) -> int:
         torch.set_num_threads(1)  # threads that wait for other work cost more than they give
     from card import machine
 
-    if problem := obstacle(asked.dry, machine.absent(machine.NEEDED), torch.cuda.is_available()):
-        print(problem, file=sys.stderr)
-        return 2
-    for package in machine.absent(machine.WANTED):
-        print(f"not here: {package}", file=sys.stderr)
     if plugins := machine.register_plugins(folder / "plugins"):
         sys.path.append(str(plugins))
-
     from card.figures import Context
-    from card.report import CardFile, summary
     from card.sdxl import write_base
 
-    out = asked.out or (folder / "out" if asked.dry else HARDWARE)
     base = write_base(folder / "sdxl", is_tiny=asked.dry)
-    device = "cpu" if asked.dry else "cuda"
-    context = Context(device, asked.dry, folder, base, deadline)
-    file = CardFile(out, machine.described(asked.dry), asked.parts)
-    rows = []
-    for figure in measured(context, asked.parts, deadline):
-        rows.append(file.add(figure))
-        print(json.dumps(rows[-1], allow_nan=False), flush=True)
-    print(f"\n{summary(rows)}\n\nwritten: {file.path}", file=sys.stderr)
-    return 0
-
-
-def obstacle(is_dry: bool, absent: list[str], has_card: bool) -> str | None:
-    """Return why nothing can be measured, if so."""
-    if absent:
-        return f"not here: {', '.join(absent)}; install them, without network from wheels"
-    if not is_dry and not has_card:
-        return "PyTorch sees no CUDA device here; --dry rehearses on the CPU"
-    return None
+    return Context("cpu" if asked.dry else "cuda", asked.dry, folder, base, deadline)
 
 
 def measured(context: Context, parts: Sequence[str], deadline: Deadline) -> Iterator[Figure]:
@@ -160,7 +178,9 @@ def figures_of(part: str, context: Context) -> Iterator[Figure]:
         try:
             with context.deadline.enforced():
                 if figures is None:
-                    figures = iter(importlib.import_module(f"card.{part}").figures(context))
+                    module = importlib.import_module(f"card.{part}")
+                    gc.freeze()  # collecting garbage among all these modules takes a third of a
+                    figures = iter(module.figures(context))  # second, for each configuration
                 figure = next(figures, None)
         except OutOfTime:
             yield missing(part, "rest", "stopped: the time of this part was over")

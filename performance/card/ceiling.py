@@ -13,7 +13,7 @@ PART = "ceiling"
 
 def figures(context: Context) -> Iterator[Figure]:
     """Measure what all later figures are a share of."""
-    side, size = (256, 2**20) if context.is_dry else (8192, 4 * 2**30)
+    side, size = (64, 2**20) if context.is_dry else (8192, 4 * 2**30)
     for dtype in (torch.bfloat16, torch.float16):
         name = f"product-{'bf16' if dtype == torch.bfloat16 else 'fp16'}"
         yield from attempt(

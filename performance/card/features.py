@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,10 @@ from harness.pipeline.stages.features import fill_caches
 from harness.pipeline.stages.files import open_picture, save_png
 
 PART = "features"
-DISTINCT, TIMES = 64, 4
-"""Pictures on disk, and how often each is read in one pass."""
+PICTURES = 256
+"""How many pictures a pass reads; each lies in a file of its own, if there was time to write it."""
+WRITING = 6.0
+"""Seconds that go into writing them."""
 LONE = 8.0
 """Seconds that the pass of one network may need at the least."""
 TEXT = "1girl, red hair, blue jacket"
@@ -50,35 +54,34 @@ def _figures(context: Context) -> Iterator[Figure]:
     files, writing = write_pictures(context)
     made = networks(context)
     place = StageContext(context.folder, {}, context.device)
-    decoding = _cpu_seconds(files, made)
-    yield Figure(PART, "decoding", 1e3 * decoding["open"], "ms", _decoding_facts(decoding, writing))
-    yield from _pass(context, "all", made, files, place)
+    cpu = _cpu_seconds(files, made)
+    yield Figure(PART, "decoding", 1e3 * cpu["open"], "ms", _decoding_facts(cpu, files, writing))
+    yield from _pass(context, "all", made, files, place, cpu)
     for name in made:
         lone = {name: made[name]}
-        yield from attempt(
-            context, PART, name, lambda lone=lone: _pass(context, *lone, lone, files, place), LONE
-        )
+        work = partial(_pass, context, name, lone, files, place, cpu)
+        yield from attempt(context, PART, name, work, LONE)
 
 
 def write_pictures(context: Context) -> tuple[list[Path], float]:
-    """Write smooth random pictures as the sampler does; return the seconds that it took, too."""
+    """Write smooth random pictures as the sampler does, as many as the time for it allows; return
+    the seconds that it took, too."""
     folder = context.folder / "pictures"
     folder.mkdir(exist_ok=True)
-    rng = np.random.default_rng(0)
-    side = context.side
-    coarse = [
-        rng.integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)
-        for _ in range(2 if context.is_dry else DISTINCT)
-    ]
-    files = [folder / f"{number}.png" for number in range(len(coarse))]
-
-    def write(number: int) -> None:
-        picture = Image.fromarray(coarse[number]).resize((side, side), Image.Resampling.BICUBIC)
-        save_png(picture, files[number])
-
+    side, most = context.side, 2 if context.is_dry else PICTURES
     began = time.perf_counter()
+
+    def write(number: int) -> Path | None:
+        if number and time.perf_counter() - began > WRITING:
+            return None
+        rng = np.random.default_rng(number)
+        coarse = rng.integers(0, 256, (side // 8, side // 8, 3), dtype=np.uint8)
+        picture = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
+        save_png(picture, folder / f"{number}.png")
+        return folder / f"{number}.png"
+
     with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(write, range(len(files))))
+        files = [file for file in pool.map(write, range(most)) if file is not None]
     return files, time.perf_counter() - began
 
 
@@ -110,23 +113,29 @@ def _cpu_seconds(files: Sequence[Path], made: Networks) -> dict[str, float]:
     return {name: each / len(sample) for name, each in seconds.items()}
 
 
-def _decoding_facts(decoding: dict[str, float], writing: float) -> dict[str, Any]:
-    preparing = sum(decoding.values()) - decoding["open"]
+def _decoding_facts(cpu: dict[str, float], files: Sequence[Path], writing: float) -> dict[str, Any]:
+    preparing = sum(cpu.values()) - cpu["open"]
     return {
-        "prepare_seconds": {name: each for name, each in decoding.items() if name != "open"},
+        "prepare_seconds": {name: each for name, each in cpu.items() if name != "open"},
+        "files": len(files),
         "threads": threads(),
         "cpus": os.cpu_count(),
         "writing_seconds": writing,
         "note": f"and {1e3 * preparing:.1f} ms to prepare, of one CPU a picture; "
-        f"{threads()} threads; the files took {writing:.1f} s to write",
+        f"{threads()} threads; {len(files)} files took {writing:.1f} s to write",
     }
 
 
 def _pass(
-    context: Context, name: str, made: Networks, files: Sequence[Path], place: StageContext
+    context: Context,
+    name: str,
+    made: Networks,
+    files: Sequence[Path],
+    place: StageContext,
+    cpu: dict[str, float],
 ) -> Iterator[Figure]:
     """Yield the speed of a pass from the files, beside that of batches that lie on the device."""
-    times = 1 if context.is_dry else TIMES
+    times = 1 if context.is_dry else math.ceil(PICTURES / len(files))
     fill_caches(
         _images(files[: images_at_once(place)], f"{name}-first", 1), list(made.values()), place
     )
@@ -135,19 +144,34 @@ def _pass(
     whole = context.seconds(lambda: fill_caches(images, list(made.values()), place))
     peak = context.peak_memory
     alone = _network_seconds(context, _images(files, f"{name}-again", times), made, place)
-    share = sum(alone.values()) / whole
     facts = {
         "pictures": len(images),
+        "files": len(files),
         "batch": images_at_once(place),
         "threads": threads(),
         "seconds": whole,
         "network_seconds": alone,
-        "network_share": share,
-        "network_images_per_second": len(images) / sum(alone.values()),
         "peak_bytes": peak,
-        "note": f"networks {100 * share:.0f} % of the time",
+        **_division(len(images) / whole, len(images) / sum(alone.values()), made, cpu),
     }
     yield Figure(PART, name, len(images) / whole, "images/s", facts)
+
+
+def _division(
+    speed: float, networks: float, made: Networks, cpu: dict[str, float]
+) -> dict[str, Any]:
+    """Return how the time of a pass divides: what the networks alone reach, and the threads alone
+    if each has a CPU and none waits for another."""
+    reading = threads() / sum(cpu[name] for name in ("open", *made))
+    share = speed / networks
+    limit = "the threads limit it" if reading < networks else "the networks can limit it"
+    return {
+        "network_share": share,
+        "network_images_per_second": networks,
+        "reading_images_per_second": reading,
+        "note": f"networks {100 * share:.0f} % of the time; alone they reach {networks:.0f} "
+        f"images/s, the threads {reading:.0f}: {limit}",
+    }
 
 
 def _images(files: Sequence[Path], name: str, times: int) -> list[ImageFile]:

@@ -6,7 +6,7 @@ import gc
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,8 +132,9 @@ class Context:
         """Give memory back, and begin a new peak."""
         gc.collect()
         if self.device != "cpu":
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+            with suppress(RuntimeError):  # after an error that a GPU does not recover from
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats()
 
     @property
     def peak_memory(self) -> int | None:

@@ -1,4 +1,7 @@
-"""What is known of the machine before anything is measured, and what is missing on it."""
+"""What is known of the machine before anything is measured, and what is missing on it.
+
+It can be imported where every package is missing.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import torch
 
 ROOT = Path(__file__).parents[2]
 NEEDED = {
@@ -27,6 +28,7 @@ NEEDED = {
     "safetensors": "safetensors",
     "scipy": "scipy",
     "tokenizers": "tokenizers",
+    "torch": "torch",
     "transformers": "transformers",
 }
 """Modules without which nothing can be measured, and their packages."""
@@ -78,6 +80,8 @@ def register_plugins(folder: Path) -> Path | None:
 
 def described(is_dry: bool) -> dict[str, Any]:
     """Return the card, the versions and the commit."""
+    import torch
+
     commit = _said("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12")
     on_card = torch.cuda.is_available() and not is_dry
     card = torch.cuda.get_device_name() if on_card else f"dry run on a {platform.machine()} CPU"

@@ -13,6 +13,12 @@ from typing import Any
 from harness.files import write_json
 
 SCHEMA_VERSION = 1
+CONSTANTS = {
+    "training_flops": "training",
+    "sampling_flops": "sampling",
+    "launch_seconds": "training",
+}
+"""What `harness plan` counts with, and the part that measures it."""
 Row = dict[str, Any]
 
 
@@ -30,34 +36,53 @@ class CardFile:
         self._kept: list[Row] = [
             each for each in old.get("figures", []) if each["part"] not in again
         ]
-        self._new: list[Row] = []
+        self.added: list[Row] = []
+        """What was measured this time."""
 
     def add(self, figure: Any) -> Row:
         """Add a figure, write the file, and return what was written of it."""
         row = {**asdict(figure), "commit": self._machine.get("commit")}
         row = json.loads(json.dumps(_finite(row), default=str, allow_nan=False))
-        self._new.append(row)
+        self.added.append(row)
         self.write()
         return row
 
     def write(self) -> None:
         """Write the file as it is now."""
-        figures = [*self._kept, *self._new]
-        content = {"schema_version": SCHEMA_VERSION, **self._machine, "figures": figures}
-        write_json(self.path, {**content, "forecast": self._forecast(figures)})
+        content = {"schema_version": SCHEMA_VERSION, **self._machine, "figures": self._figures}
+        more = {"forecast": self._forecast(), "unmeasured": self.unmeasured}
+        write_json(self.path, {**content, **more})
 
-    def _forecast(self, figures: Iterable[Row]) -> Row:
-        """Return the constants of a forecast that were measured; None for the others."""
+    @property
+    def _figures(self) -> list[Row]:
+        return [*self._kept, *self.added]
+
+    def _forecast(self) -> Row:
+        """Return the constants of a forecast that were measured; None for the others.
+
+        Of several figures of one speed the highest counts, because it is the sustained one.
+        """
         known: Row = {
             "name": self._machine["card"],
             "memory_bytes": self._machine.get("memory_bytes"),
-            "training_flops": None,
-            "sampling_flops": None,
-            "launch_seconds": None,
+            **dict.fromkeys(CONSTANTS),
         }
-        for figure in figures:
-            known |= figure["facts"].get("forecast", {})
+        for figure in self._figures:
+            for name, value in figure["facts"].get("forecast", {}).items():
+                known[name] = max(value, known[name] or value)
         return known
+
+    @property
+    def unmeasured(self) -> dict[str, str]:
+        """Return the constants of a forecast that no figure gave, and why."""
+        known = self._forecast()
+        return {name: self._reason(part) for name, part in CONSTANTS.items() if known[name] is None}
+
+    def _reason(self, part: str) -> str:
+        """Return why the first figure of a part that has no value has none."""
+        of_part = [each for each in self._figures if each["part"] == part]
+        reasons = [each["facts"]["reason"] for each in of_part if each["value"] is None]
+        return next(iter(reasons), f"the part {part} did not come to it")
 
 
 def _finite(value: Any) -> Any:

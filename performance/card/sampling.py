@@ -133,8 +133,7 @@ def _ours(
 
     facts = _timed(context, case, draw, room)
     facts |= _memory(context, case) | {"finite_images": sum(finite) / len(finite)}
-    if case.width == case.height and case.batch > 1:
-        facts["forecast"] = {"sampling_flops": facts["tflops"] * 1e12}
+    facts["forecast"] = {"sampling_flops": facts["tflops"] * 1e12}
     yield Figure(PART, case.name, case.batch / facts["seconds"], "images/s", facts)
 
 

@@ -77,7 +77,7 @@ def _case(context: Context, name: str, train: Train, needs: float = CASE) -> Ite
 def _speed(context: Context, name: str, train: Train) -> Iterator[Figure]:
     run = trial.begun(context, train)
     times = trial.timed(context, run)
-    yield trial.speed_figure(context, PART, name, run, times, "", forecasts=name == FIRST[0])
+    yield trial.speed_figure(context, PART, name, run, times, "", forecasts=not train.compile)
     if name in PROFILED:
         yield from profiled(context, PART, f"{name}-busy", lambda: trial.advance(run))
 

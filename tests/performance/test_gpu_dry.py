@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from card.counting import forecast_flops, training_flops
-from card.figures import Context, Deadline, Figure, attempt
+from card.figures import Context, Deadline, Figure, attempt, missing
 from card.report import CardFile
 from card.trial import LORA
 
@@ -24,6 +26,16 @@ SCRIPT = ROOT / "performance" / "gpu.py"
 CARD = ROOT / "performance" / "card"
 PARTS = ("ceiling", "training", "plain", "full", "sampling", "features", "determinism", "tests")
 WRITTEN = tuple(part for part in PARTS if (CARD / f"{part}.py").is_file())
+
+
+def loaded() -> ModuleType:
+    """Return the script as a module."""
+    spec = spec_from_file_location("card_script", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def ran(*words: object) -> subprocess.CompletedProcess[str]:
@@ -100,6 +112,68 @@ def test_the_forecast_takes_the_constants_that_figures_bring(tmp_path: Path) -> 
     forecast = content(tmp_path)["forecast"]
     assert (forecast["memory_bytes"], forecast["training_flops"]) == (8, 5.0)
     assert forecast["sampling_flops"] is None
+
+
+def test_of_several_speeds_the_highest_is_forecast_with(tmp_path: Path) -> None:
+    file = CardFile(tmp_path, {"card": "a card"}, ["sampling"])
+    for speed in (2.0, 3.0, 1.0):
+        facts = {"forecast": {"sampling_flops": speed}}
+        file.add(Figure("sampling", "case", 1.0, "images/s", facts))
+    assert content(tmp_path)["forecast"]["sampling_flops"] == 3.0
+
+
+def test_a_constant_that_was_not_measured_has_a_reason(tmp_path: Path) -> None:
+    file = CardFile(tmp_path, {"card": "a card"}, ["training", "sampling"])
+    file.add(missing("sampling", "all", "out of memory: 2 GiB"))
+    file.add(Figure("training", "launch", 1.0, "s", {"forecast": {"launch_seconds": 1.0}}))
+    assert content(tmp_path)["unmeasured"] == {
+        "training_flops": "the part training did not come to it",
+        "sampling_flops": "out of memory: 2 GiB",
+    }
+
+
+def test_a_part_that_runs_out_of_memory_stops_no_later_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(context: Context) -> Iterator[Figure]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+        yield
+
+    def works(context: Context) -> Iterator[Figure]:
+        yield Figure("full", "case", 1.0, "images/s")
+
+    monkeypatch.setitem(sys.modules, "card.training", SimpleNamespace(figures=fails))
+    monkeypatch.setitem(sys.modules, "card.full", SimpleNamespace(figures=works))
+    context = Context("cpu", True, tmp_path, tmp_path, Deadline(60))
+    first, second = loaded().measured(context, ["training", "full"], context.deadline)
+    assert first.facts["reason"].startswith("out of memory")
+    assert second.value == 1.0
+
+
+def test_ctrl_c_keeps_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(context: Context) -> Iterator[Figure]:
+        yield Figure("ceiling", "first", 1.0, "TFLOP/s")
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "card.ceiling", SimpleNamespace(figures=stopped))
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)  # other tests need theirs
+    script = loaded()
+    asked = script.parser().parse_args(["--dry", "--out", str(tmp_path), "--parts", "ceiling"])
+    assert script.measure(asked, tmp_path / "files") == 130
+    assert [each["name"] for each in content(tmp_path)["figures"]] == ["first"]
+    said = capsys.readouterr().err
+    assert "stopped by Ctrl-C" in said
+    assert "for forecasts there is no sampling_flops" in said
+
+
+def test_every_package_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    bare = [sys.executable, "-S", "-I", str(SCRIPT), "--dry"]
+    done = subprocess.run(bare, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    named = done.stderr.removeprefix("not here: ").partition(";")[0].split(", ")
+    assert set(named) >= {"torch", "diffusers", "transformers", "ruamel.yaml", "scipy"}
 
 
 @pytest.mark.slow

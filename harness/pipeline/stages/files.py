@@ -77,8 +77,12 @@ def save_png(image: Image.Image, file: Path) -> None:
 
 
 def open_picture(file: Path) -> Image.Image:
+    """Return a picture in RGB; one that is RGB already is not copied, as `convert` would."""
     with open_image(file) as image:
-        return image.convert("RGB")
+        if image.mode != "RGB":
+            return image.convert("RGB")
+        image.load()
+        return image
 
 
 def pixels_of(file: Path) -> int:

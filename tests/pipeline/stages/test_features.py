@@ -26,7 +26,7 @@ from harness.pipeline.stages.feature_pass import (
     images_at_once,
 )
 from harness.pipeline.stages.features import fill_caches
-from harness.pipeline.stages.files import UNREADABLE, Entry, write_index
+from harness.pipeline.stages.files import UNREADABLE, Entry, open_picture, write_index
 from harness.pipeline.stages.score import features
 
 SHOWN: list[tuple[str, int]] = []
@@ -180,6 +180,38 @@ def test_a_network_in_parts_is_given_its_inputs_in_other_threads(
     assert where["compute"] == {threading.get_ident()}
     assert len(where["gather"]) == 1
     assert not where["compute"] & (where["prepare"] | where["gather"])
+
+
+def test_the_next_batches_are_prepared_while_a_network_computes(images: list[ImageFile]) -> None:
+    prepared, waited = {number: threading.Event() for number in range(6)}, []
+
+    def prepare(picture: Image.Image) -> int:
+        number = int(np.asarray(picture)[0, 0, 0])
+        prepared[number].set()
+        return number
+
+    def compute(batch: Sequence[int]) -> Rows:
+        waited.append(prepared[5].wait(timeout=20))  # a picture two batches after the first
+        return {"images": np.array([[each] for each in batch], np.float32)}
+
+    parts = SplitNetwork(prepare, list, compute)
+    network = Network(lambda pictures, texts: parts.see(pictures), split=parts)
+    fill_caches(images, [CachedExtractor(Joint(), context(), network)], context())
+    assert waited == [True] * 3
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "I;16"])
+def test_a_picture_is_opened_in_rgb_whatever_it_was(mode: str, tmp_path: Path) -> None:
+    levels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    made = Image.fromarray(levels)
+    made = made.convert("I").convert(mode) if mode == "I;16" else made.convert(mode)
+    made.save(tmp_path / "a.png")
+    opened = open_picture(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as again:
+        np.testing.assert_array_equal(np.asarray(opened), np.asarray(again.convert("RGB")))
+    assert opened.mode == "RGB"
+    (tmp_path / "a.png").unlink()
+    assert opened.resize((2, 2)).size == (2, 2)
 
 
 def test_a_picture_that_cannot_be_read_stops_the_pass(images: list[ImageFile]) -> None:
