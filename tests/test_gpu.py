@@ -5,6 +5,7 @@ SDXL at its real size with random weights, made on the card; `performance/gpu.py
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,7 @@ measured it."""
 
 @pytest.fixture
 def card(tmp_path: Path) -> Iterator[Context]:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts
     context = Context("cuda", False, tmp_path, write_base(tmp_path / "sdxl"), Deadline(600))
     context.release()
     yield context

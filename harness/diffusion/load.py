@@ -66,6 +66,20 @@ def dtype_for(precision: str, device: str) -> torch.dtype:
     return _DTYPES[precision]
 
 
+def fp32_rounding(device: str) -> str | None:
+    """Return how numbers in fp32 are multiplied on a GPU, for the provenance; None on a CPU.
+
+    Nothing here sets it: PyTorch multiplies matrices in fp32 and convolves in TF32, unless the
+    program that calls us has asked for something else. The deterministic mode holds to that, and
+    networks that judge images convolve in fp32.
+    """
+    if device == "cpu":
+        return None
+    products = torch.get_float32_matmul_precision()
+    convolutions = "TF32" if torch.backends.cudnn.allow_tf32 else "fp32"
+    return f"matrix products: {products}, convolutions: {convolutions}"
+
+
 def _load(
     kind: Any, base: Base | Load, name: str, subfolder: str | None, dtype: torch.dtype | None
 ) -> Any:

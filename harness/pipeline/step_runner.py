@@ -43,7 +43,7 @@ class StepRunner:
     def run(self) -> dict[str, str]:
         """Make every step; return why features are lacking, by their key."""
         for step in self._steps:
-            if isinstance(step.spec, TrainSpec):
+            if isinstance(step.spec, TrainSpec) and not _cuda_has_started():
                 os.environ.update(step.spec.train.environment)
         if self._settings.together:  # modules that several threads import at once are incomplete
             for stage in dict.fromkeys(step.stage for step in self._steps):
@@ -116,6 +116,13 @@ class StepRunner:
             and each.inputs == step.inputs
             and not self._settings.store.has(each)
         )
+
+
+def _cuda_has_started() -> bool:
+    """Return whether CUDA runs in this process: then a variable comes too late, and training, which
+    needs it to have been there, must not find it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_initialized()
 
 
 class Stop:

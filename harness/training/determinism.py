@@ -3,7 +3,8 @@
 On a CPU training always is. On CUDA some of the fast algorithms add numbers up in an order that
 changes from run to run; in this mode PyTorch takes others, and refuses an operation without one.
 Attention backends: the backward passes of flash and of memory-efficient attention have a fixed
-order in the strict mode; that of cuDNN has none, so it is left out.
+order in the strict mode; that of cuDNN has none, so it is left out. How fp32 rounds is fixed too:
+matrix products in fp32, convolutions in TF32, as PyTorch does by itself.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from harness.errors import TrainingError
 from harness.pages.train import Train
 
 BITWISE, BEST_EFFORT = "bitwise", "best-effort: equal runs differ"
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+STRICT_WORKSPACES = (":4096:8", ":16:8")
+"""Values of that variable with which cuBLAS adds up in a fixed order."""
 ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
@@ -40,11 +44,14 @@ def repeatable(train: Train) -> Iterator[None]:
     if not train.deterministic:
         yield
         return
+    if torch.cuda.is_initialized() and os.environ.get(WORKSPACE) not in STRICT_WORKSPACES:
+        raise _too_late()
     with ExitStack() as stack:
         stack.enter_context(_refusals_in_words())
         stack.enter_context(_variables(train.environment))
         stack.enter_context(_strict_algorithms())
         stack.enter_context(_fixed_convolutions())
+        stack.enter_context(_fixed_rounding())
         stack.enter_context(sdpa_kernel(ATTENTION))
         yield
 
@@ -61,13 +68,20 @@ def _refusals_in_words() -> Iterator[None]:
                 f"{refused[1]} has no deterministic implementation, and train.deterministic is on",
                 hint="turn train.deterministic off, or drop the option or the plugin that needs it",
             ) from error
-        if "CUBLAS_WORKSPACE_CONFIG" in message:
-            raise TrainingError(
-                "CUDA started before CUBLAS_WORKSPACE_CONFIG was set, which train.deterministic "
-                "needs",
-                hint="start the program again, with CUBLAS_WORKSPACE_CONFIG=:4096:8 set",
-            ) from error
+        if WORKSPACE in message:
+            raise _too_late() from error
         raise
+
+
+def _too_late() -> TrainingError:
+    """Return the error for a process whose CUDA started without the variable of cuBLAS.
+
+    PyTorch itself looks at the variable and not at what cuBLAS has read, so it would go on.
+    """
+    return TrainingError(
+        f"CUDA started before {WORKSPACE} was set, which train.deterministic needs",
+        hint=f"start the program again, with {WORKSPACE}={STRICT_WORKSPACES[0]} set",
+    )
 
 
 @contextmanager
@@ -109,3 +123,16 @@ def _fixed_convolutions() -> Iterator[None]:
         yield
     finally:
         cudnn.deterministic, cudnn.benchmark = before
+
+
+@contextmanager
+def _fixed_rounding() -> Iterator[None]:
+    """Round fp32 as PyTorch does by itself, whatever the program that calls us has asked for."""
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    cudnn.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32 = before[1]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.diffusion.load import fp32_rounding
 from harness.interfaces import Progress, StageContext
 from harness.pages.stages import TrainSpec
 from harness.training.compilation import compile_blocks
@@ -137,6 +138,7 @@ def _facts(run: TrainingRun) -> dict[str, Any]:
         "effective_batch": run.spec.train.effective_batch,
         "samples_per_pass": run.objective.most,
         "determinism": promise(run.spec.train, device),
+        **({"fp32": rounding} if (rounding := fp32_rounding(device)) else {}),
         "peak_memory_mb": peak_memory_mb(device),
         "overflows": run.scale.overflows,
         "time_split": {name: round(value, 3) for name, value in run.clock.spent.items()},

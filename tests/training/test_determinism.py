@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from torch.utils import deterministic
 
 from harness.errors import TrainingError, UsageError
 from harness.keys import described, make_step
+from harness.pipeline.run_settings import RunSettings
+from harness.pipeline.step_runner import StepRunner
+from harness.pipeline.watch.bars import watcher
 from harness.training import loop
 from harness.training.determinism import BEST_EFFORT, BITWISE, promise, repeatable
 from harness.training.objective import Objective
@@ -30,6 +34,17 @@ RICH = {
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> School:
     return school(recipe(deterministic=True, **RICH), tmp_path_factory.mktemp("strict"))
+
+
+@pytest.fixture
+def other_rounding() -> Iterator[None]:
+    """Let fp32 round as a program that calls us may have asked for."""
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high")
+    cudnn.allow_tf32 = False
+    yield
+    torch.set_float32_matmul_precision(before[0])
+    cudnn.allow_tf32 = before[1]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -74,7 +89,7 @@ def test_a_killed_and_resumed_run_differs_in_no_tensor(
 
 
 def test_the_mode_is_on_during_training_and_leaves_everything_as_it_was(
-    strict: School, monkeypatch: pytest.MonkeyPatch
+    strict: School, monkeypatch: pytest.MonkeyPatch, other_rounding: None
 ):
     monkeypatch.delenv(VARIABLE, raising=False)
     before = (cudnn.deterministic, cudnn.benchmark, set(_cur_sdpa_kernel_backends()))
@@ -85,6 +100,7 @@ def test_the_mode_is_on_during_training_and_leaves_everything_as_it_was(
         assert (cudnn.deterministic, cudnn.benchmark) == (True, False)
         assert "CUDNN_ATTENTION" not in {each.name for each in _cur_sdpa_kernel_backends()}
         assert os.environ[VARIABLE] == ":4096:8"
+        assert (torch.get_float32_matmul_precision(), cudnn.allow_tf32) == ("highest", True)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError), repeatable(strict.spec.train):
@@ -93,6 +109,46 @@ def test_the_mode_is_on_during_training_and_leaves_everything_as_it_was(
     assert deterministic.fill_uninitialized_memory
     assert before == (cudnn.deterministic, cudnn.benchmark, set(_cur_sdpa_kernel_backends()))
     assert VARIABLE not in os.environ
+    assert (torch.get_float32_matmul_precision(), cudnn.allow_tf32) == ("high", False)
+
+
+@pytest.mark.parametrize("value", [None, ":4096:2"])
+def test_a_process_whose_cuda_started_without_the_variable_is_refused(
+    value: str | None, strict: School, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if value is not None:
+        monkeypatch.setenv(VARIABLE, value)
+    with (
+        pytest.raises(TrainingError, match=f"CUDA started before {VARIABLE} was set"),
+        repeatable(strict.spec.train),
+    ):
+        raise AssertionError("training began")
+
+
+@pytest.mark.parametrize("value", [":4096:8", ":16:8"])
+def test_a_process_whose_cuda_started_with_the_variable_trains(
+    value: str, strict: School, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setenv(VARIABLE, value)
+    with repeatable(strict.spec.train):
+        assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_a_run_sets_the_variable_only_while_cuda_has_not_started(
+    strict: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    settings = RunSettings(
+        strict.store, tmp_path, lambda: "cpu", lambda steps, make: None, watcher(True)
+    )
+    for has_started, expected in ((True, None), (False, ":4096:8")):
+        monkeypatch.setenv(VARIABLE, "")  # so that it is removed when the test is over
+        monkeypatch.delenv(VARIABLE)
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda has=has_started: has)
+        StepRunner([strict.step], [strict.step], settings).run()
+        assert os.environ.get(VARIABLE) == expected
 
 
 def test_a_recipe_without_the_option_trains_in_the_default_mode(strict: School):

@@ -36,6 +36,9 @@ OBJECTS = 100 * 1024**2
 KEPT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "HF_HUB_OFFLINE", "HF_HOME", "PYTHONPATH")
 """Environment variables that workers inherit from this process."""
 
+EARLY = ("CUBLAS_WORKSPACE_CONFIG",)
+"""Environment variables that libraries read once, when CUDA starts."""
+
 
 class Make(Protocol):
     """A function that makes a step, with a pool of workers if there is one."""
@@ -119,6 +122,12 @@ def _check_address(address: str) -> None:
             f"there is no Ray cluster at {address}: {error}",
             hint="check RAY_ADDRESS, or unset it to work on this machine",
         ) from error
+
+
+def early_variables() -> dict[str, str]:
+    """Return the variables that a worker must have before CUDA starts in it, where a step needs
+    them. They belong to the worker, since the cluster may have been joined without them."""
+    return {name: os.environ[name] for name in EARLY if name in os.environ}
 
 
 class Worker:
@@ -213,7 +222,9 @@ class RayWorkerPool:
                 self._start_worker(job)
 
     def _start_worker(self, job: PoolJob) -> None:
-        options = {"num_gpus": 1, "num_cpus": 0} if job.cuda else {"num_cpus": 1}
+        options: dict[str, Any] = {"num_gpus": 1, "num_cpus": 0} if job.cuda else {"num_cpus": 1}
+        if early := early_variables():
+            options["runtime_env"] = {"env_vars": early}
         worker = self._ray.remote(Worker).options(**options, max_restarts=0).remote()
         self._all.append(worker)
         self._starting[worker.ready.remote()] = worker

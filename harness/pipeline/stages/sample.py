@@ -26,7 +26,7 @@ from harness.data.opening import open_image
 from harness.data.supplied import bytes_as_planned
 from harness.diffusion.adapter_writer import FILE
 from harness.diffusion.attachment import attach_all
-from harness.diffusion.load import load_pipeline
+from harness.diffusion.load import fp32_rounding, load_pipeline
 from harness.diffusion.sampler import ImageSampler, Request
 from harness.diffusion.schedulers import set_prediction
 from harness.diffusion.tokens import attach_tokens
@@ -64,6 +64,8 @@ def sample(spec: SampleSpec | SuppliedSpec | TreatSpec, context: StageContext) -
 
 
 def _draw(spec: SampleSpec, context: StageContext) -> None:
+    if rounding := fp32_rounding(context.device):
+        context.notes["fp32"] = rounding
     batches = _batches(spec, context.batch)
     missing = [at for at, batch in enumerate(batches) if not _is_drawn(context.folder, batch)]
     pieces = [Piece(at, len(batches[at])) for at in missing]

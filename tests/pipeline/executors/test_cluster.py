@@ -26,6 +26,9 @@ from harness.pipeline.executors.specs import Ray
 pytestmark = pytest.mark.slow
 
 
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+
+
 def opened(document: str) -> Any:
     """A job for workers: `die` kills its process as often as a file says, `fail` raises."""
     told = json.loads(document)
@@ -41,7 +44,7 @@ def opened(document: str) -> Any:
             raise ValueError("not like this")
         if what == "slow":
             time.sleep(3)
-        return {"process": os.getpid(), "what": what}
+        return {"process": os.getpid(), "what": what, "workspace": os.environ.get(WORKSPACE)}
 
     return piece
 
@@ -123,6 +126,14 @@ def test_a_job_waits_patiently_for_a_busy_pool(
     time.sleep(0.5)
     assert sorted(done(pool, job(tmp_path), [1, 2])) == [0, 1]
     busy.join(60)
+
+
+def test_a_worker_starts_with_the_variables_that_cuda_reads_once(
+    pool: RayWorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(WORKSPACE, ":4096:8")
+    found = done(pool, job(tmp_path, deaths=2), ["die"])  # both workers of before die
+    assert found[0]["workspace"] == ":4096:8"
 
 
 def test_a_job_does_not_wait_for_ever_for_a_worker(
