@@ -44,7 +44,8 @@ def repeatable(train: Train) -> Iterator[None]:
     if not train.deterministic:
         yield
         return
-    if torch.cuda.is_initialized() and os.environ.get(WORKSPACE) not in STRICT_WORKSPACES:
+    has_started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    if has_started and os.environ.get(WORKSPACE) not in STRICT_WORKSPACES:
         raise _too_late()
     with ExitStack() as stack:
         stack.enter_context(_refusals_in_words())

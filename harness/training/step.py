@@ -60,6 +60,11 @@ def _finite_gradients(
     """Fill and clip the gradients; return the loss and their norm.
 
     After an overflow of half precision it tries again at a smaller scale.
+
+    Here the step waits for the device, once. To look a step later would not do: after a step with
+    a gradient that is not finite the weights that could name its pictures are gone, and so are
+    those that the second try starts from. The device idles only while the optimizer's few kernels
+    and the first ones of the next pass are started.
     """
     while True:
         total = _gradients_that_fit(run, samples)
@@ -67,7 +72,7 @@ def _finite_gradients(
             _drop_gradients_without_rate(run, rates)
             clipped = torch.nn.utils.clip_grad_norm_(run.parameters, run.spec.train.max_grad_norm)
             length = full_tensor(clipped)
-        loss, norm = torch.stack((total, length.to(total))).tolist()  # the step's one wait
+        loss, norm = torch.stack((total, length.to(total))).tolist()
         if math.isfinite(loss) and math.isfinite(norm) and loss < LIMIT:
             return loss, norm
         if not (loss < LIMIT and run.scale.halve()):

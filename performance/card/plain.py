@@ -28,7 +28,9 @@ from harness.pages.train import Train
 
 PART = "plain"
 CASES = ((4, 2), (1, 8), (8, 1))
-"""Micro-batch × accumulation; the first two have a ratio that was promised."""
+"""Micro-batch × accumulation."""
+RATIOS = {"4x2": 1.5, "1x8": 3.0}
+"""How many times as fast as the plain loop ours should be."""
 TARGETS = ["to_k", "to_q", "to_v", "to_out.0"]
 LAYOUTS = ("channels-last", "contiguous")
 CASE = 10.0
@@ -63,7 +65,10 @@ def _beside(context: Context, size: str, train: Train) -> Iterator[Figure]:
             yield figure
     if len(speeds) == 2:
         ratio = speeds["ours"] / speeds["plain"]
-        yield Figure(PART, f"ratio-{size}", ratio, "×", {**speeds, "note": "ours over plain"})
+        least = 0.0 if context.is_dry else RATIOS.get(size, 0.0)
+        missed = [f"{least} times the plain loop"] if ratio < least else []
+        facts = {**speeds, "note": "ours over plain", "missed": missed}
+        yield Figure(PART, f"ratio-{size}", ratio, "×", facts)
 
 
 def _ours(context: Context, name: str, train: Train) -> Iterator[Figure]:

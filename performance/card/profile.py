@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
@@ -38,29 +38,41 @@ def _busy(context: Context, part: str, name: str, work: Callable[[], object]) ->
         activities.append(ProfilerActivity.CUDA)
     with profile(activities=activities) as seen:
         context.seconds(work)
-    kernels = _kernels(seen)
+    kernels = _kernels(seen, DeviceType.CPU if context.device == "cpu" else DeviceType.CUDA)
     total = sum(kernels.values()) / 1e6
     kinds: defaultdict[str, float] = defaultdict(float)
     for kernel, spent in kernels.items():
         kinds[_kind(kernel)] += spent / 1e6
     longest = sorted(kernels.items(), key=lambda pair: -pair[1])[:SHOWN]
+    by_time = dict(sorted(kinds.items(), key=lambda pair: -pair[1]))
     facts = {
         "seconds": seconds,
         "kernel_seconds": total,
-        "kinds": dict(sorted(kinds.items(), key=lambda pair: -pair[1])),
+        "kinds": by_time,
         "longest": {kernel[:120]: round(spent / 1e6, 5) for kernel, spent in longest},
-        "note": "time in kernels over the time of a step",
+        "note": _shares(by_time, seconds),
     }
     yield Figure(part, name, total / seconds, "", facts)
 
 
-def _kernels(seen: profile) -> dict[str, float]:
-    """Return the microseconds of every kernel on the card by name; annotations are none."""
+def _shares(kinds: Mapping[str, float], seconds: float) -> str:
+    """Return in words what a step's time goes to, and how long no kernel runs."""
+    shares = {kind: spent / seconds for kind, spent in kinds.items()}
+    idle = max(0.0, 1 - sum(shares.values()))
+    largest = sorted({**shares, "no kernel": idle}.items(), key=lambda pair: -pair[1])[:4]
+    return ", ".join(f"{kind} {share:.0%}" for kind, share in largest)
+
+
+def _kernels(seen: profile, device: DeviceType) -> dict[str, float]:
+    """Return the microseconds of every kernel of a device by name, without those that it calls;
+    annotations are none."""
     kernels: defaultdict[str, float] = defaultdict(float)
     for event in seen.events() or []:
         is_marker = getattr(event, "is_user_annotation", False) or event.name.startswith(MARKERS)
-        if event.device_type == DeviceType.CUDA and not is_marker:
-            kernels[event.name] += event.time_range.elapsed_us()
+        if event.device_type != device or is_marker:
+            continue
+        is_op = device == DeviceType.CPU
+        kernels[event.name] += event.self_cpu_time_total if is_op else event.time_range.elapsed_us()
     return dict(kernels)
 
 

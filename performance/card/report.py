@@ -133,7 +133,9 @@ def _note(figure: Row) -> str:
         words.append(f"{memory / 1e9:.1f} GB")
     if memory and forecast:
         words.append(f"(forecast {forecast / 1e9:.1f})")
-    return ", ".join([" ".join(words), *([facts["note"]] if facts.get("note") else [])]).strip(", ")
+    more = [facts["note"]] if facts.get("note") else []
+    more += [f"missed: {each}" for each in facts.get("missed", ())]
+    return ", ".join([" ".join(words), *more]).strip(", ")
 
 
 SHOWN = ("share_of_ceiling", "peak_bytes", "forecast_bytes")

@@ -10,6 +10,7 @@ from card import trial
 from card.figures import Context, Figure, attempt, missing
 from card.machine import has
 from card.profile import profiled
+from card.waits import counted
 from harness.pages.train import Train
 from harness.training.specs import AdamW
 
@@ -77,8 +78,11 @@ def _case(context: Context, name: str, train: Train, needs: float = CASE) -> Ite
 def _speed(context: Context, name: str, train: Train) -> Iterator[Figure]:
     run = trial.begun(context, train)
     times = trial.timed(context, run)
-    yield trial.speed_figure(context, PART, name, run, times, "", forecasts=not train.compile)
+    figure = trial.speed_figure(context, PART, name, run, times, "", forecasts=not train.compile)
+    yield figure
     if name in PROFILED:
+        yield from counted(context, PART, f"{name}-waits", lambda: trial.advance(run))
+    if name in PROFILED or figure.facts["missed"]:
         yield from profiled(context, PART, f"{name}-busy", lambda: trial.advance(run))
 
 

@@ -38,6 +38,10 @@ LORA: dict[str, Any] = {
 }
 SECONDS = 5.0
 """How long a configuration is timed, after its first steps."""
+FULL_SIDE, FULL_PASS, SHARE = 1024, 4, 0.4
+"""The share of the measured ceiling that training should reach from this size and batch on."""
+MEMORY = 0.1
+"""How far memory may lie from its forecast."""
 CAPTION = "a naruto anime character with red hair and a blue jacket"
 
 
@@ -178,12 +182,31 @@ def speed_figure(
         **share_of_ceiling(context, train.precision, rate),
         **memory_facts(context, run),
     }
+    facts["missed"] = missed(context, train, facts)
     if note:
         facts["note"] = note
     if forecasts:
         speed = samples * forecast_flops(train, base) / seconds
         facts["forecast"] = {"training_flops": speed}
     return Figure(part, name, samples / seconds, "images/s", facts)
+
+
+def missed(context: Context, train: Train, facts: Mapping[str, Any]) -> list[str]:
+    """Return what the figure of a run should reach and does not; of a rehearsal nothing is asked.
+
+    The share of the ceiling is asked of a LoRA at SDXL's size with a full pass and nothing that is
+    computed twice.
+    """
+    if context.is_dry:
+        return []
+    short = []
+    is_full = train.resolution >= FULL_SIDE and samples_per_step(train) >= FULL_PASS
+    is_asked = is_full and train.adapter is not None and not train.gradient_checkpointing
+    if is_asked and facts.get("share_of_ceiling", SHARE) < SHARE:
+        short.append(f"{SHARE:.0%} of the ceiling")
+    if abs(facts.get("peak_over_forecast", 1.0) - 1) > MEMORY:
+        short.append(f"memory within {MEMORY:.0%} of its forecast")
+    return short
 
 
 def share_of_ceiling(context: Context, precision: str, rate: float) -> Mapping[str, float]:
