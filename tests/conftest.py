@@ -26,12 +26,21 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 FIRST = (
     "tests/test_demo.py",
-    "tests/decisions/test_sanity.py",
-    "tests/pipeline/test_rehearsal.py",
-    "tests/test_scratch_repository.py",
-    "tests/test_full_size.py",
+    "tests/pipeline/stages/test_pieces.py",
     "tests/pipeline/executors/test_cluster.py",
+    "tests/pipeline/test_rehearsal.py",
     "tests/dashboard/test_browser.py",
+    "tests/pipeline/test_run.py",
+    "tests/training/test_loop.py",
+    "tests/test_full_size.py",
+    "tests/api/test_examples.py",
+    "tests/cli/test_examples.py",
+    "tests/dashboard/test_pages.py",
+    "tests/metrics/test_agreement.py",
+    "tests/decisions/test_sanity.py",
+    "tests/test_scratch_repository.py",
+    "tests/performance/test_gpu_dry.py",
+    "tests/training/test_sharding.py",
 )
 """The modules that take longest, longest first."""
 
