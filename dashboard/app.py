@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import media, session
+from dashboard import guard, media, session
 
 HERE = Path(__file__).parent
 
@@ -50,4 +50,9 @@ def keep() -> None:
     gc.freeze()
 
 
-app = st.App(HERE / "pages/main.py", routes=media.routes(), lifespan=reading_ahead)
+app = st.App(
+    HERE / "pages/main.py",
+    routes=media.routes(),
+    middleware=guard.middleware(),
+    lifespan=reading_ahead,
+)

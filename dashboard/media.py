@@ -48,7 +48,7 @@ def small(request: Request) -> Response:
 
 
 def whole(request: Request) -> Response:
-    return _shown(pictures.serve_full(session.index().store, request.path_params["path"]))
+    return _shown(pictures.serve_full(session.index(), request.path_params["path"]))
 
 
 def unseen(request: Request) -> Response:

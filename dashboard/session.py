@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 import streamlit as st
 
+from dashboard import guard
 from harness.api.options import Workspace, default_store
 from harness.decisions.leaderboard import Board
 from harness.escaping import command
@@ -53,8 +54,14 @@ def workspace() -> Workspace:
 
 
 def may_write() -> bool:
-    """Return whether the server has --allow-write and shows its own reports."""
-    return os.environ.get("HARNESS_WRITE") == "1" and reports() == requested_reports()
+    """Return whether this visitor has the token of --allow-write, and the reports are the
+    server's own."""
+    return guard.may_write(cookies()) and reports() == requested_reports()
+
+
+def cookies() -> Mapping[str, str]:
+    """Return the cookies with which the visitor's page was connected."""
+    return st.context.cookies
 
 
 def escaped(text: str) -> str:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from playwright.sync_api import Page, sync_playwright
 from synthetic_reports import SyntheticReports, write_synthetic_reports
@@ -54,8 +55,13 @@ PAINTED = """([root, wanted]) => new Promise((done, fail) => {
 class Server:
     """A dashboard that runs for a while."""
 
-    url: str
+    link: str
+    """The address that it printed, with the token of one that may be written to."""
     pid: int
+
+    @property
+    def url(self) -> str:
+        return self.link.partition("/?")[0].rstrip("/")
 
     @property
     def megabytes(self) -> float:
@@ -76,34 +82,30 @@ def serving(reports: Path, store: Path, write: bool = False) -> Iterator[Server]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {
-        "HARNESS_REPORTS": str(reports),
-        "HARNESS_STORE": str(store),
-        "HARNESS_WRITE": "1" if write else "0",
-        "PYTHONPATH": str(ROOT),
-    }
-    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard/app.py"), *options]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=ROOT)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    folders = ["--reports", str(reports), "--store", str(store), "--port", str(port)]
+    command = [sys.executable, "-m", "harness.cli", "dashboard", *folders]
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            command + ["--allow-write"] * write, env=environment, stdout=said, stderr=log, cwd=ROOT
+        )
         try:
-            url = f"http://127.0.0.1:{port}"
-            _wait(f"{url}/_stcore/health", process)
-            yield Server(url, process.pid)
+            yield Server(_link(said, process), process.pid)
         finally:
             process.terminate()
             process.wait(20)
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+def _link(said: IO[bytes], process: subprocess.Popen[bytes]) -> str:
+    """Wait until the dashboard says where it is, and return that."""
     for _ in range(240):
         if process.poll() is not None:
             raise RuntimeError(f"the dashboard stopped with {process.returncode}")
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.25)
+        said.seek(0)
+        found = re.search(rb"dashboard at (http\S+)\n", said.read())
+        if found:
+            return found[1].decode()
+        time.sleep(0.25)
     raise RuntimeError("the dashboard did not start")
 
 

@@ -52,7 +52,7 @@ def test_the_wheel_holds_the_dashboard_and_the_demo_that_it_first_shows(unpacked
     ]
     assert len(here) > 50
     assert [file for file in here if not (shipped / file).is_file()] == []
-    assert (shipped / "dashboard/.streamlit/config.toml").is_file()
+    assert (shipped / "dashboard/pages/.streamlit/config.toml").is_file()
 
 
 def test_an_installed_harness_finds_its_pages_far_from_the_checkout(

@@ -12,6 +12,7 @@ import harness
 from harness.cli import complete
 from harness.cli.options import (
     REPORTS,
+    AllowedHosts,
     Json,
     ReportsDir,
     ResultFile,
@@ -96,8 +97,13 @@ def dashboard(
         str, typer.Option(help="The address to listen on; 0.0.0.0 lets every machine in.")
     ] = "127.0.0.1",
     allow_write: Annotated[
-        bool, typer.Option("--allow-write", help="Let visitors vote and accept baselines.")
+        bool,
+        typer.Option(
+            "--allow-write",
+            help="Let visitors vote and accept baselines who open the address that is printed.",
+        ),
     ] = False,
+    allow_host: AllowedHosts = None,
     export: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a static site; start no server.")
     ] = None,
@@ -116,7 +122,7 @@ def dashboard(
 
     workspace = workspace_of(store, reports)
     if export is None:
-        raise SystemExit(serve(workspace, port, host, allow_write))
+        serve(workspace, port, host, allow_write, allow_host or ())
     written = write(workspace, export, benchmark)
     if as_json:
         return show({"index": str(written.index), "files": written.files, "bytes": written.bytes})

@@ -7,6 +7,7 @@ the reports and the finished folders of the store have addresses.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -16,17 +17,11 @@ from harness.pipeline.results import album
 from harness.pipeline.results.album import Shot
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.stages.files import UNREADABLE
-from harness.pipeline.store.local import MANIFEST, Store
 from harness.views.reports_index import Entry, ReportsIndex, key_of
 
 SMALL, WHOLE = "/pictures", "/artifacts"
-TYPES = {
-    ".webp": "image/webp",
-    ".png": "image/png",
-    ".safetensors": "application/octet-stream",
-    ".json": "application/json",
-    ".jsonl": "application/x-ndjson",
-}
+PICTURES = {".webp": "image/webp", ".png": "image/png"}
+WEIGHTS = {".safetensors": "application/octet-stream"}
 """The file types that the store serves, with their media types."""
 _PICTURE = re.compile(r"[0-9a-f]{32}\.webp")
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -122,18 +117,27 @@ def at_address(index: ReportsIndex, address: str) -> Served | None:
     """Return what an address of ours shows, as a page writes it."""
     path = unquote(address)
     if path.startswith(f"{WHOLE}/"):
-        return serve_full(index.store, path.removeprefix(f"{WHOLE}/"))
+        return serve_full(index, path.removeprefix(f"{WHOLE}/"))
     return serve_small(index, path.removeprefix(f"{SMALL}/"))
 
 
-def serve_full(store: Store, path: str) -> Served | None:
-    """Return what `/artifacts/<key>/<file>` shows: a file that the artifact's manifest names."""
+def serve_full(index: ReportsIndex, path: str) -> Served | None:
+    """Return what `/artifacts/<key>/<file>` shows: a picture or weights of a result that is shown.
+
+    Artifacts of other results have no address.
+    """
     key, _, name = path.partition("/") if _can_be(path) else ("", "", "")
-    folder = store.find(key) if _KEY.fullmatch(key) else None
-    if folder is None or name == MANIFEST:
+    types = _types(index.roles_of(key)) if _KEY.fullmatch(key) else {}
+    folder = index.store.find(key) if types else None
+    if folder is None:
         return None
     file = (folder / name).resolve()
-    kind = TYPES.get(file.suffix.lower())
+    kind = types.get(file.suffix.lower())
     if kind is None or not file.is_relative_to(folder.resolve()) or not file.is_file():
         return None
     return Served(kind, file=file)
+
+
+def _types(roles: frozenset[str]) -> Mapping[str, str]:
+    """Return what the views show of an artifact: pictures of a side, weights of a training."""
+    return (PICTURES if roles & set(album.SIDES) else {}) | (WEIGHTS if "train" in roles else {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -68,6 +68,7 @@ class ReportsIndex:
         self._kept: dict[tuple[str, Path], tuple[State, Any]] = {}
         self._protocols: dict[str, dict[str, Any]] = {}
         self._boards: tuple[tuple[tuple[Path, int], ...], list[Board]] | None = None
+        self._role_maps: dict[int, tuple[tuple[int, ...], dict[str, frozenset[str]]]] = {}
         self._there: set[str | None] = set()
         self._order: dict[str, dict[Path, None]] = {}
         self._lock = threading.RLock()
@@ -86,6 +87,30 @@ class ReportsIndex:
     def swept_recipes(self) -> list[str]:
         """Return the recipes that were swept."""
         return sorted({file.name for file in self.reports.glob("*/sweeps/*") if file.is_dir()})
+
+    def roles_of(self, key: str) -> frozenset[str]:
+        """Return as what the results that are shown name an artifact, such as `sample`."""
+        for number, entries in enumerate((self.entries, self.baselines, self._every_sweep)):
+            roles = self._roles(number, entries()).get(key)
+            if roles:
+                return roles
+        return frozenset()
+
+    def _every_sweep(self) -> list[Entry]:
+        return self._read("*/sweeps/*/*.json", ())
+
+    def _roles(self, number: int, entries: Sequence[Entry]) -> Mapping[str, frozenset[str]]:
+        state = tuple(map(id, entries))
+        kept = self._role_maps.get(number)
+        if kept is None or kept[0] != state:
+            roles: dict[str, frozenset[str]] = {}
+            for result in filter(None, (entry.result for entry in entries)):
+                for name, key in result.keys.items():
+                    title = StepName.parse(name)
+                    if not title.extractor:
+                        roles[key] = roles.get(key, frozenset()) | {title.role}
+            kept = self._role_maps[number] = state, roles
+        return kept[1]
 
     def find(self, name: str) -> Entry:
         """Return an entry by its name; a name reaches nothing outside the reports."""

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import secrets
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 from harness.api.options import Workspace
 from harness.errors import MissingPrerequisite
 
 
 def serve(
-    workspace: Workspace, port: int, host: str = "127.0.0.1", allow_write: bool = False
-) -> int:
-    """Serve the dashboard until it is stopped; return its exit code."""
+    workspace: Workspace,
+    port: int,
+    host: str = "127.0.0.1",
+    allow_write: bool = False,
+    names: Sequence[str] = (),
+) -> NoReturn:
+    """Become the dashboard's server: a signal to this process is a signal to the server.
+
+    `names` are those by which a browser may call it, besides its own.
+    """
     if find_spec("streamlit") is None:
         raise MissingPrerequisite(
             "the dashboard needs streamlit", hint="pip install 'harness[dashboard]'"
@@ -23,24 +32,19 @@ def serve(
     app = folder()
     if reports_to_show(workspace.reports) != workspace.reports:
         print(f"nothing in {workspace.reports} yet: showing the pocket demo's", file=sys.stderr)
-    known = os.environ.get("PYTHONPATH")
+    path = [str(app.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
         "HARNESS_STORE": str(workspace.store.resolve()),
         "HARNESS_REPORTS": str(workspace.reports.resolve()),
-        "HARNESS_WRITE": "1" if allow_write else "0",
-        "PYTHONPATH": os.pathsep.join([str(app.parent), *([known] if known else [])]),
+        "HARNESS_TOKEN": secrets.token_urlsafe(24) if allow_write else "",
+        "HARNESS_HOST": host,
+        "HARNESS_ALLOWED_HOSTS": ",".join(names),
+        "PYTHONPATH": os.pathsep.join(path),
     }
-    command = [sys.executable, "-m", "streamlit", "run", str(app / "app.py")]
-    options = [
-        f"--server.address={host}",
-        f"--server.port={port}",
-        "--server.headless=true",
-        "--browser.gatherUsageStats=false",
-    ]
-    try:
-        return subprocess.run([*command, *options], env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        return 0  # the usual way to stop it
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # -P: what lies in the working directory is no module of ours.
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "dashboard", str(port)], environment)
 
 
 def folder() -> Path:

@@ -9,6 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from visiting import ROOT, Visit
 
+from dashboard import guard
+
 
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
@@ -22,7 +24,7 @@ def visit(reports: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vis
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.setenv("HARNESS_REPORTS", str(reports))
     monkeypatch.setenv("HARNESS_STORE", str(tmp_path / "store"))
-    monkeypatch.delenv("HARNESS_WRITE", raising=False)
+    monkeypatch.delenv(guard.TOKEN, raising=False)
 
     def open_page(page: str, theme: str = "light", /, **link: str) -> AppTest:
         app = AppTest.from_file(str(ROOT / "dashboard/pages/main.py"), default_timeout=120)

@@ -405,6 +405,7 @@ def test_hostile_words_stand_in_the_page_as_words(page: Page, server: Server) ->
 
 
 def test_a_vote_is_blind_and_lands_in_the_file(page: Page, server: Server, root: Path) -> None:
+    page.goto(server.link)
     page.goto(f"{server.url}/arena")
     painted(page, ".vote-root")
     settled(page)
@@ -434,6 +435,10 @@ def test_a_vote_is_blind_and_lands_in_the_file(page: Page, server: Server, root:
 
 def test_a_baseline_is_accepted_in_the_browser(page: Page, server: Server, root: Path) -> None:
     page.goto(f"{server.url}/regressions?candidate=pocket-ninja-short")
+    painted(page, ".compare-root")
+    expect(page.get_by_role("button", name="Accept")).to_have_count(0)
+    page.goto(server.link.replace("/?", "/regressions?candidate=pocket-ninja-short&"))
+    assert page.url == f"{server.url}/regressions?candidate=pocket-ninja-short", "no token is left"
     painted(page, ".compare-root")
     page.get_by_text("pocket-ninja-short fails").first.wait_for()
     settled(page)

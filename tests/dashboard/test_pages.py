@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from visiting import HOSTILE, ROOT, Visit, poison
+from visiting import HOSTILE, ROOT, Visit, let_write, poison
 
 from dashboard import media, session
 from harness.views import votes
@@ -132,7 +132,7 @@ def test_nothing_can_be_written_unless_the_server_allows_it(
 ) -> None:
     assert not [button.label for button in visit("regressions").button]
     assert "harness dashboard --allow-write" in [code.value for code in visit("arena").code]
-    monkeypatch.setenv("HARNESS_WRITE", "1")
+    let_write(monkeypatch)
     assert [button.label for button in visit("regressions").button] == ["Accept", "Keep"]
     assert not visit("arena").code
 
@@ -140,7 +140,7 @@ def test_nothing_can_be_written_unless_the_server_allows_it(
 def test_a_baseline_is_accepted_with_its_note(
     visit: Visit, monkeypatch: pytest.MonkeyPatch, reports: Path
 ) -> None:
-    monkeypatch.setenv("HARNESS_WRITE", "1")
+    let_write(monkeypatch)
     app = visit("regressions", candidate="pocket-ninja-short")
     app.text_input(key="note").set_value("short is enough")
     app.button[0].click().run()
@@ -206,7 +206,7 @@ def second_board(reports: Path) -> None:
 def test_until_there_are_results_of_ones_own_the_demos_are_shown_and_never_written(
     visit: Visit, reports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HARNESS_WRITE", "1")
+    let_write(monkeypatch)
     shutil.move(reports, reports.with_name("later"))
     app = visit("arena")
     assert not app.exception
@@ -231,7 +231,7 @@ def test_the_next_page_opens_on_the_same_board(visit: Visit, reports: Path) -> N
 def test_a_question_is_never_counted_for_another_pair(
     visit: Visit, reports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HARNESS_WRITE", "1")
+    let_write(monkeypatch)
     monkeypatch.setattr(
         votes,
         "next_ballot",

@@ -7,8 +7,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import guard, session
 from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
 
@@ -26,6 +28,12 @@ HOSTILE = (
 )
 """Captions that are written to do harm."""
 Visit = Callable[..., AppTest]
+
+
+def let_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every visitor have the token of a server that may be written to."""
+    monkeypatch.setenv(guard.TOKEN, "of this test")
+    monkeypatch.setattr(session, "cookies", lambda: {f"{guard.COOKIE}-1": "of this test"})
 
 
 def poison(reports: Path, recipe: str = "pocket-ninja-broken") -> None:

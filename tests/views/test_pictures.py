@@ -10,18 +10,24 @@ import pytest
 from harness.views import pictures
 from harness.views.reports_index import ReportsIndex
 
-KEY = "a" * 64
+PUBLISHED = Path(__file__).parents[2] / "reports"
+KEYS = json.loads((PUBLISHED / "pocket-v1/pocket-ninja.json").read_text())["keys"]
+KEY, TRAIN, FEATURES = KEYS["sample"], KEYS["train"], KEYS["features/pixels-4ead918f"]
+UNKNOWN = "a" * 64
 
 
 @pytest.fixture
 def kept(index: ReportsIndex) -> Path:
-    """A finished folder in the store, and a secret beside the store."""
+    """Finished folders in the store, all with the same files, and a secret beside the store."""
+    for key in (KEY, TRAIN, FEATURES, UNKNOWN):
+        folder = index.store.root / f"sample/{key[:2]}/{key}"
+        (folder / "images").mkdir(parents=True)
+        (folder / "images/p_1.png").write_bytes(b"\x89PNG not really")
+        (folder / "adapter.safetensors").write_bytes(b"weights")
+        (folder / "notes.txt").write_text("not for everybody")
+        (folder / "index.jsonl").write_text("{}")
+        (folder / "manifest.json").write_text(json.dumps({"files": {}}))
     folder = index.store.root / f"sample/{KEY[:2]}/{KEY}"
-    (folder / "images").mkdir(parents=True)
-    (folder / "images/p_1.png").write_bytes(b"\x89PNG not really")
-    (folder / "adapter.safetensors").write_bytes(b"weights")
-    (folder / "notes.txt").write_text("not for everybody")
-    (folder / "manifest.json").write_text(json.dumps({"files": {}}))
     (index.store.root.parent / "secret.png").write_bytes(b"secret")
     (folder / "images/link.png").symlink_to(index.store.root.parent / "secret.png")
     return folder
@@ -68,11 +74,39 @@ def test_no_address_reaches_anything_but_a_picture_of_an_album(
 def test_a_whole_image_and_weights_come_from_a_finished_folder(
     index: ReportsIndex, kept: Path
 ) -> None:
-    image = pictures.serve_full(index.store, f"{KEY}/images/p_1.png")
+    image = pictures.serve_full(index, f"{KEY}/images/p_1.png")
     assert image is not None
     assert image.media_type == "image/png"
     assert image.file == (kept / "images/p_1.png").resolve()
-    assert pictures.serve_full(index.store, f"{KEY}/adapter.safetensors") is not None
+    assert pictures.serve_full(index, f"{TRAIN}/adapter.safetensors") is not None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{UNKNOWN}/images/p_1.png",
+        f"{UNKNOWN}/adapter.safetensors",
+        f"{FEATURES}/images/p_1.png",
+        f"{KEY}/adapter.safetensors",
+        f"{KEY}/index.jsonl",
+        f"{TRAIN}/images/p_1.png",
+    ],
+)
+def test_only_what_a_view_shows_of_a_result_has_an_address(
+    index: ReportsIndex, kept: Path, path: str
+) -> None:
+    assert pictures.serve_full(index, path) is None
+
+
+def test_what_a_result_was_made_of_has_no_address_once_the_result_is_gone(
+    index: ReportsIndex, kept: Path
+) -> None:
+    (index.reports / "baselines/pocket-v1/pocket-ninja.json").unlink()
+    assert pictures.serve_full(index, f"{KEY}/images/p_1.png") is not None
+    for file in index.reports.rglob("*.json"):
+        if KEY in file.read_text():
+            file.unlink()
+    assert pictures.serve_full(index, f"{KEY}/images/p_1.png") is None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +129,7 @@ def test_a_whole_image_and_weights_come_from_a_finished_folder(
 def test_no_address_reaches_anything_outside_its_folder(
     index: ReportsIndex, kept: Path, path: str
 ) -> None:
-    assert pictures.serve_full(index.store, path) is None
+    assert pictures.serve_full(index, path) is None
 
 
 def test_without_an_album_a_small_picture_is_made_of_the_image_in_the_store(
