@@ -11,8 +11,10 @@ from harness.decisions.contender import View
 from harness.interfaces import Evidence, FeatureSet, Measurement, MetricSpec, Side
 from harness.keys import extractor_name
 from harness.pages.benchmark import Judgement
+from harness.pipeline.stages.files import INDEX
 from harness.pipeline.stages.score import features
-from harness.pipeline.store.local import Store
+from harness.pipeline.store.local import Store, read_artifact
+from harness.pipeline.store.soundness import read_sound, require_sound
 from harness.records import Result, StepName
 
 
@@ -33,6 +35,9 @@ def views_of(result: Result, judgement: Judgement, store: Store) -> dict[str, Vi
 def _view(
     metric: MetricSpec, name: str, there: Mapping[str, Path]
 ) -> tuple[FeatureSet, Callable[[FeatureSet], float]]:
+    for side in ("sample", *metric.reads):
+        read_sound(read_artifact(there[side]), INDEX)
+        require_sound(read_artifact(there[str(StepName.of_features(side, name))]))
     sides: dict[Side, FeatureSet] = {side: features(side, name, there) for side in metric.reads}
     measure = plugins.implementation(metric)
 

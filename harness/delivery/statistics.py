@@ -14,6 +14,7 @@ from harness.fingerprint import digest_file
 from harness.keys import described
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.store.local import Store
+from harness.pipeline.store.soundness import require_sound
 from harness.records import Step
 
 
@@ -62,7 +63,8 @@ def name_of(step: Step) -> str:
 
 
 def _written(step: Step, store: Store, out: Path) -> Statistics:
-    features = load_file(store.folder(step) / "features.safetensors")["images"].astype(np.float64)
+    made = require_sound(store.get(step))
+    features = load_file(made.path / "features.safetensors")["images"].astype(np.float64)
     if len(features) < 2 or not np.isfinite(features).all():
         raise ScoringError(
             f"no statistics of {name_of(step)}: it takes 2 pictures with finite features, and "

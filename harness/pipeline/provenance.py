@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
+from harness.errors import StoreError
 from harness.files import lines_of
 from harness.pages.stages import SampleSpec
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.store.local import Store, read_artifact
+from harness.pipeline.store.soundness import read_sound
 
+log = logging.getLogger(__name__)
 CURVE = 200
 """Points that a loss curve has at most."""
 
@@ -52,7 +56,11 @@ def loss_curve(plan: RunPlan, store: Store) -> list[tuple[int, float]]:
     train = next((step for step in plan.steps if step.name == "train"), None)
     if train is None or not store.has(train):
         return []
-    lines = lines_of((store.folder(train) / "log.jsonl").read_text(encoding="utf-8"))
+    try:
+        lines = lines_of(read_sound(store.get(train), "log.jsonl").decode())
+    except StoreError as error:
+        log.warning("the result goes without its loss curve: %s", error)
+        return []
     losses = [float(json.loads(line)["loss"]) for line in lines]
     width = -(-len(losses) // CURVE) or 1
     stretches = [losses[at : at + width] for at in range(0, len(losses), width)]

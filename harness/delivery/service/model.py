@@ -19,6 +19,7 @@ from harness.pages.stages import SampleSpec
 from harness.pipeline.plan import plan
 from harness.pipeline.results.read import read_result
 from harness.pipeline.store.local import Store, read_artifact
+from harness.pipeline.store.soundness import require_sound
 
 KEPT = 16
 """Samplers that are kept with the embeddings of their prompts."""
@@ -90,6 +91,8 @@ def _of_result(file: Path, store: Store) -> Model:
                 hint="`harness store pull`, or run the recipe again",
             )
     present = {part: folder for part, folder in inputs.items() if folder is not None}
+    for folder in present.values():
+        require_sound(read_artifact(folder))
     spec = _spec(manifest["spec"], result.recipe, result.benchmark, key)
     return Model(result.recipe, spec, present)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,9 +22,11 @@ from PIL import Image
 
 from harness.data.opening import image_of, open_image
 from harness.files import lines_of, whole
+from harness.fingerprint import digest_bytes
 from harness.pipeline.stages.files import UNREADABLE, digests, read_index
 
 INDEX = "index.jsonl"
+log = logging.getLogger(__name__)
 SIDES = ("sample", "captions", "bare", "originals")
 """Steps whose pictures an album shows."""
 SIDE = 256
@@ -119,7 +122,7 @@ def differences(
         return [f"{target} lists other images than the store has"]
     files = _files(shots)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        shown = pool.map(lambda name: _shows(picture(target, name), files[name]), files)
+        shown = pool.map(lambda name: _shows(picture(target, name), name, files[name]), files)
         return [
             f"{target} shows {name} otherwise than the store"
             for name, is_same in zip(files, shown, strict=True)
@@ -127,9 +130,9 @@ def differences(
         ]
 
 
-def _shows(data: bytes | None, file: Path) -> bool:
+def _shows(data: bytes | None, name: str, file: Path) -> bool:
     """Return whether a small picture is that of an image."""
-    expected = _small_or_nothing(file)
+    expected = _small_or_nothing(name, file)
     if data is None or expected is None or data == expected:
         return data == expected
     try:
@@ -170,7 +173,11 @@ def picture(file: Path, name: str) -> bytes | None:
 def small(file: Path, side: int = SIDE) -> bytes:
     """Return a small WebP of an image."""
     with open_image(file) as image:
-        shown = image.convert("RGB")
+        return _small(image, side)
+
+
+def _small(image: Image.Image, side: int = SIDE) -> bytes:
+    shown = image.convert("RGB")
     shown.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     shown.save(buffer, "WEBP", quality=QUALITY, method=6)
@@ -204,13 +211,22 @@ def _plain(shot: Shot) -> dict[str, object]:
 def _drawn(files: Mapping[str, Path]) -> Iterator[tuple[str, bytes]]:
     """Yield each picture that can be read, small; decoding runs in threads."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for name, data in zip(files, pool.map(_small_or_nothing, files.values()), strict=True):
+        drawn = pool.map(_small_or_nothing, files, files.values())
+        for (name, file), data in zip(files.items(), drawn, strict=True):
             if data is not None:
                 yield name, data
+            else:
+                log.warning("the album goes without %s, which is damaged", file)
 
 
-def _small_or_nothing(file: Path) -> bytes | None:
+def _small_or_nothing(name: str, file: Path) -> bytes | None:
+    """Return an image, small, if it still has the digest by which its picture is called."""
     try:
-        return small(file)
+        data = file.read_bytes()
+        return _small(image_of(data)) if digest_bytes(data).startswith(_stem(name)) else None
     except UNREADABLE:
         return None
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(".webp")

@@ -15,6 +15,7 @@ from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.tables import TABLES, read_table
 from harness.pipeline.store.local import Store
+from harness.pipeline.store.soundness import read_sound, require_sound
 from harness.records import Result
 
 PAIRS = 24
@@ -30,6 +31,7 @@ def write_result_file(
     """
     result = assemble(plan, store)
     _refuse_nothing_scored(result)
+    require_sound(store.get(plan.score))
     write_result(result, file.path)
     for table in TABLES:
         copy_whole(store.folder(plan.score) / f"{table}.parquet", file.table_path(table))
@@ -52,8 +54,7 @@ def _refuse_nothing_scored(result: Result) -> None:
 
 def assemble(plan: RunPlan, store: Store) -> Result:
     """Return the result of a plan whose score stands in the store."""
-    artifact = store.get(plan.score)
-    document = json.loads((artifact.path / "scores.json").read_text(encoding="utf-8"))
+    document = json.loads(read_sound(store.get(plan.score), "scores.json"))
     return Result.model_validate_json(
         json.dumps(
             {

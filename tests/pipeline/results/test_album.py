@@ -113,3 +113,26 @@ def test_nothing_but_the_index_and_pictures_is_in_an_album(tmp_path: Path) -> No
         names = inside.namelist()
     assert album.INDEX in names
     assert len([name for name in names if name.endswith(".webp")]) == len(names) - 1 == 2
+
+
+def test_a_picture_of_an_image_that_has_changed_is_left_out_with_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root, target = folder(tmp_path / "sample", 2), tmp_path / "one.album.zip"
+    save_png(Image.new("RGB", (640, 320)), root / "images/1.png")
+    album.write(target, {"sample": root})
+    names = [shot.picture or "" for shot in album.read(target)[:2]]
+    assert [album.picture(target, name) is not None for name in names] == [True, False]
+    assert f"the album goes without {root / 'images/1.png'}" in caplog.text
+
+
+def test_a_damaged_album_is_written_anew(tmp_path: Path) -> None:
+    root, target = folder(tmp_path / "sample", 2), tmp_path / "one.album.zip"
+    album.write(target, {"sample": root})
+    whole = target.read_bytes()
+    for at in (200, len(whole) // 2, len(whole) - 30):
+        data = bytearray(whole)
+        data[at] ^= 1
+        target.write_bytes(data)
+        album.write(target, {"sample": root})
+        assert target.read_bytes() == whole
