@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from harness.api.options import Options, with_options, workspace_of
+from harness.api.options import Options, reading, with_options, workspace_of
 from harness.pipeline.store.local import Store
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def curate(
 
 
 @with_options
+@reading
 def diff_data(a: str | Path, b: str | Path, **options: Unpack[Options]) -> Difference:
     """Tell which rows one data set has more, fewer or other than another.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Unpack
 
 from harness.api import make
-from harness.api.options import Options, Workspace, with_options, workspace_of
+from harness.api.options import Options, Workspace, making, reading, with_options, workspace_of
 from harness.api.results import judgement_of
 from harness.api.verdicts import Comparisons, GateDecision, History
 from harness.decisions import history as histories
@@ -42,6 +42,7 @@ BASELINES = "baselines"
 
 
 @with_options
+@reading
 def compare(
     *results: str | Path,
     benchmark: str | None = None,
@@ -103,6 +104,7 @@ def find_result(result: str | Path, benchmark: str | None, reports: Path) -> Pat
 
 
 @with_options
+@reading
 def gate(
     recipe: Named,
     *,
@@ -180,6 +182,7 @@ def find_baseline(name: str, reports: Path) -> Path:
 
 
 @with_options
+@reading
 def accept(
     recipe: Named,
     *,
@@ -228,6 +231,7 @@ def commit_here() -> str | None:
 
 
 @with_options
+@making
 def calibrate(
     recipe: Named,
     *,
@@ -286,6 +290,7 @@ def history(recipe: str, *, benchmark: str | None = None, **options: Unpack[Opti
 
 
 @with_options
+@making
 def reproduce(result: str | Path, **options: Unpack[Options]) -> Reproduction:
     """Run a published result again in an empty store, and compare both.
 

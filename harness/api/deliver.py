@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from harness.api.options import Options, with_options, workspace_of
+from harness.api.options import Options, making, reading, with_options, workspace_of
 from harness.interfaces import Report, silent
 from harness.pages import benchmark as benchmarks
 from harness.pipeline.plan import plan_reference
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 @with_options
+@reading
 def export(
     result: str | Path,
     out: str | Path,
@@ -50,6 +51,7 @@ def export(
 
 
 @with_options
+@making
 def write_reference(
     benchmark: str | Path, out: str | Path, **options: Unpack[Options]
 ) -> list[Statistics]:
@@ -90,7 +92,7 @@ def push(
 
     workspace = workspace_of(options)
     named = [Path(each) for each in results]
-    return remote.push(url, Store(workspace.store), workspace.reports, named, on_progress, check)
+    return remote.push(url, workspace.open_store(), workspace.reports, named, on_progress, check)
 
 
 @with_options
@@ -110,4 +112,4 @@ def pull(
     from harness.pipeline.store import remote
 
     workspace = workspace_of(options)
-    return remote.pull(url, Store(workspace.store), workspace.reports, on_progress)
+    return remote.pull(url, workspace.open_store(), workspace.reports, on_progress)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
-from harness.api.options import Options, with_options, workspace_of
+from harness.api.options import Options, making, with_options, workspace_of
 from harness.api.results import Run, SanityReport, Sweep, read_sanity_card
 from harness.data import opening
 from harness.data.supplied import read_supplied
@@ -32,6 +32,7 @@ from harness.pipeline.run import execute
 
 
 @with_options
+@making
 def score(
     images: str | Path | None = None,
     *,
@@ -97,6 +98,7 @@ def _named(name: str) -> str:
 
 
 @with_options
+@making
 def sanity(
     benchmark: str = DEFAULT_BENCHMARK, *, base: Named | None = None, **options: Unpack[Options]
 ) -> SanityReport:
@@ -124,6 +126,7 @@ def _is_pocket(judgement: Judgement) -> bool:
 
 
 @with_options
+@making
 def sweep(
     recipe: Named,
     *,

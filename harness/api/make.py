@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Unpack
 
-from harness.api.options import Options, Workspace, with_options, workspace_of
+from harness.api.options import Options, Workspace, making, with_options, workspace_of
 from harness.api.results import Leaderboard, RehearsalRun, Run
 from harness.errors import MissingPrerequisite
 from harness.files import copy_whole
@@ -42,6 +42,7 @@ DEMO = (
 
 
 @with_options
+@making
 def run(
     recipe: Named,
     *,
@@ -67,6 +68,7 @@ def run(
 
 
 @with_options
+@making
 def run_all(
     recipes: Sequence[Named],
     *,
@@ -167,6 +169,7 @@ def _lacks(train: Train, device: str) -> Iterator[str]:
 
 
 @with_options
+@making
 def rehearse(recipe: Named, **options: Unpack[Options]) -> RehearsalRun:
     """Run a whole recipe on the pocket world, in about a minute, before you spend GPU hours.
 
@@ -185,6 +188,7 @@ def rehearse(recipe: Named, **options: Unpack[Options]) -> RehearsalRun:
 
 
 @with_options
+@making
 def train(recipe: Named, **options: Unpack[Options]) -> Path:
     """Train a recipe without judging it, and return the folder with the weights.
 

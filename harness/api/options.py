@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 from harness.pipeline.workspace import Workspace as Workspace
 from harness.pipeline.workspace import default_store as default_store
@@ -33,6 +34,8 @@ class Options(TypedDict, total=False):
     """How many images are drawn or looked at together; None: 16."""
     quiet: bool
     """Whether to leave the progress bars out."""
+    wait: bool
+    """Whether to wait for other processes that use the store; if not, they are an error."""
 
 
 DEFAULTS: dict[str, object] = {
@@ -44,6 +47,7 @@ DEFAULTS: dict[str, object] = {
     "processes": None,
     "batch": None,
     "quiet": False,
+    "wait": True,
 }
 
 
@@ -61,6 +65,7 @@ def workspace_of(options: Options) -> Workspace:
         options.get("quiet", whole.quiet),
         options.get("processes", whole.processes),
         options.get("batch", whole.batch),
+        options.get("wait", whole.wait),
     )
 
 
@@ -72,6 +77,26 @@ def _default() -> Workspace:
         os.environ.get("HARNESS_DEVICE") or "auto",
         os.environ.get("HARNESS_EXECUTOR") or "local",
     )
+
+
+def making(function: F) -> F:
+    """Let a function hold the store while it works, so that `gc` removes nothing under it."""
+    return _holding(function, writes=True)
+
+
+def reading(function: F) -> F:
+    """Let a function hold the store that is there, and make none."""
+    return _holding(function, writes=False)
+
+
+def _holding(function: F, writes: bool) -> F:
+    @wraps(function)
+    def holding(*arguments: Any, **keywords: Any) -> Any:
+        options: Any = {name: keywords[name] for name in DEFAULTS if name in keywords}
+        with workspace_of(options).open_store().hold(function.__name__, writes):
+            return function(*arguments, **keywords)
+
+    return cast(F, holding)
 
 
 def with_options(function: F) -> F:

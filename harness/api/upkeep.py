@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Unpack
 
-from harness.api.options import Options, Workspace, with_options, workspace_of
+from harness.api.options import Options, Workspace, reading, with_options, workspace_of
 from harness.decisions.verification import Verification
 from harness.decisions.verification import verify as verify_result
 from harness.decisions.verification import verify_all as verify_results
@@ -14,11 +14,11 @@ from harness.errors import UsageError
 from harness.pages.schemas import schemas as written
 from harness.pipeline.doctor import Finding, examine
 from harness.pipeline.store import maintenance
-from harness.pipeline.store.local import Store
 from harness.pipeline.store.maintenance import Garbage
 
 
 @with_options
+@reading
 def verify(result: str | Path, **options: Unpack[Options]) -> list[str]:
     """Return every reason not to take a result for granted: what differs, and what is not there.
 
@@ -64,14 +64,17 @@ def doctor(**options: Unpack[Options]) -> list[Finding]:
 
 
 @with_options
-def gc(*, dry_run: bool = False, **options: Unpack[Options]) -> Garbage:
+def gc(*, dry_run: bool = False, anyway: bool = False, **options: Unpack[Options]) -> Garbage:
     """Remove the artifacts that no result names; with `dry_run`, only list them.
+
+    It waits for the processes that use the store. `anyway` goes on where the file system keeps no
+    locks, so that nothing tells whether there are any.
 
     >>> harness.gc(dry_run=True).bytes >= 0
     True
     """
     workspace = workspace_of(options)
-    return maintenance.collect_garbage(Store(workspace.store), workspace.reports, dry_run)
+    return maintenance.collect_garbage(workspace.open_store(), workspace.reports, dry_run, anyway)
 
 
 def schemas() -> dict[str, str]:

@@ -18,6 +18,7 @@ from harness.cli.options import (
     Device,
     DeviceName,
     Json,
+    NoWait,
     RecipeName,
     Replicates,
     ReportsDir,
@@ -220,6 +221,7 @@ def gate(
     html: HtmlFile = None,
     replicates: Replicates = 1,
     benchmark: AcceptedBenchmark = None,
+    no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -229,7 +231,7 @@ def gate(
 
     Exit codes: 0 passed, 3 worse than the policy allows, 4 not enough evidence.
     """
-    workspace = workspace_of(store, reports, device)
+    workspace = workspace_of(store, reports, device, wait=not no_wait)
     if accept:
         file = harness.accept(
             recipe, benchmark=benchmark, replicates=replicates, workspace=workspace

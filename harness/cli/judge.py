@@ -16,6 +16,7 @@ from harness.cli.options import (
     Device,
     DeviceName,
     Json,
+    NoWait,
     PocketBenchmarkName,
     ReportsDir,
     StoreDir,
@@ -49,6 +50,7 @@ def score(
     megapixels: Annotated[
         float, typer.Option(help="With --images: what an image may have; 178 at most.")
     ] = MEGAPIXELS,
+    no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -68,7 +70,7 @@ def score(
         base=base,
         benchmark=benchmark,
         megapixels=megapixels,
-        workspace=workspace_of(store, reports, device),
+        workspace=workspace_of(store, reports, device, wait=not no_wait),
     )
     if images is not None and benchmark is None:
         judge = run.result.benchmark
@@ -88,6 +90,7 @@ def sanity(
             help="The recipe that draws images of another style.",
         ),
     ] = None,
+    no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -96,7 +99,7 @@ def sanity(
     """Test a benchmark's metrics on known damage: its sanity card."""
     from harness.report.sanity import card_document, print_card
 
-    workspace = workspace_of(store, reports, device)
+    workspace = workspace_of(store, reports, device, wait=not no_wait)
     report = harness.sanity(benchmark or DEFAULT_BENCHMARK, base=base, workspace=workspace)
     if as_json:
         return show(card_document(report.card, report.licences))
@@ -113,6 +116,7 @@ def calibrate(
     ] = "pocket-ninja",
     draws: Annotated[int, typer.Option(help="How many sets of sampling seeds.", min=0)] = 9,
     trainings: Annotated[int, typer.Option(help="How many training seeds.", min=0)] = 9,
+    no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -129,7 +133,7 @@ def calibrate(
         benchmark=benchmark,
         draws=draws,
         trainings=trainings,
-        workspace=workspace_of(store, reports, device),
+        workspace=workspace_of(store, reports, device, wait=not no_wait),
     )
     if as_json:
         return show(calibration_document(calibration))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,7 @@ from harness.cli.options import (
     DeviceName,
     ExecutorName,
     Json,
+    NoWait,
     Processes,
     RecipeName,
     RecipeNames,
@@ -149,12 +151,15 @@ def _refuse(planned: list[Planned]) -> None:
 @command("make", "harness rehearse naruto-1024")
 def rehearse(
     recipe: RecipeName,
+    no_wait: NoWait = False,
     store: StoreDir = None,
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Try a whole recipe on the pocket world in a minute."""
-    rehearsed = harness.rehearse(recipe, workspace=workspace_of(store, device=device))
+    rehearsed = harness.rehearse(
+        recipe, workspace=workspace_of(store, device=device, wait=not no_wait)
+    )
     if as_json:
         return show({**run_document(rehearsed.run), "replaced": list(rehearsed.replaced)})
     say(f"{recipe} ran from end to end. Replaced for the rehearsal:")
@@ -173,6 +178,7 @@ def run(
     executor: ExecutorName = "local",
     processes: Processes = None,
     batch: Batch = None,
+    no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -188,7 +194,9 @@ def run(
         replicates=replicates,
         anyway=anyway,
         deterministic=deterministic,
-        workspace=workspace_of(store, reports, device, executor, processes, batch),
+        workspace=workspace_of(
+            store, reports, device, executor, processes, batch, wait=not no_wait
+        ),
     )
     print_runs(runs, as_json)
 
@@ -212,6 +220,7 @@ def sweep(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the curves as HTML.")
     ] = None,
+    no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     device: DeviceName = Device.auto,
@@ -228,7 +237,7 @@ def sweep(
         over=over.value,
         at=_numbers(at),
         benchmark=benchmark,
-        workspace=workspace_of(store, reports, device),
+        workspace=workspace_of(store, reports, device, wait=not no_wait),
     )
     if html is not None:
         write_report(html, swept.page())
@@ -325,16 +334,17 @@ def serve(
     from harness.delivery.service.run import serve as listen
     from harness.pages import benchmark as benchmarks
     from harness.pages.defaults import default_for_adapter
-    from harness.pipeline.store.local import Store
     from harness.pipeline.workspace import resolve_device
 
     page = benchmark or default_for_adapter(base or "")
     judgement = None if source.suffix == ".json" else benchmarks.load(page)
-    model = model_of(source, base, judgement, Store(workspace_of(store).store))
-    limits = Limits(side=max_side, steps=max_steps)
-    most = ConnectionLimits(count=connections)
+    limits, most = Limits(side=max_side, steps=max_steps), ConnectionLimits(count=connections)
     options = ServiceOptions(host, port, queue, batch, most, tuple(allow_host or ()))
-    listen(model, resolve_device(device.value), options, limits)
+    local = workspace_of(store).open_store()
+    with ExitStack() as loading:
+        loading.enter_context(local.hold("serve", writes=False))
+        model = model_of(source, base, judgement, local)
+        listen(model, resolve_device(device.value), options, limits, loaded=loading.close)
 
 
 def _require_server(queue: int, connections: int) -> None:

@@ -111,6 +111,12 @@ Batch = Annotated[
         help="How many images to draw together; lower it if the GPU runs out of memory.",
     ),
 ]
+NoWait = Annotated[
+    bool,
+    typer.Option(
+        "--no-wait", help="Fail if another process is in the way, instead of waiting for it."
+    ),
+]
 ExecutorName = Annotated[
     str,
     typer.Option(
@@ -135,9 +141,12 @@ def workspace_of(
     executor: str = "local",
     processes: int | None = None,
     batch: int | None = None,
+    wait: bool = True,
 ) -> Workspace:
     """Return the workspace that the flags describe."""
     from harness.pipeline.workspace import Workspace, default_store
 
     chosen = store or default_store()
-    return Workspace(chosen, reports, device.value, executor, processes=processes, batch=batch)
+    return Workspace(
+        chosen, reports, device.value, executor, processes=processes, batch=batch, wait=wait
+    )

@@ -14,6 +14,7 @@ from harness.cli import complete
 from harness.cli.options import (
     REPORTS,
     Json,
+    NoWait,
     ReportsDir,
     StoreDir,
     workspace_of,
@@ -115,12 +116,21 @@ def gc(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be removed.")
     ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Go on where the file system keeps no locks.")
+    ] = False,
+    no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     as_json: Json = False,
 ) -> None:
-    """Remove artifacts that no result names."""
-    garbage = harness.gc(dry_run=dry_run, workspace=workspace_of(store, reports))
+    """Remove artifacts that no result names.
+
+    It waits until no other command uses the store.
+    """
+    garbage = harness.gc(
+        dry_run=dry_run, anyway=anyway, workspace=workspace_of(store, reports, wait=not no_wait)
+    )
     if as_json:
         return show({"folders": [str(path) for path in garbage.folders], "bytes": garbage.bytes})
     verb = "would remove" if dry_run else "removed"
@@ -159,13 +169,14 @@ def push(
 @command(None, "harness store pull ../backup", parent=store_app)
 def pull(
     url: Url,
+    no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     as_json: Json = False,
 ) -> None:
     """Fetch what is missing here, and refuse damaged files."""
-    moved = harness.pull(url, on_progress=_tell, workspace=workspace_of(store, reports))
-    _print(moved, "fetched", as_json)
+    workspace = workspace_of(store, reports, wait=not no_wait)
+    _print(harness.pull(url, on_progress=_tell, workspace=workspace), "fetched", as_json)
 
 
 def _tell(progress: Progress) -> None:

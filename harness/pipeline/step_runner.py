@@ -66,11 +66,15 @@ class StepRunner:
         try:
             function = STAGES[step.stage].load()  # loading torch is no part of a step's seconds
             work = partial(self._work, function, step, notes, pool)
-            self._settings.store.get_or_make(step, work, notes)
+            self._settings.store.get_or_make(step, work, notes, self._stop.check)
         except MissingPrerequisite as error:
             if step.stage != "features":
+                self._stop.ask()
                 raise
             self._lacking[step.key] = str(error)
+        except BaseException:
+            self._stop.ask()  # steps beside this one need not wait for other processes
+            raise
         finally:
             self._settings.watcher.end(step)
 
@@ -137,14 +141,17 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGINT, self._ask)
+        before = signal.signal(signal.SIGINT, self._interrupt)
         try:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def ask(self) -> None:
         self._asked.set()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.ask()
         raise KeyboardInterrupt
 
     def check(self) -> None:

@@ -33,6 +33,11 @@ class Workspace:
     """How many processes share training; None: one for each GPU, or one on a CPU."""
     batch: int | None = None
     """How many images are drawn or looked at together; None: 16."""
+    wait: bool = True
+    """Whether to wait for other processes that use the store; if not, they are an error."""
+
+    def open_store(self) -> Store:
+        return Store(self.store, self.wait)
 
     @property
     def images_at_once(self) -> int:
@@ -46,7 +51,7 @@ class Workspace:
             raise UsageError(
                 f"--processes {self.processes} is no number of processes", hint="1 or more"
             )
-        store = Store(self.store)
+        store = self.open_store()
         spec = executor_named(self.executor, self.processes)
         return RunSettings(
             store=store,

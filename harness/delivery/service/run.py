@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -56,8 +57,17 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(model: Model, device: str, options: ServiceOptions, limits: Limits) -> None:
-    """Answer requests until a signal comes; if the weights cannot be loaded, raise the error."""
+def serve(
+    model: Model,
+    device: str,
+    options: ServiceOptions,
+    limits: Limits,
+    loaded: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer requests until a signal comes; if the weights cannot be loaded, raise the error.
+
+    `loaded` is called once the weights are in memory: the store is not read after that.
+    """
     queue, ready = Queue(options.queue, options.batch), threading.Event()
     hosts = Hosts.of(options.host, options.names)
     app = app_of(State(model, queue, Meters(), limits, ready.is_set), hosts)
@@ -83,6 +93,8 @@ def serve(model: Model, device: str, options: ServiceOptions, limits: Limits) ->
             queue.abandon(f"the weights could not be loaded: {_public(error)}")
             server.should_exit = True
             return
+        finally:
+            loaded()
         queue.serve(draw)
         ready.set()
         name = printable(model.name)

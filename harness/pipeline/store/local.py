@@ -19,17 +19,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from harness.errors import StoreError
 from harness.files import remove_parts, write_json
 from harness.fingerprint import VERSION, digest, digest_file
 from harness.keys import described
+from harness.pipeline.store.locks import Lock
 from harness.records import Artifact, Step
 
 MANIFEST = "manifest.json"
-LOCK_SECONDS = 5.0
-"""How long a step that another process is making is waited for."""
 _KEY = re.compile(r"[0-9a-f]{64}")
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "open-clip-torch", "numpy", "pillow")
 
@@ -37,8 +34,34 @@ PACKAGES = ("torch", "diffusers", "transformers", "peft", "open-clip-torch", "nu
 class Store:
     """Artifacts below one folder."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, wait: bool = True) -> None:
+        """Take the folder, and whether to `wait` where another process is in the way."""
+        self.root, self._wait = root, wait
+
+    @contextmanager
+    def hold(self, what: str, writes: bool = True) -> Iterator[None]:
+        """Keep `gc` away from all artifacts while the block runs, which does `what`.
+
+        Any number of processes may hold a store. One that `writes` nothing makes no folder for it.
+        """
+        if not writes and not self.root.is_dir():
+            yield
+            return
+        with self._lock(what, alone=False).held():
+            yield
+
+    @contextmanager
+    def hold_alone(self, what: str, anyway: bool = False) -> Iterator[None]:
+        """Keep every other process away from all artifacts while the block runs.
+
+        `anyway` is to go on where the file system keeps no locks.
+        """
+        with self._lock(what, alone=True).held(required=not anyway):
+            yield
+
+    def _lock(self, what: str, alone: bool) -> Lock:
+        busy = f"{self.root} is in use"
+        return Lock(self.root / "locks" / "store.lock", busy, what, alone, self._wait)
 
     def folder(self, step: Step) -> Path:
         return self.root / step.stage / step.key[:2] / step.key
@@ -80,15 +103,21 @@ class Store:
         return next((file.parent for file in manifests), None)
 
     def get_or_make(
-        self, step: Step, work: Callable[[Path], None], facts: Mapping[str, Any] | None = None
+        self,
+        step: Step,
+        work: Callable[[Path], None],
+        facts: Mapping[str, Any] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> Artifact:
         """Return the artifact of `step`, running `work` only where it is missing.
 
-        `facts` go into its provenance.
+        `facts` go into its provenance. While another process makes it, this one waits, and `check`
+        may raise to end that.
         """
         if self.has(step):
             return self.get(step)
-        with self._locked(step):
+        busy = f"another process is making {step.name} of {step.subject}"
+        with self.lock(step.key, busy).held(check):
             if not self.has(step):
                 folder = self.work(step)
                 folder.mkdir(parents=True, exist_ok=True)
@@ -125,18 +154,9 @@ class Store:
             shutil.rmtree(finished)  # a folder without its manifest: never finished
         folder.replace(finished)
 
-    @contextmanager
-    def _locked(self, step: Step) -> Iterator[None]:
-        lock = self.root / "locks" / f"{step.key}.lock"
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(lock, timeout=LOCK_SECONDS):
-                yield
-        except Timeout:
-            raise StoreError(
-                f"another process is making {step.name} of {step.subject}",
-                hint="wait for it, or use another --store",
-            ) from None
+    def lock(self, key: str, busy: str) -> Lock:
+        """Return the lock of the process that makes or fetches the artifact of a key."""
+        return Lock(self.root / "locks" / f"{key}.lock", busy, wait=self._wait)
 
     def _contents(self, inputs: Mapping[str, str]) -> dict[str, str]:
         """Return the digest of what each input holds, so that another one is noticed."""
@@ -155,16 +175,6 @@ class Store:
         places = (self.root / "work", self.damaged)
         folders = (path for place in places for path in place.glob("*") if path.is_dir())
         return sorted(path for path in folders if _KEY.fullmatch(path.name))
-
-    def in_use(self) -> bool:
-        """Return whether some process is making a step at this moment."""
-        for file in (self.root / "locks").glob("*.lock"):
-            try:
-                with FileLock(file, timeout=0):
-                    continue
-            except Timeout:
-                return True
-        return False
 
 
 def read_artifact(folder: Path) -> Artifact:

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import StoreError, UsageError
+from harness.errors import UsageError
 from harness.pipeline.results.file import result_files
 from harness.pipeline.store.local import Store
 
@@ -19,15 +19,29 @@ class Garbage:
     bytes: int
 
 
-def collect_garbage(store: Store, reports: Path, dry_run: bool) -> Garbage:
-    """Remove artifacts that no result names, and the leftovers of steps that never finished."""
+def collect_garbage(store: Store, reports: Path, dry_run: bool, anyway: bool = False) -> Garbage:
+    """Remove artifacts that no result names, and the leftovers of steps that never finished.
+
+    It waits until no other process holds the store. `anyway` is to go on where the file system
+    keeps no locks.
+    """
     if not reports.is_dir():
         raise UsageError(
             f"there is no folder {reports}: every artifact would look unused",
             hint="give --reports the folder with the results that are to stay",
         )
-    if store.in_use():
-        raise StoreError(f"{store.root} is in use by another run", hint="wait for it to end")
+    if dry_run:
+        with store.hold("gc --dry-run", writes=False):
+            return _garbage(store, reports)
+    with store.hold_alone("gc", anyway):
+        garbage = _garbage(store, reports)
+        for folder in garbage.folders:
+            shutil.rmtree(folder)
+    return garbage
+
+
+def _garbage(store: Store, reports: Path) -> Garbage:
+    """Return what no result names."""
     named = {
         key
         for folder in (reports, store.root / "rehearsals")
@@ -39,7 +53,4 @@ def collect_garbage(store: Store, reports: Path, dry_run: bool) -> Garbage:
     size = sum(
         file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()
     )
-    if not dry_run:
-        for folder in folders:
-            shutil.rmtree(folder)
     return Garbage(tuple(folders), size)

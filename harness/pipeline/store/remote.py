@@ -138,7 +138,18 @@ def push(
 
     To `check` is to read what is there, and to send anew what is not as its manifest says.
     """
-    remote = Remote(url)
+    with store.hold("store push", writes=False):
+        return _push(Remote(url), store, reports, named, report, check)
+
+
+def _push(
+    remote: Remote,
+    store: Store,
+    reports: Path,
+    named: Sequence[Path],
+    report: Report,
+    check: bool,
+) -> Moved:
     results = [ResultFile(path) for path in named] or list(result_files(reports))
     chosen = _chosen(store, results if named else None)
     sent, sizes, there = 0, [], 0
@@ -243,25 +254,39 @@ def _below(file: Path, reports: Path) -> str:
 
 def pull(url: str, store: Store, reports: Path, report: Report = silent) -> Moved:
     """Fetch the artifacts and results that are missing here; what arrives damaged is refused."""
-    remote = Remote(url)
+    with store.hold("store pull"):
+        return _pull(Remote(url), store, reports, report)
+
+
+def _pull(remote: Remote, store: Store, reports: Path, report: Report) -> Moved:
     if not any(remote.is_there(remote.path(folder)) for folder in FOLDERS):
         raise UsageError(
             "holds neither store/ nor reports/, which a push makes",
-            where=without_secrets(url),
+            where=without_secrets(remote.url),
             hint="is this the address that was pushed to?",
         )
     manifests = remote.list(f"store/*/??/*/{MANIFEST}")
     fetched, sizes, there = 0, [], 0
     for number, name in enumerate(manifests):
         _, stage, _, key, _ = name.split("/")
-        if (store.root / stage / key[:2] / key / MANIFEST).is_file():
+        new = _fetch_missing(remote, store, stage, key)
+        if new is None:
             there += 1
         else:
-            sizes += _fetch(remote, store, stage, key)
+            sizes += new
             fetched += 1
         report(Progress(number + 1, len(manifests), "artifacts"))
     count, differ = _fetch_results(remote, reports)
     return Moved(fetched, there, len(sizes), sum(sizes), count, tuple(differ))
+
+
+def _fetch_missing(remote: Remote, store: Store, stage: str, key: str) -> list[int] | None:
+    """Fetch an artifact, alone; None where it is there, or another process has put it there."""
+    manifest = store.root / stage / key[:2] / key / MANIFEST
+    if manifest.is_file():
+        return None
+    with store.lock(key, f"another process is making {stage} {key[:12]}").held():
+        return None if manifest.is_file() else _fetch(remote, store, stage, key)
 
 
 def _fetch(remote: Remote, store: Store, stage: str, key: str) -> list[int]:

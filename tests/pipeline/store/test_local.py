@@ -12,6 +12,7 @@ from harness.errors import StoreError
 from harness.files import write_json, write_text
 from harness.keys import make_step
 from harness.pages.train import Adapter
+from harness.pipeline.store import locks
 from harness.pipeline.store.local import MANIFEST, Store, damage, read_artifact
 from harness.records import Step
 
@@ -174,7 +175,7 @@ def test_a_second_writer_is_refused_while_the_first_works(store: Store) -> None:
     try:
         assert working.wait(30)
         with pytest.raises(StoreError, match="another process is making train of ink"):
-            Store(store.root).get_or_make(step(), fail_halfway)
+            Store(store.root, wait=False).get_or_make(step(), fail_halfway)
     finally:
         enough.set()
         first.join()
@@ -198,6 +199,28 @@ Store(Path(sys.argv[1])).get_or_make(step, work)
 """
 
 
+def test_a_second_writer_waits_with_a_word_and_takes_what_the_first_made(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "SILENCE", 0.0)
+    working, enough = threading.Event(), threading.Event()
+
+    def work(folder: Path) -> None:
+        working.set()
+        assert enough.wait(30)
+        write_two(folder)
+
+    first = threading.Thread(target=store.get_or_make, args=(step(), work))
+    first.start()
+    assert working.wait(30)
+    made = Store(store.root).get_or_make(step(), fail_halfway, check=enough.set)
+    first.join()
+    assert names(made.path) == ["log/loss.csv", MANIFEST, "weights"]
+    (word,) = caplog.messages
+    assert word.startswith("another process is making train of ink: waits for PID ")
+    assert word.endswith("; Ctrl-C stops")
+
+
 def test_a_second_process_is_refused_while_the_first_works(store: Store) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(store.root)],
@@ -207,8 +230,8 @@ def test_a_second_process_is_refused_while_the_first_works(store: Store) -> None
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "working\n"
-        with pytest.raises(StoreError, match="another process is making train of ink"):
-            store.get_or_make(step(), write_two)
+        with pytest.raises(StoreError, match=f"making train of ink: PID {other.pid} since 2"):
+            Store(store.root, wait=False).get_or_make(step(), write_two)
         other.communicate("go on\n", timeout=30)
     assert other.returncode == 0
     assert (store.get(step()).path / "weights").read_text() == "theirs"
