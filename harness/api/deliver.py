@@ -72,6 +72,7 @@ def write_reference(
 
 
 @with_options
+@reading
 def push(
     url: str,
     results: Sequence[str | Path] = (),
@@ -96,6 +97,7 @@ def push(
 
 
 @with_options
+@making
 def pull(
     url: str,
     *,

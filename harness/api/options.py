@@ -9,6 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
 
+from harness.pipeline.store.disk import disk_in_words
 from harness.pipeline.workspace import Workspace as Workspace
 from harness.pipeline.workspace import default_store as default_store
 
@@ -93,7 +94,11 @@ def _holding(function: F, writes: bool) -> F:
     @wraps(function)
     def holding(*arguments: Any, **keywords: Any) -> Any:
         options: Any = {name: keywords[name] for name in DEFAULTS if name in keywords}
-        with workspace_of(options).open_store().hold(function.__name__, writes):
+        workspace = workspace_of(options)
+        with (
+            disk_in_words(workspace.store, workspace.reports),
+            workspace.open_store().hold(function.__name__, writes),
+        ):
             return function(*arguments, **keywords)
 
     return cast(F, holding)
