@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Unpack
 
-from harness.api.options import Options, Workspace, reading, with_options, workspace_of
+from harness.api.options import Options, Workspace, with_options, workspace_of
 from harness.decisions.verification import Verification
 from harness.decisions.verification import verify as verify_result
 from harness.decisions.verification import verify_all as verify_results
@@ -18,7 +18,6 @@ from harness.pipeline.store.maintenance import Garbage
 
 
 @with_options
-@reading
 def verify(result: str | Path, **options: Unpack[Options]) -> list[str]:
     """Return every reason not to take a result for granted: what differs, and what is not there.
 
@@ -43,14 +42,18 @@ def verify_all(**options: Unpack[Options]) -> dict[Path, list[str]]:
 
 def verification(result: Path, workspace: Workspace) -> Verification:
     """Return what is found about a result, with what differs apart from what is not there."""
-    return verify_result(result, Store(workspace.store))
+    store = workspace.open_store()
+    with store.hold("verify", writes=False):
+        return verify_result(result, store)
 
 
 def verifications(workspace: Workspace) -> Iterator[Verification]:
     """Yield what is found about every result below the folder of reports."""
     if not workspace.reports.is_dir():
         raise UsageError(f"there is no folder {workspace.reports}", hint="give --reports")
-    yield from verify_results(workspace.reports, Store(workspace.store))
+    store = workspace.open_store()
+    with store.hold("verify --all", writes=False):
+        yield from verify_results(workspace.reports, store)
 
 
 @with_options

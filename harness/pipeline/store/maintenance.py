@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.pipeline.results.file import result_files
-from harness.pipeline.store.local import Store
+from harness.pipeline.store.local import MANIFEST, Store
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ def collect_garbage(store: Store, reports: Path, dry_run: bool, anyway: bool = F
     with store.hold_alone("gc", anyway):
         garbage = _garbage(store, reports)
         for folder in garbage.folders:
+            (folder / MANIFEST).unlink(missing_ok=True)  # cut off here, it is no artifact any more
             shutil.rmtree(folder)
     return garbage
 

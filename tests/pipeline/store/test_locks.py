@@ -16,6 +16,8 @@ import pytest
 from running import House, harness
 
 from harness.errors import StoreError
+from harness.keys import make_step
+from harness.pages.train import Adapter
 from harness.pipeline.store import locks
 from harness.pipeline.store.local import Store
 from harness.pipeline.store.maintenance import collect_garbage
@@ -89,6 +91,23 @@ def test_gc_waits_with_a_word_until_the_run_has_ended(
         collect_garbage(store, tmp_path, dry_run=False)
     assert not folder.exists()
     assert f"{store.root} is in use: waits for PID {other.pid} (run) since 2" in caplog.text
+
+
+def test_an_artifact_that_gc_was_killed_at_is_none_any_more(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = make_step("train", "train", 1, Adapter(rank=4), {})
+    store.get_or_make(step, lambda folder: None)
+
+    def cut(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "reports").mkdir()
+    monkeypatch.setattr("harness.pipeline.store.maintenance.shutil.rmtree", cut)
+    with pytest.raises(KeyboardInterrupt):
+        collect_garbage(store, tmp_path / "reports", dry_run=False)
+    assert store.folder(step).is_dir()
+    assert not store.has(step)
 
 
 def test_a_run_that_comes_while_gc_works_is_told(store: Store) -> None:
