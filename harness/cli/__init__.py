@@ -16,7 +16,7 @@ from harness.cli import decide as decide
 from harness.cli import judge as judge
 from harness.cli import make as make
 from harness.cli import upkeep as upkeep
-from harness.cli.program import app, fail
+from harness.cli.program import app, end_stopped, fail
 from harness.errors import HarnessError
 
 
@@ -27,3 +27,5 @@ def main(argv: Sequence[str] | None = None) -> None:
         app(None if argv is None else list(argv), prog_name="harness")
     except HarnessError as error:
         fail(str(error), error.exit_code)
+    except KeyboardInterrupt:  # before a command begins, or again while it ends
+        end_stopped()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
@@ -101,7 +103,7 @@ def guarded(function: Callable[P, T]) -> Callable[P, T]:
         except HarnessError as error:
             fail(str(error), error.exit_code)
         except KeyboardInterrupt:
-            fail("stopped; run the same command again to go on from here", 130)
+            end_stopped()
         except BrokenPipeError:
             sys.exit(0)
         except Exception as error:
@@ -111,6 +113,13 @@ def guarded(function: Callable[P, T]) -> Callable[P, T]:
             fail(f"{type(error).__name__}: {what} (HARNESS_DEBUG=1 shows where)", 1)
 
     return wrapper
+
+
+def end_stopped() -> NoReturn:
+    """End the program after Ctrl-C; another Ctrl-C ends it at once, and without a traceback."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fail("stopped; run the same command again to go on from here", 130)
 
 
 def fail(text: str, code: int) -> NoReturn:

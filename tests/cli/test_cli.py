@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -228,3 +229,22 @@ def test_doctor_says_what_is_here(command: Command) -> None:
     assert ran.json["ok"] is True
     assert found["pocket weights"]["found"] == "all five models"
     assert {"torch", "disk", "device"} <= set(found)
+
+
+def test_ctrl_c_before_a_command_begins_ends_in_one_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes after the first Ctrl-C is left to the system: it shows no traceback."""
+
+    def interrupted(*words: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.cli.app", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        ran = command("list")
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (ran.code, ran.err.count("\n")) == (130, 1)
+    assert ran.err.startswith("stopped; run the same command again")
