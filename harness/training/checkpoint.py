@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from harness.errors import TrainingError
 from harness.files import whole
 from harness.training.sharding import gathered, shard_of
 
@@ -43,15 +45,17 @@ def write_state(
     full = gathered(flat.items(), leads)
     if not leads:
         return
+    tensors, said = _apart(full), json.dumps(state, allow_nan=False)
     with whole(file) as part:
-        save_file(_apart(full), part, metadata={"state": json.dumps(state, allow_nan=False)})
+        save_file(tensors, part, metadata={"state": said, "checksum": _checksum(tensors, said)})
 
 
 def read_state(file: Path, optimizer: torch.optim.Optimizer) -> tuple[Tensors, dict[str, Any]]:
-    """Restore `optimizer`, as shards if its parameters are, and return whole weights and facts."""
-    with safe_open(file, framework="pt") as stored:
-        flat = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        state = json.loads(stored.metadata()["state"])
+    """Restore `optimizer`, as shards if its parameters are, and return whole weights and facts.
+
+    A state that is damaged is refused: training would go on from it to other weights.
+    """
+    flat, state = _read(file)
     _restore(optimizer, _unpacked(state["optimizer"], flat))
     weights = {
         name.removeprefix("weights/"): value
@@ -59,6 +63,39 @@ def read_state(file: Path, optimizer: torch.optim.Optimizer) -> tuple[Tensors, d
         if name.startswith("weights/")
     }
     return weights, _unpacked(state["facts"], flat)
+
+
+def _read(file: Path) -> tuple[Tensors, dict[str, Any]]:
+    try:
+        with safe_open(file, framework="pt") as stored:
+            flat = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            said = stored.metadata()["state"]
+            expected = stored.metadata().get("checksum")  # states of older versions have none
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise _damaged(file) from error
+    if expected is not None and expected != _checksum(flat, said):
+        raise _damaged(file)
+    state: dict[str, Any] = json.loads(said)
+    return flat, state
+
+
+def _damaged(file: Path) -> TrainingError:
+    return TrainingError(
+        "the state has changed since it was written",
+        where=str(file),
+        hint=f"remove {file.parent} and train again",
+    )
+
+
+def _checksum(tensors: Tensors, said: str) -> str:
+    """Return a checksum of every byte: it tells of damage, not of a forger."""
+    found = zlib.crc32(said.encode("utf-8"))
+    for name in sorted(tensors):
+        value = tensors[name].cpu()
+        shape = f"{name} {value.dtype} {list(value.shape)}"
+        found = zlib.crc32(shape.encode("utf-8"), found)
+        found = zlib.crc32(value.reshape(-1).view(torch.uint8).numpy().data, found)
+    return f"{found:08x}"
 
 
 def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

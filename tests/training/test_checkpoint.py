@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
+from harness.errors import TrainingError
 from harness.training.checkpoint import read_state, write_state
 
 numbers = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -120,3 +122,28 @@ def test_a_state_is_replaced_whole_or_not_at_all(file: Path) -> None:
         write_state(file, {}, nothing(), {"step": nothing})
     assert read_state(file, nothing())[1] == {"step": 1}
     assert [each.name for each in file.parent.iterdir()] == [file.name]
+
+
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+@settings(deadline=None, max_examples=40)
+def test_a_state_with_one_bit_turned_over_is_refused_unless_it_says_the_same(
+    where: float, bit: int, file: Path
+) -> None:
+    tensors = {"a": torch.arange(48.0).reshape(6, 8), "b": torch.ones(3, dtype=torch.bfloat16)}
+    write_state(file, tensors, nothing(), {"step": 4, "none": torch.zeros(0)})
+    before = read_state(file, nothing())
+    content = bytearray(file.read_bytes())
+    content[int(where * len(content))] ^= 1 << bit
+    file.write_bytes(content)
+    with suppress(TrainingError):
+        # The bit may be in the word "checksum" itself, and then nothing is damaged.
+        assert str(read_state(file, nothing())) == str(before)
+
+
+def test_a_state_whose_weights_were_changed_is_refused(file: Path) -> None:
+    write_state(file, {"a": torch.arange(512.0)}, nothing(), {"step": 4})
+    content = bytearray(file.read_bytes())
+    content[-200] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(TrainingError, match="has changed since it was written"):
+        read_state(file, nothing())
