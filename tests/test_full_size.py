@@ -37,7 +37,7 @@ def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(sdxl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recipe naruto-256 on two small pictures, a picture a step, for two steps.
+    """Recipe naruto-256 on one small picture, for one step.
 
     Names, counts and memory of weights do not depend on the size of pictures; the time does.
     """
@@ -45,23 +45,23 @@ def trained(sdxl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     train = {
         "method": "lora",
         "adapter": {"rank": 16},
-        "resolution": 128,
+        "resolution": 64,
         "batch": 1,
         "optimizer": {"use": "adamw"},
-        "phases": [{"steps": 2, "rate": 1e-4}],
+        "phases": [{"steps": 1, "rate": 1e-4}],
         "precision": "fp16",
         "gradient_checkpointing": True,
     }
-    pictures = write_pictures(folder / "pictures", 2, (128, 150))
+    pictures = write_pictures(folder / "pictures", 1, (64, 75))
     own = school(full_size(sdxl, pictures, train), folder / "store")
     place = own.train(folder / "run")
     assert place.notes["peak_memory_mb"] < 20_000, place.notes
     return folder / "run"
 
 
-def test_two_steps_of_recipe_a_leave_560_layers_of_rank_16(trained: Path):
+def test_a_step_of_recipe_a_leaves_560_layers_of_rank_16(trained: Path):
     lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [1, 2]
+    assert [line["step"] for line in lines] == [1]
     assert all(math.isfinite(line["loss"]) and line["grad_norm"] > 0 for line in lines)
     weights = load_file(trained / "adapter.safetensors")
     downs = [name for name in weights if "lora_A" in name or "lora.down" in name]
