@@ -71,7 +71,8 @@ def _run(
 def start(arguments: Sequence[str], file: Path, errors: IO[str]) -> subprocess.Popen[str]:
     """Start the workers of the job in `file`: they speak on stdout, and complain into `errors`."""
     command = _command(arguments, file)
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+    safe = os.environ | {"PYTHONSAFEPATH": "1"}  # the working directory may be a stranger's
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=safe)
 
 
 def _command(arguments: Sequence[str], file: Path) -> list[str]:
