@@ -22,6 +22,7 @@ KINDS = (
     "suites",
     "datasets",
     "metrics",
+    "extractors",
     "sources",
     "optimizers",
     "executors",

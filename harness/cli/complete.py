@@ -8,7 +8,16 @@ from pathlib import Path
 
 from harness.pages import folders
 
-KINDS = ("recipes", "benchmarks", "suites", "metrics", "optimizers", "sources", "executors")
+KINDS = (
+    "recipes",
+    "benchmarks",
+    "suites",
+    "metrics",
+    "extractors",
+    "optimizers",
+    "sources",
+    "executors",
+)
 """What `harness list` lists."""
 
 
