@@ -73,6 +73,13 @@ class ExtractorSpec(Spec):
     reads_prompt: ClassVar[bool] = False
     """Whether what it says of an image depends on the prompt."""
 
+    def repositories(self) -> tuple[tuple[str, str | None], ...]:
+        """Return each repository of the hub that it reads, with the revision that the page names.
+
+        Loads no network library. Their commits stand in results, and in their signatures.
+        """
+        return ()
+
 
 Drawn = Literal["sample", "bare", "captions"]
 """Images that a recipe draws: of the benchmark's prompts; of prompts without its own words; and

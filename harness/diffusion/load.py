@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from harness.diffusion.schedulers import SAMPLERS
 from harness.diffusion.variants import files_of, variant_of
 from harness.errors import MissingPrerequisite
+from harness.extractors.hub import revision_of
 from harness.extractors.weights import load_whole
 from harness.pages.recipe import Base, Load
 from harness.pages.train import Token
@@ -83,7 +84,8 @@ def fp32_rounding(device: str) -> str | None:
 def _load(
     kind: Any, base: Base | Load, name: str, subfolder: str | None, dtype: torch.dtype | None
 ) -> Any:
-    revision = base.revision if name == base.model else None
+    named = base.vae_revision if isinstance(base, Base) and name == base.vae else base.revision
+    revision = revision_of(name, named)
     options: dict[str, Any] = {}
     if dtype is not None:
         variant = variant_of(files_of(locate(name), revision), subfolder, dtype)
@@ -143,17 +145,28 @@ def load_noise_schedule(base: Base) -> DDPMScheduler:
 
 
 def load_pipeline(
-    base: Base, load: Load | None, scheduler: str, vae: str | None, device: str, precision: str
+    base: Base,
+    load: Load | None,
+    scheduler: str,
+    vae: str | None,
+    device: str,
+    precision: str,
+    vae_revision: str | None = None,
 ) -> StableDiffusionXLPipeline:
     """Return a pipeline ready to sample, with the scheduler and the VAE of the benchmark."""
-    pipeline = pipeline_in(dtype_for(precision, device), base, load, vae, device)
+    pipeline = pipeline_in(dtype_for(precision, device), base, load, vae, device, vae_revision)
     pipeline.scheduler = SAMPLERS[scheduler].from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
 def pipeline_in(
-    dtype: torch.dtype, base: Base, load: Load | None, vae: str | None, device: str
+    dtype: torch.dtype,
+    base: Base,
+    load: Load | None,
+    vae: str | None,
+    device: str,
+    vae_revision: str | None = None,
 ) -> StableDiffusionXLPipeline:
     """Return a pipeline that computes in `dtype`, but for its VAE.
 
@@ -163,18 +176,20 @@ def pipeline_in(
     source: Base | Load = load if load is not None and load.model else base
     name = str(source.model)
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
-    files = files_of(locate(name), source.revision)
+    revision = revision_of(name, source.revision)
+    files = files_of(locate(name), revision)
     variants = (variant_of(files, part, dtype) for part in _PARTS)
     options["variant"] = next((each for each in variants if each is not None), None)
     options |= {part: _load(kind, source, name, part, dtype) for part, kind in _PARTS.items()}
-    if other := vae or base.vae:
-        options["vae"] = load_vae(Base(model=other, vae=other), device)
+    if vae or base.vae:
+        other = Base(model=vae, vae=vae, vae_revision=vae_revision) if vae else base
+        options["vae"] = load_vae(other, device)
     elif dtype != torch.float32 or variant_of(files, "vae", dtype) is not None:
         options["vae"] = load_vae(Base(model=name, revision=source.revision), device)
     else:
         options["vae"] = _load(AutoencoderKL, source, name, "vae", dtype)
     pipeline: StableDiffusionXLPipeline = _from_pretrained(
-        StableDiffusionXLPipeline.from_pretrained, name, source.revision, options
+        StableDiffusionXLPipeline.from_pretrained, name, revision, options
     )
     for part in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
         assert isinstance(part, nn.Module)

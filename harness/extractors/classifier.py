@@ -12,6 +12,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from transformers.utils import logging as transformers_logging
 
 from harness.errors import ScoringError
+from harness.extractors.hub import revision_of
 from harness.extractors.specs import AestheticModel, Classifier
 from harness.extractors.weights import UNLOADABLE, absent, load_whole
 from harness.interfaces import Network, Rows
@@ -23,7 +24,7 @@ transformers_logging.disable_progress_bar()
 
 def pooled(spec: Classifier, device: str) -> Network:
     """See the model's pooled vector; of one that pools nothing, what its last layer reads."""
-    model, look = load_classifier(spec.model, device)
+    model, look = load_classifier(spec.model, device, spec.revision)
     outputs: list[Any] = []
     inputs: list[Tensor] = []
     model.base_model.register_forward_hook(lambda _, given, made: outputs.append(made))
@@ -56,7 +57,7 @@ def _last_layers(model: Any) -> list[nn.Linear]:
 
 def probability(spec: AestheticModel, device: str) -> Network:
     """See N × 1: the probability of the label."""
-    model, look = load_classifier(spec.model, device)
+    model, look = load_classifier(spec.model, device, spec.revision)
     labels = {str(name): int(index) for index, name in model.config.id2label.items()}
     if spec.label not in labels:
         raise ScoringError(
@@ -73,16 +74,20 @@ def _seen(run: Callable[[Sequence[Image.Image]], Tensor]) -> Callable[..., Rows]
     return see
 
 
-def load_classifier(name: str, device: str) -> tuple[Any, Any]:
+def load_classifier(name: str, device: str, revision: str | None = None) -> tuple[Any, Any]:
     """Return a classifier in fp32 and the function that turns pictures into its input."""
+    at = revision_of(name, revision)
     try:
         model = load_whole(
             AutoModelForImageClassification,
             locate(name),
             dtype=torch.float32,
             trust_remote_code=False,
+            revision=at,
         )
-        processor = AutoImageProcessor.from_pretrained(locate(name), trust_remote_code=False)
+        processor = AutoImageProcessor.from_pretrained(
+            locate(name), trust_remote_code=False, revision=at
+        )
     except UNLOADABLE as error:
         raise absent("the classifier", name, error) from error
     model.to(device).eval()

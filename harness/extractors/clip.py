@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 import open_clip
+from huggingface_hub import snapshot_download
 from numpy.typing import NDArray
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 from open_clip.tokenizer import basic_clean, canonicalize_text
@@ -25,12 +26,15 @@ from torchvision.transforms import Compose, Normalize, ToTensor
 
 from harness.errors import MissingPrerequisite, ScoringError
 from harness.extractors.batches import bytes_of, planes, split
+from harness.extractors.hub import revision_of
 from harness.extractors.specs import OpenClip
 from harness.extractors.weights import UNLOADABLE, absent
 from harness.interfaces import Network, Rows
 from harness.pocket import is_pocket, locate
 
 WEIGHTS = "model.safetensors"
+_PUSHED = ["*.json", "*.txt", "*.model", "open_clip_*"]
+"""The files that open_clip reads of a repository."""
 _QUICK = "-quickgelu"
 _LOOK = ("mean", "std", "interpolation", "resize_mode")
 """What a tag may say of how pictures are shown to its model."""
@@ -109,7 +113,8 @@ def _loaded(spec: OpenClip) -> tuple[Any, Any]:
             error = FileNotFoundError(f"there is no {WEIGHTS} in {folder}")
             raise _absent(spec.model, spec.pretrained, error)
         return load_clip(register_local(folder), spec.pretrained, folder)
-    name = f"local-dir:{spec.model}" if Path(spec.model).is_dir() else spec.model
+    name = _fetched(spec) if spec.revision else spec.model
+    name = f"local-dir:{name}" if Path(name).is_dir() else name
     _refuse_random(name, spec.pretrained)
     _refuse_other_gelu(name, spec.pretrained)
     look = look_of(name, spec.pretrained) | ({"resize_mode": spec.resize} if spec.resize else {})
@@ -120,6 +125,17 @@ def _loaded(spec: OpenClip) -> tuple[Any, Any]:
         return model.eval(), open_clip.get_tokenizer(name)
     except UNLOADABLE as error:
         raise _absent(name, spec.pretrained, error) from error
+
+
+def _fetched(spec: OpenClip) -> str:
+    """Return the folder of a model of the hub at its revision, which open_clip cannot ask for."""
+    name = spec.model.removeprefix("hf-hub:")
+    try:
+        return snapshot_download(
+            name, revision=revision_of(name, spec.revision), allow_patterns=_PUSHED
+        )
+    except UNLOADABLE as error:
+        raise _absent(spec.model, None, error) from error
 
 
 def _refuse_random(name: str, pretrained: str | None) -> None:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from harness.extractors.batches import split
 from harness.extractors.clip import look_at
+from harness.extractors.hub import revision_of
 from harness.extractors.specs import Csd
 from harness.extractors.weights import UNLOADABLE, absent
 from harness.interfaces import Network
@@ -30,7 +31,7 @@ _HEAD = 64
 def style(spec: Csd, device: str) -> Network:
     """See unit vectors of style."""
     try:
-        tower = _tower(_weights(spec.weights))
+        tower = _tower(_weights(spec))
     except (*UNLOADABLE, KeyError) as error:
         fetch = f"hf download {spec.weights} {_FILE}"
         raise absent("the style descriptor", spec.weights, error, fetch) from error
@@ -45,9 +46,12 @@ def style(spec: Csd, device: str) -> Network:
     return split(prepare, run, device)
 
 
-def _weights(name: str) -> dict[str, Tensor]:
+def _weights(spec: Csd) -> dict[str, Tensor]:
     """Return the weights of a local file, or of a repository."""
-    file = name if Path(name).suffix == ".safetensors" else hf_hub_download(name, _FILE)
+    name, at = spec.weights, revision_of(spec.weights, spec.revision)
+    file = (
+        name if Path(name).suffix == ".safetensors" else hf_hub_download(name, _FILE, revision=at)
+    )
     return {key: value.float() for key, value in load_file(file).items()}
 
 

@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 from transformers import ViTModel
 
 from harness.extractors.batches import bytes_of, planes, split
+from harness.extractors.hub import revision_of
 from harness.extractors.specs import Dino
 from harness.extractors.weights import UNLOADABLE, absent, load_whole
 from harness.interfaces import Network
@@ -34,6 +35,7 @@ def class_token(spec: Dino, device: str) -> Network:
         model = load_whole(
             ViTModel,
             locate(spec.model),
+            revision=revision_of(spec.model, spec.revision),
             add_pooling_layer=False,
             dtype=torch.float32,
             trust_remote_code=False,

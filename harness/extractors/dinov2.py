@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from transformers import Dinov2Model
 
 from harness.extractors.batches import bytes_of, planes, split
+from harness.extractors.hub import revision_of
 from harness.extractors.specs import Dinov2
 from harness.extractors.weights import UNLOADABLE, absent, load_whole
 from harness.interfaces import Network
@@ -25,7 +26,7 @@ _OFFSET = 0.1
 
 def class_token(spec: Dinov2, device: str) -> Network:
     """See the class token after the last norm, one row a picture."""
-    return network_of(_model(spec.model), device)
+    return network_of(_model(spec.model, spec.revision), device)
 
 
 def network_of(model: Any, device: str) -> Network:
@@ -57,9 +58,11 @@ def look(picture: Image.Image) -> Tensor:
     return units(small(picture)[None])
 
 
-def _model(name: str) -> Any:
+def _model(name: str, revision: str | None) -> Any:
     try:
-        model = load_whole(Dinov2Model, locate(name), dtype=torch.float32)
+        model = load_whole(
+            Dinov2Model, locate(name), dtype=torch.float32, revision=revision_of(name, revision)
+        )
     except UNLOADABLE as error:
         raise absent("the DINOv2 model", name, error) from error
     embeddings = model.embeddings

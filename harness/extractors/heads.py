@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from harness.errors import ScoringError
 from harness.extractors.batches import from_parts
 from harness.extractors.clip import embeddings
+from harness.extractors.hub import revision_of
 from harness.extractors.specs import Head
 from harness.extractors.weights import FILES, UNLOADABLE, absent
 from harness.interfaces import Network, Rows
@@ -58,17 +59,21 @@ def head(spec: Head, device: str) -> Network:
 def load_head(spec: Head) -> nn.Sequential:
     """Return the layers that a file holds, in fp32."""
     try:
-        weights = load_state_dict(_file(spec.head))
+        weights = load_state_dict(_file(spec.head, spec.revision))
         return stacked({name: value.float() for name, value in weights.items()}, spec.activation)
     except UNLOADABLE as error:
         fetch = f"hf download {spec.head} {_HUB_FILE}"
         raise absent("the head", spec.head, error, fetch) from error
 
 
-def _file(name: str) -> str:
+def _file(name: str, revision: str | None) -> str:
     """Return the path of a head's weights, which a name without a file's ending has on the hub."""
     is_file = Path(name).suffix in FILES or Path(name).exists()
-    return name if is_file else str(hf_hub_download(name, _HUB_FILE))
+    return (
+        name
+        if is_file
+        else str(hf_hub_download(name, _HUB_FILE, revision=revision_of(name, revision)))
+    )
 
 
 def stacked(weights: Mapping[str, Tensor], activation: str) -> nn.Sequential:

@@ -21,7 +21,7 @@ Look = Callable[[Sequence[Image.Image]], list[Tensor]]
 
 def maps(spec: Maps, device: str) -> Network:
     """See one layer averaged on a grid, where on the grid being part of what is seen."""
-    look = _looking(spec.model, device)
+    look = _looking(spec, device)
 
     def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
         layers = look(pictures)
@@ -35,7 +35,7 @@ def maps(spec: Maps, device: str) -> Network:
 
 def gram(spec: Gram, device: str) -> Network:
     """See the Gram matrix of every layer, each at unit length (arXiv:1508.06576, section 2.2)."""
-    look = _looking(spec.model, device)
+    look = _looking(spec, device)
 
     def see(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Rows:
         together = torch.cat([unit_gram(layer) for layer in look(pictures)], 1)
@@ -54,16 +54,17 @@ def unit_gram(layer: Tensor) -> Tensor:
     return F.normalize((features @ features.transpose(1, 2)).flatten(1), dim=1)
 
 
-def _looking(name: str, device: str) -> Look:
+def _looking(spec: Maps | Gram, device: str) -> Look:
     """Return the function that gives the maps of every layer, B × C × H × W each."""
-    model, prepare = load_classifier(name, device)
+    model, prepare = load_classifier(spec.model, device, spec.revision)
 
     def look(pictures: Sequence[Image.Image]) -> list[Tensor]:
         seen: Any = model.base_model(prepare(pictures), output_hidden_states=True)
         layers = [layer for layer in seen.hidden_states or () if layer.ndim == 4]
         if not layers:
             raise ScoringError(
-                f"{name} has no feature maps", hint="name a convolutional classifier, as ResNet"
+                f"{spec.model} has no feature maps",
+                hint="name a convolutional classifier, as ResNet",
             )
         return layers
 

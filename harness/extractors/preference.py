@@ -16,6 +16,7 @@ from PIL import Image
 from transformers import AutoProcessor, CLIPModel
 
 from harness.extractors.clip import unit
+from harness.extractors.hub import revision_of
 from harness.extractors.specs import PickScore
 from harness.extractors.weights import UNLOADABLE, absent, load_whole
 from harness.interfaces import Network, Rows
@@ -49,16 +50,21 @@ def pick_score(spec: PickScore, device: str) -> Network:
 
 def _clip(spec: PickScore) -> tuple[Any, Any]:
     """Return a CLIP model in fp32 and what turns pictures and texts into its input."""
-    model = load_model(spec.model)
+    at = revision_of(spec.processor, spec.processor_revision)
+    model = load_model(spec.model, spec.revision)
     try:
-        return model, AutoProcessor.from_pretrained(spec.processor, trust_remote_code=False)
+        return model, AutoProcessor.from_pretrained(
+            spec.processor, trust_remote_code=False, revision=at
+        )
     except UNLOADABLE as error:
         raise absent("the processor", spec.processor, error) from error
 
 
-def load_model(name: str) -> Any:
+def load_model(name: str, revision: str | None = None) -> Any:
     """Return a CLIP model in fp32."""
     try:
-        return load_whole(CLIPModel, locate(name), dtype=torch.float32)
+        return load_whole(
+            CLIPModel, locate(name), dtype=torch.float32, revision=revision_of(name, revision)
+        )
     except UNLOADABLE as error:
         raise absent("PickScore", name, error) from error

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from harness.extractors.hub import is_repository
 from harness.extractors.pretrained import digest_of
 from harness.interfaces import ExtractorSpec
 from harness.pocket import pinned
@@ -23,14 +24,26 @@ def by_content(values: dict[str, Any], field: str, place: str | None) -> dict[st
     return {**others, f"{field}_content": pin["weights"]}
 
 
+def on_hub(*named: tuple[str, str | None]) -> tuple[tuple[str, str | None], ...]:
+    """Return those of the named models, with their revisions, that are repositories of the hub."""
+    return tuple((name, revision) for name, revision in named if is_repository(name))
+
+
 class _Model(ExtractorSpec):
     """An extractor around one set of weights."""
 
     model: str
     """A repository of the hub, a folder, a `pocket/` model, or a name that open_clip knows."""
 
+    revision: str | None = None
+    """A commit, branch or tag of the hub's repository; if left out, the commit that is kept here,
+    or else its main branch."""
+
     def fingerprint(self) -> dict[str, Any]:
         return {**super().fingerprint(), **pinned(self.model)}
+
+    def repositories(self) -> tuple[tuple[str, str | None], ...]:
+        return on_hub((self.model, self.revision))
 
 
 class Inception(ExtractorSpec):
@@ -90,6 +103,17 @@ class OpenClip(_Model):
         place = self.pretrained or self.model.removeprefix("local-dir:")
         return {**super().fingerprint(), **pinned(place)}
 
+    def repositories(self) -> tuple[tuple[str, str | None], ...]:
+        hub = "hf-hub:"
+        named = self.model.startswith(hub)
+        return on_hub((self.model.removeprefix(hub), self.revision)) if named else ()
+
+    @model_validator(mode="after")
+    def _has_a_revision(self) -> OpenClip:
+        if self.revision is not None and not self.model.startswith("hf-hub:"):
+            raise ValueError("only a model of the hub, hf-hub:owner/name, has a revision")
+        return self
+
 
 class Head(ExtractorSpec):
     """A head of a few layers on the image embeddings of an open_clip model."""
@@ -105,8 +129,15 @@ class Head(ExtractorSpec):
     activation: Literal["none", "relu"] = "none"
     """The activation between the layers, which the file does not name."""
 
+    revision: str | None = None
+    """A commit, branch or tag of the head's repository; if left out, the commit that is kept here,
+    or else its main branch."""
+
     def fingerprint(self) -> dict[str, Any]:
         return by_content(super().fingerprint(), "head", self.head)
+
+    def repositories(self) -> tuple[tuple[str, str | None], ...]:
+        return (*on_hub((self.head, self.revision)), *self.encoder.repositories())
 
 
 class Tagger(_Model):
@@ -140,9 +171,14 @@ class PickScore(_Model):
     model: str = "yuvalkirstain/PickScore_v1"
     processor: str = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
     """The repository of the image processor and the tokenizer."""
+    processor_revision: str | None = None
+    """A commit, branch or tag of that repository, as `revision` is of the model's."""
 
     def fingerprint(self) -> dict[str, Any]:
         return {**super().fingerprint(), "processor_files": pinned(self.processor)}
+
+    def repositories(self) -> tuple[tuple[str, str | None], ...]:
+        return on_hub((self.model, self.revision), (self.processor, self.processor_revision))
 
 
 class Pixels(ExtractorSpec):
@@ -212,9 +248,15 @@ class Csd(ExtractorSpec):
     use: Literal["csd"] = "csd"
     weights: str = "yuxi-liu-wired/CSD"
     """A repository with model.safetensors, or a file in its format."""
+    revision: str | None = None
+    """A commit, branch or tag of the repository; if left out, the commit that is kept here, or else
+    its main branch."""
 
     def fingerprint(self) -> dict[str, Any]:
         return by_content(super().fingerprint(), "weights", self.weights)
+
+    def repositories(self) -> tuple[tuple[str, str | None], ...]:
+        return on_hub((self.weights, self.revision))
 
 
 class Lpips(ExtractorSpec):

@@ -23,6 +23,7 @@ from torch import Tensor
 from harness.errors import MissingPrerequisite, ScoringError
 from harness.extractors.batches import split
 from harness.extractors.classifier import load_classifier
+from harness.extractors.hub import revision_of
 from harness.extractors.specs import Tagger, WdTagger
 from harness.extractors.weights import UNLOADABLE, absent
 from harness.interfaces import Network, Rows
@@ -36,7 +37,7 @@ _CLOSED = re.compile(r"(:[\d.]+)?(?<!\\)[)\]]+$")
 
 def tagger(spec: Tagger, device: str) -> Network:
     """See the probabilities of a transformers classifier that may give several labels."""
-    model, look = load_classifier(spec.model, device)
+    model, look = load_classifier(spec.model, device, spec.revision)
     if model.config.problem_type != "multi_label_classification":
         raise ScoringError(
             f"{spec.model} gives one label an image, a tagger gives several",
@@ -52,8 +53,8 @@ def tagger(spec: Tagger, device: str) -> Network:
 
 def wd_tagger(spec: WdTagger, device: str) -> Network:
     """See the probabilities of a WD tagger, which its ONNX file gives as they are."""
-    names = _names(Path(_fetched(spec.model, "selected_tags.csv")))
-    session = _session(_fetched(spec.model, "model.onnx"), spec.model, device)
+    names = _names(Path(_fetched(spec, "selected_tags.csv")))
+    session = _session(_fetched(spec, "model.onnx"), spec.model, device)
     entry = session.get_inputs()[0]
     batch, size = entry.shape[0], int(entry.shape[1])
 
@@ -112,13 +113,14 @@ def _names(file: Path) -> list[str]:
         return ["" if row["category"] == RATING else row["name"] for row in csv.DictReader(lines)]
 
 
-def _fetched(model: str, name: str) -> str:
+def _fetched(spec: WdTagger, name: str) -> str:
     """Return the path of one file of a model, a folder or a repository of the hub."""
+    model = spec.model
     folder = Path(locate(model))
     try:
         if folder.is_dir():
             return str((folder / name).resolve(strict=True))
-        return str(hf_hub_download(model, name))
+        return str(hf_hub_download(model, name, revision=revision_of(model, spec.revision)))
     except UNLOADABLE as error:
         fetch = f"hf download {model} model.onnx selected_tags.csv"
         raise absent("the tagger", model, error, fetch) from error

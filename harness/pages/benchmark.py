@@ -77,6 +77,8 @@ class Sampler(Page):
     """The numbers that the networks compute in."""
     vae: str | None = None
     """One VAE for all rows, in place of each recipe's own."""
+    vae_revision: str | None = None
+    """A commit, branch or tag of the VAE's repository; if left out, its main branch."""
     adapter_scale: Annotated[float, Field(ge=0, le=4)] = 1.0
     """The factor on what an adapter changes; 1 is the adapter as it was trained."""
 

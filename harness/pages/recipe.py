@@ -28,6 +28,8 @@ class Base(Page):
     """A commit, branch or tag of the hub's repository; if left out, its main branch."""
     vae: str | None = None
     """Another VAE in place of the base's own."""
+    vae_revision: str | None = None
+    """A commit, branch or tag of the VAE's repository; if left out, its main branch."""
 
 
 class Attached(Page):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.diffusion.anatomy import unet_layers
 from harness.diffusion.shapes import unet_of
@@ -19,10 +18,8 @@ from harness.pages.messages import Place, dotted
 from harness.pages.recipe import Recipe
 from harness.pages.train import TARGETS
 from harness.pages.yaml import load_page, read_page
+from harness.pipeline.unpinned import unpinned
 from harness.pocket import pinned
-
-_MOVES = "is not given: the set may change under its name"
-_PIN = "name a commit of the set"
 
 
 def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
@@ -40,29 +37,9 @@ def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
 
 
 def cautions(files: Sequence[Path]) -> list[Problem]:
-    """Return a warning for each set of the hub that has no fixed revision."""
-    problems = []
-    for file in list(files) or [file for kind in FOLDERS for file in available(kind).values()]:
-        try:
-            located = read_page(file)
-        except HarnessError:
-            continue  # check says what is wrong with it
-        for place in _unpinned(located.data, ()):
-            line, field = located.line((*place, "id")), dotted((*place, "revision"))
-            problems.append(Problem(located.file, line, field, _MOVES, _PIN))
-    return problems
-
-
-def _unpinned(data: Any, place: Place) -> Iterator[Place]:
-    """Yield the place of every set of the hub that names no revision."""
-    if isinstance(data, dict):
-        named = data.get("use") == "hub" and isinstance(data.get("id"), str)
-        if named and not data.get("revision") and not Path(data["id"]).is_dir():
-            yield place
-    parts = data.items() if isinstance(data, dict) else enumerate(data)
-    for name, part in parts:
-        if isinstance(part, dict | list):
-            yield from _unpinned(part, (*place, name))
+    """Return a warning for each set and each model of the hub that has no fixed revision."""
+    chosen = list(files) or [file for kind in FOLDERS for file in available(kind).values()]
+    return [problem for file in chosen for problem in unpinned(file)]
 
 
 def _check_one(file: Path) -> None:

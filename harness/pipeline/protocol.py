@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.fingerprint import digest
@@ -20,20 +20,23 @@ def signature_of(protocol: dict[str, Any]) -> str:
 def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
     """Return everything two rows must share to be ranked together.
 
-    The style of prompts stands there only where it is not the plain one of old signatures.
+    The style of prompts and the VAE's revision stand there only where they are not as in old
+    signatures.
     """
     benchmark = judgement.benchmark
-    plain = benchmark.sampler.prompt_style == "plain"
+    as_before = {
+        name
+        for name in ("prompt_style", "vae_revision")
+        if getattr(benchmark.sampler, name) == type(benchmark.sampler).model_fields[name].default
+    }
     return {
         "benchmark": benchmark.name,
         "suites": _contents(judgement.suites),
         "seeds": list(benchmark.seeds),
         "n": judgement.images,
-        "sampler": benchmark.sampler.model_dump(
-            mode="json", exclude={"prompt_style"} if plain else None
-        ),
+        "sampler": benchmark.sampler.model_dump(mode="json", exclude=as_before),
         "base": [base.model, base.revision, *pinned(base.model).values()],
-        "vae": benchmark.sampler.vae or base.vae,
+        "vae": benchmark.sampler.vae or _vae(base),
         "metrics": [described(metric) for metric in benchmark.metrics],
         "reference": described(benchmark.reference) if benchmark.reference else None,
         "originals": described(benchmark.originals) if benchmark.originals else None,
@@ -42,6 +45,18 @@ def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
         "extractors": [described(extractor) for extractor in judgement.extractors()],
         "stages": {name: STAGES[name].version for name in ("data", "sample", "features", "score")},
     }
+
+
+def _vae(base: Base) -> str | list[str] | None:
+    return [base.vae, base.vae_revision] if base.vae and base.vae_revision else base.vae
+
+
+def with_weights(protocol: dict[str, Any], weights: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return a protocol that names the commits at which judges and VAE were read, if any were.
+
+    A commit is known only after the run, and a page that names none may mean another tomorrow.
+    """
+    return protocol | ({"weights": weights} if weights else {})
 
 
 def _contents(suites: Sequence[PromptSuite]) -> dict[str, list[Any]]:

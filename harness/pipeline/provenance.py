@@ -12,6 +12,7 @@ from harness.pages.stages import SampleSpec
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.store.local import Store, read_artifact
 from harness.pipeline.store.soundness import read_sound
+from harness.pipeline.weights import WEIGHTS
 
 log = logging.getLogger(__name__)
 CURVE = 200
@@ -20,16 +21,19 @@ CURVE = 200
 
 def provenance_of(plan: RunPlan, store: Store) -> dict[str, Any]:
     """Return how long each step took, what the work cost, and on what the score was made."""
-    seconds, last, data = {}, {}, plan.data()
+    seconds, last, data, weights = {}, {}, plan.data(), {}
     for step in plan.steps:
         if store.has(step):
             last = dict(read_artifact(store.folder(step)).manifest["provenance"])
             seconds[step.name] = last.pop("seconds")
             if sources := last.pop("sources", None):
                 data[step.name] = sources
+            if commits := last.pop(WEIGHTS, None):
+                weights[step.name] = commits
     return {
         **last,
         "data": data,
+        **({WEIGHTS: weights} if weights else {}),
         "seconds": seconds,
         "efficiency": efficiency(plan, store),
         "page": resolved(plan),

@@ -20,6 +20,7 @@ from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.stages import STAGES
 from harness.pipeline.steps import require_as_planned
 from harness.pipeline.store.soundness import keep_if_sound
+from harness.pipeline.weights import WEIGHTS, commits_in
 from harness.records import Step
 
 StageFunction = Callable[[Any, StageContext], None]
@@ -102,6 +103,8 @@ class StepRunner:
         )
         require_as_planned(step)
         function(step.spec, context)
+        if commits := commits_in(step.spec):
+            notes[WEIGHTS] = commits
         require_as_planned(step)
 
     def _report(self, step: Step, progress: Progress) -> None:

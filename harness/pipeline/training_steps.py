@@ -72,7 +72,12 @@ def _prepared(
     Texts come first, so that the text encoders are gone when the VAE is loaded.
     """
     base = recipe.base
-    vae = Base(model=base.vae or base.model, revision=base.revision, vae=base.vae)
+    vae = Base(
+        model=base.vae or base.model,
+        revision=base.revision,
+        vae=base.vae,
+        vae_revision=base.vae_revision,
+    )
     encoders = None if train.trains_text else Base(model=base.model, revision=base.revision)
     vae_pins = pins(vae) if base.vae else pins_of(base.model, "vae")
     parts = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import ROOT, Command, House
+from running import FIXTURES, ROOT, Command, House
 
 import harness
 from harness.interfaces import Page
@@ -112,6 +112,37 @@ def test_a_set_of_the_hub_at_no_fixed_revision_is_warned_of_and_holds(
     pinned = source.replace("}", ", revision: 4f2e1c}")
     page.write_text(page.read_text().replace(source, pinned))
     assert command("check", page, "--json").json["warnings"] == []
+
+
+def test_a_model_of_the_hub_at_no_fixed_revision_is_warned_of_and_holds(
+    command: Command, tmp_path: Path
+) -> None:
+    text = (FIXTURES / "prompts/benchmarks/tiny-v1.yaml").read_text()
+    text = text.replace("tiny-v1", "judged").replace("pocket/inception", "someone/judge", 1)
+    text = text.replace("height: 64,", "height: 64, vae: someone/vae,")
+    page, recipe = tmp_path / "judged.yaml", tmp_path / "ink.yaml"
+    page.write_text(
+        text + "  - use: fd-dinov2\n  - use: pickscore\n  - {use: fd-dinov2, name: again}\n"
+    )
+    recipe.write_text(
+        "schema_version: 1\nname: ink\nsummary: Ink.\n"
+        "base: {model: someone/base, vae: pocket/sdxl}\n"
+        "load: {model: someone/whole, revision: 4f2e1c}\n"
+    )
+    ran = command("check", page, recipe, "--json")
+    assert ran.code == 0, ran.err
+    warned = [
+        (each["line"], each["field"], each["message"].split()[3]) for each in ran.json["warnings"]
+    ]
+    assert warned == [
+        (6, "sampler.vae_revision", "someone/vae"),
+        (12, "metrics[0].features.revision", "someone/judge"),
+        (19, "metrics[4].features.revision", "facebook/dinov2-large"),
+        (20, "metrics[5].features.revision", "yuvalkirstain/PickScore_v1"),
+        (20, "metrics[5].features.processor_revision", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),
+        (4, "base.revision", "someone/base"),
+    ]
+    assert {each["hint"] for each in ran.json["warnings"]} == {"name a commit of the model"}
 
 
 def test_the_list_shows_the_summary_that_each_page_holds() -> None:

@@ -10,12 +10,14 @@ from harness.errors import ScoringError
 from harness.files import copy_whole, write_json
 from harness.fingerprint import VERSION
 from harness.pipeline.plan import RunPlan
+from harness.pipeline.protocol import signature_of, with_weights
 from harness.pipeline.provenance import provenance_of
 from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.tables import TABLES, read_table
 from harness.pipeline.store.local import Store
 from harness.pipeline.store.soundness import read_sound, require_sound
+from harness.pipeline.weights import judged_with
 from harness.records import Result
 
 PAIRS = 24
@@ -55,13 +57,14 @@ def _refuse_nothing_scored(result: Result) -> None:
 def assemble(plan: RunPlan, store: Store) -> Result:
     """Return the result of a plan whose score stands in the store."""
     document = json.loads(read_sound(store.get(plan.score), "scores.json"))
+    protocol = with_weights(plan.protocol, judged_with(plan, store))
     return Result.model_validate_json(
         json.dumps(
             {
                 "recipe": plan.recipe,
                 "benchmark": plan.judgement.benchmark.name,
-                "signature": plan.signature,
-                "protocol": plan.protocol,
+                "signature": signature_of(protocol),
+                "protocol": protocol,
                 "summary": plan.summary,
                 "origin": plan.origin,
                 "training_seeds": plan.training_seeds,

@@ -13,6 +13,7 @@ from PIL import Image
 
 from harness import plugins
 from harness.errors import MissingPrerequisite, ScoringError, StoreError
+from harness.extractors.commits import commits_of
 from harness.fingerprint import digest
 from harness.halving import Halving
 from harness.interfaces import ExtractorSpec, Network, Rows, StageContext
@@ -39,7 +40,7 @@ class CachedExtractor:
         self, spec: ExtractorSpec, context: StageContext, network: Network | None = None
     ) -> None:
         self.spec = spec
-        self.cache = FeatureCache(context.rows, digest(described(spec)))
+        self.cache = FeatureCache(context.rows, digest(_identity(spec)))
         self._device = context.device
         self._network = network
         self._halving = Halving("pictures seen")
@@ -139,6 +140,12 @@ class CachedExtractor:
             for image, text in zip(image_keys, text_keys, strict=True)
         ]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _identity(spec: ExtractorSpec) -> Any:
+    """Return what features in a cache depend on: the spec, and the commits that are kept here."""
+    commits = commits_of(spec)
+    return [described(spec), commits] if commits else described(spec)
 
 
 def by_key(keys: Sequence[str], rows: Mapping[str, NDArray[np.float32]]) -> dict[str, Features]:

@@ -139,7 +139,13 @@ def pipeline_of(spec: SampleSpec, context: StageContext) -> StableDiffusionXLPip
     """Return the pipeline of the base with the trained weights or adapters, ready to draw."""
     sampler = spec.sampler
     pipeline = load_pipeline(
-        spec.base, spec.load, sampler.scheduler, sampler.vae, context.device, sampler.precision
+        spec.base,
+        spec.load,
+        sampler.scheduler,
+        sampler.vae,
+        context.device,
+        sampler.precision,
+        sampler.vae_revision,
     )
     trained = context.inputs.get("train")
     if trained is not None and spec.checkpoint is not None:
