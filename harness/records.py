@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from harness.interfaces import Page
 
-StageName = Literal["data", "latents", "texts", "train", "sample", "features", "score"]
+StageName = Literal["data", "latents", "texts", "train", "sample", "features", "sanity", "score"]
 
 
 PREPARED = ("data", "texts", "latents")
@@ -108,6 +108,10 @@ class Versus(Page):
     """The upper end of the difference's interval."""
 
 
+LICENSED = "licensed"
+"""The licence of a metric that may judge."""
+
+
 class Score(Page):
     """One metric of one result."""
 
@@ -134,10 +138,20 @@ class Score(Page):
     """A finding that no good value can outweigh, such as copied pictures."""
     base: Versus | None = None
     """The bare base at the same prompts and seeds, if the benchmark draws it."""
+    floor: float | None = None
+    """What real pictures get, if the benchmark has a sanity card."""
+    licence: str | None = None
+    """`licensed`, or why the metric may not rank, recommend, pass or fail; None if the benchmark
+    has no sanity card."""
     runs: tuple[float, ...] = ()
     """The value of each training run, if there are several."""
     between: float | None = None
     """The standard deviation between the training runs."""
+
+    @property
+    def may_judge(self) -> bool:
+        """Whether nothing is known that forbids the metric to rank, recommend, pass or fail."""
+        return self.licence in (None, LICENSED)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ FIRST = (
     "tests/cli/test_examples.py",
     "tests/dashboard/test_pages.py",
     "tests/metrics/test_agreement.py",
-    "tests/decisions/test_sanity.py",
+    "tests/metrics/test_sanity_card.py",
     "tests/test_scratch_repository.py",
     "tests/performance/test_gpu_dry.py",
     "tests/training/test_sharding.py",

@@ -159,6 +159,7 @@ def agreement(board: Board, entries: list[Entry], said: list[Vote], question: Qu
         for row in board.rows
         for score in row.result.scores
     }
+    licences = {column_of(metric): words for metric, words in board.licences.items()}
     agreements = votes.agreements(session.index(), entries, said, question, rising)
     if not agreements:
         st.info("There is no vote for one of two images that a metric tells apart.")
@@ -170,6 +171,7 @@ def agreement(board: Board, entries: list[Entry], said: list[Vote], question: Qu
             "low": each.low,
             "high": each.high,
             "votes": each.votes,
+            "may it judge here?": licences.get(each.metric, "not tested"),
         }
         for each in agreements
     ]

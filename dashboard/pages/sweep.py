@@ -31,7 +31,8 @@ def main() -> None:
 
 def advice(sweep: Sweep) -> None:
     if sweep.advice is not None:
-        st.success(session.escaped(f"Take {sweep.over} {sweep.advice.at:g}: {sweep.advice.reason}"))
+        show = st.info if sweep.advice.at is None else st.success
+        show(session.escaped(f"{sweep.over}: {sweep.advice}"))
     flagged = ", ".join(f"{at:g}" for at in sweeps.copying_points(sweep))
     if flagged:
         st.warning(session.escaped(f"Copies of training pictures at {sweep.over} {flagged}"))

@@ -11,7 +11,6 @@ from harness.api.decide import find_result
 from harness.api.options import Options, Workspace, with_options, workspace_of
 from harness.api.results import Leaderboard, PageCheck, Plan, Run
 from harness.decisions import leaderboard as board
-from harness.decisions import sanity as cards
 from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
 from harness.pages.benchmark import Judgement
@@ -38,10 +37,7 @@ def leaderboard(benchmark: str | None = None, **options: Unpack[Options]) -> Lea
     """
     workspace = workspace_of(options)
     reports = workspace.reports
-    real = [
-        read_result(file) for file in sorted(reports.glob(f"*/{cards.SUBFOLDER}/{cards.REAL}.json"))
-    ]
-    boards = board.boards(read_results(reports, benchmark), real, partial(_pseudo_values, reports))
+    boards = board.boards(read_results(reports, benchmark), partial(_pseudo_values, reports))
     return Leaderboard(tuple(boards), workspace)
 
 

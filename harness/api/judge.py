@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Unpack
 
 from harness.api.options import Options, making, with_options, workspace_of
-from harness.api.results import Run, SanityReport, Sweep, read_sanity_card
+from harness.api.results import Run, SanityReport, Sweep
 from harness.data import opening
 from harness.data.supplied import read_supplied
-from harness.decisions import sanity as cards
 from harness.decisions.sweep import (
     STRENGTHS,
     Kind,
@@ -19,16 +18,16 @@ from harness.decisions.sweep import (
     at_checkpoints,
     at_strengths,
 )
-from harness.errors import UsageError
+from harness.errors import MissingPrerequisite, UsageError
 from harness.pages import benchmark as benchmarks
 from harness.pages.benchmark import Judgement
-from harness.pages.defaults import DEFAULT_BENCHMARK
+from harness.pages.defaults import DEFAULT_BENCHMARK, MEGAPIXELS
 from harness.pages.recipe import Base, Load, Recipe
-from harness.pages.stages import MEGAPIXELS
-from harness.pipeline.plan import plan_supplied
+from harness.pipeline.plan import plan_sanity, plan_supplied, without
 from harness.pipeline.request import Named, requested
+from harness.pipeline.results.assemble import card_in
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.run import execute
+from harness.pipeline.run import execute, make_all, missing
 
 
 @with_options
@@ -107,17 +106,19 @@ def sanity(
     `base` is the recipe that draws the pictures of another style.
 
     >>> report = harness.sanity("tiny-v1")  # slow
-    >>> report.card.benchmark
+    >>> report.benchmark
     'tiny-v1'
     """
-    workspace, judgement = workspace_of(options), benchmarks.load(benchmark)
+    judgement, settings = benchmarks.load(benchmark), workspace_of(options).settings()
     drawn = requested(base or ("pocket-base" if _is_pocket(judgement) else "sdxl-base"), benchmark)
-    settings = workspace.settings()
-    for each in cards.plans(judgement, drawn.recipe):
-        execute(each, settings, cards.SUBFOLDER, pictures=False)
-    card = read_sanity_card(benchmark, workspace)
-    assert card is not None
-    return SanityReport(card, cards.licences(card, judgement.metrics))
+    planned = plan_sanity(judgement, drawn.recipe)
+    lacking = make_all(planned, missing(planned, settings.store), settings)
+    planned = without(planned, lacking)
+    make_all(planned, missing(planned, settings.store), settings)
+    card = card_in(planned, settings.store)
+    if card is None:
+        raise MissingPrerequisite(f"no card of {benchmark}: {min(lacking.values())}")
+    return SanityReport(judgement.benchmark.name, card, card.licences(judgement.metrics))
 
 
 def _is_pocket(judgement: Judgement) -> bool:

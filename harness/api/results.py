@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.api.options import Workspace
-from harness.decisions import sanity as sanity_cards
 from harness.decisions.breakdown import GroupScore, group_scores, groups_of, read_samples
 from harness.decisions.leaderboard import Board, boards
-from harness.decisions.sanity import SanityCard
 from harness.decisions.sweep import Advice, Kind, Point
 from harness.errors import Problem, UsageError
 from harness.escaping import one_line, printable
+from harness.metrics.sanity_card import SanityCard
 from harness.pages import benchmark as benchmarks
 from harness.pages.benchmark import Judgement
 from harness.pages.folders import available
 from harness.pipeline.forecast import Planned
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.results.read import read_result
 from harness.pipeline.run import Outcome
 from harness.pipeline.store.local import Store
 from harness.records import Result, Score
@@ -191,12 +189,13 @@ class Leaderboard:
         """Return an HTML page with every board, its images and its sanity card."""
         from harness.report.page import html
 
-        cards = {board.benchmark: self._card(board) for board in self.boards}
-        known = {name: card for name, card in cards.items() if card is not None}
-        return html(self.boards, self.folder, title, seed_limit, known, groups or ())
+        return html(self.boards, self.folder, self.card, title, seed_limit, groups or ())
 
-    def _card(self, board: Board) -> SanityCard | None:
-        return read_sanity_card(board.benchmark, self.workspace)
+    def card(self, board: Board) -> SanityCard | None:
+        """Return the sanity card of a board's metrics: that of the first row that has one."""
+        folder = self.workspace.reports / board.benchmark
+        files = (ResultFile(folder / f"{row.result.recipe}.json") for row in board.rows)
+        return next((card for file in files if (card := file.card()) is not None), None)
 
     def folder(self, result: Result, step: str) -> Path | None:
         """Return the folder of a result's step, where the store has it."""
@@ -269,6 +268,7 @@ class Sweep:
 class SanityReport:
     """A benchmark's sanity card, and which of its metrics may judge."""
 
+    benchmark: str
     card: SanityCard
     licences: Mapping[str, Licence]
     """By metric."""
@@ -276,10 +276,12 @@ class SanityReport:
     def __str__(self) -> str:
         from harness.report.sanity import print_card
 
-        return printed(lambda console: print_card(self.card, self.licences, console))
+        return printed(
+            lambda console: print_card(self.benchmark, self.card, self.licences, console)
+        )
 
     def __repr__(self) -> str:
-        name = one_line(self.card.benchmark)
+        name = one_line(self.benchmark)
         may = sum(each.state == "licensed" for each in self.licences.values())
         return f"<SanityReport of {name}: {may} of {len(self.licences)} metrics may judge>"
 
@@ -301,12 +303,6 @@ class PageCheck:
         if self.problems:
             return printable("\n".join(map(str, self.problems)))
         return f"{self.count} {'page is' if self.count == 1 else 'pages are'} valid"
-
-
-def read_sanity_card(benchmark: str, workspace: Workspace) -> SanityCard | None:
-    """Return a benchmark's sanity card, where there is one."""
-    files = sorted((workspace.reports / benchmark / sanity_cards.SUBFOLDER).glob("*.json"))
-    return sanity_cards.card([read_result(file) for file in files]) if files else None
 
 
 def folder_of(result: Result, step: str, workspace: Workspace) -> Path | None:

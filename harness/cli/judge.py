@@ -24,8 +24,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import console, print_runs, say, show
 from harness.cli.program import command
-from harness.pages.defaults import DEFAULT_BENCHMARK
-from harness.pages.stages import MEGAPIXELS
+from harness.pages.defaults import DEFAULT_BENCHMARK, MEGAPIXELS
 
 
 @command("judge", "harness score --images renders --prompts prompts.csv --name mine")
@@ -102,8 +101,8 @@ def sanity(
     workspace = workspace_of(store, reports, device, wait=not no_wait)
     report = harness.sanity(benchmark or DEFAULT_BENCHMARK, base=base, workspace=workspace)
     if as_json:
-        return show(card_document(report.card, report.licences))
-    print_card(report.card, report.licences, console())
+        return show(card_document(report.benchmark, report.card, report.licences))
+    print_card(report.benchmark, report.card, report.licences, console())
 
 
 @command("judge", "harness calibrate pocket-v1 --recipe pocket-ninja --draws 3 --trainings 2")

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from harness.decisions.check import Check, Verdict, sided
+from harness.decisions.check import Check, Verdict, sided, unlicensed
 from harness.decisions.compare import Comparison
 from harness.decisions.contender import Contender
 from harness.decisions.finding import Finding
 from harness.errors import UsageError
 from harness.pipeline.results.read import headline
 from harness.records import column_of
+
+ASIDE = {"copying", "probe"}
+"""Families that say how good a recipe is only by their flags, or not at all."""
 
 
 def refuse_no_images(*sides: Contender) -> None:
@@ -44,6 +47,18 @@ def missing(finding: Finding) -> Check:
     column = column_of(finding.metric)
     reason = f"cannot be compared ({sided(finding.reason)}); allow_missing: [{column}] lets it pass"
     return Check("missing", finding.metric, reason=reason)
+
+
+def unlicensed_families(comparison: Comparison) -> list[Check]:
+    """Return a check that cannot tell for every family of which no metric may judge here."""
+    heard = {each.family for each in comparison.metrics if each.declared}
+    silent: dict[str, Check] = {}
+    for each in sorted(comparison.metrics, key=lambda each: headline(each.metric)):
+        if each.licence is not None and each.b is not None and each.family not in heard | ASIDE:
+            beside = ", and no other metric of its family may"
+            check = unlicensed("missing", each.metric, each.licence, beside)
+            silent.setdefault(each.family, check)
+    return list(silent.values())
 
 
 def told(finding: Finding) -> str:
@@ -99,7 +114,8 @@ def no_new_flags(
     new = [f"{column} {flag}" for column, flag in flags.items() if column not in known]
     if new:
         return Check("flags", verdict="fail", reason="; ".join(new))
-    blind = [each for each in comparison.metrics if each.family == "copying" and each.a is None]
+    copying = [each for each in comparison.metrics if each.family == "copying"]
+    blind = [each for each in copying if each.a is None or each.licence is not None]
     if blind:
         had = {column_of(each.metric) for each in blind if each.b is not None}
         verdict: Verdict = "under-powered" if had - set(allowed) else "pass"

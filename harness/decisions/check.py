@@ -94,6 +94,8 @@ def no_worse(
     finding: Finding, source: Source, room: float, kind: Kind = "non-inferiority"
 ) -> Check:
     """Return a check of harm: a pass rules out the margin, or `room` where that is more."""
+    if finding.licence is not None:
+        return unlicensed(kind, finding.metric, finding.licence)
     if finding.delta is None:
         return _unavailable(kind, finding.metric, finding.reason)
     assert finding.p is not None
@@ -108,6 +110,8 @@ def no_worse(
 
 def within(finding: Finding, window: float) -> Check:
     """Return a check that the candidate lies no farther than `window` to either side."""
+    if finding.licence is not None:
+        return unlicensed("window", finding.metric, finding.licence)
     if finding.delta is None:
         return _unavailable("window", finding.metric, finding.reason)
     allowed, check = Allowed(-window, window), _difference("window", finding)
@@ -134,6 +138,8 @@ def bounded(metric: str, candidate: Contender, allowed: Allowed, between: float 
     `between` is the standard deviation between trainings, where it is known.
     """
     score = candidate.score(column_of(metric))
+    if score is not None and score.licence is not None and not score.may_judge:
+        return unlicensed("bound", metric, score.licence)
     if score is None or score.value is None or score.low is None or score.high is None:
         return _unavailable("bound", metric, score.reason if score else "has no such metric")
     is_recipe = candidate.result.interval == "recipe"
@@ -160,6 +166,11 @@ def bounded(metric: str, candidate: Contender, allowed: Allowed, between: float 
 def _unavailable(kind: Kind, metric: str, reason: str | None) -> Check:
     """Return a failure: what a policy asks by name must be there."""
     return Check(kind, metric, "fail", reason=f"has no value ({sided(reason)})")
+
+
+def unlicensed(kind: Kind, metric: str, licence: str, beside: str = "") -> Check:
+    """Return a check that cannot tell: the metric has not shown that it may judge here."""
+    return Check(kind, metric, reason=f"may not judge here: {licence}{beside}")
 
 
 def sided(reason: str | None) -> str:

@@ -95,11 +95,12 @@ def _findings(a: Contender, b: Contender, rules: Rules) -> list[Finding]:
 def _declared(findings: Sequence[Finding], rules: Rules) -> list[Finding]:
     """Return the findings, those that decide marked: what boards rank by leads its family.
 
-    Probes say what an adapter does, not how well: they decide where they are named.
+    Probes say what an adapter does, not how well: they decide where they are named. A metric that
+    may not judge decides nothing.
     """
     first: dict[str, str] = {}
     for each in sorted(findings, key=lambda each: headline(each.metric)):
-        if each.delta is not None and each.family != "probe":
+        if each.delta is not None and each.family != "probe" and each.licence is None:
             first.setdefault(each.family, column_of(each.metric))
     names = rules.declared or tuple(first.values())
     return [replace(each, declared=column_of(each.metric) in names) for each in findings]
@@ -121,7 +122,12 @@ def _adjusted(families: Sequence[Sequence[Finding]]) -> list[tuple[Finding, ...]
 
 
 def _judged(finding: Finding, p: float) -> Finding:
-    """Return the finding with its verdict; a large p alone is no evidence of no difference."""
+    """Return the finding with its verdict; a large p alone is no evidence of no difference.
+
+    What a metric says that may not judge here is no evidence at all.
+    """
+    if finding.licence is not None:
+        return replace(finding, reason=f"it may not judge: {finding.licence}")
     assert finding.delta is not None
     assert finding.low is not None
     assert finding.high is not None

@@ -86,18 +86,22 @@ class Finding:
     verdict: Verdict = "under-powered"
     reason: str | None = None
     """Why nothing can be said."""
+    licence: str | None = None
+    """Why the metric may not judge here, whatever its values; None if nothing forbids it."""
 
 
 def finding_of(column: str, a: Contender, b: Contender, rules: Rules) -> Finding:
     one, other = a.score(column), b.score(column)
     either = one or other
     assert either is not None
+    refused = [each.licence for each in (one, other) if each and not each.may_judge]
     blank = Finding(
         either.metric,
         either.family or column,
         either.higher_is_better,
         one.value if one else None,
         other.value if other else None,
+        licence=refused[0] if refused else None,
     )
     if one is None or one.value is None:
         return replace(blank, reason=f"A: {one.reason if one else 'has no such metric'}")

@@ -103,6 +103,7 @@ def gate(
     checks += [_harm(by_column[column], rules, rooms, "flags") for column in told_apart]
     judged = decided(checks, claim) or [Check("metrics", reason="no metric could be compared")]
     gone = [absence.missing(lost[name]) for name in lost if name not in {*named, *borne}]
+    gone += [] if policy.metrics else absence.unlicensed_families(compared)
     whole = [
         absence.images_there(candidate, baseline, policy.images),
         absence.no_new_flags(candidate, baseline, compared, policy.allow_missing),

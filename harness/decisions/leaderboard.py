@@ -6,14 +6,14 @@ seeds as every row, stands where its value puts it, and has no rank.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from harness.metrics.statistics.intervals import half_width, skewness_corrected
 from harness.pipeline.results.read import headline, score_of
-from harness.records import PseudoValues, Result, Score, column_of
+from harness.records import LICENSED, PseudoValues, Result, Score, column_of
 
 ASIDE = ("copying", "probe")
 BASE = "bare base"
@@ -59,13 +59,29 @@ class Board:
     benchmark: str
     signature: str
     metrics: tuple[str, ...]
-    ranked_by: str
+    ranked_by: str | None
+    """None where no metric may rank: then all rows share all ranks."""
     rows: tuple[Row, ...]
     floors: Mapping[str, float] = field(default_factory=dict)
     """What real pictures get, by metric: one end of a scale whose other end is the base."""
     families: Mapping[str, str] = field(default_factory=dict)
     base_row: BaseRow | None = None
     """None where the benchmark does not draw the base, or where the base's own result is a row."""
+    licences: Mapping[str, str] = field(default_factory=dict)
+    """Whether a metric may judge, and else why not, for those of which it is known."""
+
+    @property
+    def ranking(self) -> str:
+        """Return in words by what the rows are ranked, and which metrics were passed over."""
+        by = self.ranked_by
+        passed = [
+            f"{metric} may not: {self.licences[metric]}"
+            for metric in sorted(self.metrics, key=headline)
+            if self.licences.get(metric, LICENSED) != LICENSED
+            and (headline(metric) < headline(by) if by else headline(metric) < headline(""))
+        ]
+        words = "not ranked" if by is None else f"ranked by {by}"
+        return f"{words} ({'; '.join(passed)})" if passed else words
 
     @property
     def headlines(self) -> tuple[str, ...]:
@@ -110,19 +126,17 @@ def score_in(row: Row | BaseRow, metric: str) -> Score | None:
 
 def boards(
     results: Sequence[Result],
-    real: Sequence[Result] = (),
     pseudo_values: FindPseudoValues = lambda _: PseudoValues(),
 ) -> list[Board]:
     """Return one board a benchmark and signature, the fullest of a benchmark first.
 
-    `real` are the results of real pictures, for the floors of boards with the same yardstick;
     `pseudo_values` finds those of a result, so that rows are told apart prompt by prompt and the
     base has an interval.
     """
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         groups.setdefault((result.benchmark, result.signature), []).append(result)
-    ranked = [_board(*named, group, real, pseudo_values) for named, group in groups.items()]
+    ranked = [_board(*named, group, pseudo_values) for named, group in groups.items()]
     return sorted(ranked, key=lambda board: (board.benchmark, -len(board.rows), board.signature))
 
 
@@ -130,11 +144,12 @@ def _board(
     benchmark: str,
     signature: str,
     results: list[Result],
-    real: Sequence[Result],
     pseudo_values: FindPseudoValues,
 ) -> Board:
     scores = {score.metric: score for each in results for score in each.scores}
-    ranked_by = min(scores, key=headline)
+    licences = licences_of(results)
+    may = [name for name in scores if licences.get(name, LICENSED) == LICENSED]
+    ranked_by = min(may, key=headline, default=None)
     ranked = sorted(
         results, key=lambda each: (_flagged(each), _worth(each, ranked_by), each.recipe)
     )
@@ -144,30 +159,26 @@ def _board(
         metrics=tuple(scores),
         ranked_by=ranked_by,
         rows=tuple(_ranked(ranked, ranked_by, pseudo_values)),
-        floors=_floors(real, ranked[0].protocol),
+        floors={name: score.floor for name, score in scores.items() if score.floor is not None},
         families={name: score.family for name, score in scores.items()},
         base_row=_base_row(ranked, ranked_by, pseudo_values),
+        licences=licences,
     )
 
 
-def _floors(real: Sequence[Result], protocol: Mapping[str, object]) -> dict[str, float]:
-    """Return what real pictures get where they were measured alike."""
+def licences_of(results: Iterable[Result]) -> dict[str, str]:
+    """Return whether metrics may judge, and else why not, for those of which a result says it."""
     return {
-        score.metric: score.value
-        for each in real
-        if same_yardstick(each.protocol, protocol)
+        score.metric: score.licence
+        for each in results
         for score in each.scores
-        if score.value is not None
+        if score.licence is not None
     }
 
 
-def same_yardstick(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
-    """Return whether two protocols measure alike, whatever images they measure."""
-    parts = ("benchmark", "metrics", "reference", "originals", "extractors")
-    return all(a.get(name) == b.get(name) for name in parts)
-
-
-def _ranked(ranked: Sequence[Result], metric: str, pseudo_values: FindPseudoValues) -> list[Row]:
+def _ranked(
+    ranked: Sequence[Result], metric: str | None, pseudo_values: FindPseudoValues
+) -> list[Row]:
     """Return rows whose ranks are shared by all that cannot be told from the best of them.
 
     Groups are formed once, from the top, over the whole table: no choice of rows moves any.
@@ -185,7 +196,7 @@ def _ranked(ranked: Sequence[Result], metric: str, pseudo_values: FindPseudoValu
 
 
 def _base_row(
-    ranked: Sequence[Result], ranked_by: str, pseudo_values: FindPseudoValues
+    ranked: Sequence[Result], ranked_by: str | None, pseudo_values: FindPseudoValues
 ) -> BaseRow | None:
     """Return the base's row from what every row says of it, the fullest row first."""
     drawn = {result.keys["base"] for result in ranked if "base" in result.keys}
@@ -200,7 +211,7 @@ def _base_row(
             scores[score.metric] = _of_base(score, [*prompts.values()])
     if not scores:
         return None
-    end = scores.get(ranked_by)
+    end = scores.get(ranked_by) if ranked_by else None
     above = [
         result
         for result in ranked
@@ -229,9 +240,9 @@ def _of_base(score: Score, pseudo: Sequence[float]) -> Score:
     )
 
 
-def _worth(result: Result, metric: str) -> float:
+def _worth(result: Result, metric: str | None) -> float:
     """Return a number by which results are in order, best first."""
-    score = score_of(result, metric)
+    score = score_of(result, metric) if metric else None
     return float("inf") if score is None else _worth_of(score)
 
 
@@ -246,7 +257,7 @@ def _flagged(result: Result) -> bool:
 
 
 def _surely_better(
-    one: Result, other: Result, metric: str, pseudo_values: FindPseudoValues
+    one: Result, other: Result, metric: str | None, pseudo_values: FindPseudoValues
 ) -> bool:
     """Return whether a value is surely better: paired by prompt where both are of one file each,
     else where one's interval lies wholly on the better side of the other's.
@@ -255,6 +266,8 @@ def _surely_better(
     """
     if _flagged(one) != _flagged(other):
         return _flagged(other)
+    if metric is None:
+        return False
     a, b = score_of(one, metric), score_of(other, metric)
     if a is None or a.value is None or a.low is None or a.high is None:
         return False

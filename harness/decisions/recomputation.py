@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,8 +17,9 @@ from harness.errors import HarnessError
 from harness.interfaces import MetricSpec, StageContext
 from harness.keys import described, extractor_name
 from harness.pages.stages import ScoreSpec
+from harness.pipeline.results.assemble import standing
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.results.tables import TABLES, Kind, read_table
+from harness.pipeline.results.tables import CARD, OF_SCORES, Kind, read_card, read_table
 from harness.pipeline.stages import STAGES
 from harness.pipeline.stages.score import score as compute
 from harness.records import Accounting, Artifact, Result, Score, StepName
@@ -64,8 +65,42 @@ def compare(file: ResultFile, artifacts: Mapping[str, Artifact]) -> Compared:
     scored = [Scored.read(artifact.path) for artifact in made if artifact is not None]
     with TemporaryDirectory() as scratch:
         whole = scored[0] if result.interval == "file" else _of_runs(file, scored, Path(scratch))
+        whole = _licensed(file, whole, made[0], artifacts, compared)
         compared.problems += _differing(file, whole)
     return compared
+
+
+def _licensed(
+    file: ResultFile,
+    whole: Scored,
+    score: Artifact | None,
+    artifacts: Mapping[str, Artifact],
+    compared: Compared,
+) -> Scored:
+    """Return the scores with what the sanity card in the store says of their metrics."""
+    result = file.result
+    if CARD in result.keys:
+        artifact = artifacts.get(result.keys[CARD])
+        metrics = None if score is None else _metrics(score)
+        if artifact is None or metrics is None:
+            compared.unchecked.append("its licences were not compared with the sanity card")
+            written = {each.metric: each for each in result.scores}
+            return replace(whole, scores=tuple(_as_written(each, written) for each in whole.scores))
+        stored = _table(artifact.path, CARD)
+        compared.problems += _differing_table(file, stored, CARD)
+        said = [standing(each.metric, metrics, read_card(stored)) for each in whole.scores]
+        pairs = zip(whole.scores, said, strict=True)
+        return replace(whole, scores=tuple(each.model_copy(update=more) for each, more in pairs))
+    if file.has_table(CARD):
+        compared.problems.append(f"{file.table_path(CARD)} belongs to no step of the result")
+    return whole
+
+
+def _as_written(score: Score, written: Mapping[str, Score]) -> Score:
+    other = written.get(score.metric)
+    if other is None:
+        return score
+    return score.model_copy(update={"floor": other.floor, "licence": other.licence})
 
 
 def _names(result: Result) -> list[str]:
@@ -87,13 +122,17 @@ def _differing(file: ResultFile, whole: Scored) -> Iterator[str]:
         yield f"{file.path} differs from the scores in the store: {what}"
     if whole.images != result.images:
         yield f"{file.path} counts other images than the store"
-    for kind in TABLES:
-        beside, stored_table = file.table_path(kind), _table(whole.folder, kind)
-        if not beside.is_file():
-            if stored_table.is_file():
-                yield f"{beside} is missing"
-        elif not _is_same(beside, stored_table, kind, result):
-            yield f"{beside} differs from the table in the store"
+    for kind in OF_SCORES:
+        yield from _differing_table(file, _table(whole.folder, kind), kind)
+
+
+def _differing_table(file: ResultFile, stored: Path, kind: Kind) -> Iterator[str]:
+    beside = file.table_path(kind)
+    if not beside.is_file():
+        if stored.is_file():
+            yield f"{beside} is missing"
+    elif not _is_same(beside, stored, kind, file.result):
+        yield f"{beside} differs from the table in the store"
 
 
 def _table(folder: Path, kind: Kind) -> Path:
@@ -117,7 +156,7 @@ def _of_runs(file: ResultFile, scored: Sequence[Scored], scratch: Path) -> Score
     runs, files = [], []
     for seed, each in zip(file.result.training_seeds, scored, strict=True):
         own = ResultFile(scratch / f"seed{seed}.json")
-        for kind in TABLES:
+        for kind in OF_SCORES:
             shutil.copyfile(_table(each.folder, kind), own.table_path(kind))
         alone = file.result.model_copy(
             update={"scores": each.scores, "images": each.images, "keys": {}, "provenance": {}}
@@ -127,7 +166,7 @@ def _of_runs(file: ResultFile, scored: Sequence[Scored], scratch: Path) -> Score
     whole = combine(file.result.recipe, runs)
     target = ResultFile(scratch / "whole.json")
     write_tables(target, files)
-    for kind in TABLES:
+    for kind in OF_SCORES:
         if target.has_table(kind):
             target.table_path(kind).rename(_table(scratch, kind))
     return Scored(whole.scores, whole.images, scratch)
@@ -173,7 +212,7 @@ def _unlike(stored: Scored, again: Scored) -> Iterator[str]:
     for one, other in zip(stored.scores, again.scores, strict=True):
         if not alike(one.model_dump(), other.model_dump()):
             yield one.metric
-    for kind in TABLES:
+    for kind in OF_SCORES:
         tables = [read_table(_table(each.folder, kind), kind) for each in (stored, again)]
         if not alike(*(table.to_pylist() for table in tables)):
             yield f"{kind}.parquet"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from harness.files import copy_whole
 from harness.interfaces import Array
 from harness.metrics.statistics.paired import Difference, estimate
 from harness.metrics.statistics.variance import of_mean
@@ -68,6 +69,7 @@ def write_tables(whole: ResultFile, runs: Sequence[tuple[int, ResultFile]]) -> N
     if all(file.has_table("likeness") for _, file in runs):
         near = pa.concat_tables([file.table("likeness") for _, file in runs])
         write_table(whole.table_path("likeness"), near)
+    copy_whole(runs[0][1].table_path("sanity"), whole.table_path("sanity"))  # one and the same
     prompts = pa.concat_tables([file.table("prompts") for _, file in runs])
     means = prompts.group_by(["prompt_id", "metric"], use_threads=False).aggregate(
         [("value", "mean"), ("base", "mean")]

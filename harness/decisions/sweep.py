@@ -13,13 +13,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.decisions.leaderboard import licences_of
 from harness.errors import UsageError
 from harness.metrics.statistics.intervals import half_width
 from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Recipe
 from harness.pipeline.plan import RunPlan, plan
 from harness.pipeline.results.read import headline, score_of
-from harness.records import Result, column_of
+from harness.records import LICENSED, Result, Score, Versus, column_of
 
 Kind = Literal["strength", "checkpoint"]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
@@ -38,10 +39,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Advice:
-    """Which point to take, and why."""
+    """Which point to take, and why; None where none can be recommended."""
 
-    at: float
+    at: float | None
     reason: str
+
+    def __str__(self) -> str:
+        return f"take {'none' if self.at is None else f'{self.at:g}'}: {self.reason}"
 
 
 def at_strengths(
@@ -85,25 +89,52 @@ def at_checkpoints(recipe: Recipe, judgement: Judgement) -> list[tuple[float, Ru
 def advise(points: Sequence[Point]) -> Advice:
     """Return the earliest point that no other is surely better than, copies left out.
 
-    Earliest is least training, or least strength: what costs least of what the base could do.
+    Earliest is least training, or least strength: what costs least of what the base could do. No
+    point is recommended where no metric may judge, or where none is surely better than the base.
     """
-    honest = [point for point in points if not flags(point.result)]
+    licences = licences_of(point.result for point in points)
     metrics = dict.fromkeys(score.metric for point in points for score in point.result.scores)
-    ranked_by = min(metrics, key=headline)
+    may = [metric for metric in metrics if licences.get(metric, LICENSED) == LICENSED]
+    if not may:
+        return Advice(None, f"no metric may judge here: {_refused(licences)}")
+    ranked_by = min(may, key=headline)
     scored = [
         (point, score)
-        for point in honest
-        if (score := score_of(point.result, ranked_by)) is not None and score.value is not None
+        for point in points
+        if not flags(point.result)
+        and (score := score_of(point.result, ranked_by)) is not None
+        and score.value is not None
     ]
     if not scored:
         raise UsageError(f"no point without a flag has a {ranked_by}", hint="see the results")
     sign = -1.0 if scored[0][1].higher_is_better else 1.0
-    best = min(scored, key=lambda pair: sign * float(pair[1].value or 0))[0]
+    best, its_score = min(scored, key=lambda pair: sign * float(pair[1].value or 0))
+    passed = [f"{name} may not judge: {licences[name]}" for name in metrics if name not in may]
+    passed = [each for each in passed if headline(each.split()[0]) < headline(ranked_by)]
+    if its_score.base is not None and not _is_surely_better(its_score, its_score.base):
+        return Advice(None, "; ".join([_no_better(best, ranked_by, its_score.base), *passed]))
     for point, _ in sorted(scored, key=lambda pair: pair[0].at):
         gap, reach = difference(point, best, ranked_by)
         if abs(gap) <= reach or point is best:
-            return Advice(point.at, _because(point, best, ranked_by, gap, reach, points))
+            reason = _because(point, best, ranked_by, gap, reach, points)
+            return Advice(point.at, "; ".join([reason, *passed]))
     raise AssertionError("the best point is one of them")
+
+
+def _refused(licences: Mapping[str, str]) -> str:
+    known = sorted(licences, key=headline)[:3]
+    return "; ".join(f"{metric} is {licences[metric]}" for metric in known)
+
+
+def _is_surely_better(score: Score, base: Versus) -> bool:
+    return base.low > 0 if score.higher_is_better else base.high < 0
+
+
+def _no_better(best: Point, metric: str, base: Versus) -> str:
+    return (
+        f"no point is surely better than the bare base: the best by {metric}, {best.at:g}, "
+        f"differs by {base.delta:+.3g} [{base.low:.2g}, {base.high:.2g}]"
+    )
 
 
 def flags(result: Result) -> list[str]:

@@ -18,8 +18,10 @@ Response = Literal["worse", "better", "none", "unavailable"]
 State = Literal["licensed", "blind", "too-few", "unavailable"]
 POWER = 1.43
 """By how much an interval's half-width must be exceeded to be so again in 4 of 5 repetitions."""
-MOST = 10
+MOST = 100
 """More pictures than so many times those at hand are not asked for: the metric counts as blind."""
+LARGE = 0.5
+"""A damage may be missed for want of pictures if it may be so much of the largest one found."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,10 @@ def licence(
         return Licence("unavailable", reason=answers[lost[0]].reason)
     missed = tuple(name for name in asked if answers[name].response != "worse")
     if missed:
-        needed = [_needed(answers[name], n, rises) for name in missed]
+        largest = max(
+            (_harm(each, rises) for each in answers.values() if _is_sure(each)), default=0
+        )
+        needed = [_needed(answers[name], n, rises, LARGE * largest) for name in missed]
         if any(each is None for each in needed):
             blind = [name for name, each in zip(missed, needed, strict=True) if each is None]
             return Licence("blind", tuple(blind))
@@ -86,15 +91,26 @@ def licence(
     return Licence("licensed")
 
 
-def _needed(answer: Answer, n: int, rises: bool) -> int | None:
-    """Return how many pictures would find this damage worse; None where no number that is near."""
-    if answer.delta is None or answer.low is None or answer.high is None:
+def _is_sure(answer: Answer) -> bool:
+    return answer.response == "worse"
+
+
+def _harm(answer: Answer, rises: bool) -> float:
+    """Return how much worse an answer is than real pictures."""
+    return 0.0 if answer.delta is None else -answer.delta if rises else answer.delta
+
+
+def _needed(answer: Answer, n: int, rises: bool, large: float) -> int | None:
+    """Return how many pictures would find this damage worse; None where no number that is near.
+
+    They must show the change that was seen, or a `large` one, as far as that is not ruled out.
+    """
+    harm, above, below = _harm(answer, rises), _reach(answer, not rises), _reach(answer, rises)
+    likely = large if 0 < large <= harm + above else 0.0
+    effect = harm if POWER * below <= harm * math.sqrt(MOST) else likely
+    if effect <= 0 or POWER * below > effect * math.sqrt(MOST):
         return None
-    worse = -answer.delta if rises else answer.delta
-    reach = (answer.high - answer.delta) if rises else (answer.delta - answer.low)
-    if worse <= 0 or POWER * reach > worse * math.sqrt(MOST):
-        return None
-    return max(math.ceil(n * (POWER * reach / worse) ** 2), n + 1)
+    return max(math.ceil(n * (POWER * below / effect) ** 2), n + 1)
 
 
 def _out_of_order(answers: Sequence[Answer], rises: bool) -> int | None:

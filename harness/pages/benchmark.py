@@ -130,6 +130,9 @@ class Benchmark(Page):
     """Captions of originals: does the adapter return the pictures behind them?"""
     metrics: tuple[plugins.Metric, ...] = Field(min_length=1)
     """What is measured, a metric a line."""
+    licences: bool = True
+    """Whether metrics must show on a sanity card that they may judge. It is made with the first
+    run, from the reference; without a reference there is none."""
 
     @field_validator("seeds")
     @classmethod

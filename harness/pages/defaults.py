@@ -1,4 +1,4 @@
-"""Which benchmark judges a recipe if the reader names none. This is decided here and only here."""
+"""What holds if a page or a person says nothing; for help texts too, so it loads no library."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ NARUTO_PICTURES = "lambdalabs/naruto-blip-captions"
 """The data set whose held-out pictures are the reference of naruto-v1."""
 DEFAULT_BENCHMARK = POCKET
 """For commands that are given no recipe."""
+MEGAPIXELS = 17.0
+"""What a supplied image may have, if nothing else is said: a little more than 4096 squared."""
 IN_WORDS = f"{POCKET} on a pocket base, {NARUTO} for naruto pictures or a bare base, else {ANIME}"
 """The rule of `default_benchmark`, for help texts."""
 

@@ -11,12 +11,11 @@ from harness.interfaces import Page
 from harness.pages.benchmark import Prompt, Sampler
 from harness.pages.data import Booster, Caption, Curate, Recaption
 from harness.pages.decoding import Reading
+from harness.pages.defaults import MEGAPIXELS
 from harness.pages.recipe import Base, Load, Prompting
 from harness.pages.split import Split
 from harness.pages.train import Buckets, Train
 
-MEGAPIXELS = 17.0
-"""What a supplied image may have: 4,096 pixels a side, four times SDXL's."""
 Pins = dict[str, dict[str, str]]
 """Digests of the models a spec names, for those that have one."""
 
@@ -151,6 +150,19 @@ class FeaturesSpec(Page):
     """Run one extractor over the images of one folder."""
 
     extractor: plugins.Extractor
+
+
+class SanitySpec(Page):
+    """Damage real pictures in known ways, and ask every metric of a benchmark about them."""
+
+    outside_key: ClassVar[frozenset[str]] = frozenset({"unavailable"})
+    metrics: tuple[plugins.Metric, ...]
+    count: int
+    """How many pictures each set holds at most: as many as a recipe draws."""
+    seeds: int = 1
+    """How many of the pictures in another style answer one prompt."""
+    unavailable: dict[str, str] = {}
+    """Why an extractor's features are not to be had; that they are not is in the inputs."""
 
 
 class ScoreSpec(Page):

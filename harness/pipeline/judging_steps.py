@@ -10,7 +10,7 @@ from harness.interfaces import ExtractorSpec, Side
 from harness.keys import described, extractor_name
 from harness.pages.benchmark import Asked, Judgement, PromptSuite, Reference
 from harness.pages.recipe import Base, Prompting, Recipe
-from harness.pages.stages import DataSpec, FeaturesSpec, SampleSpec, ScoreSpec
+from harness.pages.stages import DataSpec, FeaturesSpec, SampleSpec, SanitySpec, ScoreSpec
 from harness.pipeline.steps import pins, step_of
 from harness.records import Step, StepName
 
@@ -107,6 +107,27 @@ def judging_steps(
             inputs[step.name] = step.key
             yield step
     yield step_of("score", "score", ScoreSpec(metrics=judgement.metrics), inputs, subject)
+
+
+def sanity_steps(
+    judgement: Judgement, sides: Mapping[Side, Step], other: Step | None
+) -> Iterator[Step]:
+    """Yield the reference's features in every extractor, and the sanity card of the metrics.
+
+    `other` draws pictures of another style: the bare base. Without a reference there is no card.
+    """
+    if "reference" not in sides:
+        return
+    name = judgement.benchmark.name
+    inputs = {side: sides[side].key for side in ("reference", "originals") if side in sides}
+    inputs |= {} if other is None else {"other": other.key}
+    for extractor in judgement.extractors():  # a network that cannot be had is then known
+        step = features_step("reference", extractor, sides["reference"], name)
+        inputs[step.name] = step.key
+        yield step
+    seeds = len(judgement.benchmark.seeds)
+    spec = SanitySpec(metrics=judgement.metrics, count=judgement.images, seeds=seeds)
+    yield step_of("sanity", "sanity", spec, inputs, name)
 
 
 def features_step(side: str, extractor: ExtractorSpec, images: Step, subject: str) -> Step:

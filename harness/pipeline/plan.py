@@ -5,17 +5,18 @@ Pure: it reads no store and no clock, and gives the same keys on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.data.sources.provenance import identity_of, sources_in
 from harness.errors import UsageError
 from harness.fingerprint import digest
+from harness.interfaces import Side
 from harness.keys import described
 from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Base, Recipe
-from harness.pages.stages import DataSpec, ScoreSpec, SuppliedSpec
+from harness.pages.stages import DataSpec, SanitySpec, ScoreSpec, SuppliedSpec
 from harness.pipeline.judging_steps import (
     adapter_digest,
     comparison_steps,
@@ -23,11 +24,12 @@ from harness.pipeline.judging_steps import (
     judging_steps,
     real_picture_steps,
     sampling_step,
+    sanity_steps,
 )
 from harness.pipeline.protocol import protocol_of, signature_of
 from harness.pipeline.steps import step_of
 from harness.pipeline.training_steps import training_steps
-from harness.records import Step
+from harness.records import Step, StepName
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class RunPlan:
     @property
     def score(self) -> Step:
         return self.steps[-1]
+
+    @property
+    def sanity(self) -> Step | None:
+        """The step that makes the benchmark's sanity card, if it has one."""
+        return next((step for step in self.steps if step.stage == "sanity"), None)
 
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
@@ -73,10 +80,12 @@ def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) ->
     origin = (
         "trained" if recipe.train else "adapter supplied" if adapter_digest(recipe) else "loaded"
     )
+    other = sides.get("base", sample) if judgement.benchmark.base else None
+    judging = _judging(name, sample, judgement, sides, other)
     return RunPlan(
         recipe=name,
         judgement=judgement,
-        steps=(*training, sample, *sides.values(), *judging_steps(name, sample, judgement, sides)),
+        steps=(*training, sample, *sides.values(), *judging),
         signature=signature_of(protocol),
         protocol=protocol,
         summary=recipe.summary,
@@ -99,12 +108,37 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
     return RunPlan(
         recipe=name,
         judgement=judgement,
-        steps=(sample, *sides.values(), *judging_steps(name, sample, judgement, sides)),
+        steps=(sample, *sides.values(), *_judging(name, sample, judgement, sides, None)),
         signature=signature_of(protocol),
         protocol=protocol,
         summary=f"{len(supplied.entries)} images made elsewhere",
         origin="images supplied",
     )
+
+
+def _judging(
+    name: str, sample: Step, judgement: Judgement, sides: Mapping[Side, Step], other: Step | None
+) -> tuple[Step, ...]:
+    """Return all steps that judge: features, the sanity card of the metrics, and the score."""
+    *looks, score = judging_steps(name, sample, judgement, sides)
+    card = sanity_steps(judgement, sides, other) if judgement.benchmark.licences else ()
+    steps = (*looks, *card, score)
+    return tuple({step.key: step for step in steps}.values())
+
+
+def plan_sanity(judgement: Judgement, base: Recipe) -> RunPlan:
+    """Return the plan of a benchmark's sanity card alone; `base` draws the other style."""
+    name, sides = judgement.benchmark.name, real_picture_steps(judgement)
+    drawn = plan(base, judgement).step("sample")
+    other = None if drawn.inputs else replace(drawn, title=StepName("other"))
+    card = tuple(sanity_steps(judgement, sides, other))
+    if not card:
+        raise UsageError(
+            f"{name} has no sanity card",
+            hint="add reference to the benchmark",
+        )
+    steps = (*sides.values(), *([other] if other else []), *card)
+    return RunPlan(name, judgement, steps, "", {})
 
 
 def plan_reference(judgement: Judgement) -> RunPlan:
@@ -127,9 +161,22 @@ def without(plan: RunPlan, lacking: Mapping[str, str]) -> RunPlan:
     """
     if not lacking:
         return plan
-    gone = {step.title.extractor: lacking[step.key] for step in plan.steps if step.key in lacking}
-    left = [step for step in plan.steps[:-1] if step.title.extractor not in gone]
-    names = {step.name for step in left}
-    inputs = {part: key for part, key in plan.score.inputs.items() if part in names}
-    spec = ScoreSpec(metrics=plan.judgement.metrics, unavailable=dict(sorted(gone.items())))
-    return replace(plan, steps=(*left, step_of("score", "score", spec, inputs, plan.recipe)))
+    gone = {
+        step.title.extractor: lacking[step.key]
+        for step in plan.steps
+        if step.key in lacking and step.title.extractor
+    }
+    lost = {step.key for step in plan.steps if step.title.extractor in gone}
+    left = [step for step in plan.steps if step.key not in lost]
+    if not gone:  # the card alone cannot be made: its damaged pictures want a network
+        return replace(plan, steps=tuple(step for step in left if step.key not in lacking))
+    reasons = dict(sorted(gone.items()))
+    return replace(plan, steps=tuple(_doing_without(step, lost, reasons) for step in left))
+
+
+def _doing_without(step: Step, lost: Set[str], reasons: Mapping[str, str]) -> Step:
+    if not isinstance(step.spec, ScoreSpec | SanitySpec):
+        return step
+    spec = step.spec.model_copy(update={"unavailable": reasons})
+    inputs = {part: key for part, key in step.inputs.items() if key not in lost}
+    return step_of(step.title, step.stage, spec, inputs, step.subject)

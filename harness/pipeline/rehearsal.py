@@ -152,6 +152,7 @@ def _judgement(judgement: Judgement) -> Judgement:
         "name": "rehearsal",
         "seeds": benchmark.seeds[:SEEDS],
         "sampler": benchmark.sampler.model_copy(update={"steps": 8}),
+        "licences": False,  # so few pictures license nothing
     }
     for side in ("reference", "originals"):
         if (pictures := getattr(benchmark, side)) is not None:

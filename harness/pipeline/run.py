@@ -27,10 +27,11 @@ class Outcome:
 
 
 def missing(plan: RunPlan, store: Store, goal: Step | None = None) -> list[Step]:
-    """Return the steps to be made: only what the goal, or the score, still needs, inputs first."""
+    """Return the steps to be made, inputs first: only what the goal still needs, or else what the
+    score and the sanity card do."""
     by_key = {step.key: step for step in plan.steps}
     needed: set[str] = set()
-    goal = goal or plan.score
+    goals = [goal] if goal else [step for step in (plan.score, plan.sanity) if step]
 
     def need(key: str) -> None:
         if key not in needed and not store.has(by_key[key]):
@@ -38,7 +39,8 @@ def missing(plan: RunPlan, store: Store, goal: Step | None = None) -> list[Step]
             for source in by_key[key].inputs.values():
                 need(source)
 
-    need(goal.key)
+    for each in goals:
+        need(each.key)
     return [step for step in plan.steps if step.key in needed]
 
 

@@ -69,7 +69,7 @@ class StepRunner:
             work = partial(self._work, function, step, notes, pool)
             self._settings.store.get_or_make(step, work, notes, self._stop.check)
         except MissingPrerequisite as error:
-            if step.stage != "features":
+            if step.stage not in ("features", "sanity"):
                 self._stop.ask()
                 raise
             self._lacking[step.key] = str(error)

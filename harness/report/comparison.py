@@ -82,11 +82,15 @@ def _is_told(finding: Finding, ranked_by: str | None) -> bool:
     if finding.metric == ranked_by:
         return False
     would_rank = ranked_by is not None and headline(finding.metric) < headline(ranked_by)
+    if finding.licence is not None:
+        return headline(finding.metric) < headline(ranked_by or "")
     says_nothing = finding.a == finding.b and finding.verdict == "no-difference"
     return (finding.declared and not says_nothing) or (finding.delta is None and would_rank)
 
 
 def _alone(finding: Finding) -> str:
+    if finding.licence is not None:
+        return f"{finding.metric} may not judge here: {finding.licence}"
     if finding.delta is None:
         return f"{finding.metric} cannot be compared ({finding.reason})"
     if finding.verdict == "no-difference":

@@ -11,7 +11,7 @@ from rich.table import Table
 from harness.decisions.leaderboard import BASE, BaseRow, Board, Row, in_order, score_in
 from harness.escaping import in_cell, in_code, in_markdown, one_line
 from harness.records import Score
-from harness.report.numbers import arrow, cell, placed, seeds
+from harness.report.numbers import cell, head, placed, seeds
 from harness.report.terminal import Terminal, new_table
 
 
@@ -21,6 +21,8 @@ def board_document(board: Board) -> dict[str, object]:
         "benchmark": board.benchmark,
         "signature": board.signature,
         "ranked_by": board.ranked_by,
+        "ranking": board.ranking,
+        "licences": dict(board.licences),
         "floors": dict(board.floors),
         "rows": [_row_document(board, row) for row in board.rows],
         "base": None if board.base_row is None else _base_document(board.base_row),
@@ -95,10 +97,10 @@ def as_markdown(boards: Sequence[Board], everything: bool = False) -> str:
     parts = ["# Leaderboard\n\nWritten by `harness leaderboard --markdown`; do not edit.\n"]
     for board in boards:
         metrics = board.metrics if everything else board.headlines
-        marked = [f"{in_markdown(metric)} {arrow(board, metric)}" for metric in metrics]
+        marked = [in_markdown(head(board, metric)) for metric in metrics]
         lines = [
             f"\n## {in_markdown(board.benchmark)}\n",
-            f"Signature `{in_code(board.signature)}`. Ranked by {in_markdown(board.ranked_by)}; "
+            f"Signature `{in_code(board.signature)}`. Rows are {in_markdown(board.ranking)}; "
             f"rows that cannot be told apart share a rank.{_scale(board)}\n",
             f"| rank | recipe | {' | '.join(marked)} | images | training seeds |",
             f"|---|---|{'---|' * (len(marked) + 2)}",
@@ -165,13 +167,13 @@ def _table(board: Board, metrics: Sequence[str]) -> Table:
     base = f"; {BASE}: drawn at the same prompts and seeds, unranked" if board.base_row else ""
     table = new_table(
         f"{board.benchmark} · signature {board.signature}",
-        f"ranked by {board.ranked_by}; rows that cannot be told apart share a rank; "
+        f"{board.ranking}; rows that cannot be told apart share a rank; "
         f"seeds: how many trainings a row speaks for{base}",
     )
     table.add_column("rank", justify="right", min_width=4)
     table.add_column("recipe", style="bold", no_wrap=True)
     for metric in metrics:
-        table.add_column(f"{metric} {arrow(board, metric)}", justify="right", no_wrap=True)
+        table.add_column(head(board, metric), justify="right", no_wrap=True)
     table.add_column("images", justify="right", min_width=6)
     table.add_column("seeds", justify="right", min_width=5)
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.decisions.leaderboard import BaseRow, Board, Row, score_in
 from harness.pipeline.results.read import score_of
-from harness.records import Result, Score
+from harness.records import LICENSED, Result, Score
 
 
 def placed(board: Board, row: Row | BaseRow, metric: str) -> str:
@@ -21,6 +21,17 @@ def share(board: Board, row: Row | BaseRow, metric: str) -> str:
 def arrow(board: Board, metric: str) -> str:
     scores = [score_of(row.result, metric) for row in board.rows]
     return "↑" if any(score and score.higher_is_better for score in scores) else "↓"
+
+
+BARRED = "⊘"
+"""Marks a metric that may not judge here."""
+
+
+def head(board: Board, metric: str) -> str:
+    """Return what stands over a metric's column: its name, which way is up, and a mark if it may
+    not judge here."""
+    barred = board.licences.get(metric, LICENSED) != LICENSED
+    return " ".join([metric, arrow(board, metric), *([BARRED] if barred else [])])
 
 
 def cell(score: Score | None) -> str:

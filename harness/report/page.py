@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.decisions.breakdown import GroupScore
 from harness.decisions.leaderboard import BASE, Board, Row, in_order, score_in
-from harness.decisions.sanity import SanityCard
+from harness.metrics.sanity_card import SUMMARIES, SanityCard
 from harness.pipeline.stages.files import Entry, read_index
 from harness.records import Result, Score
 from harness.report.breakdown import by_group
 from harness.report.environment import environment
-from harness.report.numbers import arrow, cell, seeds, share
+from harness.report.numbers import cell, head, seeds, share
 from harness.report.pictures import picture_of, thumbnail
 
 FindImages = Callable[[Result], Path | None]
 
 
+FindCard = Callable[[Board], SanityCard | None]
 FindFolder = Callable[[Result, str], Path | None]
 """The folder of a result's step, where it is at hand."""
 
@@ -75,9 +76,9 @@ class Grid:
 def html(
     boards: Sequence[Board],
     find: FindFolder,
+    card: FindCard,
     title: str,
     seed_limit: int = 1,
-    cards: Mapping[str, SanityCard] | None = None,
     parts: Sequence[GroupScore] = (),
 ) -> str:
     """Return one page: each board with its intervals drawn, the grid of prompt × recipe, the
@@ -92,7 +93,7 @@ def html(
                 | {
                     "grid": grid(board.rows, lambda result: find(result, "sample"), seed_limit),
                     "pairs": _pairs(board, find),
-                    "card": (cards or {}).get(board.benchmark),
+                    "card": card(board),
                 }
                 for board in boards
             ],
@@ -101,6 +102,7 @@ def html(
             share=share,
             score_in=score_in,
             BASE=BASE,
+            SUMMARIES=SUMMARIES,
             seeds=seeds,
         )
     )
@@ -112,7 +114,7 @@ def drawn_board(board: Board) -> dict[str, Any]:
         "board": board,
         "axes": {metric: axis(board, metric) for metric in board.metrics},
         "lines": in_order(board),
-        "arrows": {metric: arrow(board, metric) for metric in board.metrics},
+        "heads": {metric: head(board, metric) for metric in board.metrics},
     }
 
 

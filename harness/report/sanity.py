@@ -8,23 +8,26 @@ from typing import Any
 
 from rich.text import Text
 
-from harness.decisions.sanity import SanityCard, undetected
 from harness.metrics.licence import Answer, Licence, Response
+from harness.metrics.sanity_card import SUMMARIES, SanityCard
+from harness.records import Score, column_of
 from harness.report.numbers import cell
 from harness.report.terminal import Terminal, new_table
 
 
-def card_document(card: SanityCard, licences: Mapping[str, Licence]) -> dict[str, Any]:
+def card_document(
+    benchmark: str, card: SanityCard, licences: Mapping[str, Licence]
+) -> dict[str, Any]:
     return {
-        "benchmark": card.benchmark,
-        "silent": [list(pair) for pair in undetected(licences)],
-        "treatments": dict(card.treatments),
+        "benchmark": benchmark,
+        "silent": [[name, damage] for name, each in licences.items() for damage in each.missed],
+        "treatments": {name: SUMMARIES[name] for name in card.damages},
         "metrics": [
             {
                 **score.model_dump(mode="json"),
-                "licence": {**asdict(licences[score.metric]), "words": str(licences[score.metric])},
+                "licence": str(licences[column_of(score.metric)]),
                 "treatments": {
-                    name: asdict(card.cells[score.metric, name]) for name in card.treatments
+                    name: asdict(card.answers[score.metric, name]) for name in card.damages
                 },
             }
             for score in card.metrics
@@ -32,22 +35,24 @@ def card_document(card: SanityCard, licences: Mapping[str, Licence]) -> dict[str
     }
 
 
-def print_card(card: SanityCard, licences: Mapping[str, Licence], console: Terminal) -> None:
+def print_card(
+    benchmark: str, card: SanityCard, licences: Mapping[str, Licence], console: Terminal
+) -> None:
     """Write the card as a table: what each damage does to each metric, where it is sure; then which
     metrics may judge, and why others may not."""
     table = new_table(
-        f"{card.benchmark} · sanity card",
+        f"{benchmark} · sanity card",
         "real pictures, then the change that each damage brings: ▼ worse, ▲ better, · not sure",
     )
     table.padding = (0, 0)
     table.add_column("metric", style="bold", no_wrap=True)
     table.add_column("real", justify="right", no_wrap=True)
-    for name in card.treatments:
+    for name in card.damages:
         table.add_column(name.replace("-", "\n"), justify="right")
     for score in card.metrics:
-        cells = [_words(card.cells[score.metric, name]) for name in card.treatments]
+        cells = [_words(card.answers[score.metric, name]) for name in card.damages]
         arrow = "↑" if score.higher_is_better else "↓"
-        table.add_row(f"{score.metric} {arrow}", cell(score).split(" [")[0], *cells)
+        table.add_row(f"{score.metric} {arrow}", _real(score), *cells)
     console.print(table)
     may = [metric for metric, each in licences.items() if each.state == "licensed"]
     console.print(Text("may judge: ", "bold"), ", ".join(may) or "none", sep="")
@@ -57,6 +62,10 @@ def print_card(card: SanityCard, licences: Mapping[str, Licence], console: Termi
 
 
 _MARKS: dict[Response, str] = {"worse": "▼", "better": "▲", "none": "·", "unavailable": "–"}
+
+
+def _real(score: Score) -> str:
+    return "–" if score.value is None else cell(score).split(" [")[0]
 
 
 def _words(answer: Answer) -> str:

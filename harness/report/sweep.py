@@ -65,7 +65,7 @@ def print_sweep(
         cells = [cell(score_of(point.result, metric)) for metric in metrics]
         table.add_row(f"{point.at:g}{mark}", *cells)
     console.print(table)
-    console.print(f"take {advice.at:g}: {advice.reason}")
+    console.print(str(advice))
 
 
 def _headlines(points: Sequence[Point]) -> list[str]:

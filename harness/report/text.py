@@ -70,6 +70,8 @@ def result_text(result: Result) -> str:
         lines.append(f"  {name:<{width}} {better}  {one_line(cell(score))}  n={score.n}")
         if score.flag is not None:
             lines.append(f"  {'':<{width}}    ⚑ {one_line(score.flag)}")
+        if score.value is not None and not score.may_judge:
+            lines.append(f"  {'':<{width}}    ⊘ may not judge here: {one_line(str(score.licence))}")
     lines.append(
         f"  images: {images.expected} expected, {images.generated} there, {images.failed} failed, "
         f"{images.black} black, {images.scored} scored"

@@ -18,7 +18,7 @@ from harness.metrics.intervals import means_of
 from harness.pages import benchmark as benchmarks
 from harness.pages.folders import available
 from harness.pipeline.results.read import score_of
-from harness.records import Result, Score, column_of
+from harness.records import LICENSED, Result, Score, column_of
 from harness.report.numbers import arrow, cell, duration, ranged, seeds
 from harness.views.pictures import cover
 from harness.views.reports_index import Entry, ReportsIndex
@@ -93,7 +93,7 @@ def table(
     return {
         "benchmark": board.benchmark,
         "signature": board.signature,
-        "ranked_by": board.ranked_by,
+        "ranking": board.ranking,
         "group": choice.group,
         "metrics": [_head(board, metric, values[metric], choice.group) for metric in metrics],
         "rows": lines,
@@ -209,6 +209,7 @@ def _head(board: Board, metric: str, values: Mapping[str, Ends], group: str) -> 
         "name": metric,
         "up": arrow(board, metric) == "↑",
         "family": board.families.get(metric, ""),
+        "licence": board.licences.get(metric, LICENSED),
         "floor": floor,
         "base": base,
         "from": min(lows, default=0.0),

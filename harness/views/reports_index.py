@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from harness.decisions import leaderboard as board
-from harness.decisions import sanity
 from harness.decisions.leaderboard import Board
 from harness.errors import HarnessError, UsageError
 from harness.pipeline.results import album
@@ -124,12 +123,10 @@ class ReportsIndex:
         """Return every board, the fullest of a benchmark first."""
         with self._lock:
             entries = self.entries()
-            real = self._read(f"*/{sanity.SUBFOLDER}/{sanity.REAL}.json", ())
-            state = tuple((each.file.path, id(each)) for each in (*entries, *real))
+            state = tuple((each.file.path, id(each)) for each in entries)
             if self._boards is None or self._boards[0] != state:
                 whole = [each.result for each in entries if each.result]
-                floors = [each.result for each in real if each.result]
-                self._boards = state, board.boards(whole, floors, self._pseudo_values)
+                self._boards = state, board.boards(whole, self._pseudo_values)
             return self._boards[1]
 
     def board(self, benchmark: str, signature: str = "") -> Board | None:

@@ -56,7 +56,7 @@ def test_prompts_that_are_shared_tell_rows_apart_whose_intervals_overlap() -> No
 
     rows = [result("a", 5.0), result("b", 5.5)]
     assert ranks(boards(rows)[0]) == {"a": "1–2", "b": "1–2"}
-    assert ranks(boards(rows, (), pseudo_values)[0]) == {"a": "1", "b": "2"}
+    assert ranks(boards(rows, pseudo_values)[0]) == {"a": "1", "b": "2"}
 
 
 def test_copies_are_behind_everything_else() -> None:
@@ -119,8 +119,8 @@ def test_the_row_of_the_base_says_what_the_published_result_of_the_base_says() -
     def pseudo_values(one: Result) -> PseudoValues:
         return ResultFile(REPORTS / one.benchmark / f"{one.recipe}.json").pseudo_values()
 
-    (board,) = boards(others, (), pseudo_values)
-    (whole,) = boards(results, (), pseudo_values)
+    (board,) = boards(others, pseudo_values)
+    (whole,) = boards(results, pseudo_values)
     assert whole.base_row is None
     assert board.base_row is not None
     assert names(board).index("base") == [row.result.recipe for row in whole.rows].index(

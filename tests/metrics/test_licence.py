@@ -27,7 +27,7 @@ def test_a_metric_that_finds_its_whole_duty_may_judge() -> None:
 def test_a_damage_that_changes_nothing_is_one_that_the_metric_is_blind_to() -> None:
     answers = {"blur": answer(0.01, 1), "other-style": answer(9, 1)}
     said = licence(DUTY, answers, 96, rises=False)
-    assert str(said) == "blind to blur"
+    assert str(said) == "blind to blur", "it would take a million pictures"
 
 
 @pytest.mark.parametrize("rises", [False, True])
@@ -43,6 +43,16 @@ def test_a_damage_that_more_pictures_would_show_says_how_many() -> None:
     # 40 · (1.43 · 1 / 0.5)² = 327.2
     assert said.needed == 328
     assert str(said) == "too few pictures to say (blur, other-style): about 328 would do"
+
+
+def test_a_damage_that_may_still_be_large_wants_more_pictures() -> None:
+    sure, wide, narrow = answer(100, 10), answer(-1, 60), answer(-1, 40)
+    # half of the largest is 50; 40 · (1.43 · 60 / 50)² = 117.8
+    said = licence(("other-style",), {"blur": sure, "other-style": wide}, 40, rises=False)
+    assert (said.state, said.needed) == ("too-few", 118)
+    said = licence(("other-style",), {"blur": sure, "other-style": narrow}, 40, rises=False)
+    assert said.state == "blind", "it is at most 39 worse"
+    assert licence(("other-style",), {"other-style": wide}, 40, rises=False).state == "blind"
 
 
 def test_being_blind_to_one_damage_outweighs_too_few_pictures_for_another() -> None:

@@ -32,7 +32,7 @@ def board() -> Board:
     honest = [
         each for each in results if each.recipe not in ("pocket-base", "pocket-ninja-overfit")
     ]
-    return boards(honest, (), pseudo_values)[0]
+    return boards(honest, pseudo_values)[0]
 
 
 def text_of(board: Board) -> str:
@@ -79,11 +79,11 @@ def test_the_base_is_a_line_of_the_csv_without_ranks(board: Board) -> None:
 def test_the_base_is_a_line_of_the_markdown_table(board: Board) -> None:
     lines = [line for line in as_markdown([board]).splitlines() if line.startswith("| ")][1:]
     assert [line.split(" | ")[1] for line in lines] == ORDER
-    assert lines[2].startswith("| – | bare base | 66.5 [64.4, 68.5] | ")
+    assert lines[2].startswith("| – | bare base | 66.5 [64.4, 68.5] · 0% | ")
 
 
 def test_the_base_is_a_row_of_the_page_with_its_interval_drawn(board: Board) -> None:
-    page = html([board], lambda *_: None, "title")
+    page = html([board], lambda *_: None, lambda _: None, "title")
     row = page[page.index('<tr class="base">') :]
     row = row[: row.index("</tr>")]
     assert "pocket/sdxl" in row

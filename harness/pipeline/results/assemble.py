@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import ScoringError
 from harness.files import copy_whole, write_json
 from harness.fingerprint import VERSION
+from harness.interfaces import MetricSpec
+from harness.metrics.sanity_card import SanityCard
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.protocol import signature_of, with_weights
 from harness.pipeline.provenance import provenance_of
 from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.results.tables import TABLES, read_table
+from harness.pipeline.results.tables import CARD, TABLES, read_card, read_table
 from harness.pipeline.store.local import Store
 from harness.pipeline.store.soundness import read_sound, require_sound
 from harness.pipeline.weights import judged_with
-from harness.records import Result
+from harness.records import Result, column_of
 
+TABLE = f"{CARD}.parquet"
+"""The sanity card in the artifact of its step."""
 PAIRS = 24
 """How many of the nearest pairs an album shows, of each metric that looks for them."""
 
@@ -36,7 +40,11 @@ def write_result_file(
     require_sound(store.get(plan.score))
     write_result(result, file.path)
     for table in TABLES:
-        copy_whole(store.folder(plan.score) / f"{table}.parquet", file.table_path(table))
+        made_by = plan.sanity if table == CARD else plan.score
+        if made_by is None:
+            file.table_path(table).unlink(missing_ok=True)
+        else:
+            copy_whole(store.folder(made_by) / f"{table}.parquet", file.table_path(table))
     if pictures:
         _write_album(plan, store, file)
     return result
@@ -58,6 +66,8 @@ def assemble(plan: RunPlan, store: Store) -> Result:
     """Return the result of a plan whose score stands in the store."""
     document = json.loads(read_sound(store.get(plan.score), "scores.json"))
     protocol = with_weights(plan.protocol, judged_with(plan, store))
+    card, metrics = card_in(plan, store), plan.judgement.metrics
+    scores = [each | standing(each["metric"], metrics, card) for each in document["scores"]]
     return Result.model_validate_json(
         json.dumps(
             {
@@ -70,11 +80,30 @@ def assemble(plan: RunPlan, store: Store) -> Result:
                 "training_seeds": plan.training_seeds,
                 "keys": plan.keys(),
                 "images": document["images"],
-                "scores": document["scores"],
+                "scores": scores,
                 "provenance": {"harness": VERSION, **provenance_of(plan, store)},
             }
         )
     )
+
+
+def card_in(plan: RunPlan, store: Store) -> SanityCard | None:
+    """Return the sanity card of a plan's benchmark, if it has one."""
+    step = plan.sanity
+    return None if step is None else read_card(require_sound(store.get(step)).path / TABLE)
+
+
+def standing(
+    metric: str, metrics: Sequence[MetricSpec], card: SanityCard | None
+) -> dict[str, float | str | None]:
+    """Return what a card adds to a score: what real pictures get, and whether it may judge."""
+    if card is None:
+        return {"floor": None, "licence": None}
+    licence = card.licences(metrics).get(column_of(metric))
+    return {
+        "floor": card.floors.get(metric),
+        "licence": None if licence is None else str(licence),
+    }
 
 
 def write_result(result: Result, path: Path) -> None:

@@ -13,8 +13,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from harness.files import copy_whole
+from harness.metrics.sanity_card import SanityCard
 from harness.pipeline.results.read import HARDWARE, NOISE, read_result
-from harness.pipeline.results.tables import TABLES, Kind, pseudo_values_of, read_table
+from harness.pipeline.results.tables import (
+    TABLES,
+    Kind,
+    pseudo_values_of,
+    read_card,
+    read_table,
+)
 from harness.records import PseudoValues, Result
 
 ALBUM = ".album.zip"
@@ -53,6 +60,10 @@ class ResultFile:
     def pseudo_values(self) -> PseudoValues:
         return pseudo_values_of(self.table("prompts"))
 
+    def card(self) -> SanityCard | None:
+        """Return the sanity card of the result's benchmark, where it has one."""
+        return read_card(self.table_path("sanity")) if self.has_table("sanity") else None
+
     def belongings(self) -> list[Path]:
         """Return the files that belong to the result and exist."""
         return [path for path in (*self._pictures_and_tables(), self.noise_path) if path.is_file()]
@@ -85,7 +96,7 @@ class ResultFile:
 
 
 def result_files(folder: Path) -> Iterator[ResultFile]:
-    """Yield every result below a folder: also those of sweeps, runs, sanity cards and baselines."""
+    """Yield every result below a folder: also those of sweeps, runs and baselines."""
     for path in sorted(folder.glob("*/**/*.json")):
         if not path.name.endswith(NOISE) and path.parent != folder / HARDWARE:
             yield ResultFile(path)

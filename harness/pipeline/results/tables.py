@@ -1,4 +1,4 @@
-"""The tables that stand beside a result file, as Parquet: single images, prompts, likenesses."""
+"""The tables beside a result file, as Parquet: images, prompts, likenesses, the sanity card."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 
 from harness.errors import UsageError
 from harness.files import whole
+from harness.metrics.sanity_card import SanityCard, read_rows
 from harness.records import PseudoValues
 
-Kind = Literal["samples", "prompts", "likeness"]
+Kind = Literal["samples", "prompts", "likeness", "sanity"]
 _WORD, _NUMBER = pa.string(), pa.float64()
 TABLES: dict[Kind, pa.Schema] = {
     "samples": pa.schema(
@@ -29,8 +30,27 @@ TABLES: dict[Kind, pa.Schema] = {
             "threshold": _NUMBER,
         }
     ),
+    "sanity": pa.schema(
+        {
+            "metric": _WORD,
+            "damage": _WORD,
+            "higher_is_better": pa.bool_(),
+            "n": pa.int64(),
+            "value": _NUMBER,
+            "delta": _NUMBER,
+            "low": _NUMBER,
+            "high": _NUMBER,
+            "response": _WORD,
+            "reason": _WORD,
+        }
+    ),
 }
 """Each, where there is something to say, with the columns that it has at least."""
+
+
+CARD: Kind = "sanity"
+"""The only table that belongs to the benchmark and not to the result's own images."""
+OF_SCORES: tuple[Kind, ...] = tuple(kind for kind in TABLES if kind != CARD)
 
 
 def read_table(file: Path, kind: Kind) -> pa.Table:
@@ -49,6 +69,11 @@ def read_table(file: Path, kind: Kind) -> pa.Table:
         what = str(error).splitlines()[0][:200]
         raise UsageError(f"cannot be read: {what}", where=str(file), hint=hint) from None
     return table
+
+
+def read_card(file: Path) -> SanityCard:
+    """Return the sanity card that a table holds."""
+    return read_rows(read_table(file, "sanity").to_pylist())
 
 
 def write_table(file: Path, table: pa.Table) -> None:

@@ -1,4 +1,4 @@
-"""The seven stages: each is a function from a spec and finished folders to one new folder.
+"""The eight stages: each is a function from a spec and finished folders to one new folder.
 
 Planning needs only this table, so a plan loads no network library. Raise the version of a stage
 whenever the same spec would give another result.
@@ -40,5 +40,6 @@ STAGES: dict[StageName, Stage] = {
     "train": Stage(2, "harness.pipeline.stages.train:train"),
     "sample": Stage(1, "harness.pipeline.stages.sample:sample"),
     "features": Stage(2, "harness.pipeline.stages.features:extract"),
+    "sanity": Stage(1, "harness.pipeline.stages.sanity:examine"),
     "score": Stage(3, "harness.pipeline.stages.score:score"),
 }

@@ -32,7 +32,7 @@ BATCHES = 8
 
 def extract(spec: FeaturesSpec, context: StageContext) -> None:
     """Write `features.safetensors`: every array has one row for each image that has a file."""
-    images = _images(context)
+    images = images_of(context.inputs["images"])
     if not images:
         empty = np.zeros((0, 1), np.float32)
         save_file({"images": empty, "texts": empty}, context.folder / "features.safetensors")
@@ -47,11 +47,14 @@ def extract(spec: FeaturesSpec, context: StageContext) -> None:
         extractor.cache.close()
 
 
-def _images(context: StageContext) -> list[ImageFile]:
-    folder = context.inputs["images"]
-    contents = digests(folder)
+def images_of(folder: Path, contents: Mapping[str, str] | None = None) -> list[ImageFile]:
+    """Return the images of a folder that have a file, each with its digest and its prompt.
+
+    `contents` are the digests of the files, where no manifest has them.
+    """
+    known = digests(folder) if contents is None else contents
     return [
-        ImageFile(folder / entry.file, contents[entry.file], entry.text)
+        ImageFile(folder / entry.file, known[entry.file], entry.text)
         for entry in read_index(folder)
         if entry.file
     ]
@@ -110,7 +113,7 @@ def _file(context: StageContext, what: Mapping[str, Any]) -> Path:
 
 def piece_extractor(spec: FeaturesSpec, context: StageContext) -> DoPiece:
     """Return the function that extracts the features of one piece and leaves them in a file."""
-    images = _images(context)
+    images = images_of(context.inputs["images"])
     extractors = _extractors(spec, replace(context, rows=None))
 
     def do_piece(what: Mapping[str, Any]) -> None:

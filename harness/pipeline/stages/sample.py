@@ -35,11 +35,10 @@ from harness.extractors.weights import load_whole
 from harness.interfaces import Progress, StageContext
 from harness.pages.decoding import Reading
 from harness.pages.recipe import Attached
-from harness.pages.stages import SampleSpec, SuppliedImage, SuppliedSpec, TreatSpec
+from harness.pages.stages import SampleSpec, SuppliedImage, SuppliedSpec
 from harness.pipeline.stages.files import Entry, is_black, save_png, write_index
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
-from harness.pipeline.stages.treat import treat
 
 log = logging.getLogger(__name__)
 READING = Reading()
@@ -53,11 +52,9 @@ _MODELS = {
 }
 
 
-def sample(spec: SampleSpec | SuppliedSpec | TreatSpec, context: StageContext) -> None:
+def sample(spec: SampleSpec | SuppliedSpec, context: StageContext) -> None:
     """Write `images/<prompt>_<seed>.png` and the index of what became of each."""
-    if isinstance(spec, TreatSpec):
-        treat(spec, context)
-    elif isinstance(spec, SuppliedSpec):
+    if isinstance(spec, SuppliedSpec):
         _copy_supplied(spec, context)
     else:
         _draw(spec, context)

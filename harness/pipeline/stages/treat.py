@@ -24,6 +24,8 @@ from harness.pipeline.stages.files import (
 
 KINDS = 4
 """How many different pictures a collapsed set holds."""
+Shown = tuple[Path, str]
+"""A picture and its words."""
 GRID = 4
 """Into how many rows and columns a picture is cut before its parts are laid anew."""
 
@@ -39,15 +41,16 @@ def treat(spec: TreatSpec, context: StageContext) -> None:
     texts = [_words(entry, number // spec.seeds) for number, entry in enumerate(chosen)]
     if spec.treatment == "shuffled":
         texts = texts[len(texts) // 2 :] + texts[: len(texts) // 2]
-    files = [folder / str(entry.file) for entry in chosen]
+    shown = [(folder / str(entry.file), text) for entry, text in zip(chosen, texts, strict=True)]
     if spec.treatment == "collapsed":
-        files = [files[number // spec.seeds % KINDS] for number in range(len(files))]
+        few = [file for file, _ in shown[:KINDS]]
+        shown = [(few[at // spec.seeds % len(few)], text) for at, (_, text) in enumerate(shown)]
     if spec.treatment == "mixed":
-        files = _mixed(files, _files(context.inputs["others"]), spec.share)
+        shown = _mixed(shown, context.inputs["others"], spec.share)
     entries = []
-    for number, (entry, text) in enumerate(zip(chosen, texts, strict=True)):
+    for number, (entry, (source, text)) in enumerate(zip(chosen, shown, strict=True)):
         seed = number % spec.seeds
-        picture = _SPOIL[spec.treatment](open_picture(files[number]), entry.id)
+        picture = _SPOIL[spec.treatment](open_picture(source), entry.id)
         file = f"images/{number:06d}.png"
         save_png(picture, context.folder / file)
         entries.append(Entry(chosen[number - seed].id, seed, text, file, black=is_black(picture)))
@@ -55,17 +58,14 @@ def treat(spec: TreatSpec, context: StageContext) -> None:
     write_index(context.folder, entries)
 
 
-def _files(folder: Path) -> list[Path]:
-    return [folder / entry.file for entry in read_index(folder) if entry.file]
-
-
-def _mixed(files: list[Path], others: list[Path], share: float) -> list[Path]:
-    """Return the files with a share of them, evenly spread, replaced by others."""
+def _mixed(shown: list[Shown], folder: Path, share: float) -> list[Shown]:
+    """Return pictures with a share of them, evenly spread, replaced by others with their words."""
+    others = [(folder / entry.file, entry.text) for entry in read_index(folder) if entry.file]
     if not others:
-        return files
+        return shown
     return [
-        others[number % len(others)] if int((number + 1) * share) > int(number * share) else file
-        for number, file in enumerate(files)
+        others[at % len(others)] if int((at + 1) * share) > int(at * share) else own
+        for at, own in enumerate(shown)
     ]
 
 

@@ -51,15 +51,11 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     const line = make("tr", {}, [make("th", { "aria-label": "select" })]);
     line.append(head("rank", "rank", false), head("recipe", "recipe", false, "", "name"));
     for (const metric of data.metrics) {
-      const label = `${metric.name} ${metric.up ? "↑" : "↓"}`;
-      line.append(
-        head(
-          metric.name,
-          label,
-          metric.up,
-          `${metric.family}: ${metric.up ? "higher" : "lower"} is better`,
-        ),
-      );
+      const barred = metric.licence !== "licensed";
+      const label = `${metric.name} ${metric.up ? "↑" : "↓"}${barred ? " ⊘" : ""}`;
+      const title = [`${metric.family}: ${metric.up ? "higher" : "lower"} is better`];
+      if (barred) title.push(`may not judge here: ${metric.licence}`);
+      line.append(head(metric.name, label, metric.up, title.join("; ")));
     }
     for (const name of ["images", "trainings", "cost"]) line.append(make("th", { text: name }));
     return make("thead", {}, [line]);
@@ -200,7 +196,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       item("base", "the bare base"),
       make("span", {
         class: "quiet",
-        text: `ranked by ${data.ranked_by}; rows that the data cannot tell apart share a rank`,
+        text: `${data.ranking}; rows that the data cannot tell apart share a rank`,
       }),
       make("span", { class: "quiet" }, [
         make("kbd", { text: "↑" }),

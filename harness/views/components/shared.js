@@ -32,9 +32,11 @@ function image(address, alt, properties = {}) {
 
 // A command of ours to copy: every word is one argument, as `harness.escaping.command` writes it.
 function command(verb, ...words) {
-  const quoted = words.map(visible).map((word) =>
-    word && !/[^\w@%+=:,./-]/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`,
-  );
+  const quoted = words
+    .map(visible)
+    .map((word) =>
+      word && !/[^\w@%+=:,./-]/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`,
+    );
   const dashes = words.some((word) => word.startsWith("-")) ? ["--"] : [];
   return ["harness", verb, ...dashes, ...quoted].join(" ");
 }

@@ -59,5 +59,5 @@ def test_a_result_is_read_once(tmp_path: Path) -> None:
 
 def test_every_result_below_a_folder_is_found() -> None:
     names = {file.path.relative_to(PUBLISHED).as_posix() for file in result_files(PUBLISHED)}
-    assert {"pocket-v1/pocket-ninja.json", "pocket-v1/card/blur.json"} < names
+    assert {"pocket-v1/pocket-ninja.json", "pocket-v1/sweeps/pocket-ninja/strength-1.json"} < names
     assert "baselines/pocket-v1/pocket-ninja.json" in names

@@ -15,13 +15,13 @@ from harness.pipeline.stages.files import Entry, open_picture, read_index, save_
 from harness.pipeline.stages.treat import GRID, treat
 
 
-def pictures(folder: Path, colours: list[int], count: int = 8) -> Path:
+def pictures(folder: Path, colours: list[int], count: int = 8, words: str = "words") -> Path:
     rng = np.random.default_rng(colours[0])
     entries = []
     for number in range(count):
         pixels = rng.integers(0, 60, (50, 66, 3)) + np.array(colours)
         save_png(Image.fromarray(pixels.astype(np.uint8)), folder / f"images/{number}.png")
-        entries.append(Entry(f"row-{number}", 0, f"words {number}", f"images/{number}.png"))
+        entries.append(Entry(f"row-{number}", 0, f"{words} {number}", f"images/{number}.png"))
     write_index(folder, entries)
     return folder
 
@@ -79,8 +79,12 @@ def test_a_mixture_holds_the_share_that_it_names_and_keeps_the_rows(
     share: float, expected: int, tmp_path: Path
 ) -> None:
     images = pictures(tmp_path / "real", [150, 9, 9])
-    others = pictures(tmp_path / "others", [9, 9, 150], count=3)
+    others = pictures(tmp_path / "others", [9, 9, 150], count=3, words="other")
     spec = TreatSpec(treatment="mixed", share=share)
     mixed = treated(tmp_path / "mixed", spec, images=images, others=others)
     assert sum(bool(each[..., 2].mean() > 100) for each in mixed) == expected
-    assert [each.id for each in read_index(tmp_path / "mixed")] == [f"row-{n}" for n in range(8)]
+    entries = read_index(tmp_path / "mixed")
+    assert [each.id for each in entries] == [f"row-{n}" for n in range(8)]
+    for entry, pixels in zip(entries, mixed, strict=True):
+        is_other = pixels[..., 2].mean() > 100
+        assert entry.text.startswith("other" if is_other else "words"), "each has its own words"

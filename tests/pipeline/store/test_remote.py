@@ -18,6 +18,7 @@ from harness.errors import StoreError, UsageError
 from harness.keys import make_step
 from harness.pages.stages import TreatSpec
 from harness.pipeline.results.file import ResultFile
+from harness.pipeline.results.tables import TABLES
 from harness.pipeline.store import remote
 from harness.pipeline.store.local import Store
 from harness.records import Artifact
@@ -295,7 +296,7 @@ def test_a_result_goes_with_all_that_belongs_to_it(
     there = tmp_path / "there"
     remote.pull(url, Store(tmp_path / "store"), there)
     files = sorted(file.name for file in (there / "pocket-v1").iterdir())
-    endings = ("album.zip", "json", "likeness.parquet", "prompts.parquet", "samples.parquet")
+    endings = ("album.zip", "json", *(f"{kind}.parquet" for kind in TABLES))
     assert files == sorted(f"{name}.{ending}" for name in PAIR for ending in endings)
     assert sent.results == len(files)
     store = tmp_path / "store"
@@ -314,7 +315,7 @@ def test_a_result_goes_with_all_that_belongs_to_it(
     assert all(far.shots(each) for each in far.entries())
 
 
-def test_a_push_of_everything_takes_sweeps_cards_and_baselines_with_their_noise(
+def test_a_push_of_everything_takes_sweeps_and_baselines_with_their_noise(
     url: str, published: Path, tmp_path: Path
 ) -> None:
     remote.push(url, Store(tmp_path / "empty"), published)
@@ -322,7 +323,7 @@ def test_a_push_of_everything_takes_sweeps_cards_and_baselines_with_their_noise(
     remote.pull(url, Store(tmp_path / "store"), there)
     came = {file.relative_to(there).as_posix() for file in there.rglob("*") if file.is_file()}
     assert {
-        "pocket-v1/card/blur.json",
+        "pocket-v1/pocket-ninja.sanity.parquet",
         "pocket-v1/sweeps/pocket-ninja/step-40.album.zip",
         "baselines/pocket-v1/pocket-ninja.noise.json",
         "baselines/pocket-v1/pocket-ninja.album.zip",
