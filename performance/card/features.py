@@ -102,6 +102,7 @@ def _cpu_seconds(files: Sequence[Path], made: Networks) -> dict[str, float]:
     """Return the seconds of one CPU a picture: to open it, and to prepare it for each network."""
     seconds: dict[str, float] = dict.fromkeys(("open", *made), 0.0)
     sample = files[:8]
+    open_picture(sample[0])  # the first one finds out which formats there are
     for file in sample:
         began = time.thread_time()
         picture = open_picture(file)

@@ -48,7 +48,7 @@ def ran(*words: object) -> subprocess.CompletedProcess[str]:
 def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Return the folder of the rehearsal's file, and what it printed."""
     folder = tmp_path_factory.mktemp("hardware")
-    done = ran("--dry", "--out", folder, "--parts", ",".join(WRITTEN))
+    done = ran("--dry", "--minutes", 20, "--out", folder, "--parts", ",".join(WRITTEN))
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
