@@ -28,6 +28,10 @@ LIMIT = 1_000_000
 DEPTH = 32
 """Levels a page may have."""
 P = TypeVar("P", bound=Page)
+_composed: dict[str, Node] = {}
+"""Texts without a fault that were read lately: parsing is most of what a page costs."""
+KEPT, LONGEST = 64, 100_000
+"""How many texts are remembered, and how long each may be."""
 
 
 class Located:
@@ -93,6 +97,18 @@ def _text(file: Path, located: Located) -> str:
 
 
 def _compose(yaml: YAML, text: str, located: Located) -> Node | None:
+    node = _composed.get(text)
+    if node is not None:
+        return node
+    node = _parsed(yaml, text, located)
+    if node is not None and len(text) <= LONGEST:
+        if len(_composed) >= KEPT:
+            _composed.clear()
+        _composed[text] = node
+    return node
+
+
+def _parsed(yaml: YAML, text: str, located: Located) -> Node | None:
     try:
         _inspect(yaml, text, located)
         if located.problems:

@@ -268,3 +268,21 @@ def test_any_value_in_a_field_is_read_or_refused_line_by_line(
     value: object, old: str, shelf: Path
 ) -> None:
     assert_read_or_refused_line_by_line(changed(old, json.dumps(value)).encode(), shelf)
+
+
+def test_a_text_that_was_read_before_is_not_parsed_again_and_its_faults_are_found_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = folder / "first.yaml", folder / "second.yaml"
+    for file in (first, second):
+        file.write_text(PAGE + "  seed: 4\n")
+    read = load_page(Recipe, first)
+    with monkeypatch.context() as patch:
+        patch.delattr("harness.pages.yaml._parsed")
+        assert load_page(Recipe, second) == read
+    first.write_text(PAGE + "  seed: 5\n")
+    assert load_page(Recipe, first).train != read.train
+    for file in (first, second):
+        file.write_text(PAGE + "  seed: 4\n  seed: 4\n")
+        with pytest.raises(PageError, match=f"{file.name}:.*is written twice"):
+            load_page(Recipe, file)
