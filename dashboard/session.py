@@ -9,12 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import guard
 from harness.api.options import Workspace, default_store
 from harness.decisions.leaderboard import Board
-from harness.escaping import command
+from harness.escaping import command, in_cell
 from harness.views import runs
 from harness.views.reports_index import Entry, ReportsIndex
 from harness.views.server import reports_to_show
@@ -26,6 +27,8 @@ MOST = 12
 BESIDE = 5
 """The most results that are compared with one other."""
 _PLAIN = re.compile(r"[\w.@-]+( · [\w.@-]+)?")
+_NUMBERS = re.compile(r"[-+−±×\d.,%\s\[\]–]*")
+"""What our own numbers and their intervals are written with: no spreadsheet obeys it."""
 _MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
 
 
@@ -97,6 +100,19 @@ def choose_board(title: str) -> Board:
     )
     st.session_state["last board"] = chosen
     return boards[names.index(chosen)]
+
+
+def show_table(rows: pd.DataFrame | Sequence[Mapping[str, Any]], **options: Any) -> None:
+    """Show rows as a table; a visitor can save it as CSV, so no cell of it is a formula."""
+    frame = pd.DataFrame(rows)
+    for name in frame.select_dtypes(exclude="number").columns:
+        frame[name] = frame[name].map(_inert)
+    st.dataframe(frame.rename(columns=lambda name: _inert(str(name))), hide_index=True, **options)
+
+
+def _inert(value: Any) -> Any:
+    is_text = isinstance(value, str) and not _NUMBERS.fullmatch(value)
+    return in_cell(value) if is_text else value
 
 
 def show_unreadable(entries: Sequence[Entry]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import charts, components, media, session
@@ -177,9 +176,8 @@ def agreement(board: Board, entries: list[Entry], said: list[Vote], question: Qu
     ]
     share = st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
     number = st.column_config.NumberColumn(format="percent")
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
+    session.show_table(
+        rows,
         alt="agreement of metrics with people",
         column_config={"agrees": share, "low": number, "high": number},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import session
@@ -37,7 +36,7 @@ def main() -> None:
         )
         words = st.text_input("Search", key="words", bind="query-params", width=320)
     if kind == "datasets":
-        st.dataframe(pd.DataFrame(sets(words)), hide_index=True, alt="datasets", height="content")
+        session.show_table(sets(words), alt="datasets", height="content")
         st.caption("Each result, and the report of each data step, names versions and licences.")
         return
     entries = [
@@ -48,7 +47,7 @@ def main() -> None:
     if kind == "metrics":
         metrics(entries)
         return
-    st.dataframe(pd.DataFrame(entries), hide_index=True, alt=kind, height="content")
+    session.show_table(entries, alt=kind, height="content")
     if kind in ("recipes", "benchmarks", "suites") and entries:
         page(kind, [each["name"] for each in entries])
 
@@ -80,9 +79,8 @@ def prompts(name: str) -> None:
         {"id": each.id, "text": each.text, "negative": each.negative or "", "tags": list(each.tags)}
         for each in suite.prompts
     ]
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
+    session.show_table(
+        rows,
         alt=f"prompts of {name}",
         column_config={"text": st.column_config.TextColumn(width="large")},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import components, session
@@ -96,10 +95,9 @@ def numbers(a: Entry, b: Entry) -> None:
         st.warning(session.escaped(str(error)))
         return
     st.text(sentence(compared))
-    table = pd.DataFrame(comparison.findings(compared))
-    st.dataframe(
+    table = comparison.findings(compared)
+    session.show_table(
         table,
-        hide_index=True,
         alt=f"{a.recipe} beside {b.recipe}",
         column_config={
             "metric": st.column_config.TextColumn(pinned=True),
@@ -131,9 +129,8 @@ def pages(entries: list[Entry]) -> None:
         return
     names = [each.recipe for each in results]
     rows = [{"field": each.field, **dict(zip(names, each.values, strict=True))} for each in changes]
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
+    session.show_table(
+        rows,
         alt="fields that differ",
         column_config={"field": st.column_config.TextColumn(pinned=True)},
     )

@@ -6,7 +6,6 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, components, session
-from harness.escaping import in_cell
 from harness.views import images, leaderboard
 from harness.views.images import Filter
 from harness.views.reports_index import Entry
@@ -91,13 +90,8 @@ def pictures(entries: list[Entry], chosen: pd.DataFrame, overlay: str) -> None:
 
 
 def table(chosen: pd.DataFrame) -> None:
-    shown = chosen.drop(columns="result")
-    for name in ("recipe", "prompt", "text"):
-        if name in shown:
-            shown[name] = shown[name].astype(str).map(in_cell)  # the table can be saved as CSV
-    st.dataframe(
-        shown,
-        hide_index=True,
+    session.show_table(
+        chosen.drop(columns="result"),
         height=640,
         alt="images and scores",
         column_config={"recipe": st.column_config.TextColumn(pinned=True)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 import harness
@@ -64,7 +63,7 @@ def verdict(candidate: Entry, baseline: Entry) -> None:
     st.text(judged.headline)
     for remark in judged.remarks:
         st.caption(session.escaped(remark))
-    st.dataframe(pd.DataFrame(judged.checks), hide_index=True, alt=judged.headline)
+    session.show_table(judged.checks, alt=judged.headline)
     decide(candidate)
     st.subheader("The images that lost most")
     if judged.worst:
@@ -124,7 +123,7 @@ def past(candidate: Entry) -> None:
         {"at": each.at, "outcome": each.outcome, "note": each.note, "commit": each.commit or "–"}
         for each in reversed(events)
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="gates and baselines over time")
+    session.show_table(rows, alt="gates and baselines over time")
 
 
 main()

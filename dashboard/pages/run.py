@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import charts, components, running, session
@@ -66,9 +65,7 @@ def scores(one: Entry, result: Result) -> None:
         }
         for each in result.scores
     ]
-    st.dataframe(
-        pd.DataFrame(rows), hide_index=True, alt=f"scores of {one.recipe}", height="content"
-    )
+    session.show_table(rows, alt=f"scores of {one.recipe}", height="content")
     scope = "any training of the recipe" if result.interval == "recipe" else "this file"
     st.caption(session.escaped(f"Signature {result.signature}. Intervals hold for {scope}."))
     for name in result.images.named:
@@ -106,10 +103,10 @@ def training(one: Entry, result: Result) -> None:
 
 def environment(one: Entry, result: Result) -> None:
     rows = [{"what": name, "value": value} for name, value in runs.environment(result).items()]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="environment")
+    session.show_table(rows, alt="environment")
     with st.expander("Keys of the steps"):
         keys = [{"step": name, "key": key} for name, key in result.keys.items()]
-        st.dataframe(pd.DataFrame(keys), hide_index=True, alt="keys")
+        session.show_table(keys, alt="keys")
 
 
 def pictures(one: Entry, result: Result) -> None:

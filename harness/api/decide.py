@@ -222,7 +222,9 @@ def _remember(file: Path, outcome: Known, reports: Path, note: str = "") -> None
 
 def commit_here() -> str | None:
     """Return the commit of the current folder, marked -dirty if files differ; None outside git."""
-    words = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    # A monitor is a program that the repository names, and the repository may be a stranger's.
+    quiet = ["-c", "core.fsmonitor=false"]
+    words = ["git", *quiet, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -223,6 +223,21 @@ def test_an_event_names_the_commit_and_whether_there_was_more(
     assert (commit_here() or "").endswith("-dirty")
 
 
+def test_no_program_that_a_repository_names_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monitor = tmp_path / "monitor.sh"
+    monitor.write_text(f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
+    monitor.chmod(0o755)
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init"], ["add", "."], [*who, "commit", "-m", "x"]):
+        subprocess.run(["git", *words], check=True, capture_output=True)
+    subprocess.run(["git", "config", "core.fsmonitor", str(monitor)], check=True)
+    assert commit_here()
+    assert not (tmp_path / "was-run").exists()
+
+
 def test_a_result_made_again_from_nothing_is_identical(
     house: House, command: Command, tmp_path: Path
 ) -> None:

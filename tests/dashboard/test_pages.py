@@ -192,6 +192,22 @@ def test_no_page_shows_an_image_in_the_way_that_changes_its_pixels() -> None:
         text = file.read_text(encoding="utf-8")
         assert "st.image(" not in text, file
         assert "unsafe_allow_html" not in text, file
+        if file.name != "session.py":
+            assert "st.dataframe(" not in text, f"{file}: show_table shows no formula"
+
+
+def test_a_table_that_can_be_saved_holds_no_formula(visit: Visit, reports: Path) -> None:
+    file = reports / "pocket-v1/pocket-ninja.json"
+    document = json.loads(file.read_text())
+    document["scores"][0]["notes"] = ["=HYPERLINK(1)"]
+    document["provenance"]["device"] = "＝HYPERLINK(1)"
+    file.write_text(json.dumps(document))
+    scores = visit("run", id="pocket-v1/pocket-ninja").dataframe[0].value
+    assert scores["notes"][0].startswith("'=HYPERLINK")
+    facts = visit("run", id="pocket-v1/pocket-ninja", tab="Environment").dataframe[0].value
+    assert "'＝HYPERLINK(1)" in set(facts["value"])
+    effects = visit("regressions", candidate="pocket-ninja-short").dataframe[0].value["effect"]
+    assert any(each.startswith("+") for each in effects), "our own numbers stay as they are"
 
 
 def second_board(reports: Path) -> None:
