@@ -16,7 +16,7 @@ huggingface-hub, tokenizers, filelock and pillow it needs these wheels:
     diffusers importlib-metadata pydantic pydantic-core(compiled) annotated-types
     typing-inspection ruamel.yaml
 
-and is better with these: open-clip-torch, ftfy, regex and timm (the real vocabulary),
+and is better with these: open-clip-torch, ftfy, regex, timm and torchvision (the real vocabulary),
 torch-fidelity beside them (the part `features`), prodigyopt (DreamBooth), bitsandbytes (compiled;
 8-bit AdamW), pytest and pytest-socket (the part `tests`). What is missing it says at once, and it
 skips what it must.
@@ -80,7 +80,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    said = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    said = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     said.add_argument("--minutes", type=float, default=6.0, help="the time for everything")
     said.add_argument("--parts", type=named_parts, default=list(PARTS), help=", ".join(PARTS))
     said.add_argument("--dry", action="store_true", help="rehearse on the CPU with a tiny SDXL")

@@ -43,7 +43,8 @@ Networks = dict[str, CachedExtractor]
 
 def figures(context: Context) -> Iterator[Figure]:
     """Measure one pass for all networks, as a run has it; then a pass for each alone."""
-    lacking = [name for name in ("open_clip", "torch_fidelity") if not has(name)]
+    needed = ("open_clip", "torchvision", "torch_fidelity")
+    lacking = [name for name in needed if not has(name)]
     if lacking:
         yield missing(PART, "all", f"skipped: {', '.join(lacking)} is not here")
         return

@@ -34,6 +34,7 @@ NEEDED = {
 """Modules without which nothing can be measured, and their packages."""
 WANTED = {
     "open_clip": "open-clip-torch (the real vocabulary, and the part `features`)",
+    "torchvision": "torchvision (the same)",
     "torch_fidelity": "torch-fidelity (the part `features`)",
     "prodigyopt": "prodigyopt (the DreamBooth recipe)",
     "bitsandbytes": "bitsandbytes (8-bit AdamW; without it AdamW stands in)",

@@ -168,9 +168,21 @@ def test_ctrl_c_keeps_what_was_measured(
     assert "for forecasts there is no sampling_flops" in said
 
 
-def test_every_package_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
-    bare = [sys.executable, "-S", "-I", str(SCRIPT), "--dry"]
-    done = subprocess.run(bare, capture_output=True, text=True, check=False)
+def bare(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the script where no package is installed."""
+    command = [sys.executable, "-S", "-I", str(SCRIPT), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_its_help_needs_no_package_and_lists_those_that_it_needs() -> None:
+    done = bare("--help")
+    assert done.returncode == 0
+    for said in ("ruamel.yaml", "prodigyopt", "--minutes", "--dry"):
+        assert said in done.stdout
+
+
+def test_every_package_that_is_missing_is_named_at_once() -> None:
+    done = bare("--dry")
     assert done.returncode == 2
     named = done.stderr.removeprefix("not here: ").partition(";")[0].split(", ")
     assert set(named) >= {"torch", "diffusers", "transformers", "ruamel.yaml", "scipy"}
