@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,11 @@ KINDS = (
     "executors",
 )
 """What `harness list` lists."""
+
+
+_PLAIN = re.compile(r"[\w@%+=:,./-]+")
+"""Names that a shell reads as one word. zsh evaluates what it is told, and bash writes it into the
+line as it is, so a file with another name has to be typed."""
 
 
 def recipes(incomplete: str) -> list[str]:
@@ -58,7 +64,8 @@ def results_or_recipes(incomplete: str) -> list[str]:
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
-    return sorted(name for name in names if name.startswith(incomplete))
+    known = (name for name in names if name.startswith(incomplete))
+    return sorted(name for name in known if _PLAIN.fullmatch(name))
 
 
 ASKED = "_HARNESS_COMPLETE"

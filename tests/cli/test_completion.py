@@ -51,6 +51,19 @@ def test_fish_and_zsh_are_answered_too(command: Command) -> None:
     assert '"tiny"' in " ".join(completed("harness run ti", command, shell="zsh"))
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_name_that_a_shell_would_run_is_not_offered(
+    shell: str, command: Command, tmp_path: Path
+) -> None:
+    for name in ("tiny", "tiny$(id)", "tiny;id", "tiny`id`", 'tiny"', "tiny\nid", "tiny id"):
+        page = tmp_path / "recipes" / f"{name}.yaml"
+        page.parent.mkdir(exist_ok=True)
+        page.touch()
+    told = " ".join(completed("harness run ti", command, tmp_path, shell))
+    assert "tiny" in told
+    assert "id" not in told
+
+
 def test_result_files_are_completed_below_the_reports(command: Command, tmp_path: Path) -> None:
     for name in ("tiny-v1/tiny.json", "tiny-v1/runs/a.json", "baselines/tiny-v1/tiny.noise.json"):
         file = tmp_path / "reports" / name
