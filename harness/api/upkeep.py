@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from harness.api.options import Options, Workspace, with_options, workspace_of
-from harness.decisions.verification import Verification
+from harness.decisions.verification import Verification, set_aside_unsound
 from harness.decisions.verification import verify as verify_result
 from harness.decisions.verification import verify_all as verify_results
 from harness.errors import UsageError
@@ -45,6 +45,13 @@ def verification(result: Path, workspace: Workspace) -> Verification:
     store = workspace.open_store()
     with store.hold("verify", writes=False):
         return verify_result(result, store)
+
+
+def set_aside(result: Path, workspace: Workspace) -> list[str]:
+    """Set aside what a result cannot stand on, for the next run to make again; name the steps."""
+    store = workspace.open_store()
+    with store.hold("verify --mend"):
+        return set_aside_unsound(result, store)
 
 
 def verifications(workspace: Workspace) -> Iterator[Verification]:

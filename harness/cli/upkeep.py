@@ -58,6 +58,12 @@ def verify(
     every: Annotated[
         bool, typer.Option("--all", help="Every result below --reports, a line each.")
     ] = False,
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--mend", help="Set aside what is damaged and what was made of it: run it again then."
+        ),
+    ] = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
     as_json: Json = False,
@@ -68,9 +74,9 @@ def verify(
     from the features. It ends in 1 where something differs, and in 4 where artifacts are elsewhere,
     so that not all could be compared.
     """
-    from harness.api.upkeep import verification, verifications
+    from harness.api.upkeep import set_aside, verification, verifications
 
-    if (result is None) is not every:
+    if (result is None) is not every or (every and mend):
         raise UsageError("give either a result file or --all", hint="`harness verify --help`")
     workspace = workspace_of(store, reports)
     found = [verification(result, workspace)] if result else list(verifications(workspace))
@@ -80,6 +86,9 @@ def verify(
         lines = [f"  {line}" for line in each.lines()]
         if lines or not as_json:
             say("\n".join([_summary(each), *lines]), file=sys.stderr if lines else sys.stdout)
+    if mend and result:
+        names = ", ".join(set_aside(result, workspace)) or "nothing"
+        say(f"set aside: {names}; the next run makes it again", file=sys.stderr)
     code = max((_code(each) for each in found), key=CODES.index, default=0)
     if code:
         raise SystemExit(code)
@@ -95,7 +104,7 @@ def _code(each: Verification) -> int:
 
 def _summary(each: Verification) -> str:
     if each.problems:
-        return f"{each.file} does not hold:"
+        return f"{each.file} does not hold (damage is made again after `harness verify --mend`):"
     if each.unchecked:
         return f"{each.file} agrees with itself, and not all of it could be compared:"
     return f"{each.file} is valid: {each.artifacts} artifacts, scores, tables and pictures agree"

@@ -18,6 +18,7 @@ from harness.pipeline.results import album
 from harness.pipeline.results.assemble import album_sources
 from harness.pipeline.results.file import ResultFile, result_files
 from harness.pipeline.store.local import Store, content_of, damage, read_artifact
+from harness.pipeline.store.soundness import set_aside
 from harness.records import Artifact, Result, StepName, column_of
 
 
@@ -69,6 +70,38 @@ def verify(path: Path, store: Store) -> Verification:
     compared = recomputation.compare(file, artifacts)
     problems += [*compared.problems, *_album(file, artifacts)]
     return Verification(path, tuple(problems), tuple(compared.unchecked), len(artifacts))
+
+
+def set_aside_unsound(path: Path, store: Store) -> list[str]:
+    """Set aside the artifacts that a result cannot stand on; return the names of their steps.
+
+    These are the damaged ones, and what was made of them, or of what is missing or was made again
+    otherwise. The next run makes them all.
+    """
+    keys = ResultFile(path).result.keys
+    artifacts, _ = _artifacts(ResultFile(path).result, store)
+    lost = set(keys.values()) - artifacts.keys()
+    before = -1
+    while before != len(lost):
+        before = len(lost)
+        lost |= {key for key, each in artifacts.items() if _stands_on(each, lost, artifacts)}
+    moved = []
+    for name, key in keys.items():
+        folder = store.find(key) if key in lost else None
+        if folder is not None:
+            with store.lock(key, f"another process is making {name}").held():
+                set_aside(store, folder)
+            moved.append(name)
+    return moved
+
+
+def _stands_on(artifact: Artifact, lost: set[str], artifacts: Mapping[str, Artifact]) -> bool:
+    """Return whether an artifact was made of something that is lost, or is another by now."""
+    inputs, contents = artifact.manifest["inputs"], artifact.manifest.get("contents", {})
+    return bool(lost & set(inputs.values())) or any(
+        part in contents and key in artifacts and contents[part] != content_of(artifacts[key])
+        for part, key in inputs.items()
+    )
 
 
 def _names(file: ResultFile) -> Iterator[str]:

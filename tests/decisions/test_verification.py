@@ -262,6 +262,22 @@ def test_damaged_features_are_named_and_not_computed_with(result: Path, store: S
     assert found.unchecked == (f"score was not computed again: {name} is not there",)
 
 
+def test_what_a_result_cannot_stand_on_is_set_aside_for_the_next_run(
+    command: Command, result: Path, store: Store
+) -> None:
+    keys = ResultFile(result).result.keys
+    one_byte(next(store.root.glob(f"sample/??/{keys['sample']}/images/*.png")))
+    place = ("--store", store.root)
+    ran = command("verify", result, "--mend", *place)
+    assert ran.code == 1
+    features = [name for name in keys if name.startswith("features/")]
+    assert f"set aside: sample, {', '.join(features)}, score; the next run" in ran.err
+    assert (store.damaged / keys["sample"] / "images").is_dir()
+    plan = command("plan", "tiny", "--benchmark", "tiny-v1", "--json", *place).json
+    to_make = {step["key"] for step in plan["steps"] if not step["done"]}
+    assert to_make == {keys[name] for name in ("sample", *features, "score")}
+
+
 def test_without_artifacts_it_says_what_could_not_be_checked(
     command: Command, result: Path, tmp_path: Path
 ) -> None:

@@ -22,15 +22,19 @@ log = logging.getLogger(__name__)
 
 def keep_if_sound(store: Store, step: Step) -> bool:
     """Return whether a step's artifact is there and sound; one that is damaged is set aside."""
+    folder = store.folder(step)
     if not store.has(step):
         return False
-    what = _first_damage(store.folder(step))
-    if what is None:
+    if _first_damage(folder) is None:
         return True
-    folder = _set_aside(store, step)
+    with store.lock(step.key, f"another process is making {step.name} of {step.subject}").held():
+        what = _first_damage(folder) if store.has(step) else "it is gone"
+        if what is None:
+            return True  # another process has made it again meanwhile
+        set_aside(store, folder)
     log.warning(
         "%s of %s is damaged and is made again: %s (set aside in %s)",
-        *(step.name, step.subject or step.key[:12], what, folder),
+        *(step.name, step.subject or step.key[:12], what, store.damaged),
     )
     return False
 
@@ -65,11 +69,10 @@ def _first_damage(folder: Path) -> str | None:
     return problems[0] if problems else None
 
 
-def _set_aside(store: Store, step: Step) -> Path:
+def set_aside(store: Store, folder: Path) -> None:
     """Move an artifact out of the reach of every step; another one that lay there goes."""
-    aside = store.damaged / step.key
+    aside = store.damaged / folder.name
     shutil.rmtree(aside, ignore_errors=True)
     aside.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):  # another process was faster
-        store.folder(step).replace(aside)
-    return aside
+        folder.replace(aside)
