@@ -12,6 +12,9 @@ from pathlib import Path
 
 from harness import plugins
 from harness.errors import HarnessError
+from harness.extractors.pretrained import FOLDER, digest_of
+from harness.extractors.specs import LITE0
+from harness.fingerprint import digest_file
 from harness.pipeline.installation import unusable_gpu
 from harness.pocket import WEIGHTS
 
@@ -22,6 +25,7 @@ _NEEDED = (
     "transformers",
     "peft",
     "open-clip-torch",
+    "timm",
     "torch-fidelity",
     "torchmetrics",
 )
@@ -40,10 +44,10 @@ class Finding:
 
 
 def examine(store: Path) -> list[Finding]:
-    """Look at Python, packages, plugins, pocket weights, disk, device and optional parts."""
+    """Look at Python, packages, plugins, weights, disk, device and optional parts."""
     findings = [Finding("python", sys.version_info >= (3, 11), sys.version.split()[0], "use 3.11+")]
     findings += [_package(name) for name in _NEEDED]
-    findings += [*_plugins(), _weights(), _disk(store), _device()]
+    findings += [*_plugins(), _weights(), _network(), _disk(store), _device()]
     findings += [
         _option("bitsandbytes", "optimizer adamw-8bit"),
         _option("prodigyopt", "optimizer prodigy"),
@@ -82,6 +86,14 @@ def _weights() -> Finding:
     absent = [name for name in models if not list((WEIGHTS / name).rglob("*.safetensors"))]
     state = "all five models" if not absent else f"missing: {', '.join(absent)}"
     return Finding("pocket weights", not absent, state, "make bake")
+
+
+def _network() -> Finding:
+    """Return whether the real network that ships is the one that was shipped."""
+    file = FOLDER / LITE0
+    found = digest_file(file) if file.is_file() else None
+    state = "as shipped" if found == digest_of(LITE0) else "changed" if found else "missing"
+    return Finding("lite0 weights", state == "as shipped", state, "install the package again")
 
 
 def _disk(store: Path) -> Finding:

@@ -259,6 +259,7 @@ def test_doctor_says_what_is_here(command: Command) -> None:
     found = {each["name"]: each for each in ran.json["findings"]}
     assert ran.json["ok"] is True
     assert found["pocket weights"]["found"] == "all five models"
+    assert found["lite0 weights"]["found"] == "as shipped"
     assert {"torch", "disk", "device"} <= set(found)
 
 

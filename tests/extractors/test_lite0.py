@@ -22,6 +22,7 @@ from harness.extractors.pretrained import FOLDER, digest_of
 from harness.extractors.specs import LITE0, Lite0, Lite0Style
 from harness.interfaces import Evidence, FeatureSet, MetricSpec, Network
 from harness.keys import described
+from harness.pipeline import doctor
 from harness.pocket.sets import SetName
 from harness.pocket.world import row
 from tools.lite0 import drawings
@@ -75,6 +76,12 @@ def test_levels_become_units_as_the_original_has_them() -> None:
     assert in_units(torch.tensor([[[[127, 255, 0]]]])).flatten().tolist() == [0, 1, -127 / 128]
 
 
+def told(store: Path) -> tuple[bool, str]:
+    """Return what `harness doctor` says of the network's file."""
+    finding = next(each for each in doctor.examine(store) if each.name == "lite0 weights")
+    return finding.ok, finding.found
+
+
 def test_a_changed_file_of_weights_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,9 +89,12 @@ def test_a_changed_file_of_weights_is_refused(
     monkeypatch.setattr(lite0, "FOLDER", tmp_path / "pretrained")
     file = tmp_path / "pretrained" / LITE0
     file.write_bytes(file.read_bytes()[:-1] + b"?")
+    monkeypatch.setattr(doctor, "FOLDER", tmp_path / "pretrained")
     with pytest.raises(MissingPrerequisite, match="is not the file that was shipped"):
         load_network()
+    assert told(tmp_path) == (False, "changed")
     file.unlink()
+    assert told(tmp_path) == (False, "missing")
     with pytest.raises(MissingPrerequisite, match="cannot be loaded"):
         load_network()
 
