@@ -47,6 +47,8 @@ class Loaded:
     p50: float
     p95: float
     images_a_second: float
+    held: int
+    """How many waited when the stop came."""
     stopped: dict[str, int]
     """What became of the requests that were under way when the service was told to stop."""
     stop_code: int
@@ -122,8 +124,10 @@ async def _all(url: str, count: int) -> list[tuple[float, int, bytes]]:
         return await asyncio.gather(*(_one(client, seed) for seed in range(count)))
 
 
-async def _stopped(url: str, count: int, child: subprocess.Popen[bytes]) -> Counter[str]:
-    """Send as many requests as the queue holds and a stop, then one request more."""
+async def _stopped(
+    url: str, count: int, child: subprocess.Popen[bytes]
+) -> tuple[int, Counter[str]]:
+    """Send requests and a stop, then one request more; return what the queue held, and answers."""
     async with httpx.AsyncClient(base_url=url, timeout=600) as client:
 
         async def ask(seed: int) -> str:
@@ -132,13 +136,19 @@ async def _stopped(url: str, count: int, child: subprocess.Popen[bytes]) -> Coun
             return str(answer.status_code)
 
         asked = [asyncio.create_task(ask(seed)) for seed in range(count)]
-        while (await client.get("/metrics")).text.find("\nharness_queue_length 0\n") >= 0:
+        while (held := _waiting((await client.get("/metrics")).text)) == 0:
+            assert not all(each.done() for each in asked), "nobody had to wait"
             await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)
         child.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.1)
+        while (await client.get("/ready")).status_code == 200:
+            await asyncio.sleep(0.01)
         late = await ask(count)
-        return Counter([*await asyncio.gather(*asked), f"late {late}"])
+        return held, Counter([*await asyncio.gather(*asked), f"late {late}"])
+
+
+def _waiting(metrics: str) -> int:
+    (line,) = (line for line in metrics.splitlines() if line.startswith("harness_queue_length "))
+    return int(line.split()[1])
 
 
 def load(result: Path, store: Path, requests: int) -> Loaded:
@@ -150,7 +160,7 @@ def load(result: Path, store: Path, requests: int) -> Loaded:
         text = httpx.get(f"{url}/metrics").text
         assert f'harness_requests_total{{code="200"}} {requests}' in text, text
         stopping = time.monotonic()
-        stopped = asyncio.run(_stopped(url, QUEUE // 2, child))
+        held, stopped = asyncio.run(_stopped(url, QUEUE // 2, child))
         code = child.wait(120)
         stop_seconds = time.monotonic() - stopping
     times = sorted(each[0] for each in found)
@@ -163,6 +173,7 @@ def load(result: Path, store: Path, requests: int) -> Loaded:
         p50=round(times[len(times) // 2], 2),
         p95=round(times[int(len(times) * 0.95)], 2),
         images_a_second=round(requests / seconds, 2),
+        held=held,
         stopped=dict(sorted(stopped.items())),
         stop_code=code,
         stop_seconds=round(stop_seconds, 2),
