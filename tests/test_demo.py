@@ -24,6 +24,7 @@ SHORTER = {
         "seeds: [1, 2, 3]": "seeds: [1]",
         "steps: 20": "steps: 10",
         "count: 400": "count: 200",
+        "\nbase: true\n": "\nbase: true\nlicences: false\n",
     },
 }
 """Pages of the demo, and what of them is made smaller."""

@@ -37,6 +37,7 @@ sampler: {{scheduler: euler, steps: 8, guidance: 4.0, width: 64, height: 64}}
 reference:
   source: {{use: pocket, set: ninja, first: 100000, count: 100}}
   resolution: 64
+licences: false
 metrics:
   - {{use: kid, features: {{use: classifier, model: pocket/inception}}}}
   - {{use: clip-score, features: {{use: open-clip, model: pocket/clip}}}}
