@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import get_args
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,52 +20,19 @@ from harness.pipeline.results.tables import TABLES
 from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
 from harness.pipeline.stages.features import fill_caches, images_of
 from harness.pipeline.stages.files import read_index
-from harness.pipeline.stages.score import Judged, measure
+from harness.pipeline.stages.score import Judged, feature_set, measure
 from harness.pipeline.stages.treat import treat
 from harness.pipeline.store.local import MANIFEST
 from harness.records import Score
 
 SEEDS = 2
 """Pictures in a row that stand for one prompt: diversity within prompts has something to see."""
-DAMAGES: tuple[Treatment, ...] = (
-    "blur",
-    "jpeg",
-    "noise",
-    "grey",
-    "black",
-    "patches",
-    "smears",
-    "shuffled",
-    "collapsed",
-)
+DAMAGES = [name for name in get_args(Treatment) if name not in ("none", "mixed")]
 ORIGINALS: Side = "originals"
 KEPT = 32
 """Sets of features in memory at once."""
 AGAINST = "against"
 """The half of the reference that all sets are judged against."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """One set of pictures as one extractor sees it."""
-
-    folder: Path
-    extractor: CachedExtractor
-
-    def features(self) -> FeatureSet:
-        shown = [entry for entry in read_index(self.folder) if entry.file]
-        tensors = {
-            name: values.astype(np.float64)
-            for name, values in self.extractor.features(_images(self.folder)).items()
-        }
-        return FeatureSet(
-            images=tensors.pop("images"),
-            prompts=[entry.text for entry in shown],
-            prompt_ids=[entry.id for entry in shown],
-            seeds=[entry.seed for entry in shown],
-            texts=tensors.pop("texts", None),
-            more=tensors,
-        )
 
 
 def examine(spec: SanitySpec, context: StageContext) -> None:
@@ -165,7 +132,8 @@ class Examiner:
         self._floors: dict[str, Judged] = {}
 
     def _see(self, name: str, extractor: str) -> FeatureSet:
-        return Look(self._folders[name], self._extractors[extractor]).features()
+        folder = self._folders[name]
+        return feature_set(folder, self._extractors[extractor].features(_images(folder)))
 
     def scores(self, name: str) -> list[Score]:
         """Return what every metric says of a set; the set of real pictures comes first."""

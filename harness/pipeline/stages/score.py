@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load_file
 
 from harness import plugins
-from harness.errors import ScoringError
 from harness.files import write_text
 from harness.interfaces import (
     Drawn,
@@ -29,7 +29,6 @@ from harness.interfaces import (
 from harness.keys import extractor_name
 from harness.metrics.statistics.intervals import half_width
 from harness.pages.stages import ScoreSpec
-from harness.pipeline.stages.feature_cache import first_not_finite
 from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
@@ -241,19 +240,15 @@ def _base(
 
 
 def features(side: str, name: str, inputs: Mapping[str, Path]) -> FeatureSet:
-    """Return the features of the images of one side, beside what they answer; all are finite."""
-    shown = [entry for entry in read_index(inputs[side]) if entry.file]
+    """Return the features of the images of one side, beside what they answer."""
     step = str(StepName.of_features(side, name))
-    tensors = {
-        key: values.astype(np.float64)
-        for key, values in load_file(inputs[step] / "features.safetensors").items()
-    }
-    row = first_not_finite(tensors)
-    if row is not None:
-        raise ScoringError(
-            f"the features of {shown[row].name} ({step}) are not finite",
-            hint="the network that made them, or the store, is damaged",
-        )
+    return feature_set(inputs[side], load_file(inputs[step] / "features.safetensors"))
+
+
+def feature_set(folder: Path, features: Mapping[str, NDArray[np.float32]]) -> FeatureSet:
+    """Return features of the images in a folder, one array a name, beside what they answer."""
+    shown = [entry for entry in read_index(folder) if entry.file]
+    tensors = {name: values.astype(np.float64) for name, values in features.items()}
     return FeatureSet(
         images=tensors.pop("images"),
         prompts=[entry.text for entry in shown],
