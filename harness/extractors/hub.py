@@ -40,7 +40,8 @@ def commit_of(name: str, revision: str | None = None) -> str | None:
 
     folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model")
     kept = folder / "refs" / (revision or "main")
-    return kept.read_text(encoding="utf-8").strip() if kept.is_file() else None
+    commit = kept.read_text(encoding="utf-8", errors="replace").strip() if kept.is_file() else None
+    return commit if is_commit(commit) else None  # a page may name a place outside of the cache
 
 
 def revision_of(name: str, revision: str | None = None) -> str | None:

@@ -73,6 +73,14 @@ def test_what_is_not_kept_here_has_no_commit_until_a_page_names_one(hub: KeptHub
     assert commits_of(Dino(model="someone/else")) == {}
 
 
+def test_a_revision_reads_no_file_outside_of_the_cache(hub: KeptHub, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("the key of a door")
+    path = "../../../secret"
+    assert (tmp_path / "hub" / "models--someone--vit" / "refs" / path).is_file()
+    assert commit_of("someone/vit", path) is None
+    assert commit_of("someone/vit", str(tmp_path / "secret")) is None
+
+
 @pytest.mark.parametrize(
     ("name", "is_one"),
     [

@@ -181,6 +181,14 @@ def test_a_part_of_a_base_that_lacks_a_weight_is_refused_alone_and_in_a_pipeline
             load_pipeline(start, load, "euler", None, "cpu", "fp32")
 
 
+@pytest.mark.parametrize("part", LOADERS)
+def test_a_part_of_a_base_with_a_weight_of_another_shape_is_refused(part: str, base: Path) -> None:
+    name = sorted(name for name in kept(base / part) if name.endswith("bias"))[0]
+    change(base / part, lambda weights: weights.update({name: torch.zeros(3)}))
+    with pytest.raises(MissingPrerequisite, match=rf"{part}.* 1 weight is of another shape"):
+        LOADERS[part](Base(model=str(base)))
+
+
 def test_a_vae_in_the_names_of_old_files_is_read_whole(base: Path) -> None:
     old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 
