@@ -200,7 +200,7 @@ def test_a_folder_of_nothing_but_junk_fails_and_takes_no_older_results_place(
     [
         ("a.png,a cat,7\na.png,a dog,8", "names a.png twice"),
         ("a.png,a cat,7\nb.png,a cat,7", "names 'a cat' seed 7 twice"),
-        ("a.png,a cat,seven", "has the seed 'seven', not a number"),
+        ("a.png,a cat,seven", "has the seed 'seven', which is no whole number"),
         ("a.png,a cat,99999999999999999999", "which is not below 2^63"),
         ('a.png,"a cat,7', "is not CSV"),
         (",a cat,7", "has no file"),
