@@ -115,9 +115,9 @@ def write_pages(folder: Path, images: int) -> None:
         (folder / name).write_text(text)
 
 
-def work(store: Path, executor: str) -> None:
+def work(store: Path, executor: str, processes: int = 2) -> None:
     """Do the whole job but training; the working directory holds its pages."""
-    workspace = harness.Workspace(store, store / "reports", "cpu", executor, processes=2)
+    workspace = harness.Workspace(store, store / "reports", "cpu", executor, processes=processes)
     settings = workspace.settings()
     plan = _plan()
     make_all(plan, [step for step in plan.steps if not settings.store.has(step)], settings)
