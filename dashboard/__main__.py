@@ -60,7 +60,10 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE,
     )
-    Server(config).run()
+    try:
+        Server(config).run()
+    except SystemExit as stop:  # uvicorn has logged why; its code would mean a regression
+        raise SystemExit(1 if stop.code else 0) from None
 
 
 if __name__ == "__main__":

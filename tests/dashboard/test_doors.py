@@ -20,6 +20,7 @@ import httpx
 import pytest
 import pytest_socket
 from browsing import Server, serving
+from running import harness_process
 from visiting import ROOT
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -213,3 +214,13 @@ def test_a_signal_to_the_command_ends_the_server(number: int, tmp_path: Path) ->
         while socket.socket().connect_ex(("127.0.0.1", port_of(server))) == 0:
             assert time.monotonic() < deadline, "the server still listens"
             time.sleep(0.1)
+
+
+def test_a_port_that_is_taken_ends_in_1(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ran = harness_process("dashboard", "--port", port, "--store", tmp_path, cwd=ROOT)
+    assert ran.code == 1
+    assert "address already in use" in ran.err

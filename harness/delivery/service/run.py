@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from harness.delivery.service.app import Limits, State, app_of
 from harness.delivery.service.connections import ConnectionLimits, limited
@@ -71,18 +72,7 @@ def serve(
     queue, ready = Queue(options.queue, options.batch), threading.Event()
     hosts = Hosts.of(options.host, options.names)
     app = app_of(State(model, queue, Meters(), limits, ready.is_set), hosts)
-    config = uvicorn.Config(
-        app,
-        options.host,
-        options.port,
-        http=limited(options.connections),
-        log_level="warning",
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=GRACE,
-    )
-    server = Server(config, queue)
+    server = Server(_config(app, options), queue)
     failed: list[Exception] = []
 
     def load_and_serve() -> None:
@@ -101,7 +91,7 @@ def serve(
         print(f"{name} at http://{options.host}:{options.port}", file=sys.stderr, flush=True)
 
     threading.Thread(target=load_and_serve, name="loads", daemon=True).start()
-    server.run()
+    _listen(server)
     if failed:
         raise failed[0]
 
@@ -109,3 +99,26 @@ def serve(
 def _public(error: Exception) -> str:
     """Return what a client may know of an error: our own message, or only its type."""
     return error.what if isinstance(error, HarnessError) else type(error).__name__
+
+
+def _config(app: FastAPI, options: ServiceOptions) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        options.host,
+        options.port,
+        http=limited(options.connections),
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def _listen(server: Server) -> None:
+    """Answer until the server ends; a port that is taken is an error of ours."""
+    try:
+        server.run()
+    except SystemExit:  # uvicorn's code would mean a regression
+        place = f"{server.config.host}:{server.config.port}"
+        raise HarnessError(f"cannot listen at {place}", hint="--port names another") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from services import MODEL, connected, served
 from harness.delivery.service import run
 from harness.delivery.service.app import Limits
 from harness.delivery.service.model import Model
-from harness.errors import MissingPrerequisite
+from harness.errors import HarnessError, MissingPrerequisite
 
 HEAD = (
     "POST /images HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -96,3 +97,16 @@ def test_a_service_without_weights_ends_with_one_line(command: Command, tmp_path
     ran = command("serve", broken, *words)
     assert ran.code == 1
     assert len(ran.err.splitlines()) == 1, ran.err
+
+
+def test_a_port_that_is_taken_is_told_and_is_no_regression(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "load", lambda model, device: lambda jobs: [])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        options = run.ServiceOptions("127.0.0.1", taken.getsockname()[1], 4, 2)
+        with pytest.raises(HarnessError, match="cannot listen at") as told:
+            run.serve(MODEL, "cpu", options, Limits())
+    assert told.value.exit_code == 1
