@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,28 @@ def test_a_folder_of_nothing_but_junk_fails_and_takes_no_older_results_place(
     assert "a.png cannot be read" in ran.err
     assert "b.png is missing" in ran.err
     assert not (tmp_path / "tiny-v1").exists()
+
+
+def test_pictures_that_are_all_alike_are_scored_without_a_word_of_numpys(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    folder = tmp_path / "alike"
+    folder.mkdir()
+    lines = [f"{number:02d}.png,a cat number {number}" for number in range(12)]
+    (folder / "prompts.csv").write_text("\n".join(["file,prompt", *lines]))
+    for number in range(12):
+        row("faces", 900).image().save(folder / f"{number:02d}.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        ran = command(
+            *("score", "--images", folder, "--prompts", folder / "prompts.csv"),
+            *("--name", "alike", "--store", house.store, "--reports", tmp_path, *ARGUMENTS),
+        )
+    assert ran.code == 0, ran.err
+    document = json.loads(Path(ran.json["results"][0]["path"]).read_text())
+    assert document["images"]["scored"] == 12
+    for score in document["scores"]:
+        assert score["low"] <= score["value"] <= score["high"]
 
 
 @pytest.mark.parametrize(
