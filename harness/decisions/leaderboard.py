@@ -6,7 +6,7 @@ seeds as every row, stands where its value puts it, and has no rank.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,8 @@ class Row:
     result: Result
     rank_low: int
     rank_high: int
+    is_ranked: bool = True
+    """Whether it has a value of what the board is ranked by; rows without one come last."""
 
     @property
     def flags(self) -> list[str]:
@@ -36,6 +38,8 @@ class Row:
 
     @property
     def rank(self) -> str:
+        if not self.is_ranked:
+            return "–"
         same = self.rank_low == self.rank_high
         return str(self.rank_low) if same else f"{self.rank_low}–{self.rank_high}"
 
@@ -149,19 +153,27 @@ def _board(
     scores = {score.metric: score for each in results for score in each.scores}
     licences = licences_of(results)
     may = [name for name in scores if licences.get(name, LICENSED) == LICENSED]
-    ranked_by = min(may, key=headline, default=None)
+    valued = {score.metric for each in results for score in each.scores if score.value is not None}
+    ranked_by = min([name for name in may if name in valued] or may, key=headline, default=None)
+    looked = {column_of(name) for name in valued if scores[name].family == "copying"}
     ranked = sorted(
-        results, key=lambda each: (_flagged(each), _worth(each, ranked_by), each.recipe)
+        results,
+        key=lambda each: (
+            _flagged(each),
+            _is_blind(each, looked),
+            _worth(each, ranked_by),
+            each.recipe,
+        ),
     )
     return Board(
         benchmark,
         signature,
         metrics=tuple(scores),
         ranked_by=ranked_by,
-        rows=tuple(_ranked(ranked, ranked_by, pseudo_values)),
+        rows=tuple(_ranked(ranked, ranked_by, looked, pseudo_values)),
         floors={name: score.floor for name, score in scores.items() if score.floor is not None},
         families={name: score.family for name, score in scores.items()},
-        base_row=_base_row(ranked, ranked_by, pseudo_values),
+        base_row=_base_row(ranked, ranked_by, looked, pseudo_values),
         licences=licences,
     )
 
@@ -177,26 +189,45 @@ def licences_of(results: Iterable[Result]) -> dict[str, str]:
 
 
 def _ranked(
-    ranked: Sequence[Result], metric: str | None, pseudo_values: FindPseudoValues
+    ranked: Sequence[Result],
+    metric: str | None,
+    looked: Collection[str],
+    pseudo_values: FindPseudoValues,
 ) -> list[Row]:
     """Return rows whose ranks are shared by all that cannot be told from the best of them.
 
-    Groups are formed once, from the top, over the whole table: no choice of rows moves any.
+    Groups are formed once, from the top, over the whole table: no choice of rows moves any. A row
+    in which nobody looked for copies is not surely better than one that copies.
     """
     groups: list[list[Result]] = []
     for result in ranked:
-        if not groups or _surely_better(groups[-1][0], result, metric, pseudo_values):
+        best = groups[-1][0] if groups else None
+        unsure = best is not None and _flagged(result) and _is_blind(best, looked)
+        if best is None or (not unsure and _surely_better(best, result, metric, pseudo_values)):
             groups.append([])
         groups[-1].append(result)
     rows, above = [], 0
     for group in groups:
-        rows += [Row(result, above + 1, above + len(group)) for result in group]
+        rows += [
+            Row(result, above + 1, above + len(group), _has_worth(result, metric))
+            for result in group
+        ]
         above += len(group)
     return rows
 
 
+def _is_blind(result: Result, looked: Collection[str]) -> bool:
+    """Return whether a result carries no flag, and has no value of a metric that looks for
+    copies in other rows."""
+    found = {column_of(score.metric) for score in result.scores if score.value is not None}
+    return not _flagged(result) and not found >= set(looked)
+
+
 def _base_row(
-    ranked: Sequence[Result], ranked_by: str | None, pseudo_values: FindPseudoValues
+    ranked: Sequence[Result],
+    ranked_by: str | None,
+    looked: Collection[str],
+    pseudo_values: FindPseudoValues,
 ) -> BaseRow | None:
     """Return the base's row from what every row says of it, the fullest row first."""
     drawn = {result.keys["base"] for result in ranked if "base" in result.keys}
@@ -215,7 +246,9 @@ def _base_row(
     above = [
         result
         for result in ranked
-        if not _flagged(result) and (end is None or _worth(result, ranked_by) <= _worth_of(end))
+        if not _flagged(result)
+        and not _is_blind(result, looked)
+        and (end is None or _worth(result, ranked_by) <= _worth_of(end))
     ]
     base = ranked[0].protocol.get("base")
     model = str(base[0]) if isinstance(base, list | tuple) and base else BASE
@@ -244,6 +277,11 @@ def _worth(result: Result, metric: str | None) -> float:
     """Return a number by which results are in order, best first."""
     score = score_of(result, metric) if metric else None
     return float("inf") if score is None else _worth_of(score)
+
+
+def _has_worth(result: Result, metric: str | None) -> bool:
+    """Return whether a result has a value of what a board is ranked by, if by anything."""
+    return metric is None or _worth(result, metric) < float("inf")
 
 
 def _worth_of(score: Score) -> float:

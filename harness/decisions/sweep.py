@@ -6,7 +6,7 @@ compared by the differences of their pseudo-values, prompt by prompt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -90,8 +90,10 @@ def advise(points: Sequence[Point]) -> Advice:
     """Return the earliest point that no other is surely better than, copies left out.
 
     Earliest is least training, or least strength: what costs least of what the base could do. No
-    point is recommended where no metric may judge, or where none is surely better than the base.
+    point is recommended where no metric may judge, or where none is surely better than the base. A
+    point is left out where a metric that looks for copies at others has no value.
     """
+    looked = _looked_for_copies(points)
     licences = licences_of(point.result for point in points)
     metrics = dict.fromkeys(score.metric for point in points for score in point.result.scores)
     may = [metric for metric in metrics if licences.get(metric, LICENSED) == LICENSED]
@@ -101,7 +103,7 @@ def advise(points: Sequence[Point]) -> Advice:
     scored = [
         (point, score)
         for point in points
-        if not flags(point.result)
+        if not left_out(point, looked)
         and (score := score_of(point.result, ranked_by)) is not None
         and score.value is not None
     ]
@@ -115,7 +117,7 @@ def advise(points: Sequence[Point]) -> Advice:
         return Advice(None, "; ".join([_no_better(best, ranked_by, its_score.base), *passed]))
     for point, _ in sorted(scored, key=lambda pair: pair[0].at):
         gap, reach = difference(point, best, ranked_by)
-        if abs(gap) <= reach or point is best:
+        if abs(gap) <= reach < float("inf") or point is best:
             reason = _because(point, best, ranked_by, gap, reach, points)
             return Advice(point.at, "; ".join([reason, *passed]))
     raise AssertionError("the best point is one of them")
@@ -135,6 +137,23 @@ def _no_better(best: Point, metric: str, base: Versus) -> str:
         f"no point is surely better than the bare base: the best by {metric}, {best.at:g}, "
         f"differs by {base.delta:+.3g} [{base.low:.2g}, {base.high:.2g}]"
     )
+
+
+def _looked_for_copies(points: Sequence[Point]) -> set[str]:
+    """Return the columns that look for copies, and that some point has a value of."""
+    scores = [score for point in points for score in point.result.scores]
+    return {
+        column_of(score.metric)
+        for score in scores
+        if score.family == "copying" and score.value is not None
+    }
+
+
+def left_out(point: Point, looked: Collection[str]) -> list[str]:
+    """Return why a point may not be chosen: its flags, and copies that were not looked for."""
+    found = {column_of(score.metric): score for score in point.result.scores}
+    blind = [name for name in sorted(looked) if name not in found or found[name].value is None]
+    return [*flags(point.result), *(f"has no {name}" for name in blind)]
 
 
 def flags(result: Result) -> list[str]:
@@ -160,12 +179,22 @@ def _because(
     assert chosen is not None
     words = [f"{metric} {chosen.value:.4g}"]
     if point is best:
-        words.append("the best value, and every earlier point is surely worse")
+        words.append(f"the best value, and {_earlier(best, metric, points)}")
     else:
         words.append(
             f"no later point is surely better: the best, {best.at:g}, "
             f"differs by {gap:+.3g} ± {reach:.2g}"
         )
+    looked = _looked_for_copies(points)
     for other in points:
-        words += [f"{other.at:g} is left out: it {flag}" for flag in flags(other.result)]
+        words += [f"{other.at:g} is left out: it {why}" for why in left_out(other, looked)]
     return "; ".join(words)
+
+
+def _earlier(best: Point, metric: str, points: Sequence[Point]) -> str:
+    """Return what is known of the points before the best one."""
+    scores = [(point, score_of(point.result, metric)) for point in points if point.at < best.at]
+    valued = [point for point, score in scores if score is not None and score.value is not None]
+    if any(difference(point, best, metric)[1] == float("inf") for point in valued):
+        return "earlier points have too few prompts in common with it to be told apart"
+    return "every earlier point is surely worse"

@@ -64,6 +64,60 @@ def test_copies_are_behind_everything_else() -> None:
     assert ranks(found) == {"a": "1", "copy": "2"}
 
 
+def with_copies(one: Result, value: float | None, flag: str | None = None) -> Result:
+    """Return a result whose benchmark looks for copies too."""
+    copying = Score(
+        metric="memorization",
+        value=value,
+        low=value,
+        high=value,
+        n=9,
+        higher_is_better=False,
+        family="copying",
+        flag=flag,
+        reason="no network" if value is None else None,
+    )
+    return one.model_copy(update={"scores": (*one.scores, copying)})
+
+
+def test_a_row_in_which_nobody_looked_for_copies_is_not_ahead_of_clean_ones() -> None:
+    clean, worse = with_copies(result("a", 10), 0.0), with_copies(result("d", 50), 0.0)
+    blind = with_copies(result("b", 1), None)
+    copies = with_copies(result("c", 0), 0.9, "copies training pictures")
+    assert ranks(boards([clean, blind, copies])[0]) == {"a": "1–2", "b": "1–2", "c": "3"}
+    behind = with_copies(result("b", 90), None)
+    found = ranks(boards([clean, behind, copies])[0])
+    assert found == {"a": "1", "b": "2–3", "c": "2–3"}, "b may copy as c does"
+    found = ranks(boards([clean, worse, blind, copies])[0])
+    assert found == {"a": "1", "d": "2–3", "b": "2–3", "c": "4"}
+    alone = boards([with_copies(result("a", 10), None), with_copies(result("b", 1), None)])[0]
+    assert ranks(alone) == {"b": "1", "a": "2"}, "no row was looked at: all are equal in that"
+
+
+def test_a_row_without_a_value_holds_no_rank() -> None:
+    blank = {"value": None, "low": None, "high": None, "reason": "no network"}
+    nothing = result("b", 0)
+    nothing = nothing.model_copy(update={"scores": (nothing.scores[0].model_copy(update=blank),)})
+    assert ranks(boards([result("a", 1), nothing])[0]) == {"a": "1", "b": "–"}
+    assert ranks(boards([nothing])[0]) == {"b": "–"}
+
+
+def test_a_board_is_ranked_by_what_some_row_has_a_value_of() -> None:
+    def beside(name: str, value: float) -> Result:
+        one = result(name, 0)
+        kid = one.scores[0].model_copy(
+            update={"value": None, "low": None, "high": None, "reason": "no network"}
+        )
+        clip = Score(
+            metric="clip-score", value=value, low=value, high=value, n=9, higher_is_better=True
+        )
+        return one.model_copy(update={"scores": (kid, clip)})
+
+    (board,) = boards([beside("a", 20), beside("b", 30)])
+    assert board.ranked_by == "clip-score"
+    assert ranks(board) == {"b": "1", "a": "2"}
+
+
 @pytest.mark.parametrize("left_out", ["b", "d"])
 def test_a_row_below_moves_no_row_above(left_out: str) -> None:
     rows = [result("a", 1), result("b", 2.5), result("c", 9), result("d", 20)]
