@@ -127,7 +127,9 @@ def _exchanged(finding: Finding, one: View, other: View, draws: int) -> Finding:
         for row, key in enumerate(zip(a.prompt_ids, a.seeds, strict=True))
         if key in at
     ]
-    rows, others = np.array(keys, np.int64).reshape(-1, 2).T
+    if not keys:
+        return finding
+    rows, others = np.array(keys, np.int64).T
     a, b = a.take(rows), b.take(others)
     p = paired.swap_p(
         a.images,

@@ -81,18 +81,16 @@ def write_tables(whole: ResultFile, runs: Sequence[tuple[int, ResultFile]]) -> N
 def _score(at: int, runs: Sequence[Run]) -> Score:
     scores = [run.result.scores[at] for run in runs]
     first = scores[0]
-    for run, score in zip(runs, scores, strict=True):
-        if score.value is None:
-            reason = f"training seed {run.seed}: {score.reason}"
-            return first.model_copy(
-                update={"value": None, "low": None, "high": None, "reason": reason, "base": None}
-            )
-    column = column_of(first.metric)
-    values = [score.value for score in scores if score.value is not None]
-    prompts = _aligned([run.pseudo.own[column] for run in runs])
-    mean = mean_of_runs(np.array(values), prompts.mean(0))
     flags = [score.flag for score in scores if score.flag is not None]
     flag = f"{flags[0]} in {len(flags)} of {len(runs)} runs" if flags else None
+    column = column_of(first.metric)
+    prompts = _aligned([run.pseudo.own.get(column, {}) for run in runs])
+    reason = _no_mean(scores, runs, prompts)
+    if reason is not None:
+        gone = dict.fromkeys(("value", "low", "high", "base"))
+        return first.model_copy(update={**gone, "reason": reason, "flag": flag})
+    values = [score.value for score in scores if score.value is not None]
+    mean = mean_of_runs(np.array(values), prompts.mean(0))
     return first.model_copy(
         update={
             "value": mean.value,
@@ -107,6 +105,18 @@ def _score(at: int, runs: Sequence[Run]) -> Score:
     )
 
 
+def _no_mean(scores: Sequence[Score], runs: Sequence[Run], prompts: Array) -> str | None:
+    """Return why a metric has no mean over the runs, if so."""
+    for run, score in zip(runs, scores, strict=True):
+        if score.value is None:
+            return f"training seed {run.seed}: {score.reason}"
+        if score.metric != scores[0].metric:
+            return f"training seed {run.seed} has {score.metric}: the value depends on N"
+    if prompts.shape[1] < 2:
+        return f"the runs have {prompts.shape[1]} prompts in common, and it takes 2"
+    return None
+
+
 def mean_of_runs(values: Array, prompts: Array) -> Difference:
     """Return the mean of the runs' values; prompts and runs add to its variance."""
     return estimate(float(values.mean()), [of_mean(prompts), of_mean(values)])
@@ -115,7 +125,8 @@ def mean_of_runs(values: Array, prompts: Array) -> Difference:
 def _aligned(runs: Sequence[Mapping[str, float]]) -> Array:
     """Return a row a run, of the prompts that all runs have."""
     common = [prompt for prompt in runs[0] if all(prompt in run for run in runs)]
-    return np.array([[run[prompt] for prompt in common] for run in runs])
+    rows = [[run[prompt] for prompt in common] for run in runs]
+    return np.array(rows, np.float64).reshape(len(runs), len(common))
 
 
 def _versus(column: str, scores: Sequence[Score], runs: Sequence[Run]) -> Versus | None:

@@ -127,7 +127,8 @@ def swap_p(
     Row by row `a` and `b` are features of one prompt and seed, and `cluster` numbers the prompts
     from 0. Exact for any statistic, such as a Fréchet distance to a fixed reference; a random share
     of all exchanges is drawn, and the one that was seen counts among them (Phipson & Smyth 2010,
-    Stat. Appl. Genet. Mol. Biol. 9, 39).
+    Stat. Appl. Genet. Mol. Biol. 9, 39). An exchange whose statistic is not a number counts against
+    the difference.
     """
     rng = np.random.default_rng(seed)
     one, other = statistic(a), statistic(b)
@@ -136,5 +137,5 @@ def swap_p(
     for _ in range(draws):
         swapped = rng.integers(0, 2, count)[cluster][:, None] == 1
         gap = statistic(np.where(swapped, b, a)) - statistic(np.where(swapped, a, b))
-        reached += abs(gap) >= seen
+        reached += not abs(gap) < seen
     return (1 + reached) / (1 + draws)

@@ -152,3 +152,17 @@ def test_the_usual_margin_is_half_of_what_prompts_spread_by() -> None:
     # Variances 1 and 7: the pooled standard deviation is 2.
     a, b = np.array([0.0, 1.0, 2.0]), np.sqrt(7) * np.array([0.0, 1.0, 2.0])
     assert paired.usual_margin(a, b) == pytest.approx(1.0)
+
+
+def test_an_exchange_whose_statistic_is_no_number_is_no_evidence() -> None:
+    """A metric that has no value for exchanged images once gave the smallest p there is."""
+    a, b = np.zeros((8, 1)), np.ones((8, 1))
+    cluster = np.arange(8)
+    sure = paired.swap_p(a, b, cluster, lambda rows: float(rows.mean()), draws=199)
+    assert sure < 0.05
+    assert paired.swap_p(a, b, cluster, lambda rows: float("nan"), draws=19) == 1.0
+
+    def only_whole(rows: Array) -> float:
+        return float(rows.mean()) if len(np.unique(rows)) == 1 else float("nan")
+
+    assert paired.swap_p(a, b, cluster, only_whole, draws=19) == 1.0
