@@ -51,7 +51,8 @@ class Candidate:
         """Fail the test where a metric is surely worse, or where the evidence is too thin to tell.
 
         `baseline` is a file, or the name of a baseline that was accepted below the reports.
-        `allow_missing` names metrics that the baseline has and the candidate may lack.
+        `allow_missing` names metrics that the baseline has and the candidate may lack; any other
+        that is missing fails, whatever `unsure` says.
         """
         decision = harness.gate(
             self.name,
@@ -63,7 +64,8 @@ class Candidate:
         )
         for reason in decision.gate.advisory:
             warnings.warn(Advice(reason), stacklevel=2)
-        if decision.gate.verdict == "under-powered" and unsure == "skip":
+        lacks = any(check.kind == "missing" for check in decision.gate.checks)
+        if decision.gate.verdict == "under-powered" and unsure == "skip" and not lacks:
             pytest.skip(str(decision))
         if decision.gate.verdict != "pass":
             pytest.fail(str(decision), pytrace=False)

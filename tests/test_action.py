@@ -43,7 +43,9 @@ def double_of_harness(folder: Path, code: int) -> Path:
     double.write_text(
         f'#!/bin/sh\nout="{folder}"\nprintf "%s\\n" "$@" > "$out/called"\n'
         'while [ $# -gt 1 ]; do\n  if [ "$1" = --baseline ]; then cp "$2" "$out/baseline"; fi\n'
-        '  if [ "$1" = --summary ]; then echo "the summary" > "$2"; fi\n  shift\ndone\n'
+        '  if [ "$1" = --summary ]; then echo "the summary" > "$2"; fi\n'
+        '  if [ "$1" = --junit ]; then\n    echo "classname=\\"gate.$KIND\\"" > "$2"\n  fi\n'
+        "  shift\ndone\n"
         f"exit {code}\n"
     )
     double.chmod(double.stat().st_mode | stat.S_IXUSR)
@@ -73,6 +75,7 @@ def run(
         "POLICY": "",
         "RULES_FROM": "target",
         "UNDER_POWERED": "fail",
+        "KIND": "bound",
     }
     done = subprocess.run(
         ["bash", "-e", "-c", script],
@@ -128,6 +131,11 @@ def test_the_step_ends_as_the_gate_does(code: int, unsure: str, ends: int, tmp_p
     assert done.called[:3] == ["gate", "my style", "--baseline"]
     assert "--policy" not in done.called
     assert done.summary == "the summary\n"
+
+
+@pytest.mark.parametrize("code", [3, 4])
+def test_a_metric_that_is_missing_never_ends_as_a_pass(code: int, tmp_path: Path) -> None:
+    assert run(tmp_path, code, UNDER_POWERED="pass", KIND="missing").code == code
     assert done.baseline == "as it lies here"
 
 

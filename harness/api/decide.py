@@ -23,7 +23,7 @@ from harness.decisions.finding import Rules
 from harness.decisions.gate import gate as judge
 from harness.decisions.history import Known
 from harness.decisions.reproduction import Calibration, Reproduction, again, alarms
-from harness.errors import UsageError
+from harness.errors import ScoringError, UsageError
 from harness.escaping import command
 from harness.files import below
 from harness.pages import policy as policies
@@ -201,6 +201,11 @@ def accept(
     workspace = workspace_of(options)
     file = _result_file(recipe, benchmark, workspace, replicates)
     result = read_result(file)
+    if all(score.value is None for score in result.scores):
+        raise ScoringError(
+            f"{file} has no value that later results could be held to",
+            hint=f"the first reason: {result.scores[0].reason}",
+        )
     target = below(workspace.reports / BASELINES, result.benchmark, f"{result.recipe}.json")
     ResultFile(file).copy_to(target)
     _remember(file, "accepted", workspace.reports, note)
@@ -250,6 +255,8 @@ def calibrate(
     >>> found.file.name
     'tiny.noise.json'
     """
+    if max(draws, trainings) < 2:
+        raise UsageError("noise takes 2 runs of a kind", hint="--draws 9, --trainings 9 or both")
     workspace, request = workspace_of(options), requested(recipe, benchmark)
     page, judgement = request.recipe, request.judgement
     name = judgement.benchmark.name
@@ -260,6 +267,11 @@ def calibrate(
     drawn = _run_all(null_runs.resampled(page, judgement, draws), settings, page.name)
     trained = _run_all(null_runs.retrained(page, judgement, trainings), settings, page.name)
     measured = noise.measured(read_result(baseline), drawn, trained)
+    if not measured.metrics:
+        raise ScoringError(
+            "no noise was measured: no metric has a value in two runs of a kind",
+            hint=f"the reasons are in the results below {workspace.reports / name}",
+        )
     file = noise.write(baseline, measured)
     return Calibration(baseline, measured, file, alarms(drawn, measured), alarms(trained, measured))
 

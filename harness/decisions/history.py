@@ -20,7 +20,7 @@ from harness.files import below, lines_of
 from harness.interfaces import Page
 from harness.metrics.statistics.change import surest_change
 from harness.metrics.statistics.intervals import ALPHA, Z
-from harness.records import Result, column_of
+from harness.records import FINITE, Result, column_of
 
 Known = Literal["accepted", "kept", "pass", "fail", "under-powered"]
 
@@ -28,6 +28,7 @@ Known = Literal["accepted", "kept", "pass", "fail", "under-powered"]
 class Event(Page):
     """One moment of a recipe."""
 
+    model_config = FINITE
     at: str
     """When, in UTC."""
     outcome: Known
@@ -86,7 +87,20 @@ def read(file: Path) -> list[Event]:
         except ValidationError as error:
             what = f"is no event: {error.errors()[0]['msg']}"
             raise PageError([Problem(str(file), number, "", what, "drop the line")]) from None
+    if not events:
+        raise UsageError(f"there is no event in {file}", hint="`harness gate` writes one")
     return events
+
+
+def like_the_last(events: Sequence[Event]) -> list[Event]:
+    """Return the events that were judged as the last one was."""
+    return [event for event in events if event.signature == events[-1].signature]
+
+
+def lost(events: Sequence[Event]) -> list[str]:
+    """Return the metrics that an earlier event like the last one has, and the last has not."""
+    names = dict.fromkeys(name for event in like_the_last(events) for name in event.values)
+    return [name for name in names if name not in events[-1].values]
 
 
 def changes(events: Sequence[Event], noise: Mapping[str, float] | None = None) -> list[Change]:
@@ -95,7 +109,7 @@ def changes(events: Sequence[Event], noise: Mapping[str, float] | None = None) -
     `noise` is the standard deviation of one run's value, where it was measured. Without it, half
     an interval stands for it, which holds the choice of prompts too: steps are then seen late.
     """
-    like = [event for event in events if event.signature == events[-1].signature]
+    like = like_the_last(events)
     metrics = [name for name in events[-1].values if all(name in each.values for each in like)]
     looked = len(metrics) * max(1, len(like) - 3)
     steps = []
@@ -103,9 +117,9 @@ def changes(events: Sequence[Event], noise: Mapping[str, float] | None = None) -
         values = np.array([event.values[metric] for event in like])
         errors = np.maximum((values[:, 2] - values[:, 1]) / (2 * Z), 1e-12)
         known = (noise or {}).get(column_of(metric))
-        place, p = surest_change(
-            values[:, 0], errors if known is None else np.full(len(values), known)
-        )
+        if known is not None:
+            errors = np.full(len(values), max(known, 1e-12))
+        place, p = surest_change(values[:, 0], errors)
         if place is not None and p * looked < ALPHA:
             before, after = values[:place, 0].mean(), values[place:, 0].mean()
             steps.append(Change(metric, like[place].at, float(before), float(after), p * looked))
@@ -116,4 +130,5 @@ def document(events: Sequence[Event], steps: Sequence[Change]) -> dict[str, obje
     return {
         "events": [json.loads(event.model_dump_json()) for event in events],
         "steps": [vars(step) for step in steps],
+        "lost": lost(events),
     }

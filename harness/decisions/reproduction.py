@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.decisions import noise
+from harness.decisions.compare import unlike_parts
 from harness.decisions.contender import Contender
 from harness.decisions.gate import gate
 from harness.decisions.noise import Noise
@@ -114,8 +115,11 @@ class Reproduction:
     def verdict(self) -> Outcome:
         """Return whether it holds; without one value to compare, or with one lost, none can tell.
 
-        Fewer images than were published are a difference, whatever the others' values are.
+        Fewer images than were published are a difference, whatever the others' values are. Under
+        another signature neither says anything.
         """
+        if self.unlike:
+            return "under-powered"
         verdicts = {each.verdict for each in self.metrics}
         if "outside" in verdicts or self.images_lost > 0:
             return "differs"
@@ -137,8 +141,17 @@ class Reproduction:
         return _gone(self.found) - _gone(self.published)
 
     @property
+    def unlike(self) -> tuple[str, ...]:
+        """Return in what the two were judged unlike."""
+        if self.published.signature == self.found.signature:
+            return ()
+        return unlike_parts(self.published.protocol, self.found.protocol) or ("signature",)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """Return why it does not hold."""
+        if self.unlike:
+            return (f"the two were judged unlike, in {', '.join(self.unlike)}",)
         outside = [each.metric for each in self.metrics if each.verdict == "outside"]
         found = [f"{', '.join(outside)} outside the window"] if outside else []
         if self.images_lost > 0:

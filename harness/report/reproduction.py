@@ -7,8 +7,9 @@ from typing import Any
 
 from rich.text import Text
 
-from harness.decisions.history import Change, Event
+from harness.decisions.history import Change, Event, like_the_last, lost
 from harness.decisions.reproduction import Again, Alarms, Calibration, Reproduction
+from harness.metrics.statistics.change import LEAST
 from harness.report.terminal import Terminal, new_table
 
 STYLES = {
@@ -88,7 +89,8 @@ def print_history(
     recipe: str, events: Sequence[Event], steps: Sequence[Change], console: Terminal
 ) -> None:
     """Write a line an event, the first metrics of each, and where values stepped."""
-    metrics = list(events[-1].values)[:6]
+    gone = lost(events)
+    metrics = [*gone, *events[-1].values][:6]
     table = new_table(f"{recipe} · history")
     for column in ("when", "outcome", "commit"):
         table.add_column(column, no_wrap=True)
@@ -103,7 +105,12 @@ def print_history(
     for step in steps:
         said = f"{step.metric} stepped from {step.before:.4g} to {step.after:.4g} at {step.at}"
         console.print(f"{said} (p {step.p:.2g})")
-    if not steps:
+    if gone:
+        console.print(f"the last event has no value of {', '.join(gone)}, and earlier ones have")
+    few = len(like_the_last(events))
+    if few < LEAST:
+        console.print(f"too few events of one signature to see a step: {few}, and it takes {LEAST}")
+    elif not steps:
         console.print("no step is sure")
 
 

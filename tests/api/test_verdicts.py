@@ -305,3 +305,19 @@ def test_a_gate_from_the_command_line_takes_no_absence_for_a_pass(
     assert borne.json["allowed_missing"] == ["kid (candidate: no network)"]
     assert "allowed to be missing" in (tmp_path / "s.md").read_text()
     assert command(*words, "--allow-missing", "kld").code == 2
+
+
+def test_nothing_is_neither_a_baseline_nor_noise(command: Command, tmp_path: Path) -> None:
+    shipped = ROOT / "reports" / "pocket-v1" / "pocket-ninja.json"
+    document = json.loads(shipped.read_text())
+    gone = {"value": None, "low": None, "high": None, "base": None, "flag": None}
+    document["scores"] = [{**score, **gone, "reason": "no network"} for score in document["scores"]]
+    (tmp_path / "nothing.json").write_text(json.dumps(document))
+    place = ("--store", tmp_path / "store", "--reports", tmp_path)
+    ran = command("gate", tmp_path / "nothing.json", "--accept", *place)
+    assert ran.code == 1
+    assert "has no value that later results could be held to (the first reason: no netw" in ran.err
+    assert not (tmp_path / "baselines").exists()
+    few = ("--draws", "1", "--trainings", "1")
+    ran = command("calibrate", "tiny-v1", "--recipe", "tiny", *few, *place)
+    assert (ran.code, "noise takes 2 runs of a kind" in ran.err) == (2, True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.decisions.history import Event, add, changes, read
+from harness.decisions.history import Event, add, changes, document, lost, read
 from harness.errors import PageError, UsageError
 from harness.interfaces import Array
 
@@ -67,3 +68,32 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
         read(file)
     with pytest.raises(UsageError, match="there is no history"):
         read(tmp_path / "none.jsonl")
+
+
+def test_a_metric_that_the_last_event_lacks_is_named() -> None:
+    told = events(noisy(5, 1))
+    gone = told[-1].model_copy(update={"values": {"fid": (1.0, 1.0, 1.0)}})
+    assert lost(told) == []
+    assert lost([*told[:-1], gone]) == ["kid"]
+    assert document([*told[:-1], gone], [])["lost"] == ["kid"]
+    unlike = gone.model_copy(update={"signature": "other"})
+    assert lost([*told[:-1], unlike]) == [], "another benchmark has other metrics"
+
+
+def test_a_history_of_nothing_and_one_of_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "r.jsonl"
+    file.write_text("\n")
+    with pytest.raises(UsageError, match="there is no event in"):
+        read(file)
+    line = events(noisy(1, 1))[0].model_dump_json()
+    file.write_text(line.replace('"note"', '"values": {"kid": [NaN, 0, 1]}, "note"') + "\n")
+    with pytest.raises(PageError, match="is no event"):
+        read(file)
+
+
+def test_noise_of_zero_divides_nothing() -> None:
+    told = events(np.full(6, 3.0), reach=0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert changes(told, {"kid": 0.0}) == []
+        assert changes(told) == []

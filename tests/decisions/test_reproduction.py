@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contenders import contender, with_images, with_score
+from contenders import contender, with_images, with_result, with_score
 from rich.console import Console
 
 from harness.decisions.contender import Contender
@@ -71,3 +71,10 @@ def test_a_metric_that_is_no_longer_there_is_lost() -> None:
     out = io.StringIO()
     print_reproduction(told, Console(file=out, width=120))
     assert "whether it holds cannot be told: kid was not found again" in out.getvalue()
+
+
+def test_what_was_judged_unlike_says_nothing_either_way() -> None:
+    for found in (PUBLISHED, moved(9)):
+        other = with_result(found, signature="t", protocol={"seeds": [9]})
+        told = made_again(PUBLISHED, other)
+        assert (told.exit_code, told.reasons) == (4, ("the two were judged unlike, in seeds",))
