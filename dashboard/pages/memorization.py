@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import charts, components, session
 from harness.records import column_of
+from harness.report.numbers import or_dash
 from harness.views import memorization
 from harness.views.memorization import Likeness
 from harness.views.reports_index import Entry
@@ -68,10 +69,9 @@ def shares(likeness: Likeness) -> float:
         bind="query-params",
     )
     across = st.columns(3)
-    across[0].metric("Images above it", f"{likeness.share(threshold):.1%}", border=True)
-    across[1].metric(
-        "Held-out pictures above it", f"{likeness.null_share(threshold):.1%}", border=True
-    )
+    own, held_out = likeness.share(threshold), likeness.null_share(threshold)
+    across[0].metric("Images above it", or_dash(own, ".1%"), border=True)
+    across[1].metric("Held-out pictures above it", or_dash(held_out, ".1%"), border=True)
     across[2].metric("The metric's own threshold", f"{likeness.threshold:.4f}", border=True)
     return threshold
 

@@ -85,6 +85,8 @@ def odd(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
     flagged = np.zeros(len(rows), bool)
     for metric in metrics_of(rows):
         values = rows[metric].to_numpy(np.float64)
+        if np.isnan(values).all():
+            continue
         middle = np.nanmedian(values)
         spread = 1.4826 * np.nanmedian(np.abs(values - middle))
         if spread > 0:

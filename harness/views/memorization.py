@@ -26,13 +26,17 @@ class Likeness:
     places: tuple[tuple[str, int, str], ...]
     """Prompt, seed and the nearest original, image by image."""
 
-    def share(self, threshold: float) -> float:
-        """Return the share of images above a threshold."""
-        return float(np.mean(self.values > threshold)) if len(self.values) else 0.0
+    def share(self, threshold: float) -> float | None:
+        """Return the share of images above a threshold; None where there are none."""
+        return _share(self.values, threshold)
 
-    def null_share(self, threshold: float) -> float:
+    def null_share(self, threshold: float) -> float | None:
         """Return the share of held-out pictures above a threshold: the false alarms."""
-        return float(np.mean(self.null > threshold)) if len(self.null) else 0.0
+        return _share(self.null, threshold)
+
+
+def _share(values: Array, threshold: float) -> float | None:
+    return float(np.mean(values > threshold)) if len(values) else None
 
 
 def likenesses(index: ReportsIndex, entry: Entry) -> list[Likeness]:

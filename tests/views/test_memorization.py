@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.pipeline.results.read import score_of
@@ -16,7 +18,7 @@ def test_the_share_at_the_metrics_own_threshold_is_its_value(index: ReportsIndex
             score = score_of(entry.result, near.metric)
             assert score is not None
             assert near.share(near.threshold) == pytest.approx(score.value)
-            assert near.null_share(near.threshold) <= 0.01
+            assert (near.null_share(near.threshold) or 0.0) <= 0.01
 
 
 def test_moving_the_threshold_moves_both_shares_together(index: ReportsIndex) -> None:
@@ -24,7 +26,14 @@ def test_moving_the_threshold_moves_both_shares_together(index: ReportsIndex) ->
     shares = [(near.share(at), near.null_share(at)) for at in (-1.0, 0.9, 0.95, 1.0)]
     assert shares[0] == (1.0, 1.0)
     assert shares[-1] == (0.0, 0.0)
-    assert shares == sorted(shares, reverse=True)
+    assert shares == sorted(shares, key=lambda pair: pair[0] or 0.0, reverse=True)
+    assert [null for _, null in shares] == sorted((null or 0.0 for _, null in shares), reverse=True)
+
+
+def test_no_image_is_no_share_of_none(index: ReportsIndex) -> None:
+    (near, *_) = memorization.likenesses(index, index.find("pocket-v1/pocket-ninja"))
+    none = replace(near, values=near.values[:0], null=near.null[:0])
+    assert (none.share(0.5), none.null_share(0.5)) == (None, None)
 
 
 def test_the_worst_pairs_come_first_with_both_pictures(index: ReportsIndex) -> None:
