@@ -131,12 +131,12 @@ def test_the_step_ends_as_the_gate_does(code: int, unsure: str, ends: int, tmp_p
     assert done.called[:3] == ["gate", "my style", "--baseline"]
     assert "--policy" not in done.called
     assert done.summary == "the summary\n"
+    assert done.baseline == "as it lies here"
 
 
 @pytest.mark.parametrize("code", [3, 4])
 def test_a_metric_that_is_missing_never_ends_as_a_pass(code: int, tmp_path: Path) -> None:
     assert run(tmp_path, code, UNDER_POWERED="pass", KIND="missing").code == code
-    assert done.baseline == "as it lies here"
 
 
 @pytest.mark.parametrize(("code", "ends"), [(0, 0), (1, 1), (4, 0)])

@@ -41,6 +41,13 @@ def test_one_number_that_is_not_finite_is_refused_by_file_and_tensor(
     assert found.value.exit_code == 1
 
 
+def test_an_alpha_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    tensors = lora(1.0, "lora_A") | {f"{LAYER}.alpha": torch.tensor(float("nan"))}
+    save_file(tensors, tmp_path / "lora.safetensors")
+    with pytest.raises(TrainingError, match=r"1 of the 3 tensors .*\.alpha"):
+        read_layers(tmp_path / "lora.safetensors")
+
+
 def test_a_finite_file_is_read(tmp_path: Path) -> None:
     save_file(lora(1e30, "lora_A"), tmp_path / "lora.safetensors")
     assert list(read_layers(tmp_path / "lora.safetensors")) == ["unet"]
