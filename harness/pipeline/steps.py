@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from harness.errors import StoreError
 from harness.interfaces import Page
-from harness.keys import make_step
+from harness.keys import described, make_step
 from harness.pages.recipe import Base, Load
 from harness.pages.stages import SampleSpec
 from harness.pipeline.stages import STAGES
-from harness.pocket import pinned
+from harness.pocket import is_model, pinned, require_whole
 from harness.records import StageName, Step, StepName
 
 
@@ -27,6 +28,8 @@ def require_as_planned(step: Step) -> None:
     They are data sets, folders with models and adapters: their digests went into the step's key.
     """
     spec = step.spec
+    for name in sorted(_pocket_models(described(spec))):
+        require_whole(name)
     is_same = make_step(step.title, step.stage, step.version, spec, step.inputs).key == step.key
     names: Mapping[str, dict[str, str]] = getattr(spec, "pins", {})
     if isinstance(spec, SampleSpec) and spec.load is not None and spec.load.attached():
@@ -36,6 +39,15 @@ def require_as_planned(step: Step) -> None:
             f"what {step.name} of {step.subject} reads has changed since it was planned",
             hint="run again",
         )
+
+
+def _pocket_models(value: Any) -> set[str]:
+    """Return the models of the pocket that a spec, as plain values, names anywhere."""
+    if isinstance(value, dict):
+        return _pocket_models([*value, *value.values()])
+    if isinstance(value, list):
+        return {name for each in value for name in _pocket_models(each)}
+    return {value} if isinstance(value, str) and is_model(value) else set()
 
 
 def pins(*parts: Base | Load | None) -> dict[str, dict[str, str]]:

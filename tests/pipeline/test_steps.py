@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from harness import pocket
 from harness.data.specs import Folder, Parquet
 from harness.errors import StoreError
 from harness.interfaces import Page, SourceSpec
@@ -100,3 +101,20 @@ def test_files_that_change_after_planning_stop_the_step(name: str, root: Path) -
     change(root / file)
     with pytest.raises(StoreError, match="of ink reads has changed since it was planned"):
         require_as_planned(planned)
+
+
+def test_a_damaged_model_of_the_pocket_stops_the_step(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = encoding(root).spec
+    assert isinstance(planned, LatentsSpec)
+    spec = planned.model_copy(update={"vae": Base(model="pocket/tagger"), "pins": {}})
+    weights = root / "weights"
+    shutil.copytree(Path(locate("pocket/tagger")), weights / "tagger")
+    shutil.copyfile(pocket.WEIGHTS / "digests.json", weights / "digests.json")
+    monkeypatch.setattr(pocket, "WEIGHTS", weights)
+    require_as_planned(step("latents", spec))
+    file = weights / "tagger" / "model.safetensors"
+    change(file)
+    with pytest.raises(StoreError, match=r"model\.safetensors: is not as it was installed"):
+        require_as_planned(step("latents", spec))
