@@ -196,7 +196,7 @@ def test_half_sent_requests_do_not_stop_the_dashboard(server: Server) -> None:
             line.sendall(half)
         except OSError:
             continue
-    assert httpx.get(f"{server.url}/_stcore/health", timeout=10).status_code == 200
+    assert httpx.get(f"{server.url}/_stcore/health", timeout=60).status_code == 200
     for line in lines:
         line.close()
 
@@ -210,7 +210,7 @@ def test_a_signal_to_the_command_ends_the_server(number: int, tmp_path: Path) ->
         assert "python" in Path(f"/proc/{server.pid}/exe").resolve().name
         buttons(line)
         os.kill(server.pid, number)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while socket.socket().connect_ex(("127.0.0.1", port_of(server))) == 0:
             assert time.monotonic() < deadline, "the server still listens"
             time.sleep(0.1)

@@ -32,10 +32,17 @@ def may_end() -> threading.Event:
 
 
 @pytest.fixture
-def listening(may_end: threading.Event) -> Iterator[Port]:
+def asked() -> list[str]:
+    """The paths that the small app was asked for."""
+    return []
+
+
+@pytest.fixture
+def listening(may_end: threading.Event, asked: list[str]) -> Iterator[Port]:
     """Serve a small app in this process: `/` answers, `/wait` when it may, `/large` with much."""
 
     async def app(scope: dict[str, str], receive: object, send: Callable[..., object]) -> None:
+        asked.append(scope["path"])
         while scope["path"] == "/wait" and not may_end.is_set():
             await asyncio.sleep(0.01)
         body = b"x" * (LARGE if scope["path"] == "/large" else 2)
@@ -114,27 +121,32 @@ def test_a_body_that_nobody_reads_has_a_deadline(listening: Port) -> None:
 
 
 def test_an_answer_may_not_lie_unread_for_good(listening: Port) -> None:
-    line = opened(
-        listening(ConnectionLimits(reading=0.3)), b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
-    )
-    time.sleep(0.8)
-    assert len(answer_of(line)) < LARGE
+    port = listening(ConnectionLimits(reading=0.3))
+    for seconds in (0.8, 5, 20):  # a slow machine has not begun to answer after the first
+        line = opened(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(seconds)
+        if len(answer_of(line)) < LARGE:
+            return
+    raise AssertionError("all of it came")
 
 
 def test_a_place_is_taken_from_who_has_asked_for_nothing(listening: Port) -> None:
     port = listening(ConnectionLimits(count=8, headers=30))
     silent = [opened(port, HALF) for _ in range(40)]
     assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
-    closed, _, _ = select.select(silent, [], [], 1)
-    assert len(closed) >= 40 - 8
+    deadline = time.monotonic() + SOONER
+    while sum(map(_is_closed, silent)) < 40 - 8:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_where_all_places_are_at_work_the_next_one_is_told_to_come_again(
-    listening: Port, may_end: threading.Event
+    listening: Port, may_end: threading.Event, asked: list[str]
 ) -> None:
     port = listening(ConnectionLimits(count=4))
     busy = [opened(port, b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(4)]
-    time.sleep(0.2)
+    while len(asked) < 4:
+        time.sleep(0.02)
     late = answer_of(opened(port))
     assert late.startswith(b"HTTP/1.1 503")
     assert b"retry-after" in late
@@ -159,10 +171,10 @@ def test_neither_900_half_sent_headers_nor_1100_sockets_stop_the_service() -> No
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
         stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         lines = [stack.enter_context(opened(port, HALF)) for _ in range(900)]
-        assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=60).status_code == 200
         lines += [stack.enter_context(opened(port)) for _ in range(1100)]
-        assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code == 200
-        deadline = time.monotonic() + 20
+        assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=60).status_code == 200
+        deadline = time.monotonic() + 120
         while left := [line for line in lines if not _is_closed(line)]:
             assert time.monotonic() < deadline, f"{len(left)} stay"
             time.sleep(0.2)

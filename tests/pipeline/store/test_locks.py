@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,8 +87,14 @@ def test_gc_waits_with_a_word_until_the_run_has_ended(
     store = Store(tmp_path / "store")
     folder = leftover(store)
     monkeypatch.setattr(locks, "SILENCE", 0.0)
+
+    def kill_at_the_word() -> None:
+        while "waits for" not in caplog.text:
+            time.sleep(0.02)
+        other.kill()
+
     with another_run(store) as other:
-        threading.Timer(0.4, other.kill).start()
+        threading.Thread(target=kill_at_the_word, daemon=True).start()
         collect_garbage(store, tmp_path, dry_run=False)
     assert not folder.exists()
     assert f"{store.root} is in use: waits for PID {other.pid} (run) since 2" in caplog.text
