@@ -37,9 +37,19 @@ def refuse_unknown(names: Sequence[str], comparison: Comparison) -> None:
             raise UsageError(f"no metric is named {name}", hint=f"there are {', '.join(columns)}")
 
 
-def lost(comparison: Comparison) -> list[Finding]:
-    """Return the metrics of which the baseline (B) has a value, and that cannot be compared."""
-    return [each for each in comparison.metrics if each.b is not None and each.delta is None]
+def lost(comparison: Comparison, baseline: Contender) -> list[Finding]:
+    """Return the metrics that may judge by the baseline (B), which has a value of them, and that
+    cannot be compared or may not judge by the candidate."""
+    may = {
+        column_of(score.metric)
+        for score in baseline.result.scores
+        if score.value is not None and score.may_judge
+    }
+    return [
+        each
+        for each in comparison.metrics
+        if column_of(each.metric) in may and (each.delta is None or each.licence is not None)
+    ]
 
 
 def missing(finding: Finding) -> Check:

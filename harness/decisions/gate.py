@@ -86,7 +86,7 @@ def gate(
     compared = compare(candidate, baseline, rules)
     absence.refuse_unknown(policy.allow_missing, compared)
     by_column = {column_of(each.metric): each for each in compared.metrics}
-    lost = {column_of(each.metric): each for each in absence.lost(compared)}
+    lost = {column_of(each.metric): each for each in absence.lost(compared, baseline)}
     borne = [column for column in lost if column in policy.allow_missing]
     declared = [column for column, each in by_column.items() if each.declared]
     asked = policy.metrics or [Limits(metric=column) for column in declared]

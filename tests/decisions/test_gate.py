@@ -406,6 +406,16 @@ def test_a_metric_whose_score_is_not_even_written_does_not_pass() -> None:
     assert gate(emptied, other).exit_code == 4, "values without the tables beside them"
 
 
+def test_a_candidate_cannot_say_that_a_metric_may_not_judge() -> None:
+    """The baseline's licence counts, and one that it does not give is no loss."""
+    no = "unlicensed: does not respond to blur"
+    full, other = three()
+    found = gate(with_score(full, "tag-recall", licence=no), other)
+    assert (found.exit_code, check(found, "missing").metric) == (4, "tag-recall")
+    blind = with_score(other, "tag-recall", licence=no)
+    assert gate(with_score(full, "tag-recall", **BLANK), blind).exit_code == 0
+
+
 def test_what_may_be_missing_passes_and_is_named() -> None:
     full, other = three()
     for column in ("kid", "memorization"):
