@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 import pytest_socket
-from browsing import Server, browser_path, painted, serving
+from browsing import browser_path, painted
+from dashboard_server import Server, serving
 from visiting import HOSTILE, ROOT, poison
 
 from harness import Workspace

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 import pytest_socket
-from browsing import Server, serving
+from dashboard_server import Server, serving
 from running import harness_process
 from visiting import ROOT
 from websockets.exceptions import InvalidStatus
