@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from harness import plugins
+from harness.errors import ScoringError
 from harness.files import write_text
 from harness.interfaces import (
     Drawn,
@@ -29,6 +30,7 @@ from harness.interfaces import (
 from harness.keys import extractor_name
 from harness.metrics.statistics.intervals import half_width
 from harness.pages.stages import ScoreSpec
+from harness.pipeline.stages.feature_cache import first_not_finite
 from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
@@ -240,15 +242,27 @@ def _base(
 
 
 def features(side: str, name: str, inputs: Mapping[str, Path]) -> FeatureSet:
-    """Return the features of the images of one side, beside what they answer."""
+    """Return the features of the images of one side, beside what they answer; all are finite."""
     step = str(StepName.of_features(side, name))
-    return feature_set(inputs[side], load_file(inputs[step] / "features.safetensors"))
+    return feature_set(inputs[side], load_file(inputs[step] / "features.safetensors"), step)
 
 
-def feature_set(folder: Path, features: Mapping[str, NDArray[np.float32]]) -> FeatureSet:
-    """Return features of the images in a folder, one array a name, beside what they answer."""
+def feature_set(
+    folder: Path, features: Mapping[str, NDArray[np.float32]], step: str = ""
+) -> FeatureSet:
+    """Return features of the images in a folder, one array a name, beside what they answer.
+
+    All must be finite; `step` is what an error says of where they come from.
+    """
     shown = [entry for entry in read_index(folder) if entry.file]
     tensors = {name: values.astype(np.float64) for name, values in features.items()}
+    row = first_not_finite(tensors)
+    if row is not None:
+        where = f" ({step})" if step else ""
+        raise ScoringError(
+            f"the features of {shown[row].name}{where} are not finite",
+            hint="the network that made them, or the store, is damaged",
+        )
     return FeatureSet(
         images=tensors.pop("images"),
         prompts=[entry.text for entry in shown],
