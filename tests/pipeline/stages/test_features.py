@@ -191,7 +191,7 @@ def test_the_next_batches_are_prepared_while_a_network_computes(images: list[Ima
         return number
 
     def compute(batch: Sequence[int]) -> Rows:
-        waited.append(prepared[5].wait(timeout=20))  # a picture two batches after the first
+        waited.append(prepared[5].wait(timeout=60))  # a picture two batches after the first
         return {"images": np.array([[each] for each in batch], np.float32)}
 
     parts = SplitNetwork(prepare, list, compute)
