@@ -32,6 +32,8 @@ proto = pytest.importorskip("streamlit.proto.BackMsg_pb2")
 forward = pytest.importorskip("streamlit.proto.ForwardMsg_pb2")
 pytestmark = pytest.mark.slow
 EVIL = "evil.example"
+PATIENCE = 120
+"""Seconds for an answer: the machine may have much else to do."""
 BASELINE = "baselines/pocket-v1/pocket-ninja-short.json"
 
 
@@ -54,6 +56,10 @@ def server(root: Path) -> Iterator[Server]:
     pytest_socket.enable_socket()  # no test has begun yet that would allow this machine
     with serving(root / "reports", root / "store", write=True) as server:
         yield server
+
+
+def ask(method: str, address: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    return httpx.request(method, address, headers=headers, timeout=PATIENCE)
 
 
 def port_of(server: Server) -> int:
@@ -79,6 +85,7 @@ def socket_of(
         subprotocols=["streamlit"],  # type: ignore[list-item]
         additional_headers={"Cookie": cookie} if cookie else {},
         max_size=None,
+        open_timeout=PATIENCE,
         proxy=None,
     )
 
@@ -94,7 +101,7 @@ def buttons(line: ClientConnection, pressed: str = "", query: str = "") -> dict[
     line.send(asked.SerializeToString())
     found: dict[str, str] = {}
     while True:
-        message = forward.ForwardMsg.FromString(line.recv(timeout=60))
+        message = forward.ForwardMsg.FromString(line.recv(timeout=PATIENCE))
         if message.WhichOneof("type") == "script_finished":
             return found
         element = message.delta.new_element
@@ -104,25 +111,25 @@ def buttons(line: ClientConnection, pressed: str = "", query: str = "") -> dict[
 
 def test_another_name_is_refused_and_an_own_one_answered(server: Server) -> None:
     for path in ("/", "/_stcore/health", "/pictures/pocket-v1/pocket-ninja/cover.webp"):
-        assert httpx.get(f"{server.url}{path}").status_code == 200
+        assert ask("GET", f"{server.url}{path}").status_code == 200
         for host in (EVIL, f"{EVIL}:{port_of(server)}", "192.168.0.9", f"localhost.{EVIL}"):
-            answer = httpx.get(f"{server.url}{path}", headers={"Host": host})
+            answer = ask("GET", f"{server.url}{path}", headers={"Host": host})
             assert answer.status_code == 400, host
             assert "Streamlit" not in answer.text
 
 
 def test_a_request_of_another_page_is_refused(server: Server) -> None:
     cover = f"{server.url}/pictures/pocket-v1/pocket-ninja/cover.webp"
-    assert httpx.get(cover, headers={"Origin": f"http://{EVIL}"}).status_code == 403
+    assert ask("GET", cover, headers={"Origin": f"http://{EVIL}"}).status_code == 403
     embedded = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
-    assert httpx.get(cover, headers=embedded).status_code == 403
-    assert httpx.get(cover, headers={"Origin": server.url}).status_code == 200
+    assert ask("GET", cover, headers=embedded).status_code == 403
+    assert ask("GET", cover, headers={"Origin": server.url}).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_nothing_can_be_sent_by_http(server: Server, method: str) -> None:
     for path in ("/_stcore/upload_file/a/b", "/_stcore/agent/interact", "/"):
-        answer = httpx.request(method, f"{server.url}{path}", headers={"Cookie": cookie_of(server)})
+        answer = ask(method, f"{server.url}{path}", headers={"Cookie": cookie_of(server)})
         assert answer.status_code == 405
 
 
@@ -147,14 +154,14 @@ def test_no_websocket_opens_for_another_name_or_page(
 def test_only_weights_of_a_shown_result_are_handed_out(server: Server, root: Path) -> None:
     keys = json.loads((root / "reports/pocket-v1/pocket-ninja.json").read_text())["keys"]
     shown, other = f"{server.url}/artifacts/{keys['train']}", f"{server.url}/artifacts/{'a' * 64}"
-    assert httpx.get(f"{shown}/adapter.safetensors").content == b"weights"
+    assert ask("GET", f"{shown}/adapter.safetensors").content == b"weights"
     for address in (
         f"{other}/adapter.safetensors",
         f"{shown}/log.jsonl",
         f"{shown}/manifest.json",
         f"{shown}/../{'a' * 64}/adapter.safetensors",
     ):
-        assert httpx.get(address).status_code == 404, address
+        assert ask("GET", address).status_code == 404, address
 
 
 def test_without_the_token_no_websocket_writes_whatever_it_presses(
@@ -177,14 +184,14 @@ def test_without_the_token_no_websocket_writes_whatever_it_presses(
 
 
 def test_the_token_leaves_the_address_at_once_and_a_wrong_one_is_refused(server: Server) -> None:
-    answer = httpx.get(server.link.replace("/?", "/run?id=pocket-v1%2Fa&"))
+    answer = ask("GET", server.link.replace("/?", "/run?id=pocket-v1%2Fa&"))
     assert (answer.status_code, answer.headers["location"]) == (303, "/run?id=pocket-v1%2Fa")
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith(cookie_of(server))
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
-    assert httpx.get(f"{server.url}/?{guard.FIELD}=wrong").status_code == 403
-    evil = httpx.get(f"{server.url}//{EVIL}/?{urlsplit(server.link).query}")
+    assert ask("GET", f"{server.url}/?{guard.FIELD}=wrong").status_code == 403
+    evil = ask("GET", f"{server.url}//{EVIL}/?{urlsplit(server.link).query}")
     assert evil.headers["location"] == f"/{EVIL}/"
 
 
@@ -196,7 +203,7 @@ def test_half_sent_requests_do_not_stop_the_dashboard(server: Server) -> None:
             line.sendall(half)
         except OSError:
             continue
-    assert httpx.get(f"{server.url}/_stcore/health", timeout=60).status_code == 200
+    assert ask("GET", f"{server.url}/_stcore/health").status_code == 200
     for line in lines:
         line.close()
 

@@ -20,6 +20,8 @@ from services import connected, served
 from harness.delivery.service.connections import ConnectionLimits, limited
 
 HALF = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Half:"
+PATIENCE = 60
+"""Seconds after which a test gives up: without a deadline a connection stays for good."""
 LARGE = 32 * 1024 * 1024
 SOONER = 9.0
 """Seconds: less than what a connection may take where a test gives no limit."""
@@ -133,7 +135,7 @@ def test_an_answer_may_not_lie_unread_for_good(listening: Port) -> None:
 def test_a_place_is_taken_from_who_has_asked_for_nothing(listening: Port) -> None:
     port = listening(ConnectionLimits(count=8, headers=30))
     silent = [opened(port, HALF) for _ in range(40)]
-    assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+    assert httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).status_code == 200
     deadline = time.monotonic() + SOONER
     while sum(map(_is_closed, silent)) < 40 - 8:
         assert time.monotonic() < deadline
