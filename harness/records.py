@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.interfaces import Page
 
@@ -90,6 +90,10 @@ class Artifact:
     manifest: Mapping[str, Any]
 
 
+LARGEST = 1e30
+"""No value, count or seed of a result is beyond this; its square is still a number."""
+_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_STEP_NAME = re.compile(r"[\w./@+-]{1,120}")
 FINITE = ConfigDict(allow_inf_nan=False)
 """What is no number is None with a reason, and never NaN, beside which nothing can be ranked."""
 
@@ -229,3 +233,49 @@ class Result(Page):
     """A score for each metric of the benchmark."""
     provenance: dict[str, Any] = Field(default_factory=dict)
     """Where, when and with which versions the result was made."""
+
+    @model_validator(mode="after")
+    def _refuse_what_no_reader_can_use(self) -> Self:
+        for name in ("recipe", "benchmark", "signature"):
+            if _NAME.fullmatch(getattr(self, name)) is None:
+                raise ValueError(f"{name} is empty, has control characters or more than 200")
+        if any(_STEP_NAME.fullmatch(name) is None for name in self.keys):
+            raise ValueError("keys names a step that has no such name")
+        if self.interval == "recipe" and not self.training_seeds:
+            raise ValueError("its intervals are of a recipe, and it names no training seeds")
+        KnownProvenance.model_validate(self.provenance)
+        _require_numbers(self.model_dump(exclude={"summary"}))
+        return self
+
+
+class Efficiency(BaseModel):
+    """What the work of a result cost, as far as it is known."""
+
+    train_device: str | None = None
+    sample_device: str | None = None
+    train_seconds: float | None = None
+    train_peak_memory_mb: float | None = None
+    adapter_mb: float | None = None
+    seconds_an_image: float | None = None
+
+
+class KnownProvenance(BaseModel):
+    """The parts of a provenance that are shown, as far as a result has them."""
+
+    packages: dict[str, Any] | None = None
+    page: dict[str, Any] | None = None
+    seconds: dict[str, float] | None = None
+    efficiency: Efficiency | None = None
+    loss: list[tuple[float, float]] | None = None
+
+
+def _require_numbers(value: Any) -> None:
+    """Refuse a number that no reader can reckon with, however deep it lies."""
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        if isinstance(value, int | float) and not abs(value) <= LARGEST:
+            raise ValueError(f"a number is not finite or beyond {LARGEST:g}")
+        return
+    for each in value:
+        _require_numbers(each)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import Unpack
 
@@ -11,6 +11,7 @@ from harness.api.decide import find_result
 from harness.api.options import Options, Workspace, with_options, workspace_of
 from harness.api.results import Leaderboard, PageCheck, Plan, Run
 from harness.decisions import leaderboard as board
+from harness.errors import HarnessError, PageError
 from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
 from harness.pages.benchmark import Judgement
@@ -21,10 +22,10 @@ from harness.pipeline.forecast.gpus import Gpu, gpu_named
 from harness.pipeline.forecast.scale import scale
 from harness.pipeline.request import Named, Request, requested
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.results.read import read_result, read_results
+from harness.pipeline.results.read import read_result, result_paths
 from harness.pipeline.run import missing
 from harness.pipeline.store.local import Store
-from harness.records import PseudoValues, Result
+from harness.records import PseudoValues
 
 
 @with_options
@@ -37,14 +38,37 @@ def leaderboard(benchmark: str | None = None, **options: Unpack[Options]) -> Lea
     """
     workspace = workspace_of(options)
     reports = workspace.reports
-    boards = board.boards(read_results(reports, benchmark), partial(_pseudo_values, reports))
-    return Leaderboard(tuple(boards), workspace)
+    problems: list[HarnessError] = []
+    files = [ResultFile(path) for path in result_paths(reports, benchmark)]
+    whole = _readable(files, problems)
+    if not whole:
+        raise problems[0]
+    by_result = {id(each.result): each for each in whole}
+    pseudo_values = cache(lambda place: _pseudo_values(by_result[place], problems))
+    results = [each.result for each in whole]
+    boards = board.boards(results, lambda result: pseudo_values(id(result)))
+    return Leaderboard(tuple(boards), workspace, tuple(str(each) for each in problems))
 
 
-def _pseudo_values(reports: Path, result: Result) -> PseudoValues:
-    """Return the pseudo-values that belong to a result, if there are any."""
-    file = ResultFile(reports / result.benchmark / f"{result.recipe}.json")
-    return file.pseudo_values() if file.has_table("prompts") else PseudoValues()
+def _readable(files: Sequence[ResultFile], problems: list[HarnessError]) -> list[ResultFile]:
+    """Return the files that hold results, and note the problem of every other."""
+    whole = []
+    for file in files:
+        try:
+            _ = file.result
+            whole.append(file)
+        except PageError as error:
+            problems.append(error)
+    return whole
+
+
+def _pseudo_values(file: ResultFile, problems: list[HarnessError]) -> PseudoValues:
+    """Return the pseudo-values that belong to a result, if there are any that can be read."""
+    try:
+        return file.pseudo_values() if file.has_table("prompts") else PseudoValues()
+    except HarnessError as error:
+        problems.append(error)
+        return PseudoValues()
 
 
 @with_options

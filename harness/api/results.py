@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +12,7 @@ from harness.api.options import Workspace
 from harness.decisions.breakdown import GroupScore, group_scores, groups_of, read_samples
 from harness.decisions.leaderboard import Board, boards
 from harness.decisions.sweep import Advice, Kind, Point
-from harness.errors import Problem, UsageError
+from harness.errors import HarnessError, Problem, UsageError
 from harness.escaping import one_line, printable
 from harness.metrics.sanity_card import SanityCard
 from harness.pages import benchmark as benchmarks
@@ -175,6 +176,8 @@ class Leaderboard:
 
     boards: tuple[Board, ...]
     workspace: Workspace = field(repr=False)
+    problems: tuple[str, ...] = ()
+    """What is wrong with files that cannot be read; the others are ranked."""
 
     def __iter__(self) -> Iterator[Board]:
         return iter(self.boards)
@@ -195,7 +198,11 @@ class Leaderboard:
         """Return the sanity card of a board's metrics: that of the first row that has one."""
         folder = self.workspace.reports / board.benchmark
         files = (ResultFile(folder / f"{row.result.recipe}.json") for row in board.rows)
-        return next((card for file in files if (card := file.card()) is not None), None)
+        for file in files:
+            with suppress(HarnessError):  # a broken table costs its own result only
+                if (card := file.card()) is not None:
+                    return card
+        return None
 
     def folder(self, result: Result, step: str) -> Path | None:
         """Return the folder of a result's step, where the store has it."""

@@ -139,6 +139,8 @@ def leaderboard(
 
     ranked = harness.leaderboard(benchmark, workspace=workspace_of(store, reports))
     boards = ranked.boards
+    for problem in ranked.problems:
+        say(f"left out: {problem}", file=sys.stderr)
     if html is not None:
         write_report(html, ranked.page("Leaderboard"))
     if as_json:

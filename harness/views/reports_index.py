@@ -126,7 +126,11 @@ class ReportsIndex:
             state = tuple((each.file.path, id(each)) for each in entries)
             if self._boards is None or self._boards[0] != state:
                 whole = [each.result for each in entries if each.result]
-                self._boards = state, board.boards(whole, self._pseudo_values)
+                files = {id(each.result): each.file for each in entries}
+                self._boards = (
+                    state,
+                    board.boards(whole, lambda result: self._pseudo_values(files[id(result)])),
+                )
             return self._boards[1]
 
     def board(self, benchmark: str, signature: str = "") -> Board | None:
@@ -193,8 +197,7 @@ class ReportsIndex:
             self.samples(each)
             time.sleep(PAUSE)
 
-    def _pseudo_values(self, result: Result) -> PseudoValues:
-        file = ResultFile(self.reports / result.benchmark / f"{result.recipe}.json")
+    def _pseudo_values(self, file: ResultFile) -> PseudoValues:
         read = partial(_pseudo_values, file)
         return self._known("pseudo-values", file.table_path("prompts"), read, PseudoValues())
 
@@ -231,7 +234,7 @@ class ReportsIndex:
         """Return what a file says, from memory while it stays as it is; `nothing` without it."""
         try:
             state = _state(file)
-        except OSError:
+        except (OSError, ValueError):
             return nothing
         kept = self._kept.get((kind, file))
         if kept is None or kept[0] != state:

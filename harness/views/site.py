@@ -54,6 +54,9 @@ def write(workspace: Workspace, out: Path, benchmark: str | None = None) -> Writ
             f"no results {f'of {benchmark} ' if benchmark else ''}in {workspace.reports}",
             hint="make some: `harness demo`",
         )
+    for entry in index.entries():
+        if entry.problem:
+            _say(f"left out: {entry.problem}")
     (out / "pictures").mkdir(parents=True, exist_ok=True)
     boards = [_board(index, each, out) for each in chosen]
     write_text(out / "leaderboard.csv", as_csv(chosen))

@@ -8,7 +8,7 @@ import pytest
 
 from harness.decisions.leaderboard import BaseRow, Board, boards, in_order, score_in
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.results.read import read_results, score_of
+from harness.pipeline.results.read import read_result, result_paths, score_of
 from harness.records import Accounting, PseudoValues, Result, Score, Versus
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -166,7 +166,7 @@ def test_a_board_whose_benchmark_draws_no_base_has_no_base_row() -> None:
 
 
 def test_the_row_of_the_base_says_what_the_published_result_of_the_base_says() -> None:
-    results = read_results(REPORTS, "pocket-v1")
+    results = [read_result(file) for file in result_paths(REPORTS, "pocket-v1")]
     (base,) = (each for each in results if each.recipe == "pocket-base")
     others = [each for each in results if each is not base]
 

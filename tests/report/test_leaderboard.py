@@ -11,7 +11,7 @@ import pytest
 
 from harness.decisions.leaderboard import Board, boards
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.results.read import read_results
+from harness.pipeline.results.read import read_result, result_paths
 from harness.records import PseudoValues, Result
 from harness.report.leaderboard import as_csv, as_markdown, board_document, print_boards
 from harness.report.page import html
@@ -28,7 +28,7 @@ def pseudo_values(one: Result) -> PseudoValues:
 @pytest.fixture
 def board() -> Board:
     """The published board without the base's own result, so that the base has its row."""
-    results = read_results(REPORTS, "pocket-v1")
+    results = [read_result(file) for file in result_paths(REPORTS, "pocket-v1")]
     honest = [
         each for each in results if each.recipe not in ("pocket-base", "pocket-ninja-overfit")
     ]
@@ -64,7 +64,7 @@ def test_the_base_is_beside_the_rows_of_the_document_and_not_among_them(board: B
 
 
 def test_a_document_without_a_base_says_so() -> None:
-    whole = boards(read_results(REPORTS, "pocket-v1"))[0]
+    whole = boards([read_result(file) for file in result_paths(REPORTS, "pocket-v1")])[0]
     assert board_document(whole)["base"] is None
 
 

@@ -10,18 +10,23 @@ from __future__ import annotations
 import io
 import json
 import logging
+import lzma
 import os
+import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from harness.data.opening import image_of, open_image
-from harness.files import lines_of, whole
+from harness.files import lines_of, open_regular, whole
 from harness.fingerprint import digest_bytes
 from harness.pipeline.stages.files import UNREADABLE, digests, read_index
 
@@ -34,6 +39,23 @@ SIDE = 256
 QUALITY = 75
 FAR = 6.0
 """Levels of 255 that pictures of another release of the WebP library lie apart at most."""
+_LARGEST_PICTURE, _LARGEST_INDEX, _LARGEST_DIRECTORY = 1 << 20, 32 << 20, 8 << 20
+"""Bytes of one small picture, of the index, and of the list of entries, some 100,000 of them."""
+_TAIL = (1 << 16) + 22
+"""Bytes in which the end of a zip says how long its list is."""
+_NAME = re.compile(r"[0-9a-zA-Z_-][0-9a-zA-Z_.-]{0,99}")
+_DAMAGED = (
+    OSError,
+    LookupError,
+    ValueError,
+    RuntimeError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+)
+"""What the standard library raises where a zip is encrypted, cut or of an unknown method."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -99,10 +121,12 @@ def _files(shots: Sequence[tuple[Path, Shot]]) -> dict[str, Path]:
 def problems(file: Path) -> list[str]:
     """Return what is wrong with an album, whatever it should show."""
     try:
-        with zipfile.ZipFile(file) as album:
-            bad = album.testzip()
-            names = set(album.namelist())
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        with open_regular(file) as stream:
+            _refuse_long_directory(stream)
+            with zipfile.ZipFile(stream) as album:
+                bad = album.testzip()
+                names = set(album.namelist())
+    except _DAMAGED as error:
         return [f"{file} cannot be read: {error}"]
     if bad is not None:
         return [f"{file} is damaged at {bad}"]
@@ -147,27 +171,62 @@ def _shows(data: bytes | None, name: str, file: Path) -> bool:
 def read(file: Path) -> list[Shot]:
     """Return every shot of an album; none where it is missing or cannot be read."""
     try:
-        return [Shot(**json.loads(line)) for line in lines_of(_index_of(file) or "")]
-    except (ValueError, TypeError):
+        return [_shot(json.loads(line)) for line in lines_of(_index_of(file) or "")]
+    except (ValueError, TypeError, RecursionError):
         return []
+
+
+def _shot(values: dict[str, Any]) -> Shot:
+    """Return a shot as a line of the index says it; a line that says something else is refused."""
+    shot = Shot(**values)
+    words = (shot.id, shot.text, shot.side)
+    maybe = (shot.picture, shot.file, shot.reason)
+    if not all(isinstance(each, str) for each in words) or type(shot.seed) is not int:
+        raise TypeError("the index names no prompt, seed or text")
+    if not all(each is None or isinstance(each, str) for each in maybe):
+        raise TypeError("the index names no picture, file or reason")
+    if any("\ud800" <= sign <= "\udfff" for each in (*words, *maybe) for sign in each or ""):
+        raise ValueError("the index holds half a character")
+    if shot.picture is not None and _NAME.fullmatch(shot.picture) is None:
+        raise ValueError("a picture is not named by a digest")
+    return shot
 
 
 def first(file: Path) -> str:
     """Return the name of an album's first picture; nothing where it has none."""
     try:
         lines = (json.loads(line) for line in lines_of(_index_of(file) or ""))
-        return next((str(each["picture"]) for each in lines if each.get("picture")), "")
-    except (ValueError, AttributeError):
+        return next((_shot(each).picture or "" for each in lines if each.get("picture")), "")
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return ""
 
 
 def picture(file: Path, name: str) -> bytes | None:
     """Return a small picture by its name, where the album has it."""
+    return _unpacked(file, name, _LARGEST_PICTURE)
+
+
+def _unpacked(file: Path, name: str, most: int) -> bytes | None:
+    """Return an entry of at most so many bytes; None where it is missing, larger or damaged."""
     try:
-        with zipfile.ZipFile(file) as album:
-            return album.read(name)
-    except (OSError, KeyError, zipfile.BadZipFile):
+        with open_regular(file) as stream:
+            _refuse_long_directory(stream)
+            with zipfile.ZipFile(stream) as album, album.open(name) as entry:
+                data = entry.read(most + 1)
+    except _DAMAGED:
         return None
+    return data if len(data) <= most else None
+
+
+def _refuse_long_directory(stream: BinaryIO) -> None:
+    """Refuse an album whose list of entries is long, before Python makes an object of each."""
+    stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, stream.tell() - _TAIL))
+    end = stream.read()
+    at = end.rfind(b"PK\x05\x06")
+    if int.from_bytes(end[at + 12 : at + 16], "little") > _LARGEST_DIRECTORY:
+        raise zipfile.BadZipFile("it has too many entries")
+    stream.seek(0)
 
 
 def small(file: Path, side: int = SIDE) -> bytes:
@@ -185,7 +244,7 @@ def _small(image: Image.Image, side: int = SIDE) -> bytes:
 
 
 def _index_of(file: Path) -> str | None:
-    data = picture(file, INDEX)
+    data = _unpacked(file, INDEX, _LARGEST_INDEX)
     return None if data is None else data.decode("utf-8", "replace")
 
 

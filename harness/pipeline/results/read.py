@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
 from harness.errors import PageError, Problem, UsageError
+from harness.files import read_regular
 from harness.records import Result, Score, column_of
 
+_LARGEST = 16_000_000
+"""Bytes that a result file may have."""
 HEADLINE = ("kid", "cmmd", "fid", "clip-score", "tag-recall", "aesthetic")
 """Metrics in the order in which they rank, where a benchmark has them."""
 
@@ -19,8 +25,8 @@ HARDWARE = "hardware"
 """The folder beside those of the benchmarks that holds figures of GPUs, and no results."""
 
 
-def read_results(reports: Path, benchmark: str | None = None) -> list[Result]:
-    """Return every result file below `reports`."""
+def result_paths(reports: Path, benchmark: str | None = None) -> list[Path]:
+    """Return the file of every result below `reports`; refuse a folder without any."""
     files = [
         file
         for file in sorted(reports.glob("*/*.json"))
@@ -30,17 +36,27 @@ def read_results(reports: Path, benchmark: str | None = None) -> list[Result]:
     if not files:
         what = f"no results of {benchmark}" if benchmark else "no results"
         raise UsageError(f"{what} in {reports}", hint="make some: `harness run pocket-ninja`")
-    return [read_result(file) for file in files]
+    return files
 
 
 def read_result(file: Path) -> Result:
     try:
-        return Result.model_validate_json(file.read_text(encoding="utf-8"))
+        return Result.model_validate_json(read_regular(file, _LARGEST))
+    except ValidationError as error:
+        said = "; ".join(map(_complaint, error.errors(include_url=False)[:3]))
+        raise _no_result(file, said) from None
     except (OSError, ValueError) as error:
-        lines = str(error).splitlines()
-        raise PageError(
-            [Problem(str(file), 1, "", f"is not a result file: {' '.join(lines[:3])[:200]}")]
-        ) from None
+        raise _no_result(file, str(getattr(error, "strerror", None) or error)) from None
+
+
+def _complaint(error: ErrorDetails) -> str:
+    place = ".".join(map(str, error["loc"]))[:80]
+    return f"{place}: {error['msg']}" if place else error["msg"]
+
+
+def _no_result(file: Path, why: str) -> PageError:
+    what = f"is not a result file: {' '.join(why.split())[:200]}"
+    return PageError([Problem(str(file), 1, "", what)])
 
 
 def headline(metric: str) -> int:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harness.errors import UsageError
-from harness.files import whole
+from harness.files import is_regular, megabytes, whole
 from harness.metrics.sanity_card import SanityCard, read_rows
-from harness.records import PseudoValues
+from harness.records import LARGEST, PseudoValues
 
 Kind = Literal["samples", "prompts", "likeness", "sanity"]
 _WORD, _NUMBER = pa.string(), pa.float64()
@@ -51,29 +53,78 @@ TABLES: dict[Kind, pa.Schema] = {
 CARD: Kind = "sanity"
 """The only table that belongs to the benchmark and not to the result's own images."""
 OF_SCORES: tuple[Kind, ...] = tuple(kind for kind in TABLES if kind != CARD)
+_MAY_BE_EMPTY: dict[Kind, tuple[str, ...]] = {
+    "samples": (),
+    "prompts": ("base",),
+    "likeness": ("prompt_id", "seed", "other"),
+    "sanity": ("higher_is_better", "n", "value", "delta", "low", "high", "response", "reason"),
+}
+_HINT = "copy it there, or run the recipe again"
+_ROWS, _BYTES, _WORD_BYTES = 1_000_000, 256_000_000, 10_000
+"""What a table may have: rows, bytes once it is unpacked, and bytes of one word."""
 
 
 def read_table(file: Path, kind: Kind) -> pa.Table:
     """Return a table of this kind, or refuse one that is missing, cut off or not one of ours."""
-    hint = "copy it there, or run the recipe again"
-    if not file.is_file():
-        raise UsageError(f"{file.name} is missing beside its result in {file.parent}", hint=hint)
+    if not is_regular(file):
+        raise UsageError(f"{file.name} is missing beside its result in {file.parent}", hint=_HINT)
     try:
-        table = pq.read_table(file)
-        for field in TABLES[kind]:
-            if field.name not in table.column_names:
-                raise UsageError(f"has no column {field.name}", where=str(file), hint=hint)
-            at = table.column_names.index(field.name)
-            table = table.set_column(at, field, table.column(at).cast(field.type))
-    except (OSError, pa.ArrowException) as error:
-        what = str(error).splitlines()[0][:200]
-        raise UsageError(f"cannot be read: {what}", where=str(file), hint=hint) from None
-    return table
+        there = pq.read_schema(file).names
+        missing = [name for name in TABLES[kind].names if name not in there]
+        if missing:
+            raise UsageError(f"has no column {missing[0]}", where=str(file), hint=_HINT)
+        return _checked(_opened(file, kind), kind)
+    except (OSError, ValueError, TypeError, LookupError, pa.ArrowException) as error:
+        what = " ".join(str(error).split())[:200]
+        raise UsageError(f"cannot be read: {what}", where=str(file), hint=_HINT) from None
+
+
+def _opened(file: Path, kind: Kind) -> pa.Table:
+    """Return a table with its words as they are kept, each once, however often they stand there."""
+    schema = TABLES[kind]
+    words = [field.name for field in schema if field.type == _WORD]
+    with pq.ParquetFile(file, read_dictionary=words) as stored:
+        facts = stored.metadata
+        size = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
+        if facts.num_rows > _ROWS or size > _BYTES:
+            raise ValueError(f"it has more than {_ROWS:,} rows or {megabytes(_BYTES)}")
+        return stored.read(columns=schema.names)
+
+
+def _checked(stored: pa.Table, kind: Kind) -> pa.Table:
+    """Return the columns of a table in our types; every cell that must say something does."""
+    columns = {}
+    for field in TABLES[kind]:
+        column = stored.column(field.name)
+        if column.null_count and field.name not in _MAY_BE_EMPTY[kind]:
+            raise ValueError(f"its column {field.name} has empty cells")
+        if pa.types.is_dictionary(column.type):
+            _refuse_long_words(column, field.name)
+        columns[field.name] = column.cast(field.type)
+        if field.type == _NUMBER:
+            beyond = pc.any(pc.greater(pc.abs(columns[field.name]), LARGEST))
+            if beyond.as_py():
+                raise ValueError(f"its column {field.name} has numbers beyond {LARGEST:g}")
+    return pa.table(columns, schema=TABLES[kind])
+
+
+def _refuse_long_words(column: pa.ChunkedArray, name: str) -> None:
+    total = 0
+    for chunk in column.chunks:
+        lengths = pc.binary_length(chunk.dictionary)
+        if (pc.max(lengths).as_py() or 0) > _WORD_BYTES:
+            raise ValueError(f"its column {name} has words of more than {_WORD_BYTES:,} bytes")
+        total += pc.sum(pc.take(lengths, chunk.indices)).as_py() or 0
+    if total > _BYTES:
+        raise ValueError(f"its column {name} has more than {megabytes(_BYTES)}")
 
 
 def read_card(file: Path) -> SanityCard:
     """Return the sanity card that a table holds."""
-    return read_rows(read_table(file, "sanity").to_pylist())
+    try:
+        return read_rows(read_table(file, "sanity").to_pylist())
+    except (ValueError, TypeError, LookupError):
+        raise UsageError("holds no sanity card", where=str(file), hint=_HINT) from None
 
 
 def write_table(file: Path, table: pa.Table) -> None:
@@ -88,6 +139,6 @@ def pseudo_values_of(prompts: pa.Table) -> PseudoValues:
     columns = [prompts[name].to_pylist() for name in ("metric", "prompt_id", "value", "base")]
     for metric, prompt, value, of_base in zip(*columns, strict=True):
         own.setdefault(metric, {})[prompt] = value
-        if of_base is not None:
+        if of_base is not None and math.isfinite(of_base):
             base.setdefault(metric, {})[prompt] = of_base
     return PseudoValues(own, base)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.pipeline.results.file import result_files
-from harness.pipeline.results.read import read_results
+from harness.pipeline.results.read import read_result, result_paths
 from harness.views.reports_index import ReportsIndex
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +26,7 @@ def reports(tmp_path: Path) -> Path:
 
 
 def test_figures_of_a_gpu_are_no_results(reports: Path) -> None:
-    assert [result.recipe for result in read_results(reports)] == ["pocket-ninja"]
+    assert [result.recipe for result in map(read_result, result_paths(reports))] == ["pocket-ninja"]
     assert [file.path.name for file in result_files(reports)] == ["pocket-ninja.json"]
     assert [entry.name for entry in ReportsIndex(reports, reports).entries()] == [
         "pocket-v1/pocket-ninja"
