@@ -82,8 +82,15 @@ def check(
                 "warnings": [vars(warning) for warning in checked.warnings],
             }
         )
-    for warning in checked.warnings:
+    for warning in checked.warnings if files else ():
         say(f"warning: {warning}", file=sys.stderr)
+    if checked.warnings and not files:
+        pages = len({warning.file for warning in checked.warnings})
+        say(
+            f"{len(checked.warnings)} models and sets in {pages} pages have no fixed revision and "
+            "may change under their names: `harness check FILE` lists those of a page",
+            file=sys.stderr,
+        )
     for problem in checked.problems:
         say(problem, file=sys.stderr)
     if not checked.ok:

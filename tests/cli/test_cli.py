@@ -135,11 +135,11 @@ def test_a_model_of_the_hub_at_no_fixed_revision_is_warned_of_and_holds(
         (each["line"], each["field"], each["message"].split()[3]) for each in ran.json["warnings"]
     ]
     assert warned == [
-        (6, "sampler.vae_revision", "someone/vae"),
-        (12, "metrics[0].features.revision", "someone/judge"),
-        (19, "metrics[4].features.revision", "facebook/dinov2-large"),
-        (20, "metrics[5].features.revision", "yuvalkirstain/PickScore_v1"),
-        (20, "metrics[5].features.processor_revision", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),
+        (7, "sampler.vae_revision", "someone/vae"),
+        (13, "metrics[0].features.revision", "someone/judge"),
+        (20, "metrics[4].features.revision", "facebook/dinov2-large"),
+        (21, "metrics[5].features.revision", "yuvalkirstain/PickScore_v1"),
+        (21, "metrics[5].features.processor_revision", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"),
         (4, "base.revision", "someone/base"),
     ]
     assert {each["hint"] for each in ran.json["warnings"]} == {"name a commit of the model"}
