@@ -26,6 +26,7 @@ from harness.errors import TrainingError
 from harness.interfaces import Progress, StageContext
 from harness.pages.stages import LatentsSpec
 from harness.pipeline.stages.files import Entry, read_index, write_index
+from harness.pipeline.stages.finished import FinishedFiles
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
 from harness.training.sets import save_tensors
@@ -49,7 +50,8 @@ def encode(spec: LatentsSpec, context: StageContext) -> None:
     """Write `latents-*.safetensors`, how many pictures have which shape, and the index."""
     entries = [entry for entry in read_index(context.inputs["data"]) if entry.file]
     shards = _shards(spec, context.inputs["data"], entries)
-    missing = [shard for shard in shards if not (context.folder / shard.name).exists()]
+    finished = FinishedFiles(context.folder)
+    missing = [shard for shard in shards if not finished.has(shard.name)]
     pieces = [Piece(asdict(shard), len(shard.members)) for shard in missing]
     done = len(entries) - sum(piece.size for piece in pieces)
     share("latents", spec, context, pieces, done, "latents")
@@ -64,11 +66,13 @@ def piece_encoder(spec: LatentsSpec, context: StageContext) -> DoPiece:
     """Return the function that encodes one shard; the first call loads the VAE."""
     entries = [entry for entry in read_index(context.inputs["data"]) if entry.file]
     vae = cache(lambda: load_vae(spec.vae, context.device))
+    finished = FinishedFiles(context.folder)
 
     def do_piece(what: Mapping[str, Any]) -> None:
         shard = Shard(what["name"], tuple(what["shape"]), tuple(what["members"]))
-        if not (context.folder / shard.name).exists():
+        if not finished.has(shard.name):
             _encode_shard(spec, context, vae(), entries, shard)
+            finished.add(shard.name)
 
     return do_piece
 

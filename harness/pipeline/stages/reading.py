@@ -20,10 +20,12 @@ from harness.data.hashes import dhash, pixels_of
 from harness.data.picture_counts import PictureCounts, PictureOutcome
 from harness.data.prefetch import in_order
 from harness.files import lines_of
+from harness.fingerprint import digest
 from harness.interfaces import Picture
 from harness.pages.decoding import Reading
 from harness.pages.stages import DataSpec
 from harness.pipeline.stages.files import save_png
+from harness.pipeline.stages.finished import FinishedFiles
 
 JOURNAL = "scratch-reading.jsonl"
 THREADS = min(8, os.cpu_count() or 1)
@@ -34,19 +36,23 @@ def read_all(
     pictures: Iterable[Picture], spec: DataSpec, folder: Path, counts: PictureCounts
 ) -> Iterator[tuple[Picture, str, PictureOutcome]]:
     """Yield each picture, the file it was written to, and what became of it, in order."""
-    known, dropped = _known(folder / JOURNAL), []
+    known, finished, dropped = _known(folder / JOURNAL), FinishedFiles(folder), []
 
     def work(item: Numbered) -> PictureOutcome:
         number, picture = item
         seen = known.get(number)
-        if seen is not None and seen.id == picture.id and _stands(seen, folder / name_of(number)):
+        name = name_of(number)
+        if seen is not None and seen.id == picture.id and (seen.dropped or finished.has(name)):
             return seen
-        return _take(picture, spec, folder / name_of(number))
+        taken = _take(picture, spec, folder / name)
+        if not taken.dropped:
+            finished.add(name)
+        return taken
 
     with (folder / JOURNAL).open("a", encoding="utf-8") as journal:
         for (number, picture), seen in in_order(work, enumerate(pictures), THREADS):
             if known.get(number) != seen:
-                journal.write(json.dumps({"number": number, **asdict(seen)}) + "\n")
+                journal.write(_line(number, seen))
                 journal.flush()
             judged = counts.judge(seen)
             if judged.dropped:
@@ -60,21 +66,28 @@ def name_of(number: int) -> str:
     return f"images/{number:08d}.png"
 
 
+def _line(number: int, seen: PictureOutcome) -> str:
+    """Return a line of the journal, with a digest of what it says."""
+    said = json.loads(json.dumps({"number": number, **asdict(seen)}))
+    return json.dumps({**said, "digest": digest(said)}) + "\n"
+
+
 def _known(journal: Path) -> dict[int, PictureOutcome]:
-    """Return what was written down before a kill; a line that it cut off counts for nothing."""
+    """Return what was written down before a kill; a line that has changed counts for nothing."""
     known: dict[int, PictureOutcome] = {}
-    for line in lines_of(journal.read_text(encoding="utf-8")) if journal.is_file() else ():
+    text = journal.read_bytes().decode("utf-8", "replace") if journal.is_file() else ""
+    for line in lines_of(text):
         try:
             values = json.loads(line)
+            if digest({name: values[name] for name in values if name != "digest"}) != values.pop(
+                "digest"
+            ):
+                continue
             number, kinds = values.pop("number"), tuple(values.pop("kinds"))
             known[number] = PictureOutcome(kinds=kinds, **values)
         except (ValueError, KeyError, TypeError):
             continue
     return known
-
-
-def _stands(seen: PictureOutcome, file: Path) -> bool:
-    return seen.dropped is not None or file.is_file()
 
 
 def _take(picture: Picture, spec: DataSpec, file: Path) -> PictureOutcome:

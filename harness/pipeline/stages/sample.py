@@ -37,6 +37,7 @@ from harness.pages.decoding import Reading
 from harness.pages.recipe import Attached
 from harness.pages.stages import SampleSpec, SuppliedImage, SuppliedSpec
 from harness.pipeline.stages.files import Entry, is_black, save_png, write_index
+from harness.pipeline.stages.finished import FinishedFiles
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
 
@@ -64,7 +65,10 @@ def _draw(spec: SampleSpec, context: StageContext) -> None:
     if rounding := fp32_rounding(context.device):
         context.notes["fp32"] = rounding
     batches = _batches(spec, context.batch)
-    missing = [at for at, batch in enumerate(batches) if not _is_drawn(context.folder, batch)]
+    finished = FinishedFiles(context.folder)
+    missing = [
+        at for at, batch in enumerate(batches) if not _is_drawn(context.folder, finished, batch)
+    ]
     pieces = [Piece(at, len(batches[at])) for at in missing]
     done = sum(map(len, batches)) - sum(piece.size for piece in pieces)
     share("sample", spec, context, pieces, done, "images")
@@ -94,30 +98,34 @@ def _note(folder: Path, request: Request) -> Path:
     return folder / f"scratch/{request.prompt_id}_{request.seed}"
 
 
-def _is_drawn(folder: Path, batch: Sequence[Request]) -> bool:
-    return all((folder / _file(each)).exists() or _note(folder, each).exists() for each in batch)
+def _is_drawn(folder: Path, finished: FinishedFiles, batch: Sequence[Request]) -> bool:
+    return all(finished.has(_file(each)) or _note(folder, each).exists() for each in batch)
 
 
 def piece_sampler(spec: SampleSpec, context: StageContext) -> DoPiece:
     """Return the function that draws the batch of a number; the first call loads the pipeline."""
     batches = _batches(spec, context.batch)
+    finished = FinishedFiles(context.folder)
     image_sampler = cache(
         lambda: ImageSampler(pipeline_of(spec, context), spec.sampler, context.device)
     )
 
     def do_piece(number: int) -> None:
         batch = batches[number]
-        if not _is_drawn(context.folder, batch):
+        if not _is_drawn(context.folder, finished, batch):
             images = image_sampler().draw(batch)
             with ThreadPoolExecutor(min(THREADS, len(batch))) as threads:
-                list(threads.map(partial(_keep, context.folder), batch, images))
+                list(threads.map(partial(_keep, context.folder, finished), batch, images))
 
     return do_piece
 
 
-def _keep(folder: Path, request: Request, pixels: NDArray[np.uint8] | None) -> None:
+def _keep(
+    folder: Path, finished: FinishedFiles, request: Request, pixels: NDArray[np.uint8] | None
+) -> None:
     if pixels is not None:
-        return save_png(Image.fromarray(pixels), folder / _file(request))
+        save_png(Image.fromarray(pixels), folder / _file(request))
+        return finished.add(_file(request))
     note = _note(folder, request)
     note.parent.mkdir(exist_ok=True)
     note.touch()

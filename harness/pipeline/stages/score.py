@@ -32,6 +32,7 @@ from harness.metrics.statistics.intervals import half_width
 from harness.pages.stages import ScoreSpec
 from harness.pipeline.stages.feature_cache import first_not_finite
 from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png
+from harness.pipeline.stages.finished import FinishedFiles
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
 from harness.records import Accounting, Score, StepName, Versus
@@ -105,10 +106,10 @@ def score(spec: ScoreSpec, context: StageContext) -> None:
     """Write `scores.json`, a row an image and metric in `samples.parquet`, a row a prompt and
     metric in `prompts.parquet`, how near images come to originals in `likeness.parquet`, and the
     worst pairs below `pairs/`."""
-    files = [_file(context, number) for number in range(len(spec.metrics))]
-    missing = [number for number, file in enumerate(files) if not file.exists()]
+    files, finished = [*map(_file, range(len(spec.metrics)))], FinishedFiles(context.folder)
+    missing = [number for number, file in enumerate(files) if not finished.has(file)]
     share("score", spec, context, [Piece(each) for each in missing], len(files) - len(missing))
-    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    results = [json.loads((context.folder / file).read_text(encoding="utf-8")) for file in files]
     samples = [row for each in results for row in each["samples"]]
     prompts = [row for each in results for row in each["prompts"]]
     likeness = [row for each in results for row in each["likeness"]]
@@ -139,13 +140,14 @@ def piece_scorer(spec: ScoreSpec, context: StageContext) -> DoPiece:
             "prompts": list(judged.prompts()),
             "likeness": list(_likeness(judged, context.inputs)),
         }
-        write_text(_file(context, number), json.dumps(document))
+        write_text(context.folder / _file(number), json.dumps(document))
+        FinishedFiles(context.folder).add(_file(number))
 
     return do_piece
 
 
-def _file(context: StageContext, number: int) -> Path:
-    return context.folder / f"scratch-metric-{number:03d}.json"
+def _file(number: int) -> str:
+    return f"scratch-metric-{number:03d}.json"
 
 
 _TYPES = {

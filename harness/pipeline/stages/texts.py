@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from harness.diffusion.text_embeddings import embed
 from harness.interfaces import Progress, StageContext
 from harness.pages.stages import TextsSpec
 from harness.pipeline.stages.files import read_index
+from harness.pipeline.stages.finished import FinishedFiles
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
 from harness.training.sets import READINGS, TEXTS, save_tensors
@@ -49,13 +49,14 @@ def _captions(spec: TextsSpec, context: StageContext) -> tuple[list[list[str]], 
 
 
 def _embed(spec: TextsSpec, context: StageContext, table: list[str]) -> None:
+    finished = FinishedFiles(context.folder)
     pieces = [
         Piece(
             {"number": number, "texts": table[start : start + SHARD]},
             len(table[start : start + SHARD]),
         )
         for number, start in enumerate(range(0, len(table), SHARD))
-        if not _file(context, number).exists()
+        if not finished.has(_file(number))
     ]
     done = len(table) - sum(piece.size for piece in pieces)
     share("texts", spec, context, pieces, done, "captions")
@@ -67,10 +68,12 @@ def piece_embedder(spec: TextsSpec, context: StageContext) -> DoPiece:
     assert base is not None
     dtype = dtype_for(spec.precision, context.device)
     encoders = cache(lambda: load_text_encoders(base, context.device, dtype))
+    finished = FinishedFiles(context.folder)
 
     def do_piece(what: Mapping[str, Any]) -> None:
-        if not _file(context, what["number"]).exists():
+        if not finished.has(_file(what["number"])):
             _embed_shard(spec, context, encoders(), what["number"], what["texts"])
+            finished.add(_file(what["number"]))
 
     return do_piece
 
@@ -87,8 +90,8 @@ def _embed_shard(
         pooled.append(summary.half().cpu())
         context.report(Progress(at + len(batch), len(texts), "captions"))
     tensors = {"sequences": torch.cat(sequences), "pooled": torch.cat(pooled)}
-    save_tensors(_file(context, number), tensors)
+    save_tensors(context.folder / _file(number), tensors)
 
 
-def _file(context: StageContext, number: int) -> Path:
-    return context.folder / f"embeddings-{number:05d}.safetensors"
+def _file(number: int) -> str:
+    return f"embeddings-{number:05d}.safetensors"

@@ -133,3 +133,13 @@ def test_a_prompts_own_negative_reaches_the_image(tmp_path: Path) -> None:
         drawn(spec(prompts=(each,)), tmp_path / name) for each, name in ((cat, "a"), (against, "b"))
     )
     assert first != second
+
+
+def test_an_image_that_changes_between_a_kill_and_its_resume_is_drawn_again(
+    tmp_path: Path,
+) -> None:
+    whole = drawn(spec(), tmp_path / "whole")
+    image = tmp_path / "whole/images/p1_1.png"
+    image.write_bytes(image.read_bytes()[:-20])
+    sample(spec(), StageContext(tmp_path / "whole", {}))
+    assert {file: (tmp_path / "whole/images" / file).read_bytes() for file in whole} == whole
