@@ -251,6 +251,7 @@ class Result(Page):
 class Efficiency(BaseModel):
     """What the work of a result cost, as far as it is known."""
 
+    model_config = ConfigDict(strict=True)
     train_device: str | None = None
     sample_device: str | None = None
     train_seconds: float | None = None
@@ -262,11 +263,12 @@ class Efficiency(BaseModel):
 class KnownProvenance(BaseModel):
     """The parts of a provenance that are shown, as far as a result has them."""
 
+    model_config = ConfigDict(strict=True)
     packages: dict[str, Any] | None = None
     page: dict[str, Any] | None = None
     seconds: dict[str, float] | None = None
     efficiency: Efficiency | None = None
-    loss: list[tuple[float, float]] | None = None
+    loss: list[Annotated[list[float], Field(min_length=2, max_length=2)]] | None = None
 
 
 def _require_numbers(value: Any) -> None:

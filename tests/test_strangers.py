@@ -122,6 +122,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(reports: Path) -> Non
         (("recipe",), "a\0b"),
         (("provenance", "efficiency"), [1]),
         (("provenance", "efficiency", "train_seconds"), "long"),
+        (("provenance", "efficiency", "adapter_mb"), "1.5"),
         (("provenance", "loss"), [[1]]),
         (("scores", 0, "value"), 1e300),
         (("protocol", "base"), [[1e999]]),
@@ -140,6 +141,18 @@ def test_what_no_reader_can_use_is_refused_where_a_result_is_read(
     file.write_text(json.dumps(document))
     ran = harness("report", file, "--reports", reports)
     assert (ran.code, "is not a result file" in ran.err) == (2, True), ran.err
+
+
+@pytest.mark.parametrize("costs", [None, {"train_seconds": None, "adapter_mb": None}])
+def test_costs_that_are_not_known_are_a_dash(costs: object, reports: Path) -> None:
+    file = reports / "pocket-v1" / "pocket-ninja.json"
+    document = json.loads(file.read_text())
+    document["provenance"]["efficiency"] = costs
+    file.write_text(json.dumps(document))
+    page = reports.parent / "board.html"
+    ran = harness("leaderboard", "--html", page, "--reports", reports, "--store", reports / "store")
+    assert ran.code == 0, ran.err
+    assert "What it cost" in page.read_text()
 
 
 def test_no_name_of_a_file_is_an_error() -> None:
