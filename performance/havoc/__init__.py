@@ -1,0 +1,1 @@
+"""What may befall a run, done on purpose: see `chaos.py`."""
