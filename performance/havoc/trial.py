@@ -37,7 +37,7 @@ class Trial:
 
     def start(self, words: Sequence[object], change: Callable[[], None] = lambda: None) -> Child:
         log = self.place.root.parent / f"{self.place.root.name}-{len(self.children)}.log"
-        log.unlink(missing_ok=True)
+        log.write_text("")  # a child may be killed before it writes a word
         self.children.append(start(tuple(words), log, change))
         return self.children[-1]
 
