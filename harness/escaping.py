@@ -19,6 +19,7 @@ _SIGNS = re.compile(r"([\\`*_\[\]|#~$!])")
 _FIRST_SIGN = re.compile(r"^(\d*)([-+=.)])(?=\s|[-=]|$)")
 _FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20\u2212\t\r\n"
 """Signs, also their wide forms, with which a spreadsheet lets a formula begin or a cell end."""
+_JOB_COMMAND = re.compile(r"::(?=[A-Za-z])")
 _USER = re.compile(r"(?<=://)(?!\[)(?:[^/\s:]*:(?!\d*/)\S*|[^/\s]*)@(?=\S)")
 """What stands before a host; a password that holds a slash is one all the same."""
 _QUERY = re.compile(r"(://[^\s?'\"]*)\?[^\s'\")]+")
@@ -38,8 +39,11 @@ def _written(found: re.Match[str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return text on one line, so that it cannot pass for a line of ours."""
-    return " ".join(printable(text).split())
+    """Return text on one line, so that it cannot pass for a line of ours.
+
+    However it is wrapped later, no line of it is a command to a CI job, such as `::error::`.
+    """
+    return _JOB_COMMAND.sub(": :", " ".join(printable(text).split()))
 
 
 def json_text(text: str) -> str:

@@ -148,3 +148,8 @@ def test_an_address_says_no_password(text: str, shown: str) -> None:
 )
 def test_an_address_without_a_password_stays_as_it_is(text: str) -> None:
     assert escaping.without_secrets(text) == text
+
+
+def test_no_line_of_a_sentence_is_a_command_to_a_ci_job_however_it_is_wrapped() -> None:
+    assert escaping.one_line("a ::error::b") == "a : :error: :b"
+    assert escaping.one_line("a :: 2::3") == "a :: 2::3"

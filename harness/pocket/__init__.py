@@ -58,7 +58,7 @@ def require_whole(name: str) -> None:
             raise StoreError(
                 "is not as it was installed",
                 where=str(file),
-                hint="install harness again: pip install --force-reinstall --no-deps harness",
+                hint="install the package again, with the same version of harness",
             )
 
 

@@ -15,6 +15,8 @@ from running import ROOT, Command
 ESCAPE = "\x1b]0;owned\x07\x9b31m\u202e"
 WORDS = f"{ESCAPE}|`<img src=x>`\n::error::[/nope]"
 FORMULA = "＝HYPERLINK(1)"
+NAME = f"{FORMULA}owned|`<img src=x>`::error::[/nope]"
+"""A result whose name had signs for the terminal would not be read at all."""
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def reports(tmp_path: Path) -> Path:
             shutil.copy(file, folder / "pocket-v1")
     file = folder / "pocket-v1/pocket-ninja-short.json"
     document = json.loads(file.read_text())
-    document |= {"recipe": f"{FORMULA}{WORDS}", "summary": WORDS}
+    document |= {"recipe": NAME, "summary": WORDS}
     document["images"]["named"] = [WORDS]
     for score in document["scores"]:
         score["flag"] = WORDS
