@@ -21,7 +21,9 @@ from running import ROOT, harness
 from strangers.parsers import PARSERS
 from strangers.results import MARKUP
 
+from harness.errors import PageError
 from harness.files import is_regular
+from harness.pages.yaml import read_page
 
 EXAMPLES = int(os.environ.get("HARNESS_FUZZ", "6"))
 MOST = 16
@@ -141,6 +143,13 @@ def test_what_no_reader_can_use_is_refused_where_a_result_is_read(
     file.write_text(json.dumps(document))
     ran = harness("report", file, "--reports", reports)
     assert (ran.code, "is not a result file" in ran.err) == (2, True), ran.err
+
+
+def test_a_page_of_very_many_fields_is_refused_before_they_are_all_read(tmp_path: Path) -> None:
+    page = tmp_path / "odd.yaml"
+    page.write_text("".join(f"f{number}: 1\n" for number in range(11_000)))
+    with pytest.raises(PageError, match="is beyond the 20,000 parts that a page may have"):
+        read_page(page)
 
 
 @pytest.mark.parametrize("costs", [None, {"train_seconds": None, "adapter_mb": None}])

@@ -1,8 +1,8 @@
 """Read a YAML page into a frozen model, and name every problem by file, line and field.
 
 YAML is read safely and plainly: version 1.2, no tags, no aliases, no repeated keys, no deep
-nesting, at most 1 MB. folders.py says where pages are; recipe.py and benchmark.py say what they
-mean.
+nesting, at most 1 MB and 20,000 parts. folders.py says where pages are; recipe.py and benchmark.py
+say what they mean.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ LIMIT = 1_000_000
 """Bytes a page may have."""
 DEPTH = 32
 """Levels a page may have."""
+PARTS = 20_000
+"""Words, lists and mappings a page may have; reading a thousand takes a tenth of a second."""
 P = TypeVar("P", bound=Page)
 _composed: dict[str, Node] = {}
 """Texts without a fault that were read lately: parsing is most of what a page costs."""
@@ -140,8 +142,12 @@ def _ill_formed(located: Located, error: MarkedYAMLError) -> PageError:
 def _inspect(yaml: YAML, text: str, located: Located) -> None:
     """Note whatever a page may not use, before anything is built from it."""
     depth = 0
-    for event in yaml.parse(text):
+    for count, event in enumerate(yaml.parse(text)):
         line = event.start_mark.line + 1
+        if count > PARTS:
+            hint = "move long lists into a file of their own"
+            located.note(line, f"is beyond the {PARTS:,} parts that a page may have", hint)
+            return
         problem = _foul(event)
         if problem:
             located.note(line, *problem)
