@@ -22,6 +22,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000
 """All that are tried. None runs a program or reads another file."""
 MEGAPIXELS = 178.0
 """What any picture may have; a decoded one takes four bytes a pixel, several times over."""
+SCANS = 100
+"""Passes over its pixels that a JPEG may make; programs write ten, and each takes as long."""
 _HEAD = 30
 """Bytes that say how large a WebP is."""
 
@@ -58,7 +60,19 @@ def _opened(stream: BinaryIO, megapixels: float, formats: Sequence[str]) -> Imag
     _require_size(_webp_size(head), megapixels)
     image = Image.open(stream, formats=_known(tuple(formats)))
     _require_size(image.size, megapixels)
+    if image.format in ("JPEG", "MPO"):
+        _refuse_many_scans(stream)
     return image
+
+
+def _refuse_many_scans(stream: BinaryIO) -> None:
+    """Refuse a small JPEG that would be decoded for minutes; the mark of a scan is no pixel's."""
+    at = stream.tell()
+    stream.seek(0)
+    count = stream.read().count(b"\xff\xda")
+    stream.seek(at)
+    if count > SCANS:
+        raise OSError(f"it has {count} scans, which is more than {SCANS}")
 
 
 def _require_size(size: tuple[int, int], megapixels: float) -> None:

@@ -61,6 +61,17 @@ def test_a_picture_is_refused_by_the_size_that_it_states(data: bytes) -> None:
         image_of(data, megapixels=0.001)
 
 
+def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    assert image_of(data).convert("RGB").getpixel((3, 3)) == (254, 0, 0)
+    first = data.index(b"\xff\xda")
+    second = data.index(b"\xff\xda", first + 2)
+    with pytest.raises(OSError, match=r"it has 3\d\d scans, which is more than 100"):
+        image_of(data[:second] + data[first:second] * 300 + data[second:])
+
+
 @pytest.mark.parametrize(
     "head",
     [
