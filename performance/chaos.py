@@ -114,12 +114,17 @@ def next_trial(world: World, out: Path, lines: Sequence[Line], asked: argparse.N
     """Return the trial that is most behind its share: of kinds first, then of stage and means."""
     done = Counter(line["kind"] for line in lines)
     kind = min(asked.kinds, key=lambda word: (done[word] + 1) / max(1, KINDS[word].share))
-    cells = Counter((line["stage"], line["means"]) for line in lines if line["kind"] == kind)
+    cells = Counter(_cell(line) for line in lines if line["kind"] == kind)
     dice = random.Random(f"{asked.seed}:{len(lines)}")
     choices = [(stage, means) for stage in KINDS[kind].stages(world) for means in KINDS[kind].means]
     stage, means = min(dice.sample(choices, len(choices)), key=lambda cell: cells[cell])
     place = Place(out / f"trial-{len(lines):05d}")
     return Trial(len(lines), kind, place, dice, stage, means)
+
+
+def _cell(line: Line) -> tuple[str, str]:
+    """Return the stage of a trial, where a stop fell if that is another, and its means."""
+    return line["landed"][0] if line["kind"] == "kill" else line["stage"], line["means"]
 
 
 def perform(world: World, trial: Trial) -> Line:

@@ -21,6 +21,8 @@ SIGNALS: dict[str, tuple[int, ...]] = {
     "SIGTERM": (signal.SIGTERM,),
     "Ctrl-C twice": (signal.SIGINT, signal.SIGINT),
 }
+SHARE = 0.4
+"""A stop falls into this first part of a step, which may be quicker than it was undisturbed."""
 GAP = 0.15
 """At most so many seconds lie between the two of a double Ctrl-C."""
 
@@ -70,7 +72,7 @@ def stop(world: World, trial: Trial, step: Step | None, means: str) -> str:
     """Start the run, stop it in a step or beside all steps, and return where that fell."""
     child = trial.start(trial.place.run())
     began = _wait_for(child, trial.place, step)
-    longest = 0.3 if step is None else world.seconds(step)
+    longest = 0.3 if step is None else SHARE * world.seconds(step)
     time.sleep(trial.dice.uniform(0, longest))
     first, *second = SIGNALS[means]
     child.send(first)

