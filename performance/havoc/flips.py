@@ -111,7 +111,7 @@ def _mend(world: World, trial: Trial, file: Path, said: str) -> None:
         file.unlink()
     else:
         shutil.rmtree(folder)
-    trial.go_on(world)
+    trial.go_on(world, all_steps=False)  # what only led to others need not come back
 
 
 def _folder(place: Place, file: Path) -> Path:

@@ -12,6 +12,8 @@ from typing import Any
 from harness.fingerprint import digest_file
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.request import requested
+from harness.pipeline.results.file import ALBUM
+from harness.pipeline.results.tables import TABLES
 from harness.pipeline.store.local import MANIFEST, Store
 from harness.records import Step
 
@@ -20,7 +22,7 @@ from .children import start
 PAGES = Path(__file__).parent / "pages"
 RECIPES = ("chaos", "chaos-two")
 BENCHMARK = "chaos-v1"
-ENDINGS = (".json", ".samples.parquet", ".prompts.parquet", ".likeness.parquet", ".album.zip")
+ENDINGS = (".json", *(f".{kind}.parquet" for kind in TABLES), ALBUM)
 """What belongs to a result."""
 
 
