@@ -32,7 +32,8 @@ def main() -> None:
 def advice(sweep: Sweep) -> None:
     if sweep.advice is not None:
         show = st.info if sweep.advice.at is None else st.success
-        show(session.escaped(f"{sweep.over}: {sweep.advice}"))
+        at = "none" if sweep.advice.at is None else f"{sweep.over} {sweep.advice.at:g}"
+        show(session.escaped(f"Take {at}: {sweep.advice.reason}"))
     flagged = ", ".join(f"{at:g}" for at in sweeps.copying_points(sweep))
     if flagged:
         st.warning(session.escaped(f"Copies of training pictures at {sweep.over} {flagged}"))

@@ -114,12 +114,13 @@ def bytes_as_planned(folder: Path, asked: SuppliedImage) -> bytes | None:
 
 
 def _bytes(folder: Path, name: str) -> bytes | None:
+    """Return the bytes of an image; None where it is not there, or lies outside the folder."""
+    if not is_inside(folder, folder / name):
+        return None
     try:
-        if is_inside(folder, folder / name):
-            return read_regular(folder / name, _LARGEST_IMAGE)
-    except OSError:
-        pass
-    return None
+        return read_regular(folder / name, _LARGEST_IMAGE)
+    except OSError:  # it is named as missing where it is scored
+        return None
 
 
 def _content(name: str, data: bytes | None) -> str:

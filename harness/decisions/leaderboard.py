@@ -6,14 +6,15 @@ seeds as every row, stands where its value puts it, and has no rank.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.decisions.ranking import leading_metric, licences_of, passed_over
 from harness.metrics.statistics.intervals import half_width, skewness_corrected
 from harness.pipeline.results.read import headline, score_of
-from harness.records import LICENSED, PseudoValues, Result, Score, column_of
+from harness.records import PseudoValues, Result, Score, column_of
 
 ASIDE = ("copying", "probe")
 BASE = "bare base"
@@ -78,12 +79,7 @@ class Board:
     def ranking(self) -> str:
         """Return in words by what the rows are ranked, and which metrics were passed over."""
         by = self.ranked_by
-        passed = [
-            f"{metric} may not: {self.licences[metric]}"
-            for metric in sorted(self.metrics, key=headline)
-            if self.licences.get(metric, LICENSED) != LICENSED
-            and (headline(metric) < headline(by) if by else headline(metric) < headline(""))
-        ]
+        passed = passed_over(self.licences, by)
         words = "not ranked" if by is None else f"ranked by {by}"
         return f"{words} ({'; '.join(passed)})" if passed else words
 
@@ -151,10 +147,8 @@ def _board(
     pseudo_values: FindPseudoValues,
 ) -> Board:
     scores = {score.metric: score for each in results for score in each.scores}
-    licences = licences_of(results)
-    may = [name for name in scores if licences.get(name, LICENSED) == LICENSED]
+    ranked_by = leading_metric(results)
     valued = {score.metric for each in results for score in each.scores if score.value is not None}
-    ranked_by = min([name for name in may if name in valued] or may, key=headline, default=None)
     looked = {column_of(name) for name in valued if scores[name].family == "copying"}
     ranked = sorted(
         results,
@@ -174,18 +168,8 @@ def _board(
         floors={name: score.floor for name, score in scores.items() if score.floor is not None},
         families={name: score.family for name, score in scores.items()},
         base_row=_base_row(ranked, ranked_by, looked, pseudo_values),
-        licences=licences,
+        licences=licences_of(results),
     )
-
-
-def licences_of(results: Iterable[Result]) -> dict[str, str]:
-    """Return whether metrics may judge, and else why not, for those of which a result says it."""
-    return {
-        score.metric: score.licence
-        for each in results
-        for score in each.scores
-        if score.licence is not None
-    }
 
 
 def _ranked(
@@ -219,8 +203,8 @@ def _ranked(
 def _is_blind(result: Result, looked: Collection[str]) -> bool:
     """Return whether a result carries no flag, and has no value of a metric that looks for
     copies in other rows."""
-    found = {column_of(score.metric) for score in result.scores if score.value is not None}
-    return not _flagged(result) and not found >= set(looked)
+    valued = {column_of(score.metric) for score in result.scores if score.value is not None}
+    return not _flagged(result) and not valued >= set(looked)
 
 
 def _base_row(

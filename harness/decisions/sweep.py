@@ -13,14 +13,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.decisions.leaderboard import licences_of
+from harness.decisions.ranking import leading_metric, licences_of, passed_over
 from harness.errors import UsageError
 from harness.metrics.statistics.intervals import half_width
 from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Recipe
 from harness.pipeline.plan import RunPlan, plan
-from harness.pipeline.results.read import headline, score_of
-from harness.records import LICENSED, Result, Score, Versus, column_of
+from harness.pipeline.results.read import score_of
+from harness.records import Result, Score, Versus, column_of
 
 Kind = Literal["strength", "checkpoint"]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
@@ -93,13 +93,11 @@ def advise(points: Sequence[Point]) -> Advice:
     point is recommended where no metric may judge, or where none is surely better than the base. A
     point is left out where a metric that looks for copies at others has no value.
     """
-    looked = _looked_for_copies(points)
-    licences = licences_of(point.result for point in points)
-    metrics = dict.fromkeys(score.metric for point in points for score in point.result.scores)
-    may = [metric for metric in metrics if licences.get(metric, LICENSED) == LICENSED]
-    if not may:
-        return Advice(None, f"no metric may judge here: {_refused(licences)}")
-    ranked_by = min(may, key=headline)
+    looked, results = _looked_for_copies(points), [point.result for point in points]
+    ranked_by = leading_metric(results)
+    passed = passed_over(licences_of(results), ranked_by)
+    if ranked_by is None:
+        return Advice(None, "; ".join(passed) or "there is no metric that ranks")
     scored = [
         (point, score)
         for point in points
@@ -111,8 +109,6 @@ def advise(points: Sequence[Point]) -> Advice:
         raise UsageError(f"no point without a flag has a {ranked_by}", hint="see the results")
     sign = -1.0 if scored[0][1].higher_is_better else 1.0
     best, its_score = min(scored, key=lambda pair: sign * float(pair[1].value or 0))
-    passed = [f"{name} may not judge: {licences[name]}" for name in metrics if name not in may]
-    passed = [each for each in passed if headline(each.split()[0]) < headline(ranked_by)]
     if its_score.base is not None and not _is_surely_better(its_score, its_score.base):
         return Advice(None, "; ".join([_no_better(best, ranked_by, its_score.base), *passed]))
     for point, _ in sorted(scored, key=lambda pair: pair[0].at):
@@ -121,11 +117,6 @@ def advise(points: Sequence[Point]) -> Advice:
             reason = _because(point, best, ranked_by, gap, reach, points)
             return Advice(point.at, "; ".join([reason, *passed]))
     raise AssertionError("the best point is one of them")
-
-
-def _refused(licences: Mapping[str, str]) -> str:
-    known = sorted(licences, key=headline)[:3]
-    return "; ".join(f"{metric} is {licences[metric]}" for metric in known)
 
 
 def _is_surely_better(score: Score, base: Versus) -> bool:
@@ -151,8 +142,8 @@ def _looked_for_copies(points: Sequence[Point]) -> set[str]:
 
 def left_out(point: Point, looked: Collection[str]) -> list[str]:
     """Return why a point may not be chosen: its flags, and copies that were not looked for."""
-    found = {column_of(score.metric): score for score in point.result.scores}
-    blind = [name for name in sorted(looked) if name not in found or found[name].value is None]
+    valued = {column_of(each.metric) for each in point.result.scores if each.value is not None}
+    blind = sorted(set(looked) - valued)
     return [*flags(point.result), *(f"has no {name}" for name in blind)]
 
 

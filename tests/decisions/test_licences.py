@@ -52,8 +52,8 @@ def test_a_board_is_ranked_by_the_first_metric_that_may_and_says_which_may_not()
     (board,) = boards([smears, base])
     assert board.ranked_by == "cmmd"
     assert ranks(board) == {"base": "1", "smears": "2"}
-    assert board.ranking == "ranked by cmmd (kid may not: blind to smears)"
-    assert "ranked by cmmd (kid may not: blind to smears)" in as_markdown([board])
+    assert board.ranking == "ranked by cmmd (kid may not judge: blind to smears)"
+    assert "ranked by cmmd (kid may not judge: blind to smears)" in as_markdown([board])
     assert board_document(board)["licences"] == {"kid": BLIND, "cmmd": "licensed"}
 
 
@@ -63,7 +63,7 @@ def test_a_board_of_which_no_metric_may_rank_is_not_ranked() -> None:
     )
     assert board.ranked_by is None
     assert ranks(board) == {"smears": "1–2", "b": "1–2"}
-    assert board.ranking == "not ranked (kid may not: blind to smears)"
+    assert board.ranking == "not ranked (kid may not judge: blind to smears)"
 
 
 def test_a_board_of_a_benchmark_without_a_card_is_ranked_as_before() -> None:
@@ -84,7 +84,7 @@ def point(at: float, *scores: Score) -> Point:
 def test_a_sweep_recommends_nothing_by_a_blind_metric() -> None:
     advice = advise([point(100, score("kid", 19, BLIND)), point(200, score("kid", 24, BLIND))])
     assert advice.at is None
-    assert str(advice) == "take none: no metric may judge here: kid is blind to smears"
+    assert str(advice) == "take none: kid may not judge: blind to smears"
 
 
 def test_a_sweep_asks_the_next_metric_and_says_which_may_not_judge() -> None:

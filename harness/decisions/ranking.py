@@ -1,0 +1,38 @@
+"""Which metric speaks first: the first headline that may judge, and which were passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.pipeline.results.read import headline
+from harness.records import LICENSED, Result
+
+
+def licences_of(results: Iterable[Result]) -> dict[str, str]:
+    """Return whether metrics may judge, and else why not, for those of which a result says it."""
+    return {
+        score.metric: score.licence
+        for each in results
+        for score in each.scores
+        if score.licence is not None
+    }
+
+
+def leading_metric(results: Sequence[Result]) -> str | None:
+    """Return the metric that ranks results: of those that may judge, the first headline of which
+    some result has a value; None where no metric may judge."""
+    licences = licences_of(results)
+    scores = [score for each in results for score in each.scores]
+    may = [each for each in scores if licences.get(each.metric, LICENSED) == LICENSED]
+    valued = [each for each in may if each.value is not None]
+    return min((each.metric for each in valued or may), key=headline, default=None)
+
+
+def passed_over(licences: Mapping[str, str], by: str | None) -> list[str]:
+    """Return, in words, why metrics may not judge that would have ranked before `by`."""
+    barred = [name for name, licence in licences.items() if licence != LICENSED]
+    return [
+        f"{name} may not judge: {licences[name]}"
+        for name in sorted(barred, key=headline)
+        if headline(name) < headline(by or "")
+    ]
