@@ -9,6 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
 
+from harness.errors import UsageError
 from harness.pipeline.store.disk import disk_in_words
 from harness.pipeline.workspace import Workspace as Workspace
 from harness.pipeline.workspace import default_store as default_store
@@ -30,9 +31,9 @@ class Options(TypedDict, total=False):
     executor: str
     """local or ray: HARNESS_EXECUTOR, else local."""
     processes: int | None
-    """How many processes share training; None: one a card, or one on a CPU."""
+    """How many processes share training: HARNESS_PROCESSES, else one a card, or one on a CPU."""
     batch: int | None
-    """How many images are drawn or looked at together; None: 16."""
+    """How many images are drawn or looked at together: HARNESS_BATCH, else 16."""
     quiet: bool
     """Whether to leave the progress bars out."""
     wait: bool
@@ -77,7 +78,20 @@ def _default() -> Workspace:
         Path(os.environ.get("HARNESS_REPORTS") or "reports"),
         os.environ.get("HARNESS_DEVICE") or "auto",
         os.environ.get("HARNESS_EXECUTOR") or "local",
+        processes=_number("HARNESS_PROCESSES"),
+        batch=_number("HARNESS_BATCH"),
     )
+
+
+def _number(variable: str) -> int | None:
+    """Return the whole number that an environment variable holds, if it is set."""
+    words = os.environ.get(variable)
+    if not words:
+        return None
+    try:
+        return int(words)
+    except ValueError:
+        raise UsageError(f"{variable}={words} is no whole number", hint="1 or more") from None
 
 
 def making(function: F) -> F:

@@ -9,13 +9,14 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
 from harness.cli.output import say
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.escaping import without_secrets
 
 P = ParamSpec("P")
@@ -29,8 +30,8 @@ Every command accepts --store, --reports, --device and --json, so that a script 
 everywhere. The help of a command lists those that it uses.
 
 Environment variables give defaults: HARNESS_STORE, HARNESS_REPORTS, HARNESS_DEVICE,
-HARNESS_BENCHMARK, HARNESS_CARD, HARNESS_EXECUTOR, HARNESS_PROCESSES. HARNESS_DEBUG=1 shows the
-traceback of an unexpected error.
+HARNESS_BENCHMARK, HARNESS_CARD, HARNESS_EXECUTOR, HARNESS_PROCESSES, HARNESS_BATCH.
+HARNESS_DEBUG=1 shows the traceback of an unexpected error.
 
 Exit codes: 0 done, 1 failed, 2 wrong use or an invalid page, 3 worse than before, 4 not enough
 evidence.
@@ -99,6 +100,7 @@ def guarded(function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
+            require_working_directory()
             return function(*args, **kwargs)
         except HarnessError as error:
             fail(str(error), error.exit_code)
@@ -113,6 +115,16 @@ def guarded(function: Callable[P, T]) -> Callable[P, T]:
             fail(f"{type(error).__name__}: {what} (HARNESS_DEBUG=1 shows where)", 1)
 
     return wrapper
+
+
+def require_working_directory() -> None:
+    """Refuse to work in a folder that was removed: pages, reports and stores are sought from it."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError(
+            "the working directory was removed", hint="change into a folder that is there"
+        ) from None
 
 
 def end_stopped() -> NoReturn:

@@ -8,6 +8,7 @@ and the size that a file states is looked at before anything is decoded.
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -58,11 +59,22 @@ def _opened(stream: BinaryIO, megapixels: float, formats: Sequence[str]) -> Imag
     head = stream.read(_HEAD)
     stream.seek(0)
     _require_size(_webp_size(head), megapixels)
+    _let_large_ones_pass()
     image = Image.open(stream, formats=_known(tuple(formats)))
     _require_size(image.size, megapixels)
     if image.format in ("JPEG", "MPO"):
         _refuse_many_scans(stream)
     return image
+
+
+def _let_large_ones_pass() -> None:
+    """Let Pillow say nothing of pictures above half of what it allows: sizes are looked at here.
+
+    The filter stays: to set and to lift it for each picture would disturb other threads.
+    """
+    kind = Image.DecompressionBombWarning
+    if not any(action == "ignore" and each is kind for action, _, each, *_ in warnings.filters):
+        warnings.simplefilter("ignore", kind)
 
 
 def _refuse_many_scans(stream: BinaryIO) -> None:

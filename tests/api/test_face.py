@@ -6,11 +6,13 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import harness
 from harness.api.options import DEFAULTS, Options, workspace_of
+from harness.errors import UsageError
 
 FUNCTIONS = [name for name in harness.__all__ if inspect.isfunction(getattr(harness, name))]
 
@@ -68,6 +70,21 @@ def test_the_options_have_a_default_each() -> None:
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(TypeError, match="no option 'colour'"):
         workspace_of({"colour": "red"})  # type: ignore[typeddict-unknown-key]
+
+
+def test_what_is_set_in_the_environment_is_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STORE", "REPORTS", "DEVICE", "EXECUTOR"):
+        monkeypatch.setenv(f"HARNESS_{name}", name.lower())
+    monkeypatch.setenv("HARNESS_BATCH", "3")
+    monkeypatch.setenv("HARNESS_PROCESSES", "2")
+    found = workspace_of({})
+    assert (found.store, found.reports) == (Path("store"), Path("reports"))
+    assert (found.device, found.executor) == ("device", "executor")
+    assert (found.images_at_once, found.processes) == (3, 2)
+    assert workspace_of({"batch": 5}).images_at_once == 5
+    monkeypatch.setenv("HARNESS_BATCH", "many")
+    with pytest.raises(UsageError, match="HARNESS_BATCH=many is no whole number"):
+        workspace_of({})
 
 
 def test_importing_harness_is_quick_and_loads_no_library() -> None:

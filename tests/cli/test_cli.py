@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
-from running import FIXTURES, ROOT, Command, House
+from running import FIXTURES, ROOT, Command, House, ended
 
 import harness
+from harness.cli import main
 from harness.interfaces import Page
 from harness.pages.catalogue import catalogue
 from harness.pages.folders import available
@@ -192,6 +196,26 @@ def test_wrong_use_is_one_line_and_its_own_exit_code(
     assert says in ran.err
     assert len(ran.err.strip().splitlines()) == 1
     assert ran.out == ""
+
+
+@pytest.mark.parametrize("words", [("plan", "pocket-base"), ("leaderboard",), ("doctor",)])
+def test_a_working_directory_that_was_removed_is_told_in_words(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    before = Path.cwd()
+    os.chdir(gone)
+    gone.rmdir()
+    try:
+        with redirect_stderr(io.StringIO()) as said:
+            code = ended(lambda: main(words))
+    finally:
+        os.chdir(before)
+    assert code == 2
+    assert said.getvalue() == (
+        "the working directory was removed (change into a folder that is there)\n"
+    )
 
 
 def test_a_plan_runs_nothing_and_shows_steps_rates_and_cost(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import warnings
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path: Path) -> Non
 def test_a_picture_is_refused_by_the_size_that_it_states(data: bytes) -> None:
     with pytest.raises(Image.DecompressionBombError, match=r"more than 0\.001 mega"):
         image_of(data, megapixels=0.001)
+
+
+def test_a_picture_that_is_large_and_allowed_is_opened_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert image_of(huge_png(9_500), megapixels=100).size == (9_500, 9_500)
+        assert image_of(huge_png(9_500), megapixels=100).size == (9_500, 9_500)
+        ours = [kind for _, _, kind, *_ in warnings.filters if issubclass(kind, RuntimeWarning)]
+        assert ours == [Image.DecompressionBombWarning], "set once"
 
 
 def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded() -> None:

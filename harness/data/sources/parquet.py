@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from harness.data.sources.cells import batch_of, bytes_of, picture
 from harness.data.sources.file_patterns import required
-from harness.data.sources.parquet_files import WORDS, is_binary, opened
+from harness.data.sources.parquet_files import WORDS, batches, is_binary, opened
 from harness.data.sources.rows import file_of, id_of, require
 from harness.data.specs import Parquet
 from harness.interfaces import Picture
@@ -63,8 +63,7 @@ def _batches(
     """Yield the files' rows in batches, each with the number of its first row."""
     start = 0
     for file in required(spec.files, "data.source.files"):
-        whole = opened(file)
-        require(columns, whole.schema_arrow.names, str(file))
-        for batch in whole.iter_batches(rows, columns=columns):
+        require(columns, opened(file).schema_arrow.names, str(file))
+        for batch in batches(file, rows, columns):
             yield file, start, batch
             start += batch.num_rows

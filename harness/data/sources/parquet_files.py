@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,14 +17,32 @@ WORDS = 4096
 
 
 def opened(file: Path) -> pq.ParquetFile:
-    try:
+    """Return a Parquet file with its schema read, and no rows."""
+    with _named(file, "is no Parquet file that can be read"):
         return pq.ParquetFile(file, memory_map=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        what = str(error).splitlines()[0]
+
+
+def batches(file: Path, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield some columns of a file, so many rows at a time; words in them are words."""
+    found = opened(file).iter_batches(rows, columns=columns)
+    while True:
+        with _named(file, "holds rows that cannot be read"):
+            batch = next(found, None)
+            if batch is None:
+                return
+            batch.validate(full=True)
+        yield batch
+
+
+@contextmanager
+def _named(file: Path, what: str) -> Iterator[None]:
+    """Name the file that pyarrow complains about."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
         raise UsageError(
-            f"is no Parquet file that can be read: {what}",
-            where=str(file),
-            hint="write or fetch it again",
+            f"{what}: {lines[0]}", where=str(file), hint="write or fetch it again"
         ) from error
 
 
@@ -38,7 +57,7 @@ def ids(files: Sequence[Path], column: str | None) -> Iterator[str]:
         return
     for file in files:
         require([column], opened(file).schema_arrow.names, str(file))
-        for rows in opened(file).iter_batches(WORDS, columns=[column]):
+        for rows in batches(file, WORDS, [column]):
             yield from map(str, rows.column(0).to_pylist())
 
 
@@ -54,7 +73,7 @@ def pointed_at(files: Sequence[Path], image: str) -> list[Path]:
             if pa.types.is_struct(kind) and kind.get_field_index("path") < 0:
                 continue
             path = f"{image}.path" if pa.types.is_struct(kind) else image
-            for rows in whole.iter_batches(WORDS, columns=[path]):
+            for rows in batches(file, WORDS, [path]):
                 names = map(file_of, rows.column(0).to_pylist())
                 pictures += [beside(file.parent, name) for name in names if name]
     return [file for file in pictures if file is not None]

@@ -325,6 +325,22 @@ def test_files_that_are_not_there_can_be_planned_and_not_read(word: str, tmp_pat
         pictures(spec)
 
 
+def test_a_parquet_file_with_a_changed_byte_is_refused_by_its_name(tmp_path: Path) -> None:
+    names = [f"row-{at}" for at in range(9)]
+    file = parquet_file(tmp_path / "set.parquet", [png(number) for number in range(9)], id=names)
+    spec = Parquet(use="parquet", files=str(file), id="id")
+    data, told = file.read_bytes(), set()
+    for at in range(4, len(data), len(data) // 60):
+        file.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        for read in (pictures, lambda each: list(each.ids())):
+            try:
+                read(spec)
+            except UsageError as error:
+                told.add((*str(error).partition(": ")[:1], "holds rows" in str(error)))
+    # Where the file is opened, and where its rows are read.
+    assert told == {(str(file), True), (str(file), False)}
+
+
 def test_what_is_no_parquet_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("words")
     with pytest.raises(UsageError, match=r"a\.parquet: is no Parquet file"):
