@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness import plugins
 from harness.conflicts import Conflict, refuse
@@ -234,9 +234,17 @@ class Data(Page):
     """More sets, mixed in by weight and curated by the same rules; `limit` does not count them."""
     recaption: Recaption | None = None
     """Captions from another file, by the ids of rows; none by default."""
-
+    without: tuple[str, ...] = ()
+    """The ids of rows to leave out, such as those that `harness blame` found to hurt. An id that
+    no row has is an error."""
     reading: Reading = Reading()
     """What becomes of transparent, animated, huge, tiny or repeated pictures."""
+
+    @field_validator("without")
+    @classmethod
+    def _distinct(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
+        """Return each id once and in order, so that the same rows make the same key."""
+        return tuple(sorted(set(ids)))
 
     @model_validator(mode="after")
     def _shares(self) -> Self:

@@ -31,6 +31,8 @@ class DataSpec(Page):
     """Crop to the middle square and resize to this, for pictures that are only looked at."""
     boosters: tuple[Booster, ...] = ()
     recaption: Recaption | None = None
+    without: tuple[str, ...] = ()
+    """The ids of rows that are left out."""
     reading: Reading = Reading()
 
 

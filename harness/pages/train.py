@@ -106,6 +106,7 @@ class Phase(Page):
                 "boosters": (),
                 "curate": Curate(),
                 "recaption": None,
+                "without": (),
             }
         if self.curate is not None:
             changes["curate"] = self.curate

@@ -64,7 +64,7 @@ def _data(data: Data, notes: list[str]) -> Data:
     notes.append(f"data {shown or 'as it is'} → {ROWS} rows of the pocket world")
     source = Pocket(use="pocket", set="ninja", first=0, count=ROWS * 8)
     curate = _reachable(data.curate, source, notes)
-    changes = {"source": source, "booster": None, "boosters": (), "curate": curate}
+    changes = {"source": source, "booster": None, "boosters": (), "curate": curate, "without": ()}
     if data.recaption is not None:
         notes.append(f"captions of {data.recaption.file} → the rows' own")
         changes["recaption"] = None

@@ -37,6 +37,7 @@ def training_steps(recipe: Recipe) -> list[Step]:
             curate=each.curate,
             boosters=each.boosters,
             recaption=each.recaption,
+            without=each.without,
             reading=each.reading,
         )
         collected = step_of(StepName("data", name), "data", rows, {}, recipe.name)

@@ -89,7 +89,7 @@ def _judged(
         repeats = _repeats(engine, tables, page)
         for number, table in enumerate(tables):
             seen = 0
-            for batch in batches(engine, query(table, page, _source(engine, table))):
+            for batch in batches(engine, query(table, page, rows_of(engine, table))):
                 rows = batch.column("row").to_numpy()
                 if not np.array_equal(rows, np.arange(seen, seen + len(rows))):
                     raise AssertionError("the engine has lost the order of the rows")
@@ -149,7 +149,7 @@ def _hashes(
     engine: Engine, table: MetadataTable, page: CurationSettings
 ) -> tuple[Numbers, NDArray[np.bool_], NDArray[np.uint64]]:
     """Return number, whether the hash is known, and the hash of each row that breaks no rule."""
-    sql = hashes(table, page, _source(engine, table))
+    sql = hashes(table, page, rows_of(engine, table))
     columns = [batch.columns for batch in batches(engine, sql)]
     rows = [each[0].to_numpy() for each in columns]
     known = [each[1].is_valid().to_numpy(zero_copy_only=False) for each in columns]
@@ -161,7 +161,7 @@ def _hashes(
     )
 
 
-def _source(engine: Engine, table: MetadataTable) -> str:
+def rows_of(engine: Engine, table: MetadataTable) -> str:
     """Return the table as SQL, its rows numbered in order."""
     import pyarrow.parquet as pq
 

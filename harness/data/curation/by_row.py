@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from harness import plugins
 from harness.data.curation.boosters import drawn, portion
+from harness.data.curation.left_out import require_ids
 from harness.data.curation.recaption import recaptioned
 from harness.data.curation.rules import (
     NEAR_DUPLICATES,
@@ -36,25 +37,33 @@ def select(spec: DataSpec, dropped: Counter[str]) -> Iterator[Picture]:
         except Unfit:
             return None
 
-    page = CurationSettings(spec.part, spec.curate, recaption=spec.recaption)
+    page = CurationSettings(spec.part, spec.curate, recaption=spec.recaption, without=spec.without)
+    ids: set[str] = set()
     sources = [source for source in (spec.source, spec.booster) if source is not None]
     kept = 0
-    for picture in curate(_rows(sources, page), page, dropped, hashing):
+    for picture in curate(_rows(sources, page, ids), page, dropped, hashing):
         yield picture
         kept += 1
     page = replace(page, curate=spec.curate.model_copy(update={"limit": None}))
     for number, booster in enumerate(spec.boosters):
-        passing = list(curate(_rows([booster.source], page), page, dropped, hashing))
+        passing = list(curate(_rows([booster.source], page, ids), page, dropped, hashing))
         wanted = portion(kept, spec.boosters, number, len(passing))
         if wanted < len(passing):
             dropped[WEIGHT] += len(passing) - wanted
         for at in drawn([each.id for each in passing], number, wanted):
             yield passing[at]
+    require_ids(page.without, ids)
 
 
-def _rows(sources: Iterable[SourceSpec], page: CurationSettings) -> Iterator[Picture]:
+def _rows(
+    sources: Iterable[SourceSpec], page: CurationSettings, ids: set[str]
+) -> Iterator[Picture]:
+    """Yield every row; note its id in `ids` where the page leaves out some."""
     for source in sources:
-        yield from recaptioned(plugins.implementation(source)(source), page.recaption)
+        for picture in recaptioned(plugins.implementation(source)(source), page.recaption):
+            if page.without:
+                ids.add(picture.id)
+            yield picture
 
 
 def curate(

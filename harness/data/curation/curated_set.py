@@ -14,8 +14,9 @@ import numpy as np
 
 from harness.data.buckets import Shape, nearest_each, shapes
 from harness.data.curation.boosters import drawn, portion
-from harness.data.curation.by_column import OnProgress, select
+from harness.data.curation.by_column import OnProgress, rows_of, select
 from harness.data.curation.engine import Limits
+from harness.data.curation.left_out import require_ids_in
 from harness.data.curation.rules import NEAR_DUPLICATES, WEIGHT, CurationSettings
 from harness.data.curation.table import MetadataTable, metadata_of
 from harness.data.facts import number_column
@@ -91,10 +92,12 @@ def write(
     on_progress: OnProgress | None = None,
 ) -> Written:
     """Write the rows that a data section keeps, in order, as `curated.parquet`."""
-    page = CurationSettings(data.part, data.curate, data.caption, data.recaption)
+    page = CurationSettings(data.part, data.curate, data.caption, data.recaption, data.without)
     sizes = shapes(buckets, resolution) if buckets else [(resolution, resolution)]
     tables = [metadata_of(source) for source in _taken_whole(data)]
     _require_hashes(tables, data)
+    mixed = [metadata_of(each.source) for each in data.boosters] if data.without else []
+    require_ids_in(data.without, [*tables, *mixed], rows_of, limits)
     dropped: Counter[str] = Counter()
     with TemporaryDirectory(prefix=".parts-", dir=folder) as parts_folder:
         writer = PartWriter(Path(parts_folder), sizes, limits, on_progress, dropped)

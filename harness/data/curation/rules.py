@@ -21,7 +21,7 @@ from harness.pages.split import Split
 
 SUBSET = "harness subset v1"
 """What stands before a row's salt and id when it draws for `subset`."""
-NEAR_DUPLICATES, WEIGHT = "near_duplicates", "weight"
+WITHOUT, NEAR_DUPLICATES, WEIGHT = "without", "near_duplicates", "weight"
 Setting = TypeVar("Setting")
 
 
@@ -48,6 +48,7 @@ class CurationSettings:
     curate: Curate = field(default_factory=Curate)
     caption: Caption = field(default_factory=Caption)
     recaption: Recaption | None = None
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,12 @@ def _in_subset_sql(table: MetadataTable, subset: Subset) -> str:
 
 _HELD_OUT_SQL = f"{draw_sql(split.RULE)} < '{split.BELOW}'"
 RULES: tuple[Rule[Any], ...] = (
+    Rule[frozenset[str]](
+        WITHOUT,
+        setting=lambda page: frozenset(page.without) or None,
+        keeps=lambda row, ids: row.id not in ids,
+        sql=lambda table, ids: f"id NOT IN ({listed(sorted(ids))})",
+    ),
     Rule[bool](
         "held-out",
         setting=lambda page: True if page.part == "train" else None,
