@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from harness.api.data import curate, diff_data
     from harness.api.decide import accept, calibrate, compare, gate, history, reproduce
     from harness.api.deliver import export, pull, push, write_reference
+    from harness.api.folders import score_folder
     from harness.api.judge import sanity, score, sweep
     from harness.api.make import rehearse, run, run_all, train
     from harness.api.options import Workspace
@@ -53,6 +54,7 @@ _ROOMS = {
     "harness.api.data": "curate diff_data",
     "harness.api.decide": "accept calibrate compare gate history reproduce",
     "harness.api.deliver": "export pull push write_reference",
+    "harness.api.folders": "score_folder",
     "harness.api.judge": "sanity score sweep",
     "harness.api.make": "rehearse run run_all train",
     "harness.api.options": "Workspace",
@@ -109,6 +111,7 @@ __all__ = [
     "sanity",
     "schemas",
     "score",
+    "score_folder",
     "sweep",
     "train",
     "verify",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import re
 import shlex
+import zlib
 from collections.abc import Sequence
 
 _UNSEEN = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -89,3 +90,12 @@ def without_secrets(text: str) -> str:
     A query holds the signature of an address that is signed beforehand.
     """
     return _QUERY.sub(r"\1?…", _USER.sub("…@", text))
+
+
+def as_name(words: str) -> str:
+    """Return words as a name of a page or a result: small letters, digits and dashes.
+
+    Words without any of these get a name of digits that is always the same.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:48].strip("-")
+    return plain or f"folder-{zlib.crc32(words.encode('utf-8', 'backslashreplace'))}"

@@ -8,7 +8,7 @@ from typing import Unpack
 
 from harness.api.options import Options, making, with_options, workspace_of
 from harness.api.results import Run, SanityReport, Sweep
-from harness.data import opening
+from harness.data.opening import allowed_megapixels
 from harness.data.supplied import read_supplied
 from harness.decisions.sweep import (
     STRENGTHS,
@@ -22,8 +22,8 @@ from harness.errors import MissingPrerequisite, UsageError
 from harness.pages import benchmark as benchmarks
 from harness.pages.benchmark import Judgement
 from harness.pages.defaults import DEFAULT_BENCHMARK, MEGAPIXELS
-from harness.pages.recipe import Base, Load, Recipe
-from harness.pipeline.plan import plan_sanity, plan_supplied, without
+from harness.pages.recipe import Base, Load, Recipe, result_name
+from harness.pipeline.plan import RunPlan, plan_sanity, plan_supplied, without
 from harness.pipeline.request import Named, requested
 from harness.pipeline.results.assemble import card_in
 from harness.pipeline.results.file import ResultFile
@@ -55,9 +55,9 @@ def score(
     """
     workspace = workspace_of(options)
     if images is not None and adapter is None:
-        own, judgement = _named(name), benchmarks.load(benchmark or DEFAULT_BENCHMARK)
+        own, judgement = result_name(name), benchmarks.load(benchmark or DEFAULT_BENCHMARK)
         file = None if prompts is None else Path(prompts)
-        allowed = {"megapixels": _allowed(megapixels)}
+        allowed = {"megapixels": allowed_megapixels(megapixels)}
         supplied = read_supplied(Path(images), file, judgement).model_copy(update=allowed)
         steps = plan_supplied(own, supplied, judgement)
     elif adapter is not None and images is None:
@@ -69,31 +69,13 @@ def score(
     return Run.of(execute(steps, workspace.settings()))
 
 
-def _allowed(megapixels: float) -> float:
-    if not 0 < megapixels <= opening.MEGAPIXELS:
-        raise UsageError(
-            f"--megapixels {megapixels:g} is no size of an image",
-            hint=f"above 0, at most {opening.MEGAPIXELS:g}",
-        )
-    return float(megapixels)
-
-
 def _adapter(file: Path, base: str, name: str) -> Recipe:
     return Recipe(
-        name=_named(name),
+        name=result_name(name),
         summary=f"The adapter {file.name}, trained elsewhere.",
         base=Base(model=base),
         load=Load(adapter=str(file)),
     )
-
-
-def _named(name: str) -> str:
-    try:
-        return Recipe(name=name, summary="-", base=Base(model="-")).name
-    except ValueError:
-        raise UsageError(
-            f"{name!r} is no name for a result", hint="small letters, digits, dot, dash"
-        ) from None
 
 
 @with_options
@@ -110,8 +92,7 @@ def sanity(
     'tiny-v1'
     """
     judgement, settings = benchmarks.load(benchmark), workspace_of(options).settings()
-    drawn = requested(base or ("pocket-base" if _is_pocket(judgement) else "sdxl-base"), benchmark)
-    planned = plan_sanity(judgement, drawn.recipe)
+    planned = _card_plan(judgement, base, benchmark)
     lacking = make_all(planned, missing(planned, settings.store), settings)
     planned = without(planned, lacking)
     make_all(planned, missing(planned, settings.store), settings)
@@ -119,6 +100,15 @@ def sanity(
     if card is None:
         raise MissingPrerequisite(f"no card of {benchmark}: {min(lacking.values())}")
     return SanityReport(judgement.benchmark.name, card, card.licences(judgement.metrics))
+
+
+def _card_plan(judgement: Judgement, base: Named | None, benchmark: str) -> RunPlan:
+    """Return the plan of a sanity card; where a benchmark has no prompts, nobody draws for it."""
+    page = judgement.benchmark
+    if page.judges_pictures and page.reference is not None:
+        return plan_sanity(judgement.with_pictures(page.reference.source.size() or 1), None)
+    drawn = requested(base or ("pocket-base" if _is_pocket(judgement) else "sdxl-base"), benchmark)
+    return plan_sanity(judgement, drawn.recipe)
 
 
 def _is_pocket(judgement: Judgement) -> bool:

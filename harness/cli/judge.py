@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 import harness
 from harness.cli import complete
+from harness.cli.folders import FoldersAsked, score_folders
 from harness.cli.options import (
     REPORTS,
     BenchmarkName,
@@ -24,31 +26,64 @@ from harness.cli.options import (
 )
 from harness.cli.output import console, print_runs, say, show
 from harness.cli.program import command
+from harness.errors import UsageError
+from harness.escaping import as_name
 from harness.pages.defaults import DEFAULT_BENCHMARK, MEGAPIXELS
 
+TwoFolders = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[IMAGES REAL]", help="Two folders: --images and --reference."),
+]
+ResultName = Annotated[
+    str | None, typer.Option(show_default="as the folder or file", help="The name of the result.")
+]
+Images = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="DIR", help="A folder of images; several beside a --reference."),
+]
+RealPictures = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Real pictures to judge by, without prompts.")
+]
+Originals = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="With --reference: the pictures trained on; find copies."),
+]
+PageFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="With --reference: write the benchmark it amounts to."),
+]
+PromptsFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        show_default="what the file names or the images themselves say",
+        help="The prompts: CSV or JSONL (file, prompt[, prompt_id, seed]), or TXT.",
+    ),
+]
+AdapterFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A LoRA file (.safetensors).")
+]
+BaseModel = Annotated[
+    str | None, typer.Option(metavar="MODEL", help="With --adapter: the base it was made for.")
+]
+Megapixels = Annotated[
+    float, typer.Option(help="With --images: what an image may have; 178 at most.")
+]
 
-@command("judge", "harness score --images renders --prompts prompts.csv --name mine")
+
+@command("judge", "harness score renders real --name mine")
 def score(
-    name: Annotated[str, typer.Option(help="The name of the result.")],
-    images: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder of images.")] = None,
-    prompts: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            show_default="what the file names or the images themselves say",
-            help="The prompts: CSV or JSONL (file, prompt[, prompt_id, seed]), or TXT.",
-        ),
-    ] = None,
-    adapter: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A LoRA file (.safetensors).")
-    ] = None,
-    base: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="With --adapter: the base it was made for.")
-    ] = None,
+    folders: TwoFolders = None,
+    name: ResultName = None,
+    images: Images = None,
+    reference: RealPictures = None,
+    originals: Originals = None,
+    page: PageFile = None,
+    prompts: PromptsFile = None,
+    adapter: AdapterFile = None,
+    base: BaseModel = None,
     benchmark: BenchmarkName = None,
-    megapixels: Annotated[
-        float, typer.Option(help="With --images: what an image may have; 178 at most.")
-    ] = MEGAPIXELS,
+    megapixels: Megapixels = MEGAPIXELS,
     no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
@@ -57,24 +92,68 @@ def score(
 ) -> None:
     """Judge images or a LoRA that were made elsewhere.
 
-    Without --prompts, file names that follow the benchmark name the prompts, or else the metadata
-    that A1111, ComfyUI and others write into images. Images without --benchmark are judged by
-    pocket-v1, a toy.
+    Two folders are enough: images, and real pictures to judge them by. With a benchmark instead,
+    images answer its prompts: --prompts names them, or file names that follow the benchmark, or
+    the metadata that A1111, ComfyUI and others write into images. Images without either are
+    judged by pocket-v1, a toy.
     """
+    workspace = workspace_of(store, reports, device, wait=not no_wait)
+    images, reference = _folders(folders or [], images or [], reference)
+    if reference is not None:
+        if benchmark == os.environ.get("HARNESS_BENCHMARK"):
+            benchmark = None  # a default of other commands, and no question of this one
+        _refuse_beside_reference(prompts=prompts, adapter=adapter, base=base, benchmark=benchmark)
+        beside = FoldersAsked(images, reference, originals, name, page, megapixels)
+        return score_folders(beside, workspace, as_json)
+    if originals is not None or page is not None:
+        raise UsageError("--originals and --page go with --reference", hint=_HELP)
+    if len(images) > 1:
+        raise UsageError("several folders of images need --reference", hint=_HELP)
     run = harness.score(
-        images,
-        name=name,
+        images[0] if images else None,
+        name=name or _own_name(images, adapter),
         prompts=prompts,
         adapter=adapter,
         base=base,
         benchmark=benchmark,
         megapixels=megapixels,
-        workspace=workspace_of(store, reports, device, wait=not no_wait),
+        workspace=workspace,
     )
-    if images is not None and benchmark is None:
+    if images and benchmark is None:
         judge = run.result.benchmark
         say(f"judged by {judge}, a toy; --benchmark names another", file=sys.stderr)
     print_runs([run], as_json)
+
+
+_HELP = "`harness score --help`"
+
+
+def _folders(
+    named: list[Path], images: list[Path], reference: Path | None
+) -> tuple[list[Path], Path | None]:
+    """Return the folders of images and the one of real pictures, however they were named."""
+    if not named:
+        return images, reference
+    if images or reference is not None or len(named) != 2:
+        raise UsageError(
+            f"{len(named)} folders are named without an option",
+            hint="two are needed, `harness score IMAGES REAL`, or --images and --reference",
+        )
+    return named[:1], named[1]
+
+
+def _refuse_beside_reference(**options: object) -> None:
+    """Refuse what names another judge beside a folder of real pictures."""
+    for option, value in options.items():
+        if value is not None:
+            raise UsageError(f"--reference and --{option} do not go together", hint=_HELP)
+
+
+def _own_name(images: list[Path], adapter: Path | None) -> str:
+    """Return a name for a result, from that of what is judged."""
+    if images:
+        return as_name(images[0].resolve().name)
+    return "adapter" if adapter is None else as_name(adapter.stem)
 
 
 @command("judge", "harness sanity --benchmark pocket-v1")

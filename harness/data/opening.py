@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from harness.errors import UsageError
 from harness.files import open_regular
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM")
@@ -118,3 +119,13 @@ def _known(formats: tuple[str, ...]) -> tuple[str, ...]:
     """Return which of the formats this Pillow knows; asking for another is an error of its own."""
     Image.init()
     return tuple(name for name in formats if name in Image.OPEN)
+
+
+def allowed_megapixels(megapixels: float) -> float:
+    """Return the size that an image may have, as a person asked for; refuse what is none."""
+    if not 0 < megapixels <= MEGAPIXELS:
+        raise UsageError(
+            f"--megapixels {megapixels:g} is no size of an image",
+            hint=f"above 0, at most {MEGAPIXELS:g}",
+        )
+    return float(megapixels)

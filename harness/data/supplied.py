@@ -5,27 +5,30 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.data import prompt_weights
 from harness.data.generation_metadata import GenerationMetadata, UnreadableMetadata, read_metadata
+from harness.data.image_folders import (
+    ENDINGS,
+    bytes_in,
+    content_of,
+    images_below,
+    numbered,
+    spelled,
+)
 from harness.errors import PageError, Problem, UsageError
 from harness.files import is_folder, is_inside, is_regular, read_regular
-from harness.fingerprint import digest, digest_bytes
+from harness.fingerprint import digest
 from harness.pages.benchmark import Judgement
 from harness.pages.stages import SuppliedImage, SuppliedSpec
 
 RULES = 2
 """The version of the rules by which files become pictures; 1 lost 16 bits and alpha."""
-_IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 _FILE = ("file", "file_name", "image", "path")
 _PROMPT = ("prompt", "text", "caption")
-_LARGEST_IMAGE = 512_000_000
-"""Bytes that one image may have."""
 _LARGEST_LIST = 64_000_000
 """Bytes that a list of prompts may have."""
 _SEEDS = 2**63
@@ -39,17 +42,24 @@ def read_supplied(folder: Path, prompts: Path | None, judgement: Judgement) -> S
     A prompts file is CSV or JSON lines with the columns file and prompt, and, where known,
     prompt_id and seed; or a .txt with one prompt a line for the images in order of name.
     Without one, the benchmark's own names count; where none is there, the images' metadata.
-    Metrics see no weights, where the benchmark's style of prompts has them.
+    Metrics see no weights, where the benchmark's style of prompts has them. A benchmark without
+    prompts takes every image, as large as its reference.
     """
-    shown = prompt_weights.plain if judgement.benchmark.sampler.prompt_style == "webui" else str
+    benchmark = judgement.benchmark
+    weighted = benchmark.sampler is not None and benchmark.sampler.prompt_style == "webui"
+    shown = prompt_weights.plain if weighted else str
     if not is_folder(folder):
         raise UsageError(f"there is no folder {folder}", hint="give --images a folder of images")
+    real = benchmark.reference
+    square = real.resolution if real is not None and benchmark.judges_pictures else None
     if prompts is not None:
         named = [
             (name, prompt_id, seed, shown(text))
             for name, prompt_id, seed, text in _numbered(_named(folder, prompts), prompts)
         ]
-        return _spec(folder, _listed(folder, named, prompts))
+        return _spec(folder, _listed(folder, named, prompts), square=square)
+    if benchmark.judges_pictures:
+        return _spec(folder, numbered(folder), square=square)
     own = [
         (f"{prompt.id}_{seed}.png", prompt.id, seed, shown(prompt.text))
         for prompt in judgement.prompts
@@ -60,8 +70,15 @@ def read_supplied(folder: Path, prompts: Path | None, judgement: Judgement) -> S
     return _spec(folder, _described_by_metadata(folder, own[0][0]))
 
 
-def _spec(folder: Path, entries: tuple[SuppliedImage, ...], as_asked: bool = False) -> SuppliedSpec:
-    return SuppliedSpec(folder=str(folder), as_asked=as_asked, rules=RULES, entries=entries)
+def _spec(
+    folder: Path,
+    entries: tuple[SuppliedImage, ...],
+    as_asked: bool = False,
+    square: int | None = None,
+) -> SuppliedSpec:
+    return SuppliedSpec(
+        folder=str(folder), as_asked=as_asked, rules=RULES, square=square, entries=entries
+    )
 
 
 def _named(folder: Path, prompts: Path) -> list[_Listed]:
@@ -96,7 +113,7 @@ def _listed(
             prompt_id=prompt_id,
             seed=seed,
             text=text,
-            content=_content(name, _bytes(folder, name)),
+            content=content_of(name, bytes_in(folder, name)),
         )
         for name, prompt_id, seed, text in named
     )
@@ -107,42 +124,23 @@ def bytes_as_planned(folder: Path, asked: SuppliedImage) -> bytes | None:
 
     The digest that was planned is part of a key, so other bytes must not be kept under it.
     """
-    data = _bytes(folder, asked.file)
-    if _content(asked.file, data) != asked.content:
+    data = bytes_in(folder, asked.file)
+    if content_of(asked.file, data) != asked.content:
         raise UsageError("changed while being read", where=asked.file, hint="run again")
     return data
-
-
-def _bytes(folder: Path, name: str) -> bytes | None:
-    """Return the bytes of an image; None where it is not there, or lies outside the folder."""
-    if not is_inside(folder, folder / name):
-        return None
-    try:
-        return read_regular(folder / name, _LARGEST_IMAGE)
-    except OSError:  # it is named as missing where it is scored
-        return None
-
-
-def _content(name: str, data: bytes | None) -> str:
-    """Return the digest of a file's bytes; its name where there are none to be read."""
-    return _shown(name) if data is None else digest_bytes(data)
-
-
-def _shown(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _described_by_metadata(folder: Path, own: str) -> tuple[SuppliedImage, ...]:
     """Return every image below `folder` with what it says of itself, in an order of content."""
     read: list[tuple[str, str, GenerationMetadata]] = []
     unread: list[tuple[str, str, str]] = []
-    for name in sorted(_images(folder)):
-        data = _bytes(folder, name)
-        content = _content(name, data)
+    for name in sorted(images_below(folder)):
+        data = bytes_in(folder, name)
+        content = content_of(name, data)
         try:
             read.append((content, name, _metadata_of(folder, name, data)))
         except UnreadableMetadata as reason:
-            unread.append((reason.what, content, _shown(name)))
+            unread.append((reason.what, content, spelled(name)))
     if not read:
         said = f"; {unread[0][2]} {unread[0][0]}" if unread else ""
         raise UsageError(
@@ -159,17 +157,8 @@ def _described_by_metadata(folder: Path, own: str) -> tuple[SuppliedImage, ...]:
     return (*_told_apart(read), *left_out)
 
 
-def _images(folder: Path) -> Iterator[str]:
-    """Yield the images below `folder`, relative to it, without hidden files and folders."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for file in (Path(root) / name for name in files if not name.startswith(".")):
-            if file.suffix.lower() in _IMAGES and (is_regular(file) or not file.exists()):
-                yield str(file.relative_to(folder))
-
-
 def _metadata_of(folder: Path, name: str, data: bytes | None) -> GenerationMetadata:
-    if name != _shown(name):
+    if name != spelled(name):
         raise UnreadableMetadata("has a name that is not UTF-8")
     if not is_inside(folder, folder / name):
         raise UnreadableMetadata("leads out of the folder")
@@ -256,7 +245,7 @@ class FreeSeeds:
 
 def _lines(folder: Path, prompts: Path) -> list[_Listed]:
     texts = [line for line in _text(prompts).splitlines() if line.strip()]
-    images = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in _IMAGES)
+    images = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
     if len(images) != len(texts):
         raise UsageError(
             f"{prompts} has {len(texts)} prompts for {len(images)} images in {folder}",
@@ -311,7 +300,7 @@ def _entry(prompts: Path, line: int, row: dict[str, Any]) -> _Listed:
     prompt_id = str(row["prompt_id"]) if _says(row.get("prompt_id")) else None
     if "\0" in name:
         raise _broken(prompts, line, "has a file name with a null character")
-    if any(_shown(each) != each for each in (name, text, prompt_id or "")):
+    if any(spelled(each) != each for each in (name, text, prompt_id or "")):
         raise _broken(prompts, line, "holds half a character (a lone surrogate)")
     return name, prompt_id or _id(text), _seed(prompts, line, row.get("seed")), text
 

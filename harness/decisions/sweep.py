@@ -61,7 +61,7 @@ def at_strengths(
         )
     variants = []
     for strength in strengths:
-        sampler = judgement.benchmark.sampler.model_copy(update={"adapter_scale": strength})
+        sampler = judgement.sampler.model_copy(update={"adapter_scale": strength})
         benchmark = judgement.benchmark.model_copy(update={"sampler": sampler})
         whole = plan(recipe, replace(judgement, benchmark=benchmark))
         variants.append((strength, replace(whole, recipe=f"strength-{strength:g}")))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from harness import plugins
-from harness.errors import PageError, Problem
+from harness.errors import PageError, Problem, UsageError
 from harness.fingerprint import digest
 from harness.interfaces import Drawn, ExtractorSpec, MetricSpec, Page, Side
 from harness.pages.data import Count
@@ -112,12 +112,13 @@ class Benchmark(Page):
     """The name of the page, the same as its file's."""
     summary: str = Field(min_length=1, max_length=300)
     """One sentence for lists: what the page is for."""
-    suites: tuple[str, ...] = Field(min_length=1)
-    """The names of the prompt suites that every recipe answers."""
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    suites: tuple[str, ...] = ()
+    """The names of the prompt suites that every recipe answers; without any, the benchmark judges
+    only pictures that exist already."""
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
     """One image is drawn of every prompt for each seed."""
-    sampler: Sampler
-    """How images are drawn."""
+    sampler: Sampler | None = None
+    """How images are drawn; it goes with `suites`."""
     reference: Reference | None = None
     """Real pictures to compare with, for metrics that need them."""
     originals: Reference | None = None
@@ -133,6 +134,11 @@ class Benchmark(Page):
     licences: bool = True
     """Whether metrics must show on a sanity card that they may judge. It is made with the first
     run, from the reference; without a reference there is none."""
+
+    @property
+    def judges_pictures(self) -> bool:
+        """Return whether it names no prompts, and judges only pictures that exist."""
+        return not self.suites
 
     @field_validator("seeds")
     @classmethod
@@ -157,6 +163,19 @@ class Benchmark(Page):
         if repeated:
             raise ValueError(f"names {repeated!r} twice: give one of them another name")
         return metrics
+
+    @model_validator(mode="after")
+    def _drawn_by_all_it_takes(self) -> Self:
+        if self.suites and self.sampler is None:
+            raise ValueError("names suites, and no sampler that draws them: add sampler")
+        if not self.suites:
+            drawn = ("sampler", "base", "leakage", "extraction")
+            useless = next((name for name in drawn if getattr(self, name)), None)
+            if useless:
+                raise ValueError(f"has {useless}, and no prompts to draw: add suites")
+            if self.reference is None:
+                raise ValueError("has neither prompts nor real pictures: add suites or reference")
+        return self
 
     @model_validator(mode="after")
     def _sides_where_needed(self) -> Self:
@@ -196,6 +215,26 @@ class Judgement:
     @property
     def images(self) -> int:
         return len(self.prompts) * len(self.benchmark.seeds)
+
+    @property
+    def sampler(self) -> Sampler:
+        """Return how images are drawn; refuse where the benchmark draws none."""
+        if self.benchmark.sampler is None:
+            name = self.benchmark.name
+            raise UsageError(
+                f"{name} names no prompts: it judges only pictures that exist",
+                hint=f"`harness score --images DIR --benchmark {name}`, or add suites and sampler",
+            )
+        return self.benchmark.sampler
+
+    def with_pictures(self, count: int) -> Judgement:
+        """Return a judgement without prompts as if it had `count` of them, one a picture."""
+        if self.suites:
+            return self
+        numbers = [f"picture-{number:05d}" for number in range(1, count + 1)]
+        prompts = tuple(Prompt(id=each, text=each) for each in numbers)
+        suite = PromptSuite(name="pictures", version=1, summary="Pictures.", prompts=prompts)
+        return replace(self, suites=(suite,))
 
     @property
     def metrics(self) -> tuple[MetricSpec, ...]:

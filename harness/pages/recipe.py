@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from harness.conflicts import refuse
 from harness.errors import UsageError
@@ -153,3 +153,13 @@ def load(name: str | Path) -> Recipe:
     """Return the recipe called `name`, or the one in the file `name`."""
     file = find("recipe", str(name))
     return load_page(Recipe, file)
+
+
+def result_name(name: str) -> str:
+    """Return a name that a result may have; refuse any other."""
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValueError:
+        raise UsageError(
+            f"{name!r} is no name for a result", hint="small letters, digits, dot, dash"
+        ) from None

@@ -116,6 +116,8 @@ class SuppliedSpec(Page):
     """The version of the rules by which the files become pictures."""
     megapixels: float = MEGAPIXELS
     """An image with more is named and not decoded."""
+    square: int | None = None
+    """Crop images to the middle square, and resize them to so many pixels a side, as real ones."""
     entries: tuple[SuppliedImage, ...]
 
 

@@ -42,13 +42,17 @@ def cautions(files: Sequence[Path]) -> list[Problem]:
     return [problem for file in chosen for problem in unpinned(file)]
 
 
+_JUDGES = {"suites", "seeds", "sampler", "reference"}
+"""Fields of a benchmark that a policy has not, which names metrics too."""
+
+
 def _check_one(file: Path) -> None:
     fields = set(read_page(file).data)
     if "prompts" in fields:
         load_page(PromptSuite, file)
-    elif {"claim", "images"} & fields or ("metrics" in fields and not {"suites", "seeds"} & fields):
+    elif {"claim", "images"} & fields or ("metrics" in fields and not _JUDGES & fields):
         policy.load(file)
-    elif {"suites", "metrics", "sampler"} & fields:
+    elif {"metrics", *_JUDGES} & fields:
         benchmarks.load(str(file) if file.suffix in (".yaml", ".yml") else file.stem)
     elif is_curation(fields):
         load_page(Curation, file)

@@ -71,13 +71,13 @@ def sampling_step(
         prompting=recipe.prompting,
         prompts=tuple(judgement.prompts),
         seeds=judgement.benchmark.seeds,
-        sampler=judgement.benchmark.sampler,
+        sampler=judgement.sampler,
     )
     return step_of("sample", "sample", spec, {"train": adapter} if adapter else {}, recipe.name)
 
 
 def _judges_vae(judgement: Judgement) -> Base | None:
-    vae = judgement.benchmark.sampler.vae
+    vae = judgement.sampler.vae
     return Base(model=vae) if vae else None
 
 

@@ -102,8 +102,8 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
     if not supplied.as_asked:
         for unused in ("suites", "seeds", "vae"):
             del protocol[unused]
-    asked = [[each.prompt_id, each.seed, each.text] for each in supplied.entries]
-    protocol["images"] = digest(asked)[:16]
+    protocol["images"] = _asked(supplied, judgement)
+    judgement = judgement.with_pictures(len(supplied.entries))
     sides = real_picture_steps(judgement)
     return RunPlan(
         recipe=name,
@@ -116,6 +116,12 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
     )
 
 
+def _asked(supplied: SuppliedSpec, judgement: Judgement) -> str:
+    """Return a digest of what images answer: their prompts, or else how many they are."""
+    asked = [[each.prompt_id, each.seed, each.text] for each in supplied.entries]
+    return digest(asked if judgement.suites else [each[:2] for each in asked])[:16]
+
+
 def _judging(
     name: str, sample: Step, judgement: Judgement, sides: Mapping[Side, Step], other: Step | None
 ) -> tuple[Step, ...]:
@@ -126,11 +132,11 @@ def _judging(
     return tuple({step.key: step for step in steps}.values())
 
 
-def plan_sanity(judgement: Judgement, base: Recipe) -> RunPlan:
-    """Return the plan of a benchmark's sanity card alone; `base` draws the other style."""
+def plan_sanity(judgement: Judgement, base: Recipe | None) -> RunPlan:
+    """Return the plan of a benchmark's sanity card alone; `base` draws the other style, if any."""
     name, sides = judgement.benchmark.name, real_picture_steps(judgement)
-    drawn = plan(base, judgement).step("sample")
-    other = None if drawn.inputs else replace(drawn, title=StepName("other"))
+    drawn = plan(base, judgement).step("sample") if base is not None else None
+    other = None if drawn is None or drawn.inputs else replace(drawn, title=StepName("other"))
     card = tuple(sanity_steps(judgement, sides, other))
     if not card:
         raise UsageError(

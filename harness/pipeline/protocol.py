@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.fingerprint import digest
 from harness.keys import described
-from harness.pages.benchmark import Asked, Judgement, PromptSuite
+from harness.pages.benchmark import Asked, Judgement, PromptSuite, Sampler
 from harness.pages.recipe import Base
 from harness.pipeline.stages import STAGES
 from harness.pocket import pinned
@@ -18,25 +18,16 @@ def signature_of(protocol: dict[str, Any]) -> str:
 
 
 def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
-    """Return everything two rows must share to be ranked together.
-
-    The style of prompts and the VAE's revision stand there only where they are not as in old
-    signatures.
-    """
+    """Return everything two rows must share to be ranked together."""
     benchmark = judgement.benchmark
-    as_before = {
-        name
-        for name in ("prompt_style", "vae_revision")
-        if getattr(benchmark.sampler, name) == type(benchmark.sampler).model_fields[name].default
-    }
     return {
         "benchmark": benchmark.name,
         "suites": _contents(judgement.suites),
         "seeds": list(benchmark.seeds),
         "n": judgement.images,
-        "sampler": benchmark.sampler.model_dump(mode="json", exclude=as_before),
+        "sampler": _sampler(benchmark.sampler),
         "base": [base.model, base.revision, *pinned(base.model).values()],
-        "vae": benchmark.sampler.vae or _vae(base),
+        "vae": (benchmark.sampler and benchmark.sampler.vae) or _vae(base),
         "metrics": [described(metric) for metric in benchmark.metrics],
         "reference": described(benchmark.reference) if benchmark.reference else None,
         "originals": described(benchmark.originals) if benchmark.originals else None,
@@ -45,6 +36,20 @@ def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
         "extractors": [described(extractor) for extractor in judgement.extractors()],
         "stages": {name: STAGES[name].version for name in ("data", "sample", "features", "score")},
     }
+
+
+def _sampler(sampler: Sampler | None) -> dict[str, Any] | None:
+    """Return how images are drawn.
+
+    The style of prompts and the VAE's revision stand there only where they are not as in old
+    signatures.
+    """
+    if sampler is None:
+        return None
+    added = ("prompt_style", "vae_revision")
+    defaults = {name: Sampler.model_fields[name].default for name in added}
+    as_before = {name for name in added if getattr(sampler, name) == defaults[name]}
+    return sampler.model_dump(mode="json", exclude=as_before)
 
 
 def _vae(base: Base) -> str | list[str] | None:

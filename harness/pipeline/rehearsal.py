@@ -151,7 +151,7 @@ def _judgement(judgement: Judgement) -> Judgement:
     changes: dict[str, object] = {
         "name": "rehearsal",
         "seeds": benchmark.seeds[:SEEDS],
-        "sampler": benchmark.sampler.model_copy(update={"steps": 8}),
+        "sampler": judgement.sampler.model_copy(update={"steps": 8}),
         "licences": False,  # so few pictures license nothing
     }
     for side in ("reference", "originals"):

@@ -50,7 +50,7 @@ def _sets(data: Any, place: Place) -> Iterator[Place]:
 
 def _models(file: Path, fields: set[str]) -> Iterator[tuple[Place, str]]:
     """Yield where a revision is wanted, and the model of the hub that has none."""
-    if {"suites", "metrics", "sampler"} <= fields:
+    if "metrics" in fields and {"suites", "reference"} & fields:
         yield from _judges(load_page(Benchmark, file))
     elif "base" in fields:
         yield from _bases(load_page(Recipe, file))
@@ -58,7 +58,7 @@ def _models(file: Path, fields: set[str]) -> Iterator[tuple[Place, str]]:
 
 def _judges(page: Benchmark) -> Iterator[tuple[Place, str]]:
     sampler = page.sampler
-    if sampler.vae and is_repository(sampler.vae) and not sampler.vae_revision:
+    if sampler and sampler.vae and is_repository(sampler.vae) and not sampler.vae_revision:
         yield ("sampler", "vae_revision"), sampler.vae
     for number, metric in enumerate(page.metrics):
         extractor = metric.extractor()

@@ -36,6 +36,11 @@ class Workspace:
     wait: bool = True
     """Whether to wait for other processes that use the store; if not, they are an error."""
 
+    def __post_init__(self) -> None:
+        """Take folders as people write them, as text too."""
+        for name in ("store", "reports"):
+            object.__setattr__(self, name, Path(getattr(self, name)))
+
     def open_store(self) -> Store:
         return Store(self.store, self.wait)
 

@@ -26,6 +26,9 @@ def world(house: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
     drawn = run.folder("sample", harness.Workspace(root / "store", root / "reports"))
     assert drawn is not None
     shutil.copytree(drawn / "images", root / "images")
+    collected = run.folder("reference", harness.Workspace(root / "store", root / "reports"))
+    assert collected is not None
+    shutil.copytree(collected / "images", root / "real")
     return root
 
 
@@ -37,6 +40,7 @@ def run_example(name: str, world: Path, monkeypatch: pytest.MonkeyPatch) -> None
         "harness": harness,
         "reports": world / "reports",
         "pictures": world / "images",
+        "real": world / "real",
         "scratch": world / "scratch",
     }
     text = inspect.getdoc(getattr(harness, name)) or ""
@@ -49,7 +53,7 @@ def run_example(name: str, world: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_most_functions_have_a_quick_example() -> None:
     assert len(FUNCTIONS) > 20
-    assert len(SLOW) <= 4
+    assert len(SLOW) <= 5
 
 
 @pytest.mark.slow

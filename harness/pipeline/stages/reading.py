@@ -96,7 +96,7 @@ def _take(picture: Picture, spec: DataSpec, file: Path) -> PictureOutcome:
         image, kinds = read(picture, spec.reading)
     except Unfit as error:
         return PictureOutcome(picture.id, dropped=error.kind, reason=str(error))
-    save_png(_squared(image, spec.square), file)
+    save_png(squared(image, spec.square), file)
     return _seen(picture, image, kinds, spec.reading)
 
 
@@ -113,7 +113,8 @@ def _seen(
     )
 
 
-def _squared(image: Image.Image, side: int | None) -> Image.Image:
+def squared(image: Image.Image, side: int | None) -> Image.Image:
+    """Return the middle square of a picture at `side` pixels; the picture itself for None."""
     if side is None or image.size == (side, side):
         return image
     return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)

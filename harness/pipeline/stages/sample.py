@@ -40,6 +40,7 @@ from harness.pipeline.stages.files import Entry, is_black, save_png, write_index
 from harness.pipeline.stages.finished import FinishedFiles
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
+from harness.pipeline.stages.reading import squared
 
 log = logging.getLogger(__name__)
 READING = Reading()
@@ -215,6 +216,7 @@ def _copy_image(asked: SuppliedImage, spec: SuppliedSpec, folder: Path, target: 
     except Unfit as unfit:
         limit = f" (--megapixels is {spec.megapixels:g})" if unfit.kind == "too-large" else ""
         return Entry(*prompt, None, f"{name} cannot be read: {str(unfit)[:80]}{limit}")
+    picture = squared(picture, spec.square)
     save_png(picture, folder / target)
     black = is_black(picture)
     return Entry(*prompt, target, f"{name} is black" if black else None, black, kinds=kinds)

@@ -1,0 +1,59 @@
+"""Images in a folder: their order, their numbers, and how small the smallest is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from harness.data.image_folders import evenly, numbered, shortest_side
+from harness.errors import UsageError
+from harness.pages.stages import SuppliedSpec
+
+
+def paint(file: Path, size: tuple[int, int] = (40, 40), colour: str = "red") -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(file)
+
+
+def test_images_are_numbered_as_people_count(tmp_path: Path) -> None:
+    for name in ("10.png", "2.png", "b/1.jpg", "a.webp", ".hidden.png", "note.txt"):
+        paint(tmp_path / name) if name != "note.txt" else (tmp_path / name).touch()
+    found = numbered(tmp_path)
+    assert [each.file for each in found] == ["2.png", "10.png", "a.webp", "b/1.jpg"]
+    assert [each.prompt_id for each in found] == [f"picture-0000{number}" for number in range(1, 5)]
+    assert {each.reason for each in found} == {None}
+
+
+def test_a_name_that_is_no_text_is_told_and_not_read(tmp_path: Path) -> None:
+    paint(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"\xff.png"))
+    (entry,) = numbered(tmp_path)
+    assert entry.file == "\\udcff.png"
+    assert entry.reason == "has a name that is not UTF-8"
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").touch()
+    with pytest.raises(UsageError, match="has no images"):
+        numbered(tmp_path)
+
+
+def test_fewer_images_are_spread_over_the_folder_and_numbered_anew(tmp_path: Path) -> None:
+    for number in range(10):
+        paint(tmp_path / f"{number}.png")
+    spec = SuppliedSpec(folder=str(tmp_path), entries=numbered(tmp_path))
+    few = evenly(spec, 4).entries
+    assert [each.file for each in few] == ["0.png", "2.png", "5.png", "7.png"]
+    assert [each.prompt_id for each in few] == [each.prompt_id for each in spec.entries[:4]]
+    assert evenly(spec, 10) is spec
+
+
+def test_the_shortest_side_is_read_without_what_cannot_be_read(tmp_path: Path) -> None:
+    assert shortest_side(tmp_path) is None
+    paint(tmp_path / "wide.png", (300, 90))
+    paint(tmp_path / "deep/high.png", (70, 400))
+    (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert shortest_side(tmp_path) == 70
