@@ -12,6 +12,14 @@ from harness.decisions.history import Event
 from harness.views.memorization import Likeness
 
 ACCENT, GOOD, QUIET = "#e0702c", "#2f9e62", "#8a8794"
+STATES = {
+    "take": (GOOD, "diamond"),
+    "alike": (GOOD, "circle"),
+    "flagged": ("#d0342c", "triangle"),
+    "base": (QUIET, "square"),
+    "dot": (ACCENT, "circle"),
+}
+"""What is advised of a point of a sweep, with its colour and shape."""
 
 
 def layers(*charts: alt.Chart) -> alt.LayerChart:
@@ -56,7 +64,8 @@ def pareto(rows: Sequence[dict[str, Any]], x: str, y: str, up: tuple[bool, bool]
 
 
 def sweep(rows: Sequence[dict[str, Any]], metric: str, over: str) -> alt.LayerChart:
-    """Return one metric over strengths or checkpoints, with its interval and the advised point."""
+    """Return one metric over strengths or checkpoints, with its interval; a point's sign says what
+    is advised of it."""
     data = pd.DataFrame([row for row in rows if row["metric"] == metric])
     better = "higher is better" if data["up"].iloc[0] else "lower is better"
     x = alt.X("at:Q", title=over)
@@ -64,34 +73,27 @@ def sweep(rows: Sequence[dict[str, Any]], metric: str, over: str) -> alt.LayerCh
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False))
     tips = [
         alt.Tooltip("at:Q", title=over),
+        alt.Tooltip("state:N", title="advice"),
         *(alt.Tooltip(f"{name}:Q", format=".4g") for name in ("value", "low", "high")),
     ]
     band = base.mark_area(opacity=0.2, color=ACCENT).encode(
         x, alt.Y("low:Q", title=metric), y2="high:Q"
     )
     line = base.mark_line(color=ACCENT).encode(x, y)
-    dots = (
-        base.mark_point(filled=True, size=70, opacity=1)
-        .encode(
-            x,
-            y,
-            tooltip=tips,
-            color=alt.Color(
-                "state:N",
-                scale=alt.Scale(
-                    domain=["taken", "copies", "other"], range=[GOOD, "#d0342c", ACCENT]
-                ),
-                legend=None,
-            ),
-            shape=alt.Shape(
-                "state:N",
-                scale=alt.Scale(
-                    domain=["taken", "copies", "other"], range=["diamond", "triangle", "circle"]
-                ),
-                legend=None,
-            ),
-        )
-        .transform_calculate(state="datum.taken ? 'taken' : datum.flagged ? 'copies' : 'other'")
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x,
+        y,
+        tooltip=tips,
+        color=alt.Color(
+            "state:N",
+            scale=alt.Scale(domain=list(STATES), range=[each[0] for each in STATES.values()]),
+            legend=None,
+        ),
+        shape=alt.Shape(
+            "state:N",
+            scale=alt.Scale(domain=list(STATES), range=[each[1] for each in STATES.values()]),
+            legend=None,
+        ),
     )
     return layers(band, line, dots).properties(height=210, title=f"{metric}: {better}")
 

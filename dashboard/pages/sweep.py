@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import charts, components, session
+from harness.decisions.advice import place
 from harness.escaping import command
 from harness.views import grids, sweeps
 from harness.views.grids import Layout
@@ -32,7 +33,7 @@ def main() -> None:
 def advice(sweep: Sweep) -> None:
     if sweep.advice is not None:
         show = st.info if sweep.advice.at is None else st.success
-        at = "none" if sweep.advice.at is None else f"{sweep.over} {sweep.advice.at:g}"
+        at = "none" if sweep.advice.at is None else f"{sweep.over} {place(sweep.advice.at)}"
         show(session.escaped(f"Take {at}: {sweep.advice.reason}"))
     flagged = ", ".join(f"{at:g}" for at in sweeps.copying_points(sweep))
     if flagged:
@@ -40,9 +41,15 @@ def advice(sweep: Sweep) -> None:
 
 
 def lines(sweep: Sweep) -> None:
-    """Draw a line per metric with its interval; a diamond marks the advice, a triangle copies."""
+    """Draw a line per metric with its interval, and say what the signs mean."""
     rows, names = sweeps.rows(sweep), sweeps.metrics_of(sweep)
     shown = st.multiselect("Metrics", names, names[:6], key="metrics", bind="query-params")
+    st.caption(
+        "Diamond: take this. Green circle: cannot be told apart from it. Triangle: left out. "
+        "Square: the bare base. Intervals hold for all points together, 19 times in 20."
+    )
+    for words in sweeps.barred_of(sweep):
+        st.caption(session.escaped(words))
     across = st.columns(2)
     for number, metric in enumerate(shown):
         across[number % 2].altair_chart(

@@ -10,11 +10,11 @@ from harness.api.options import Options, making, with_options, workspace_of
 from harness.api.results import Run, SanityReport, Sweep
 from harness.data.opening import allowed_megapixels
 from harness.data.supplied import read_supplied
+from harness.decisions.stopping import advise
 from harness.decisions.sweep import (
     STRENGTHS,
     Kind,
     Point,
-    advise,
     at_checkpoints,
     at_strengths,
 )
@@ -143,5 +143,5 @@ def sweep(
     points = []
     for place, each in plans:
         outcome = execute(each, settings, f"sweeps/{request.recipe.name}")
-        points.append(Point(place, outcome.result, ResultFile(outcome.path).pseudo_values().own))
+        points.append(Point.of(place, outcome.result, ResultFile(outcome.path).pseudo_values()))
     return Sweep(request.recipe.name, over, tuple(points), advise(points))

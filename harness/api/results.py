@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.api.options import Workspace
+from harness.decisions.advice import Advice
 from harness.decisions.breakdown import GroupScore, group_scores, groups_of, read_samples
 from harness.decisions.leaderboard import Board, boards
-from harness.decisions.sweep import Advice, Kind, Point
+from harness.decisions.sweep import Kind, Point
 from harness.errors import HarnessError, Problem, UsageError
 from harness.escaping import one_line, printable
 from harness.metrics.sanity_card import SanityCard
@@ -249,6 +250,12 @@ class Sweep:
         from harness.report.sweep import sweep_page
 
         return sweep_page(self.recipe, self.over, self.points, self.advice)
+
+    def markdown(self) -> str:
+        """Return the points as a Markdown table, below the advice."""
+        from harness.report.sweep import sweep_markdown
+
+        return sweep_markdown(self.recipe, self.over, self.points, self.advice)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one line for each point and metric."""

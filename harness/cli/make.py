@@ -227,6 +227,7 @@ def sweep(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write the curves as HTML.")
     ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
@@ -235,7 +236,7 @@ def sweep(
 ) -> None:
     """Score an adapter at many strengths or checkpoints.
 
-    The answer says which strength or checkpoint to take.
+    The answer says which to take, and which cannot be told apart from it.
     """
     from harness.report.sweep import print_sweep, sweep_document
 
@@ -250,6 +251,8 @@ def sweep(
         write_report(html, swept.page())
     if as_json:
         return show(sweep_document(recipe, over.value, swept.points, swept.advice))
+    if markdown:
+        return say(swept.markdown())
     print_sweep(recipe, over.value, swept.points, swept.advice, console())
 
 

@@ -223,7 +223,7 @@ def _base_row(
         own = pseudo_values(result).base if new else {}
         for score in new:
             prompts = own.get(column_of(score.metric), {})
-            scores[score.metric] = _of_base(score, [*prompts.values()])
+            scores[score.metric] = base_score(score, [*prompts.values()])
     if not scores:
         return None
     end = scores.get(ranked_by) if ranked_by else None
@@ -239,7 +239,7 @@ def _base_row(
     return BaseRow(model, scores, len(above))
 
 
-def _of_base(score: Score, pseudo: Sequence[float]) -> Score:
+def base_score(score: Score, pseudo: Sequence[float]) -> Score:
     """Return the base's own score from one that was paired with it."""
     assert score.base is not None
     value, low, high = score.base.value, None, None

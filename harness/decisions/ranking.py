@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.pipeline.results.read import headline
 from harness.records import LICENSED, Result
 
+JUDGING = ("style",)
+"""Families whose first licensed metric judges a sweep beside the one that ranks."""
+
 
 def licences_of(results: Iterable[Result]) -> dict[str, str]:
     """Return whether metrics may judge, and else why not, for those of which a result says it."""
@@ -36,3 +39,15 @@ def passed_over(licences: Mapping[str, str], by: str | None) -> list[str]:
         for name in sorted(barred, key=headline)
         if headline(name) < headline(by or "")
     ]
+
+
+def leaders(results: Sequence[Result]) -> dict[str, str]:
+    """Return of each family the first headline that may judge and of which some result has a
+    value."""
+    first: dict[str, str] = {}
+    for score in sorted(
+        (score for each in results for score in each.scores), key=lambda each: headline(each.metric)
+    ):
+        if score.value is not None and score.may_judge:
+            first.setdefault(score.family, score.metric)
+    return first

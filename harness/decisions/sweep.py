@@ -1,26 +1,29 @@
-"""One recipe at many strengths, or at many of its checkpoints; and which of them to take.
+"""One recipe at many strengths, or at many of its checkpoints, with the bare base beside them.
 
 A point of a sweep is an ordinary result. Points share prompts, seeds and training, so any two are
-compared by the differences of their pseudo-values, prompt by prompt.
+compared by the differences of their pseudo-values, prompt by prompt. Which point to take is
+decided in `stopping.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.decisions.ranking import leading_metric, licences_of, passed_over
+from harness.decisions.leaderboard import base_score
+from harness.decisions.ranking import JUDGING, leaders, leading_metric, licences_of
 from harness.errors import UsageError
-from harness.metrics.statistics.intervals import half_width
+from harness.interfaces import Array
+from harness.metrics.statistics.best import at_once
 from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Recipe
 from harness.pipeline.plan import RunPlan, plan
-from harness.pipeline.results.read import score_of
-from harness.records import Result, Score, Versus, column_of
+from harness.pipeline.results.read import headline, score_of
+from harness.records import LICENSED, PseudoValues, Result, Score, column_of
 
 Kind = Literal["strength", "checkpoint"]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
@@ -35,17 +38,12 @@ class Point:
     at: float
     result: Result
     prompts: Pseudo
+    base: Pseudo = field(default_factory=dict)
+    """The bare base's pseudo-values, of metrics that the benchmark asks of it."""
 
-
-@dataclass(frozen=True)
-class Advice:
-    """Which point to take, and why; None where none can be recommended."""
-
-    at: float | None
-    reason: str
-
-    def __str__(self) -> str:
-        return f"take {'none' if self.at is None else f'{self.at:g}'}: {self.reason}"
+    @classmethod
+    def of(cls, at: float, result: Result, values: PseudoValues) -> Point:
+        return cls(at, result, values.own, values.base)
 
 
 def at_strengths(
@@ -86,106 +84,85 @@ def at_checkpoints(recipe: Recipe, judgement: Judgement) -> list[tuple[float, Ru
     ]
 
 
-def advise(points: Sequence[Point]) -> Advice:
-    """Return the earliest point that no other is surely better than, copies left out.
-
-    Earliest is least training, or least strength: what costs least of what the base could do. No
-    point is recommended where no metric may judge, or where none is surely better than the base. A
-    point is left out where a metric that looks for copies at others has no value.
-    """
-    looked, results = _looked_for_copies(points), [point.result for point in points]
-    ranked_by = leading_metric(results)
-    passed = passed_over(licences_of(results), ranked_by)
-    if ranked_by is None:
-        return Advice(None, "; ".join(passed) or "there is no metric that ranks")
-    scored = [
-        (point, score)
-        for point in points
-        if not left_out(point, looked)
-        and (score := score_of(point.result, ranked_by)) is not None
-        and score.value is not None
-    ]
-    if not scored:
-        raise UsageError(f"no point without a flag has a {ranked_by}", hint="see the results")
-    sign = -1.0 if scored[0][1].higher_is_better else 1.0
-    best, its_score = min(scored, key=lambda pair: sign * float(pair[1].value or 0))
-    if its_score.base is not None and not _is_surely_better(its_score, its_score.base):
-        return Advice(None, "; ".join([_no_better(best, ranked_by, its_score.base), *passed]))
-    for point, _ in sorted(scored, key=lambda pair: pair[0].at):
-        gap, reach = difference(point, best, ranked_by)
-        if abs(gap) <= reach < float("inf") or point is best:
-            reason = _because(point, best, ranked_by, gap, reach, points)
-            return Advice(point.at, "; ".join([reason, *passed]))
-    raise AssertionError("the best point is one of them")
-
-
-def _is_surely_better(score: Score, base: Versus) -> bool:
-    return base.low > 0 if score.higher_is_better else base.high < 0
-
-
-def _no_better(best: Point, metric: str, base: Versus) -> str:
-    return (
-        f"no point is surely better than the bare base: the best by {metric}, {best.at:g}, "
-        f"differs by {base.delta:+.3g} [{base.low:.2g}, {base.high:.2g}]"
-    )
-
-
-def _looked_for_copies(points: Sequence[Point]) -> set[str]:
-    """Return the columns that look for copies, and that some point has a value of."""
-    scores = [score for point in points for score in point.result.scores]
-    return {
-        column_of(score.metric)
-        for score in scores
-        if score.family == "copying" and score.value is not None
-    }
-
-
-def left_out(point: Point, looked: Collection[str]) -> list[str]:
-    """Return why a point may not be chosen: its flags, and copies that were not looked for."""
-    valued = {column_of(each.metric) for each in point.result.scores if each.value is not None}
-    blind = sorted(set(looked) - valued)
-    return [*flags(point.result), *(f"has no {name}" for name in blind)]
+def base_point(points: Sequence[Point]) -> Point | None:
+    """Return the bare base as a point at 0; None where it is not known, or is a point already."""
+    if not points or any(point.at == 0 for point in points):
+        return None
+    first, scores = points[0], []
+    for score in first.result.scores:
+        if score.base is not None:
+            values = [*first.base.get(column_of(score.metric), {}).values()]
+            licence = {"licence": score.licence, "floor": score.floor}
+            scores.append(base_score(score, values).model_copy(update=licence))
+    if not scores:
+        return None
+    result = first.result.model_copy(update={"recipe": "base", "scores": tuple(scores)})
+    return Point(0.0, result, first.base)
 
 
 def flags(result: Result) -> list[str]:
     return [score.flag for score in result.scores if score.flag is not None]
 
 
-def difference(a: Point, b: Point, metric: str) -> tuple[float, float]:
-    """Return a − b in a metric's value, and half the width of its interval."""
+def gap(a: Point, b: Point, metric: str) -> tuple[float, Array]:
+    """Return a − b in a metric's value, and in the pseudo-values of the prompts that both have."""
     one, two = (point.prompts.get(column_of(metric), {}) for point in (a, b))
-    common = [prompt for prompt in one if prompt in two]
-    gaps: NDArray[np.float64] = np.array([one[prompt] - two[prompt] for prompt in common])
-    mine, other = score_of(a.result, metric), score_of(b.result, metric)
-    assert mine is not None
-    assert other is not None
-    gap = float(mine.value or 0) - float(other.value or 0)
-    return gap, half_width(gaps) if len(gaps) > 1 else float("inf")
+    each = np.array([one[prompt] - two[prompt] for prompt in one if prompt in two], np.float64)
+    return value_of(a, metric) - value_of(b, metric), each
 
 
-def _because(
-    point: Point, best: Point, metric: str, gap: float, reach: float, points: Sequence[Point]
-) -> str:
-    chosen = score_of(point.result, metric)
-    assert chosen is not None
-    words = [f"{metric} {chosen.value:.4g}"]
-    if point is best:
-        words.append(f"the best value, and {_earlier(best, metric, points)}")
-    else:
-        words.append(
-            f"no later point is surely better: the best, {best.at:g}, "
-            f"differs by {gap:+.3g} ± {reach:.2g}"
-        )
-    looked = _looked_for_copies(points)
-    for other in points:
-        words += [f"{other.at:g} is left out: it {why}" for why in left_out(other, looked)]
-    return "; ".join(words)
+def value_of(point: Point, metric: str) -> float:
+    """Return a metric's value at a point that has one."""
+    score = score_of(point.result, metric)
+    assert score is not None
+    assert score.value is not None
+    return score.value
 
 
-def _earlier(best: Point, metric: str, points: Sequence[Point]) -> str:
-    """Return what is known of the points before the best one."""
-    scores = [(point, score_of(point.result, metric)) for point in points if point.at < best.at]
-    valued = [point for point, score in scores if score is not None and score.value is not None]
-    if any(difference(point, best, metric)[1] == float("inf") for point in valued):
-        return "earlier points have too few prompts in common with it to be told apart"
-    return "every earlier point is surely worse"
+def prompts_of(point: Point, metric: str) -> int:
+    """Return by how many prompts a metric is known at a point."""
+    return len(point.prompts.get(column_of(metric), {}))
+
+
+def with_bands(points: Sequence[Point]) -> list[Point]:
+    """Return the points, the bare base first where it is known, with intervals that hold for all
+    of them together 19 times in 20, metric by metric."""
+    base = base_point(points)
+    shown = sorted([*([base] if base else []), *points], key=lambda each: each.at)
+    counts = Counter(
+        score.metric for point in shown for score in point.result.scores if score.low is not None
+    )
+
+    def widened(point: Point, score: Score) -> Score:
+        if score.value is None or score.low is None or score.high is None:
+            return score
+        ends, units = (score.low, score.high, score.value), prompts_of(point, score.metric)
+        low, high = at_once(*ends, units, counts[score.metric])
+        return score.model_copy(update={"low": low, "high": high})
+
+    def banded(point: Point) -> Point:
+        scores = tuple(widened(point, each) for each in point.result.scores)
+        return replace(point, result=point.result.model_copy(update={"scores": scores}))
+
+    return [banded(point) for point in shown]
+
+
+def metrics_in_order(points: Sequence[Point]) -> list[str]:
+    """Return the metrics that may judge and have values, those that advice is by first."""
+    results = [point.result for point in points]
+    ranked_by, first = leading_metric(results), leaders(results)
+    judging = [first[family] for family in JUDGING if family in first]
+    names = [
+        score.metric
+        for each in results
+        for score in each.scores
+        if score.may_judge and score.value is not None
+    ]
+    order = [*([ranked_by] if ranked_by in names else []), *judging, *sorted(names, key=headline)]
+    return list(dict.fromkeys(order))
+
+
+def barred(points: Sequence[Point]) -> dict[str, str]:
+    """Return why metrics may not judge here, those that may not."""
+    licences = licences_of(point.result for point in points)
+    return {metric: words for metric, words in licences.items() if words != LICENSED}

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.decisions.advice import Advice
 from harness.decisions.compare import Comparison
 from harness.decisions.finding import Finding
 from harness.decisions.gate import Gate
 from harness.decisions.leaderboard import BASE, Board, score_in
-from harness.decisions.sweep import Advice, Point
+from harness.decisions.sweep import Point
 from harness.pipeline.forecast import Planned
 from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
@@ -27,7 +28,7 @@ from harness.report.gate import Bar, drawn_checks, values
 from harness.report.numbers import cell, duration, seeds, share
 from harness.report.page import drawn_board
 from harness.report.pairs import PicturedPair
-from harness.report.sweep import HEIGHT, WIDTH, curves_of
+from harness.report.sweep import page_values
 from harness.report.text import states
 
 SHOTS = 8
@@ -84,16 +85,7 @@ def boards_html(boards: Sequence[Board]) -> str:
 
 def sweep_html(recipe: str, over: str, points: Sequence[Point], advice: Advice) -> str:
     """Return a curve for each metric, and which point to take."""
-    return _rendered(
-        "sweep",
-        recipe=recipe,
-        over=over,
-        points=points,
-        advice=advice,
-        curves=curves_of(points),
-        width=WIDTH,
-        height=HEIGHT,
-    )
+    return _rendered("sweep", **page_values(recipe, over, points, advice))
 
 
 def comparisons_html(comparisons: Sequence[Comparison], pairs: Sequence[PicturedPair]) -> str:

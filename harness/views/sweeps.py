@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.decisions.sweep import Advice, Point, advise, flags
+from harness.decisions.advice import Advice
+from harness.decisions.stopping import advise
+from harness.decisions.sweep import Point, barred, flags, metrics_in_order, with_bands
 from harness.errors import HarnessError
-from harness.pipeline.results.read import headline
+from harness.report.sweep import state_of
 from harness.views.reports_index import Entry, ReportsIndex
 
 KINDS = {"strength": "strength-", "checkpoint": "step-"}
@@ -25,6 +27,8 @@ class Sweep:
     points: tuple[float, ...]
     advice: Advice | None
     """None where the results do not say which point to take."""
+    judged: tuple[Point, ...] = ()
+    """The points with their pseudo-values, where these can be read."""
 
 
 def sweeps_of(index: ReportsIndex, recipe: str) -> list[Sweep]:
@@ -41,7 +45,9 @@ def sweeps_of(index: ReportsIndex, recipe: str) -> list[Sweep]:
             )
             entries = tuple(each for _, _, each in points)
             at = tuple(value for value, _, _ in points)
-            all_sweeps.append(Sweep(recipe, over, benchmark, entries, at, _advice(at, entries)))
+            judged = _judged(at, entries)
+            advice = _advice(judged)
+            all_sweeps.append(Sweep(recipe, over, benchmark, entries, at, advice, judged))
     return all_sweeps
 
 
@@ -54,35 +60,48 @@ def labels(all_sweeps: Sequence[Sweep]) -> list[str]:
     ]
 
 
-def _advice(at: Sequence[float], entries: Sequence[Entry]) -> Advice | None:
+def _judged(at: Sequence[float], entries: Sequence[Entry]) -> tuple[Point, ...]:
+    """Return the points; without pseudo-values, and so without advice, where one has none."""
+    whole = [(value, each) for value, each in zip(at, entries, strict=True) if each.result]
     try:
-        return advise(
-            [
-                Point(value, each.result, each.file.pseudo_values().own)
-                for value, each in zip(at, entries, strict=True)
-                if each.result is not None
-            ]
+        return tuple(
+            Point.of(value, each.result, each.file.pseudo_values())
+            for value, each in whole
+            if each.result is not None
         )
     except (HarnessError, OSError):
+        return tuple(Point(value, each.result, {}) for value, each in whole if each.result)
+
+
+def _advice(judged: Sequence[Point]) -> Advice | None:
+    if not any(point.prompts for point in judged):
+        return None
+    try:
+        return advise(judged)
+    except HarnessError:
         return None
 
 
 def rows(sweep: Sweep) -> list[dict[str, Any]]:
-    """Return a row a point and metric that has a value, for charts."""
+    """Return a row a point and metric that has a value, for charts, the bare base's too.
+
+    Intervals hold for all points of the sweep together.
+    """
+    advice = sweep.advice or Advice(None, "")
     return [
         {
-            "at": at,
+            "at": point.at,
             "metric": score.metric,
             "value": score.value,
             "low": score.low,
             "high": score.high,
             "up": score.higher_is_better,
-            "flagged": bool(flags(each.result)),
-            "taken": sweep.advice is not None and at == sweep.advice.at,
+            "flagged": bool(flags(point.result)),
+            "taken": point.at == advice.at,
+            "state": state_of(point.at, bool(flags(point.result)), sweep.judged, advice),
         }
-        for at, each in zip(sweep.points, sweep.entries, strict=True)
-        if each.result is not None
-        for score in each.result.scores
+        for point in with_bands(sweep.judged)
+        for score in point.result.scores
         if score.value is not None
     ]
 
@@ -97,5 +116,10 @@ def copying_points(sweep: Sweep) -> list[float]:
 
 
 def metrics_of(sweep: Sweep) -> list[str]:
-    """Return the metrics with values, those that rank first."""
-    return sorted(dict.fromkeys(row["metric"] for row in rows(sweep)), key=headline)
+    """Return the metrics that may judge and have values, those that advice is by first."""
+    return metrics_in_order(sweep.judged)
+
+
+def barred_of(sweep: Sweep) -> list[str]:
+    """Return which metrics may not judge, and why."""
+    return [f"{metric} may not judge here: {why}" for metric, why in barred(sweep.judged).items()]

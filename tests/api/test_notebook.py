@@ -11,7 +11,8 @@ import harness
 from harness.api.decide import hold
 from harness.api.results import Leaderboard, Plan, Run, Sweep
 from harness.api.verdicts import Comparisons, GateDecision
-from harness.decisions.sweep import Point, advise
+from harness.decisions.stopping import advise
+from harness.decisions.sweep import Point
 from harness.pipeline.results.file import ResultFile
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -32,10 +33,10 @@ def shown(workspace: harness.Workspace) -> dict[str, Shown]:
     )
     assert len(files) >= 2
     points = [
-        Point(
+        Point.of(
             float(file.stem.removeprefix("strength-")),
             ResultFile(file).result,
-            ResultFile(file).pseudo_values().own,
+            ResultFile(file).pseudo_values(),
         )
         for file in files
     ]

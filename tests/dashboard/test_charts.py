@@ -61,8 +61,7 @@ def test_a_sweep_marks_what_to_take_and_what_copies() -> None:
             "low": 0.5,
             "high": 1.5,
             "up": False,
-            "flagged": at == 3,
-            "taken": at == 2,
+            "state": {2: "take", 3: "flagged"}.get(at, "dot"),
         }
         for at in (1, 2, 3)
     ]

@@ -11,7 +11,8 @@ from harness.decisions.compare import compare
 from harness.decisions.contender import Contender
 from harness.decisions.gate import gate
 from harness.decisions.leaderboard import Board, boards
-from harness.decisions.sweep import Point, advise
+from harness.decisions.stopping import advise
+from harness.decisions.sweep import Point
 from harness.pages.policy import Limits, Policy
 from harness.records import Accounting, Result, Score, Versus
 from harness.report.checks import sentence as check_sentence
@@ -94,15 +95,15 @@ def test_a_sweep_asks_the_next_metric_and_says_which_may_not_judge() -> None:
     ]
     advice = advise(points)
     assert advice.at == 200
-    assert advice.reason.startswith("cmmd 9; ")
+    assert advice.reason.startswith("by cmmd every other point is surely worse than 200; ")
     assert advice.reason.endswith("kid may not judge: blind to smears")
 
 
-@pytest.mark.parametrize(("high", "taken"), [(-2.0, 100.0), (3.0, None)])
+@pytest.mark.parametrize(("high", "taken"), [(-6.0, 100.0), (-2.0, None), (3.0, None)])
 def test_a_sweep_recommends_nothing_that_is_not_surely_better_than_the_base(
     high: float, taken: float | None
 ) -> None:
-    versus = Versus(value=30, delta=-11, low=-20, high=high)
+    versus = Versus(value=30, delta=-11, low=-22 - high, high=high)
     advice = advise([point(at, score("kid", 19, base=versus)) for at in (100.0, 200.0)])
     assert advice.at == taken
     if taken is None:
