@@ -100,8 +100,6 @@ def score(
     workspace = workspace_of(store, reports, device, wait=not no_wait)
     images, reference = _folders(folders or [], images or [], reference)
     if reference is not None:
-        if benchmark == os.environ.get("HARNESS_BENCHMARK"):
-            benchmark = None  # a default of other commands, and no question of this one
         _refuse_beside_reference(prompts=prompts, adapter=adapter, base=base, benchmark=benchmark)
         beside = FoldersAsked(images, reference, originals, name, page, megapixels)
         return score_folders(beside, workspace, as_json)
@@ -143,9 +141,13 @@ def _folders(
 
 
 def _refuse_beside_reference(**options: object) -> None:
-    """Refuse what names another judge beside a folder of real pictures."""
+    """Refuse what names another judge beside a folder of real pictures.
+
+    A benchmark of the environment is a default of other questions, and refuses none.
+    """
+    default = os.environ.get("HARNESS_BENCHMARK")
     for option, value in options.items():
-        if value is not None:
+        if value is not None and (option, value) != ("benchmark", default):
             raise UsageError(f"--reference and --{option} do not go together", hint=_HELP)
 
 

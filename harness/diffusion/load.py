@@ -21,6 +21,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from transformers.utils import logging as transformers_logging
 
 from harness.diffusion.schedulers import SAMPLERS
+from harness.diffusion.shapes import require_sdxl
 from harness.diffusion.variants import files_of, variant_of
 from harness.errors import MissingPrerequisite
 from harness.extractors.hub import revision_of
@@ -81,9 +82,10 @@ def fp32_rounding(device: str) -> str | None:
     return f"matrix products: {products}, convolutions: {convolutions}"
 
 
-def _load(
+def load_part(
     kind: Any, base: Base | Load, name: str, subfolder: str | None, dtype: torch.dtype | None
 ) -> Any:
+    """Return one part of a model, with all of its weights where it has some."""
     named = base.vae_revision if isinstance(base, Base) and name == base.vae else base.revision
     revision = revision_of(name, named)
     options: dict[str, Any] = {}
@@ -93,10 +95,10 @@ def _load(
     if subfolder:
         options["subfolder"] = subfolder
     load = kind.from_pretrained if dtype is None else partial(load_whole, kind)
-    return _from_pretrained(load, name, revision, options)
+    return from_pretrained(load, name, revision, options)
 
 
-def _from_pretrained(
+def from_pretrained(
     load: Callable[..., Any], name: str, revision: str | None, options: dict[str, Any]
 ) -> Any:
     """Return what `load` makes of the hub or a folder; a failure names what could not be loaded."""
@@ -116,16 +118,17 @@ def _from_pretrained(
 def load_vae(base: Base, device: str) -> AutoencoderKL:
     """Return the VAE in fp32, since some overflow in fp16."""
     name, subfolder = (base.vae, None) if base.vae else (base.model, "vae")
-    vae = _load(AutoencoderKL, base, name, subfolder, torch.float32)
+    vae = load_part(AutoencoderKL, base, name, subfolder, torch.float32)
     vae.to(device, memory_format=torch.channels_last)
     return vae.eval().requires_grad_(False)
 
 
 def load_text_encoders(base: Base, device: str, dtype: torch.dtype) -> TextEncoders:
-    first = _load(CLIPTextModel, base, base.model, "text_encoder", dtype)
-    second = _load(CLIPTextModelWithProjection, base, base.model, "text_encoder_2", dtype)
+    require_sdxl(base.model)
+    first = load_part(CLIPTextModel, base, base.model, "text_encoder", dtype)
+    second = load_part(CLIPTextModelWithProjection, base, base.model, "text_encoder_2", dtype)
     tokenizers = tuple(
-        _load(CLIPTokenizer, base, base.model, folder, None)
+        load_part(CLIPTokenizer, base, base.model, folder, None)
         for folder in ("tokenizer", "tokenizer_2")
     )
     for model in (first, second):
@@ -134,13 +137,14 @@ def load_text_encoders(base: Base, device: str, dtype: torch.dtype) -> TextEncod
 
 
 def load_unet(base: Base, device: str, dtype: torch.dtype) -> UNet2DConditionModel:
-    unet = _load(UNet2DConditionModel, base, base.model, "unet", dtype)
+    require_sdxl(base.model)
+    unet = load_part(UNet2DConditionModel, base, base.model, "unet", dtype)
     return unet.to(device, memory_format=torch.channels_last).requires_grad_(False)
 
 
 def load_noise_schedule(base: Base) -> DDPMScheduler:
     """Return the base's own noise schedule, for training."""
-    scheduler: DDPMScheduler = _load(DDPMScheduler, base, base.model, "scheduler", None)
+    scheduler: DDPMScheduler = load_part(DDPMScheduler, base, base.model, "scheduler", None)
     return scheduler
 
 
@@ -180,15 +184,15 @@ def pipeline_in(
     files = files_of(locate(name), revision)
     variants = (variant_of(files, part, dtype) for part in _PARTS)
     options["variant"] = next((each for each in variants if each is not None), None)
-    options |= {part: _load(kind, source, name, part, dtype) for part, kind in _PARTS.items()}
+    options |= {part: load_part(kind, source, name, part, dtype) for part, kind in _PARTS.items()}
     if vae or base.vae:
         other = Base(model=vae, vae=vae, vae_revision=vae_revision) if vae else base
         options["vae"] = load_vae(other, device)
     elif dtype != torch.float32 or variant_of(files, "vae", dtype) is not None:
         options["vae"] = load_vae(Base(model=name, revision=source.revision), device)
     else:
-        options["vae"] = _load(AutoencoderKL, source, name, "vae", dtype)
-    pipeline: StableDiffusionXLPipeline = _from_pretrained(
+        options["vae"] = load_part(AutoencoderKL, source, name, "vae", dtype)
+    pipeline: StableDiffusionXLPipeline = from_pretrained(
         StableDiffusionXLPipeline.from_pretrained, name, revision, options
     )
     for part in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):

@@ -37,8 +37,12 @@ class Request:
 
 def first_noise(request: Request, shape: tuple[int, int, int]) -> Tensor:
     """Return the first latents of one image, drawn on the CPU from (prompt, seed) alone."""
-    generator = torch.Generator().manual_seed(number_of("noise", request.prompt_id, request.seed))
-    return torch.randn((1, *shape), generator=generator)
+    return torch.randn((1, *shape), generator=first_random(request))
+
+
+def first_random(request: Request) -> torch.Generator:
+    """Return the random numbers of one image, which depend on (prompt, seed) alone."""
+    return torch.Generator().manual_seed(number_of("noise", request.prompt_id, request.seed))
 
 
 def step_noise(request: Request) -> torch.Generator:

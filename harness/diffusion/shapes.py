@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UsageError
 from harness.pocket import locate
 
 
@@ -80,9 +81,46 @@ VAE_LEVELS = 4
 """Levels of SDXL's VAE; each but the last halves the sides of the image."""
 
 
+PIPELINE = "StableDiffusionXLPipeline"
+"""What the index of an SDXL model names."""
+_HALF = (".fp16.", ".bf16.")
+
+
+@cache
+def other_pipeline(model: str) -> str | None:
+    """Return the pipeline of a base that is none of SDXL's; None where it is, or is not here."""
+    file = Path(locate(model)) / "model_index.json"
+    if not file.is_file():
+        return None
+    try:
+        named = json.loads(file.read_text(encoding="utf-8")).get("_class_name")
+    except (ValueError, AttributeError):  # loading it says what is wrong
+        return None
+    return None if named in (None, PIPELINE) else str(named)
+
+
+def require_sdxl(model: str) -> None:
+    """Refuse to train on a base whose pipeline is another."""
+    if (other := other_pipeline(model)) is not None:
+        raise UsageError(
+            f"{model} is a {other}, and training takes SDXL alone",
+            hint="a recipe that trains nothing may name it, with load for its adapters",
+        )
+
+
+@cache
+def weights_of(model: str) -> int:
+    """Return the bytes of a base's weights by the size of its files, those in half precision
+    apart where there are others."""
+    files = list(Path(locate(model)).glob("*/*.safetensors"))
+    whole = [file for file in files if not any(mark in file.name for mark in _HALF)]
+    return sum(file.stat().st_size for file in whole or files)
+
+
 @cache
 def unet_of(model: str) -> UnetShape:
     """Return the shape of a base's UNet; SDXL's own if the configuration is not here."""
+    require_sdxl(model)
     config = _configuration(model, "unet")
     if config is None:
         return SDXL
@@ -104,6 +142,7 @@ def unet_of(model: str) -> UnetShape:
 @cache
 def texts_of(model: str) -> tuple[TextEncoderShape, TextEncoderShape]:
     """Return the shapes of both text encoders of a base."""
+    require_sdxl(model)
     first, second = (_configuration(model, part) for part in ("text_encoder", "text_encoder_2"))
     if first is None or second is None:
         return CLIP_L, BIG_G

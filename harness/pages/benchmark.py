@@ -59,8 +59,8 @@ class PromptSuite(Page):
 class Sampler(Page):
     """How noise becomes an image."""
 
-    scheduler: Literal["ddim", "euler", "euler-a"] = "euler"
-    """The rule that takes noise away step by step."""
+    scheduler: Literal["ddim", "euler", "euler-a", "own"] = "euler"
+    """The rule that takes noise away step by step; own: the one that comes with the base."""
     steps: Annotated[int, Field(ge=1, le=1000)]
     """Sampler steps of an image."""
     guidance: Annotated[float, Field(ge=0, le=50)]
@@ -79,8 +79,14 @@ class Sampler(Page):
     """One VAE for all rows, in place of each recipe's own."""
     vae_revision: str | None = None
     """A commit, branch or tag of the VAE's repository; if left out, its main branch."""
+    options: dict[str, bool | int | float | str] = {}
+    """Other arguments of a base's pipeline, by its own names, such as `max_sequence_length: 256`;
+    SDXL takes none."""
     adapter_scale: Annotated[float, Field(ge=0, le=4)] = 1.0
     """The factor on what an adapter changes; 1 is the adapter as it was trained."""
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
 
 
 class Reference(Page):

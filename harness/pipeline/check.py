@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.diffusion.anatomy import unet_layers
-from harness.diffusion.shapes import unet_of
+from harness.diffusion.shapes import other_pipeline, require_sdxl, unet_of
 from harness.errors import HarnessError, PageError, Problem, UsageError
 from harness.pages import benchmark as benchmarks
 from harness.pages import policy
@@ -70,6 +70,12 @@ def _check_recipe(file: Path) -> None:
         except UsageError as error:
             line = located.line(("base", field))
             problems.append(Problem(located.file, line, f"base.{field}", error.what, error.hint))
+    if recipe.train is not None:
+        try:
+            require_sdxl(recipe.base.model)
+        except UsageError as error:
+            line = located.line(("base", "model"))
+            problems.append(Problem(located.file, line, "base.model", error.what, error.hint))
     for place, adapter in _adapters(recipe):
         if not Path(adapter).is_file():
             message = f"names a file that does not exist: {adapter}"
@@ -96,7 +102,11 @@ def _adapters(recipe: Recipe) -> Iterator[tuple[Place, str]]:
 def _layers_missed(recipe: Recipe) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield each pattern of the adapter that matches no layer of its base."""
     adapter = recipe.train.adapter if recipe.train else None
-    if adapter is None or not (adapter.ranks or adapter.targets not in TARGETS):
+    if (
+        adapter is None
+        or other_pipeline(recipe.base.model)
+        or not (adapter.ranks or adapter.targets not in TARGETS)
+    ):
         return
     names = [
         each.name

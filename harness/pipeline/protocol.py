@@ -46,7 +46,7 @@ def _sampler(sampler: Sampler | None) -> dict[str, Any] | None:
     """
     if sampler is None:
         return None
-    added = ("prompt_style", "vae_revision")
+    added = ("prompt_style", "vae_revision", "options")
     defaults = {name: Sampler.model_fields[name].default for name in added}
     as_before = {name for name in added if getattr(sampler, name) == defaults[name]}
     return sampler.model_dump(mode="json", exclude=as_before)

@@ -240,7 +240,7 @@ BENCHMARKS: list[tuple[str, str, str]] = [
     (
         "scheduler: euler",
         "scheduler: eular",
-        "6: sampler.scheduler must be 'ddim', 'euler' or 'euler-a', not 'eular'",
+        "6: sampler.scheduler must be 'ddim', 'euler', 'euler-a' or 'own', not 'eular'",
     ),
     ("use: kid", "use: kit", "11: metrics[0] names no plugin: 'kit' (did you mean kid?)"),
     (

@@ -118,22 +118,21 @@ def _spec(described: Mapping[str, Any], recipe: str, benchmark: str, key: str) -
 
 def load(model: Model, device: str) -> Draw:
     """Load the weights and return the function that draws with them."""
-    from harness.diffusion.sampler import ImageSampler, Request
-    from harness.pipeline.stages.sample import pipeline_of
+    from harness.diffusion.sampler import Request
+    from harness.pipeline.stages.sample import pipeline_of, sampler_of
 
     context = StageContext(Path(), model.inputs, device)
     pipeline = pipeline_of(model.spec, context)
-    samplers: dict[Sampler, ImageSampler] = {}
+    samplers: dict[Sampler, Any] = {}
 
     def draw(jobs: Sequence[Job]) -> list[Any]:
         sampler = jobs[0].sampler
         if sampler not in samplers:
             if len(samplers) >= KEPT:
                 samplers.pop(next(iter(samplers)))
-            samplers[sampler] = ImageSampler(pipeline, sampler, device)
+            samplers[sampler] = sampler_of(pipeline, sampler, device)
         prompting = model.spec.prompting
-        return samplers[sampler].draw(
-            [Request(each.prompt_id, each.seed, prompting.apply(each.text)) for each in jobs]
-        )
+        requests = [Request(each.prompt_id, each.seed, prompting.apply(each.text)) for each in jobs]
+        return list(samplers[sampler].draw(requests))
 
     return draw

@@ -28,7 +28,13 @@ from harness.diffusion.memory import (
     trained_parameters,
     upkeep,
 )
-from harness.diffusion.shapes import texts_of, unet_of, vae_of
+from harness.diffusion.shapes import (
+    other_pipeline,
+    texts_of,
+    unet_of,
+    vae_of,
+    weights_of,
+)
 from harness.interfaces import StageContext
 from harness.pages.benchmark import Sampler
 from harness.pages.data import Caption, most
@@ -230,6 +236,8 @@ def _cannot(train: Train, gpu: Gpu) -> tuple[str, ...]:
 
 def _sampling(spec: SampleSpec, gpu: Gpu, batch: int) -> Cost:
     sampler, model = spec.sampler, spec.base.model
+    if (other := other_pipeline(model)) or sampler.scheduler == "own":
+        return _sampling_unknown(spec, other or "this base")
     half = sampler.precision != "fp32" and not gpu.is_cpu
     area, count = sampler.width * sampler.height, len(spec.prompts) * len(spec.seeds)
     layers = list(unet_layers(unet_of(model), sampler.height // FACTOR, sampler.width // FACTOR))
@@ -249,6 +257,22 @@ def _sampling(spec: SampleSpec, gpu: Gpu, batch: int) -> Cost:
         disk=count * PNG * area,
         images=count,
         complaints=_too_many(together, peak_of, gpu),
+    )
+
+
+def _sampling_unknown(spec: SampleSpec, pipeline: str) -> Cost:
+    """Return the cost of drawing with a base whose layers are not counted.
+
+    Its weights must not fit into the GPU: what does not waits in main memory.
+    """
+    count = len(spec.prompts) * len(spec.seeds)
+    weights = weights_of(spec.base.model)
+    known = "memory is that of its weights" if weights else "memory is not known"
+    return Cost(
+        memory=weights + LIBRARIES if weights else 0,
+        disk=count * PNG * spec.sampler.width * spec.sampler.height,
+        images=count,
+        uncounted=f"drawing with {pipeline} is not timed, and its {known}",
     )
 
 

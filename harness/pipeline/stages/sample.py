@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
@@ -25,14 +26,23 @@ from harness.data.decoding import Unfit, decode, rule_of
 from harness.data.opening import open_image
 from harness.data.supplied import bytes_as_planned
 from harness.diffusion.adapter_writer import FILE
+from harness.diffusion.any_pipeline import (
+    AnySampler,
+    attach_files,
+    class_of,
+    load_any,
+    place,
+)
 from harness.diffusion.attachment import attach_all
 from harness.diffusion.load import fp32_rounding, load_pipeline
 from harness.diffusion.sampler import ImageSampler, Request
 from harness.diffusion.schedulers import set_prediction
+from harness.diffusion.shapes import PIPELINE
 from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
 from harness.extractors.weights import load_whole
 from harness.interfaces import Progress, StageContext
+from harness.pages.benchmark import Sampler
 from harness.pages.decoding import Reading
 from harness.pages.recipe import Attached
 from harness.pages.stages import SampleSpec, SuppliedImage, SuppliedSpec
@@ -108,7 +118,7 @@ def piece_sampler(spec: SampleSpec, context: StageContext) -> DoPiece:
     batches = _batches(spec, context.batch)
     finished = FinishedFiles(context.folder)
     image_sampler = cache(
-        lambda: ImageSampler(pipeline_of(spec, context), spec.sampler, context.device)
+        lambda: sampler_of(pipeline_of(spec, context), spec.sampler, context.device)
     )
 
     def do_piece(number: int) -> None:
@@ -141,9 +151,41 @@ def _entry(folder: Path, request: Request, text: str) -> Entry:
         return Entry(request.prompt_id, request.seed, text, file, black=is_black(image))
 
 
-def pipeline_of(spec: SampleSpec, context: StageContext) -> StableDiffusionXLPipeline:
+def sampler_of(pipeline: Any, sampler: Sampler, device: str) -> ImageSampler | AnySampler:
+    """Return what draws with a pipeline: SDXL in batches, others one image a call."""
+    if isinstance(pipeline, StableDiffusionXLPipeline):
+        return ImageSampler(pipeline, sampler, device)
+    return AnySampler(pipeline, sampler)
+
+
+def pipeline_of(spec: SampleSpec, context: StageContext) -> Any:
     """Return the pipeline of the base with the trained weights or adapters, ready to draw."""
+    kind = class_of(spec.base, spec.load)
+    if kind in (None, PIPELINE):
+        return _sdxl(spec, context)
+    pipeline = load_any(
+        spec.base, spec.load, spec.sampler, context.device, spec.sampler.vae_revision
+    )
+    attach_files(pipeline, _at_work(_adapters(spec, None), spec.sampler))
+    context.notes["pipeline"] = kind
+    if (kept := place(pipeline, context.device)) != "none":
+        context.notes["offloaded"] = kept
+    return pipeline
+
+
+def _at_work(adapters: Sequence[Attached], sampler: Sampler) -> list[tuple[Attached, float]]:
+    """Return the adapters that change something, with their scales."""
+    scaled = [(each, each.scale * sampler.adapter_scale) for each in adapters]
+    return [(each, scale) for each, scale in scaled if scale]
+
+
+def _sdxl(spec: SampleSpec, context: StageContext) -> StableDiffusionXLPipeline:
     sampler = spec.sampler
+    if sampler.scheduler == "own" or sampler.options:
+        raise UsageError(
+            "SDXL is drawn by scheduler ddim, euler or euler-a, and takes no options",
+            hint="`scheduler: own` and `options` are for other bases",
+        )
     pipeline = load_pipeline(
         spec.base,
         spec.load,
@@ -159,8 +201,7 @@ def pipeline_of(spec: SampleSpec, context: StageContext) -> StableDiffusionXLPip
     if trained is not None and not (trained / FILE).exists():
         _replace_models(pipeline, trained, context.device)
     adapters = _adapters(spec, trained)
-    scaled = [(each, each.scale * sampler.adapter_scale) for each in adapters]
-    active = [(each, scale) for each, scale in scaled if scale]
+    active = _at_work(adapters, sampler)
     if active or not adapters:
         set_prediction(pipeline, spec.prediction, spec.zero_terminal_snr)
     tokens = [file for each, _ in active if (file := each.tokens()) is not None]
