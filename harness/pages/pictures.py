@@ -7,7 +7,7 @@ sees them, so that no metric answers to how large a generator draws.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +18,10 @@ from harness.escaping import as_name, printable
 from harness.files import write_text
 
 SIDE = 256
-"""Pixels a side at most. Of these the networks that ship see the middle 224."""
-CONTENT, HAND = {"use": "lite0"}, {"use": "lite0-style"}
-METRICS: tuple[dict[str, Any], ...] = (
-    {"use": "kid", "features": CONTENT},
-    {"use": "fid", "features": CONTENT},
-    {"use": "precision", "features": CONTENT},
-    {"use": "recall", "features": CONTENT},
-    {"use": "style", "features": HAND},
-    {"use": "vendi", "features": CONTENT},
-    {"use": "artefacts"},
-)
-"""What can be said of pictures whose prompts are not known, by networks that ship."""
-COPYING: tuple[dict[str, Any], ...] = (
-    {"use": "memorization", "features": CONTENT},
-    {"use": "authenticity", "features": CONTENT},
-)
-"""What can be said besides where the pictures that were trained on are at hand."""
+"""Pixels a side at most."""
+ENOUGH, SMALL = 160, 96
+"""Pixels a side at which the networks that ship look: by `docs/validity.md` more than the first
+tells hardly more, and pictures that are smaller hold no more than the second shows."""
 _ABOVE = """\
 # Pictures of any generator, beside real ones; no prompts are known, so none are judged.
 #   harness score --images DIR --benchmark {file}
@@ -58,8 +45,22 @@ def picture_page(
     }
     if originals is not None:
         page["originals"] = _pictures(originals, side)
-    page["metrics"] = [*METRICS, *(() if originals is None else COPYING)]
+    seen = ENOUGH if page["reference"]["resolution"] >= ENOUGH else SMALL
+    page["metrics"] = list(_metrics(seen, originals is not None))
     return page
+
+
+def _metrics(seen: int, copying: bool) -> Iterator[dict[str, Any]]:
+    """Yield what can be said of pictures whose prompts are not known, by networks that ship."""
+    content, hand = ({"use": use, "side": seen} for use in ("lite0", "lite0-style"))
+    for use in ("kid", "fid", "precision", "recall"):
+        yield {"use": use, "features": content}
+    yield {"use": "style", "features": hand}
+    yield {"use": "vendi", "features": content}
+    yield {"use": "artefacts"}
+    if copying:
+        yield {"use": "memorization", "features": content}
+        yield {"use": "authenticity", "features": content}
 
 
 def _pictures(folder: Path, side: int) -> dict[str, Any]:
