@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.interfaces import Page
 
-StageName = Literal["data", "latents", "texts", "train", "sample", "features", "sanity", "score"]
+StageName = Literal[
+    "data", "latents", "texts", "train", "probe", "sample", "features", "sanity", "score"
+]
 
 
 PREPARED = ("data", "texts", "latents")
@@ -74,6 +76,13 @@ class Step:
     key: str
     subject: str = ""
     """The recipe or benchmark it is for; not part of the key."""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Keys of steps that it reads too, and that change nothing of what it makes: not in its key."""
+
+    @property
+    def reads(self) -> dict[str, str]:
+        """Return the keys of all steps that it reads, by the part they play."""
+        return {**self.inputs, **self.beside}
 
     @property
     def name(self) -> str:
@@ -203,6 +212,84 @@ class Accounting(Page):
         return None
 
 
+class Interval(Page):
+    """A value with its 95 % interval."""
+
+    model_config = FINITE
+    value: float
+    """The value."""
+    low: float
+    """The lower end of its interval."""
+    high: float
+    """The upper end of its interval."""
+
+
+class MemberTest(Interval):
+    """Whether trained pictures are told from unseen ones by what the adapter gained on each.
+
+    The value is an AUC: 0.5 where they cannot be told apart, 1 where every one can.
+    """
+
+    p: float
+    """The share of permutations of the pictures with as high an AUC."""
+    significant: bool
+    """Whether p is 0.01 at most: training pictures are known one by one."""
+
+
+class ProbedTimestep(Page):
+    """What the loss probe says at one timestep."""
+
+    timestep: int
+    """The timestep; low ones have little noise."""
+    gain: Interval | None
+    """The gain on held-out pictures; None where a loss is not finite."""
+    trained_gain: Interval | None
+    """The gain on pictures that were trained on."""
+    auc: float | None
+    """The AUC of the member test at this timestep alone."""
+
+
+class ProbedTag(Page):
+    """What the loss probe says of the held-out pictures with one tag."""
+
+    tag: str
+    """The tag."""
+    pictures: int
+    """How many held-out pictures have it."""
+    gain: Interval
+    """The gain on them."""
+
+
+class ProbedStep(Page):
+    """What the loss probe says of one checkpoint."""
+
+    step: int
+    """The step of training after which it was kept."""
+    gain: Interval | None
+    """By which share its loss on held-out pictures is below the base's; below 0 it is worse."""
+    trained_gain: Interval | None
+    """The same on pictures that were trained on."""
+    member: MemberTest | None
+    """The member test; None where there are too few pictures or a loss is not finite."""
+    timesteps: tuple[ProbedTimestep, ...] = ()
+    """The same by timestep."""
+    tags: tuple[ProbedTag, ...] = ()
+    """The gain by tag, of the last checkpoint."""
+    reason: str | None = None
+    """Why a figure is missing."""
+
+
+class Probe(Page):
+    """What the losses of a base and its checkpoints say, without a picture drawn."""
+
+    trained: int
+    """How many pictures that were trained on were asked about."""
+    held_out: int
+    """How many held-out pictures were asked about."""
+    steps: tuple[ProbedStep, ...]
+    """Every kept checkpoint, the end last."""
+
+
 class Result(Page):
     """One recipe judged by one benchmark."""
 
@@ -231,6 +318,8 @@ class Result(Page):
     """What became of every expected image."""
     scores: Annotated[tuple[Score, ...], Field(min_length=1)]
     """A score for each metric of the benchmark."""
+    probe: Probe | None = None
+    """What the loss probe says, if the recipe holds pictures out of training."""
     provenance: dict[str, Any] = Field(default_factory=dict)
     """Where, when and with which versions the result was made."""
 

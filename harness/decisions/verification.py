@@ -233,7 +233,7 @@ def _links(result: Result, artifacts: Mapping[str, Artifact]) -> Iterator[str]:
 
 
 def _fits(name: StepName, stage: str) -> bool:
-    if name.role in ("data", "texts", "latents", "train", "sanity", "score"):
+    if name.role in ("data", "texts", "latents", "train", "probe", "sanity", "score"):
         return stage == name.role
     return stage in ("data", "sample", "features")
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from harness.conflicts import refuse
+from harness.conflicts import Conflict, refuse
 from harness.errors import UsageError
 from harness.fingerprint import digest, digest_file
 from harness.interfaces import Page
+from harness.pages import validation
 from harness.pages.data import Data
 from harness.pages.folders import find
 from harness.pages.train import Train, conflicts
@@ -127,7 +129,12 @@ class Recipe(Page):
             raise ValueError("train needs data to learn from: add data")
         if self.train is not None and self.data is not None:
             refuse(conflicts(self.train, self.data))
+            refuse(self._validation_conflicts(self.train, self.data))
         return self
+
+    def _validation_conflicts(self, train: Train, data: Data) -> Iterator[Conflict]:
+        parts = {phase.of(data).part for phase in train.phases}
+        return validation.conflicts(train.validation, train.validate_every, train.steps, parts)
 
     def with_seed(self, seed: int) -> Recipe:
         """Return the same recipe with another training seed."""

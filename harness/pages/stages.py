@@ -14,7 +14,8 @@ from harness.pages.decoding import Reading
 from harness.pages.defaults import MEGAPIXELS
 from harness.pages.recipe import Base, Load, Prompting
 from harness.pages.split import Split
-from harness.pages.train import Buckets, Train
+from harness.pages.train import Buckets, Token, Train
+from harness.pages.validation import HeldShare
 
 Pins = dict[str, dict[str, str]]
 """Digests of the models a spec names, for those that have one."""
@@ -34,6 +35,8 @@ class DataSpec(Page):
     without: tuple[str, ...] = ()
     """The ids of rows that are left out."""
     reading: Reading = Reading()
+    validation: HeldShare | None = None
+    """A share of the rows that is held out of training; None: no row is."""
 
 
 class LatentsSpec(Page):
@@ -70,6 +73,32 @@ class TrainSpec(Page):
     """For each set, how often a sample is shown without its words."""
     chunks: int = 1
     """Windows of 75 tokens that every caption fills."""
+
+
+class ProbeSpec(Page):
+    """Ask a base and every kept checkpoint about the same pictures under the same noise."""
+
+    base: Base
+    pins: Pins
+    checkpoints: tuple[int, ...] = ()
+    """The steps of the checkpoints that are asked, before the end."""
+    steps: int
+    """The step at the end of training."""
+    prediction: str | None = None
+    """What the UNet was trained to say, where that is not what its base says."""
+    zero_terminal_snr: bool = False
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    reads_text: bool = False
+    """Whether captions are embedded by the trained text encoders; else the stored embeddings."""
+    tokens: tuple[Token, ...] = ()
+    """New words that the trained text encoders know, and the base does not."""
+    chunks: int = 1
+    sets: int = 1
+    """How many sets were trained on."""
+    rows: int
+    """How many pictures are asked about at most, on each side."""
+    timesteps: int
+    noises: int = 1
 
 
 class SampleSpec(Page):

@@ -13,6 +13,7 @@ from harness.conflicts import Conflict, refuse
 from harness.interfaces import Page
 from harness.pages.data import Count, Curate, Data, Share
 from harness.pages.split import Split
+from harness.pages.validation import Validation
 
 Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -195,7 +196,13 @@ class Train(Page):
     """How to train."""
 
     outside_key: ClassVar[frozenset[str]] = frozenset(
-        {"tracker", "gradient_checkpointing", "attention_slicing"}
+        {
+            "tracker",
+            "gradient_checkpointing",
+            "attention_slicing",
+            "validation",
+            "validate_every",
+        }
     )
     method: Literal["lora", "full"]
     """lora trains an adapter on the base, full trains the base's own weights."""
@@ -263,6 +270,11 @@ class Train(Page):
     """Gradients are scaled down to this norm."""
     checkpoint_every: Count | None = None
     """Keep the adapter after every so many steps; `NAME@STEP` judges one."""
+    validation: Validation | None = None
+    """Pictures held out of training, for the loss probe; `data.part: train` holds some out too."""
+    validate_every: Count | None = None
+    """Ask the loss probe before the first step and after every so many, for the log and its
+    alerts; if left out, only once training is over."""
     previews: tuple[str, ...] = ()
     """Prompts that are drawn at every checkpoint, to look at."""
     tracker: Literal["tensorboard", "mlflow", "wandb", "trackio"] | None = None

@@ -54,6 +54,11 @@ class RunPlan:
         """The step that makes the benchmark's sanity card, if it has one."""
         return next((step for step in self.steps if step.stage == "sanity"), None)
 
+    @property
+    def probe(self) -> Step | None:
+        """The step of the loss probe, if the recipe holds pictures out."""
+        return next((step for step in self.steps if step.stage == "probe"), None)
+
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
 
@@ -72,7 +77,7 @@ class RunPlan:
 def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) -> RunPlan:
     """Return the plan of judging `recipe` by `judgement`, at its end or at one checkpoint."""
     training = training_steps(recipe)
-    trained = training[-1].key if training else None
+    trained = next((step.key for step in training if step.stage == "train"), None)
     sample = sampling_step(recipe, judgement, trained, checkpoint)
     sides = real_picture_steps(judgement) | comparison_steps(recipe, judgement, sample)
     name = recipe.name if checkpoint is None else f"{recipe.name}.step{checkpoint}"

@@ -28,15 +28,15 @@ class Outcome:
 
 def missing(plan: RunPlan, store: Store, goal: Step | None = None) -> list[Step]:
     """Return the steps to be made, inputs first: only what the goal still needs, or else what the
-    score and the sanity card do."""
+    score, the sanity card and the loss probe do."""
     by_key = {step.key: step for step in plan.steps}
     needed: set[str] = set()
-    goals = [goal] if goal else [step for step in (plan.score, plan.sanity) if step]
+    goals = [goal] if goal else [step for step in (plan.score, plan.sanity, plan.probe) if step]
 
     def need(key: str) -> None:
         if key not in needed and not store.has(by_key[key]):
             needed.add(key)
-            for source in by_key[key].inputs.values():
+            for source in by_key[key].reads.values():
                 need(source)
 
     for each in goals:

@@ -56,9 +56,9 @@ class StepRunner:
 
     def make(self, step: Step, pool: WorkerPool | None = None) -> None:
         """Make one step, unless an input of it is lacking; features may become lacking here."""
-        if self._lacking.keys() & set(step.inputs.values()):
+        if self._lacking.keys() & set(step.reads.values()):
             return
-        for key in step.inputs.values():  # what was found damaged is made again before it is read
+        for key in step.reads.values():  # what was found damaged is made again before it is read
             if not keep_if_sound(self._settings.store, self._by_key[key]):
                 self.make(self._by_key[key], pool)
         number = self._numbers.get(step.key, 1)
@@ -90,7 +90,7 @@ class StepRunner:
         settings, store = self._settings, self._settings.store
         context = StageContext(
             folder,
-            {part: store.folder(self._by_key[key]) for part, key in step.inputs.items()},
+            {part: store.folder(self._by_key[key]) for part, key in step.reads.items()},
             self._device,
             partial(self._report, step),
             settings.batch,

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.diffusion.shapes import image_size
 from harness.pages.benchmark import Prompt, Sampler
-from harness.pages.data import Caption
+from harness.pages.data import Caption, Data
 from harness.pages.recipe import Base, Recipe
 from harness.pages.stages import DataSpec, LatentsSpec, SampleSpec, TextsSpec, TrainSpec
 from harness.pages.train import Prior, Train
+from harness.pipeline.probe_steps import (
+    HELD,
+    data_sets,
+    held_out_rows,
+    held_share,
+    probe_step,
+    validation_of,
+)
 from harness.pipeline.steps import pins, pins_of, step_of
 from harness.records import Step, StepName
 
@@ -20,14 +29,13 @@ def collected(recipe: Recipe) -> Step | None:
 
 
 def training_steps(recipe: Recipe) -> list[Step]:
-    """Return what training needs, set by set, and the training itself at the end."""
+    """Return what training needs, set by set; at the end the training, and its loss probe."""
     train, data = recipe.train, recipe.data
     if train is None or data is None:
         return []
     steps: list[Step] = []
     inputs: dict[str, str] = {}
-    chosen = [phase.of(data) for phase in train.phases]
-    distinct = [each for at, each in enumerate(chosen) if each not in chosen[:at]]
+    chosen, distinct = [phase.of(data) for phase in train.phases], data_sets(recipe)
     for index, each in enumerate(distinct):
         name = f"{index + 1}" if index else ""
         rows = DataSpec(
@@ -39,6 +47,7 @@ def training_steps(recipe: Recipe) -> list[Step]:
             recaption=each.recaption,
             without=each.without,
             reading=each.reading,
+            validation=held_share(recipe),
         )
         collected = step_of(StepName("data", name), "data", rows, {}, recipe.name)
         prepared = _prepared(recipe, train, collected, each.caption, name)
@@ -57,7 +66,24 @@ def training_steps(recipe: Recipe) -> list[Step]:
         caption_dropouts=tuple(each.caption.dropout for each in distinct),
         chunks=data.caption.chunks,
     )
-    return [*steps, step_of("train", "train", spec, inputs, recipe.name)]
+    step = step_of("train", "train", spec, inputs, recipe.name)
+    held, prepared_out = _held_out(recipe, train, chosen[-1])
+    if not held:
+        return [*steps, step]
+    beside = prepared_out if train.validate_every is not None else {}
+    step = replace(step, beside=beside)
+    return [*steps, *held, step, probe_step(recipe, step, prepared_out)]
+
+
+def _held_out(recipe: Recipe, train: Train, data: Data) -> tuple[list[Step], dict[str, str]]:
+    """Return the steps that prepare what is held out of `data`, and the probe's inputs of them."""
+    validation = validation_of(recipe)
+    if validation is None:
+        return [], {}
+    rows = held_out_rows(validation, data)
+    collected = step_of(StepName("data", HELD), "data", rows, {}, recipe.name)
+    prepared = _prepared(recipe, train, collected, data.caption, HELD)
+    return [collected, *prepared], _as_inputs(prepared, HELD)
 
 
 def _as_inputs(prepared: Sequence[Step], name: str) -> dict[str, str]:

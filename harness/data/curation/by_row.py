@@ -37,7 +37,13 @@ def select(spec: DataSpec, dropped: Counter[str]) -> Iterator[Picture]:
         except Unfit:
             return None
 
-    page = CurationSettings(spec.part, spec.curate, recaption=spec.recaption, without=spec.without)
+    page = CurationSettings(
+        spec.part,
+        spec.curate,
+        recaption=spec.recaption,
+        without=spec.without,
+        validation=spec.validation,
+    )
     ids: set[str] = set()
     sources = [source for source in (spec.source, spec.booster) if source is not None]
     kept = 0

@@ -18,7 +18,10 @@ from harness.data.sql import double, listed
 from harness.pages import split
 from harness.pages.data import Caption, Curate, Recaption, Span, Subset, TagRules, spoken
 from harness.pages.split import Split
+from harness.pages.validation import HeldShare
 
+VALIDATION = "harness validation v1\n"
+"""What stands before a row's id when it draws for `train.validation.share`."""
 SUBSET = "harness subset v1"
 """What stands before a row's salt and id when it draws for `subset`."""
 WITHOUT, NEAR_DUPLICATES, WEIGHT = "without", "near_duplicates", "weight"
@@ -49,6 +52,7 @@ class CurationSettings:
     caption: Caption = field(default_factory=Caption)
     recaption: Recaption | None = None
     without: tuple[str, ...] = ()
+    validation: HeldShare | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,16 @@ def _in_subset_sql(table: MetadataTable, subset: Subset) -> str:
     return "true" if bound is None else f"{draw_sql(_before(subset))} < '{bound}'"
 
 
+def _held(row: Row, held: HeldShare) -> bool:
+    bound = below(held.share)
+    return bound is None or draw(VALIDATION, row.id) < bound
+
+
+def _held_sql(held: HeldShare) -> str:
+    bound = below(held.share)
+    return "true" if bound is None else f"{draw_sql(VALIDATION)} < '{bound}'"
+
+
 _HELD_OUT_SQL = f"{draw_sql(split.RULE)} < '{split.BELOW}'"
 RULES: tuple[Rule[Any], ...] = (
     Rule[frozenset[str]](
@@ -170,6 +184,14 @@ RULES: tuple[Rule[Any], ...] = (
         setting=lambda page: True if page.part == "held-out" else None,
         keeps=lambda row, _: split.is_held_out(row.id),
         sql=lambda table, _: _HELD_OUT_SQL,
+    ),
+    Rule[HeldShare](
+        "validation",
+        setting=lambda page: page.validation,
+        keeps=lambda row, held: _held(row, held) == (held.side == "held-out"),
+        sql=lambda table, held: (
+            _held_sql(held) if held.side == "held-out" else f"NOT {_held_sql(held)}"
+        ),
     ),
     Rule[int](
         "min_side",

@@ -39,7 +39,7 @@ def _ready(waiting: Sequence[Step], running: Sequence[Step]) -> Iterator[Step]:
     extracting = any(step.stage == "features" for step in running)
     room = AT_ONCE - len(running)
     for step in waiting:
-        if room > 0 and not ahead & set(step.inputs.values()):
+        if room > 0 and not ahead & set(step.reads.values()):
             if step.stage == "features" and extracting:
                 continue
             extracting = extracting or step.stage == "features"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ScoringError
 from harness.files import copy_whole, write_json
@@ -16,7 +17,8 @@ from harness.pipeline.protocol import signature_of, with_weights
 from harness.pipeline.provenance import provenance_of
 from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.results.tables import CARD, TABLES, read_card, read_table
+from harness.pipeline.results.probe import summary_of
+from harness.pipeline.results.tables import CARD, PROBE, TABLES, read_card, read_table
 from harness.pipeline.store.local import Store
 from harness.pipeline.store.soundness import read_sound, require_sound
 from harness.pipeline.weights import judged_with
@@ -40,7 +42,7 @@ def write_result_file(
     require_sound(store.get(plan.score))
     write_result(result, file.path)
     for table in TABLES:
-        made_by = plan.sanity if table == CARD else plan.score
+        made_by = {CARD: plan.sanity, PROBE: plan.probe}.get(table, plan.score)
         if made_by is None:
             file.table_path(table).unlink(missing_ok=True)
         else:
@@ -81,10 +83,19 @@ def assemble(plan: RunPlan, store: Store) -> Result:
                 "keys": plan.keys(),
                 "images": document["images"],
                 "scores": scores,
+                "probe": _probed(plan, store),
                 "provenance": {"harness": VERSION, **provenance_of(plan, store)},
             }
         )
     )
+
+
+def _probed(plan: RunPlan, store: Store) -> dict[str, Any] | None:
+    """Return what the loss probe of a plan says, if it has one."""
+    if plan.probe is None:
+        return None
+    table = require_sound(store.get(plan.probe)).path / f"{PROBE}.parquet"
+    return summary_of(read_table(table, PROBE)).model_dump(mode="json")
 
 
 def card_in(plan: RunPlan, store: Store) -> SanityCard | None:

@@ -15,8 +15,9 @@ from harness.files import is_regular, megabytes, whole
 from harness.metrics.sanity_card import SanityCard, read_rows
 from harness.records import LARGEST, PseudoValues
 
-Kind = Literal["samples", "prompts", "likeness", "sanity"]
+Kind = Literal["samples", "prompts", "likeness", "sanity", "probe"]
 _WORD, _NUMBER = pa.string(), pa.float64()
+_WORDS, _NUMBERS, _COUNTS = pa.list_(_WORD), pa.list_(_NUMBER), pa.list_(pa.int64())
 TABLES: dict[Kind, pa.Schema] = {
     "samples": pa.schema(
         {"prompt_id": _WORD, "seed": pa.int64(), "metric": _WORD, "value": _NUMBER}
@@ -46,18 +47,32 @@ TABLES: dict[Kind, pa.Schema] = {
             "reason": _WORD,
         }
     ),
+    "probe": pa.schema(
+        {
+            "step": pa.int64(),
+            "side": _WORD,
+            "id": _WORD,
+            "tags": _WORDS,
+            "timesteps": _COUNTS,
+            "losses": _NUMBERS,
+        }
+    ),
 }
 """Each, where there is something to say, with the columns that it has at least."""
 
 
 CARD: Kind = "sanity"
 """The only table that belongs to the benchmark and not to the result's own images."""
-OF_SCORES: tuple[Kind, ...] = tuple(kind for kind in TABLES if kind != CARD)
+PROBE: Kind = "probe"
+"""The losses of a base (step 0) and its checkpoints, a row a picture. A loss that is not finite is
+empty; a loss is the mean over the noises at its timestep."""
+OF_SCORES: tuple[Kind, ...] = tuple(kind for kind in TABLES if kind not in (CARD, PROBE))
 _MAY_BE_EMPTY: dict[Kind, tuple[str, ...]] = {
     "samples": (),
     "prompts": ("base",),
     "likeness": ("prompt_id", "seed", "other"),
     "sanity": ("higher_is_better", "n", "value", "delta", "low", "high", "response", "reason"),
+    "probe": (),
 }
 _HINT = "copy it there, or run the recipe again"
 _ROWS, _BYTES, _WORD_BYTES = 1_000_000, 256_000_000, 10_000

@@ -1,4 +1,4 @@
-"""The eight stages: each is a function from a spec and finished folders to one new folder.
+"""The nine stages: each is a function from a spec and finished folders to one new folder.
 
 Planning needs only this table, so a plan loads no network library. Raise the version of a stage
 whenever the same spec would give another result.
@@ -38,6 +38,7 @@ STAGES: dict[StageName, Stage] = {
     "latents": Stage(1, "harness.pipeline.stages.latents:encode"),
     "texts": Stage(1, "harness.pipeline.stages.texts:write"),
     "train": Stage(2, "harness.pipeline.stages.train:train"),
+    "probe": Stage(1, "harness.pipeline.stages.probe:probe"),
     "sample": Stage(1, "harness.pipeline.stages.sample:sample"),
     "features": Stage(2, "harness.pipeline.stages.features:extract"),
     "sanity": Stage(1, "harness.pipeline.stages.sanity:examine"),

@@ -21,6 +21,7 @@ from harness.interfaces import Page, Progress, Reply, Report, StageContext
 from harness.pages.stages import (
     FeaturesSpec,
     LatentsSpec,
+    ProbeSpec,
     SampleSpec,
     ScoreSpec,
     TextsSpec,
@@ -33,6 +34,7 @@ SPECS: Mapping[str, type[Page]] = {
     "latents": LatentsSpec,
     "texts": TextsSpec,
     "train": TrainSpec,
+    "probe": ProbeSpec,
     "sample": SampleSpec,
     "features": FeaturesSpec,
     "score": ScoreSpec,
@@ -41,6 +43,7 @@ SPECS: Mapping[str, type[Page]] = {
 PIECE_FUNCTIONS: Mapping[str, str] = {
     "latents": "harness.pipeline.stages.latents:piece_encoder",
     "texts": "harness.pipeline.stages.texts:piece_embedder",
+    "probe": "harness.pipeline.stages.probe:piece_asker",
     "sample": "harness.pipeline.stages.sample:piece_sampler",
     "features": "harness.pipeline.stages.features:piece_extractor",
     "score": "harness.pipeline.stages.score:piece_scorer",

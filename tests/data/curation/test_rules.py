@@ -10,11 +10,12 @@ from harness.data.curation.cleaning import CLEANING
 from harness.data.curation.recaption import MERGES
 from harness.data.curation.rules import NAMES, RULES, CurationSettings, asked
 from harness.pages.data import Caption, Cleaning, Curate, Recaption, Span, Subset, TagRules
+from harness.pages.validation import HeldShare
 
 
 def test_rules_are_asked_in_the_order_in_which_they_stand_on_the_page() -> None:
     fields = [name for name, _ in groupby(name.partition(".")[0] for name in NAMES)]
-    of_data = ["without", "held-out", "train", "weight"]
+    of_data = ["without", "held-out", "train", "validation", "weight"]
     assert [name for name in fields if name not in of_data] == [
         name for name in Curate.model_fields if name != "limit"
     ]
@@ -38,7 +39,11 @@ def test_a_page_with_every_rule_asks_for_all() -> None:
         tags=TagRules(all_of=("a",), any_of=("b",), none_of=("c",)),
         subset=Subset(share=0.5),
     )
-    both = [CurationSettings(part, page, without=("a",)) for part in ("train", "held-out")]
+    held = HeldShare(share=0.1, side="trained")
+    both = [
+        CurationSettings(part, page, without=("a",), validation=held)
+        for part in ("train", "held-out")
+    ]
     names = [[rule.name for rule, _ in asked(page)] for page in both]
     assert names[0] == [rule.name for rule in RULES if rule.name != "train"]
     assert names[1] == [rule.name for rule in RULES if rule.name != "held-out"]
