@@ -11,6 +11,7 @@ from harness.api.decide import find_result
 from harness.api.options import Options, Workspace, with_options, workspace_of
 from harness.api.results import Leaderboard, PageCheck, Plan, Run
 from harness.decisions import leaderboard as board
+from harness.decisions.sweep import at_checkpoints
 from harness.errors import HarnessError, PageError
 from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
@@ -25,7 +26,7 @@ from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import read_result, result_paths
 from harness.pipeline.run import missing
 from harness.pipeline.store.local import Store
-from harness.records import PseudoValues
+from harness.records import PseudoValues, Step
 
 
 @with_options
@@ -157,8 +158,17 @@ def _planned(
     to_do = tuple(missing(whole, store))
     done = frozenset(step.key for step in whole.steps if store.has(step))
     many = tuple(scale(recipe, whole.steps, count, pictures, card, batch) for count in nodes)
-    one = forecast(recipe, whole.steps, to_do, card, batch)
-    return Planned(whole, recipe, to_do, one, done, many)
+    beside = _of_checkpoints(request, store) if request.judges_checkpoints else ()
+    own = {step.key for step in to_do}
+    more = tuple(step for step in beside if step.key not in own)
+    one = forecast(recipe, (*whole.steps, *more), (*to_do, *more), card, batch)
+    return Planned(whole, recipe, to_do, one, done, many, more)
+
+
+def _of_checkpoints(request: Request, store: Store) -> tuple[Step, ...]:
+    """Return the steps that judge each checkpoint by itself and are missing."""
+    plans = [each for _, each in at_checkpoints(request.recipe, request.judgement)]
+    return tuple({step.key: step for each in plans for step in missing(each, store)}.values())
 
 
 def check(*files: str | Path) -> PageCheck:

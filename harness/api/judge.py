@@ -8,16 +8,10 @@ from typing import Unpack
 
 from harness.api.options import Options, making, with_options, workspace_of
 from harness.api.results import Run, SanityReport, Sweep
+from harness.api.sweeping import sweep_of
 from harness.data.opening import allowed_megapixels
 from harness.data.supplied import read_supplied
-from harness.decisions.stopping import advise
-from harness.decisions.sweep import (
-    STRENGTHS,
-    Kind,
-    Point,
-    at_checkpoints,
-    at_strengths,
-)
+from harness.decisions.sweep import Kind
 from harness.errors import MissingPrerequisite, UsageError
 from harness.pages import benchmark as benchmarks
 from harness.pages.benchmark import Judgement
@@ -26,7 +20,6 @@ from harness.pages.recipe import Base, Load, Recipe, result_name
 from harness.pipeline.plan import RunPlan, plan_sanity, plan_supplied, without
 from harness.pipeline.request import Named, requested
 from harness.pipeline.results.assemble import card_in
-from harness.pipeline.results.file import ResultFile
 from harness.pipeline.run import execute, make_all, missing
 
 
@@ -135,13 +128,4 @@ def sweep(
     [0, 1]
     """
     request, settings = requested(recipe, benchmark), workspace_of(options).settings()
-    plans = (
-        at_strengths(request.recipe, request.judgement, at or STRENGTHS)
-        if over == "strength"
-        else at_checkpoints(request.recipe, request.judgement)
-    )
-    points = []
-    for place, each in plans:
-        outcome = execute(each, settings, f"sweeps/{request.recipe.name}")
-        points.append(Point.of(place, outcome.result, ResultFile(outcome.path).pseudo_values()))
-    return Sweep(request.recipe.name, over, tuple(points), advise(points))
+    return sweep_of(request, settings, over, at)

@@ -10,6 +10,7 @@ from typing import Unpack
 
 from harness.api.options import Options, Workspace, making, with_options, workspace_of
 from harness.api.results import Leaderboard, RehearsalRun, Run
+from harness.api.sweeping import sweep_of
 from harness.errors import MissingPrerequisite
 from harness.files import copy_whole
 from harness.pages import benchmark as benchmarks
@@ -99,11 +100,24 @@ def _run_requests(
         _refuse_what_cannot_run(every, workspace)
     settings = workspace.settings()
     if count == 1:
-        return [Run.of(each) for each in execute_all([one for (one,) in plans], settings)]
-    return [
-        _run_replicates(request, own, settings)
-        for request, own in zip(requests, plans, strict=True)
-    ]
+        runs = [Run.of(each) for each in execute_all([one for (one,) in plans], settings)]
+    else:
+        runs = [
+            _run_replicates(request, own, settings)
+            for request, own in zip(requests, plans, strict=True)
+        ]
+    return [_with_sweeps(run, own, settings) for run, own in zip(runs, replicates, strict=True)]
+
+
+def _with_sweeps(run: Run, requests: Sequence[Request], settings: RunSettings) -> Run:
+    """Judge the checkpoints of each training by themselves, where the page asks for that."""
+    if not requests[0].judges_checkpoints:
+        return run
+    swept = [sweep_of(each, settings, "checkpoint") for each in requests]
+    if not run.replicates:
+        return replace(run, sweep=swept[0])
+    pairs = zip(run.replicates, swept, strict=True)
+    return replace(run, replicates=tuple(replace(each, sweep=own) for each, own in pairs))
 
 
 def _refuse_what_cannot_run(

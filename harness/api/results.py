@@ -44,6 +44,8 @@ class Run:
     reused: tuple[str, ...] = ()
     replicates: tuple[Run, ...] = field(default=(), repr=False)
     """The runs of its training seeds, where there are several."""
+    sweep: Sweep | None = field(default=None, repr=False)
+    """Its checkpoints, each judged by itself, where the recipe's page asks for that."""
 
     @classmethod
     def of(cls, outcome: Outcome) -> Run:
@@ -96,7 +98,8 @@ class Run:
     def __str__(self) -> str:
         from harness.report.text import outcome_text
 
-        return printable(outcome_text(Outcome(self.result, self.path, self.made, self.reused)))
+        text = outcome_text(Outcome(self.result, self.path, self.made, self.reused))
+        return printable(text if self.sweep is None else f"{text}\n{self.sweep}")
 
     def __repr__(self) -> str:
         return one_line(f"<Run of {self.recipe} under {self.result.benchmark}: {self.path}>")
@@ -250,6 +253,12 @@ class Sweep:
         from harness.report.sweep import sweep_page
 
         return sweep_page(self.recipe, self.over, self.points, self.advice)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `harness sweep --json` prints."""
+        from harness.report.sweep import sweep_document
+
+        return sweep_document(self.recipe, self.over, self.points, self.advice)
 
     def markdown(self) -> str:
         """Return the points as a Markdown table, below the advice."""

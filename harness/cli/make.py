@@ -238,7 +238,7 @@ def sweep(
 
     The answer says which to take, and which cannot be told apart from it.
     """
-    from harness.report.sweep import print_sweep, sweep_document
+    from harness.report.sweep import print_sweep
 
     swept = harness.sweep(
         recipe,
@@ -250,7 +250,7 @@ def sweep(
     if html is not None:
         write_report(html, swept.page())
     if as_json:
-        return show(sweep_document(recipe, over.value, swept.points, swept.advice))
+        return show(swept.as_json())
     if markdown:
         return say(swept.markdown())
     print_sweep(recipe, over.value, swept.points, swept.advice, console())

@@ -58,6 +58,7 @@ def run_document(run: Run) -> dict[str, Any]:
         "path": str(run.path),
         "made": list(run.made),
         "reused": list(run.reused),
+        **({} if run.sweep is None else {"sweep": run.sweep.as_json()}),
     }
 
 

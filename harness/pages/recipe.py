@@ -120,6 +120,9 @@ class Recipe(Page):
     """How to train; excludes `load`. Without both, the recipe is the bare base."""
     prompting: Prompting = Prompting()
     """Words that the recipe needs around every prompt; none by default."""
+    judge: Literal["end", "checkpoints"] = "end"
+    """What a run judges: the end of training (end), or also each checkpoint that it keeps, by
+    itself, with the advice where to stop (checkpoints). It is in no key."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -130,6 +133,8 @@ class Recipe(Page):
         if self.train is not None and self.data is not None:
             refuse(conflicts(self.train, self.data))
             refuse(self._validation_conflicts(self.train, self.data))
+        if self.judge == "checkpoints" and (not self.train or not self.train.checkpoint_every):
+            refuse([Conflict(("judge",), "checkpoints needs some: give train.checkpoint_every")])
         return self
 
     def _validation_conflicts(self, train: Train, data: Data) -> Iterator[Conflict]:

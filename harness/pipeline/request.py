@@ -33,6 +33,11 @@ class Request:
             return self.recipe.name
         return f"{self.recipe.name}.step{self.checkpoint}"
 
+    @property
+    def judges_checkpoints(self) -> bool:
+        """Return whether each checkpoint is judged by itself after the end of training."""
+        return self.recipe.judge == "checkpoints" and self.checkpoint is None
+
     def plan(self) -> RunPlan:
         """Return its steps."""
         return plan(self.recipe, self.judgement, self.checkpoint)

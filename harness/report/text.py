@@ -20,6 +20,8 @@ def plan_text(planned: Planned) -> str:
     if planned.recipe.train is not None:
         shown = "  ".join(f"{mark} {rate:.3g}" for mark, _, rate in rates(planned.recipe.train))
         lines.append(f"  rate     {shown}")
+    if planned.checkpoints:
+        lines.append(f"  to do    {len(planned.checkpoints)} steps that judge each checkpoint")
     cost = planned.forecast
     lines.append(
         f"  to do    {cost.optimizer_steps:,} optimizer steps, {cost.images:,} images, "

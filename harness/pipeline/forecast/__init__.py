@@ -95,6 +95,9 @@ class Planned:
     done: frozenset[str]
     scales: tuple[Scale, ...] = ()
     """The whole plan on several numbers of GPUs, if the caller asked for that."""
+    checkpoints: tuple[Step, ...] = ()
+    """The steps that judge each checkpoint by itself, and that are still to be made; they are in
+    the forecast."""
 
     def as_json(self) -> dict[str, Any]:
         steps = [
@@ -114,7 +117,11 @@ class Planned:
             "data": self.plan.data(),
             "rates": self._rates(),
             "forecast": self.forecast.as_json() | self._scale(),
+            **self._checkpoints(),
         }
+
+    def _checkpoints(self) -> dict[str, object]:
+        return {"checkpoint_steps": len(self.checkpoints)} if self.checkpoints else {}
 
     def _scale(self) -> dict[str, object]:
         return {"scale": [each.as_json() for each in self.scales]} if self.scales else {}

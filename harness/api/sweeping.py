@@ -1,0 +1,36 @@
+"""Judge one training or one adapter at many points, for the functions of this face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.api.results import Sweep
+from harness.decisions.stopping import advise
+from harness.decisions.sweep import STRENGTHS, Kind, Point, at_checkpoints, at_strengths
+from harness.pipeline.plan import RunPlan
+from harness.pipeline.request import Request
+from harness.pipeline.results.file import ResultFile
+from harness.pipeline.run import execute_all
+from harness.pipeline.run_settings import RunSettings
+
+
+def plans_of(
+    request: Request, over: Kind, at: Sequence[float] | None = None
+) -> list[tuple[float, RunPlan]]:
+    """Return a plan for every point."""
+    if over == "strength":
+        return at_strengths(request.recipe, request.judgement, at or STRENGTHS)
+    return at_checkpoints(request.recipe, request.judgement)
+
+
+def sweep_of(
+    request: Request, settings: RunSettings, over: Kind, at: Sequence[float] | None = None
+) -> Sweep:
+    """Judge every point by itself, and say which to take."""
+    places, plans = zip(*plans_of(request, over, at), strict=True)
+    outcomes = execute_all(plans, settings, f"sweeps/{request.recipe.name}")
+    points = tuple(
+        Point.of(place, each.result, ResultFile(each.path).pseudo_values())
+        for place, each in zip(places, outcomes, strict=True)
+    )
+    return Sweep(request.recipe.name, over, points, advise(points))
