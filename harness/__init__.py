@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from harness import fingerprint
 
 if TYPE_CHECKING:
+    from harness.api.adapters import Inspection, inspect
     from harness.api.browse import (
         check,
         leaderboard,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __version__ = fingerprint.VERSION
 
 _ROOMS = {
+    "harness.api.adapters": "Inspection inspect",
     "harness.api.browse": (
         "check leaderboard load_benchmark load_recipe load_result plan plan_all"
     ),
@@ -75,6 +77,7 @@ __all__ = [
     "GateDecision",
     "HarnessError",
     "History",
+    "Inspection",
     "Leaderboard",
     "Plan",
     "Policy",
@@ -96,6 +99,7 @@ __all__ = [
     "gate",
     "gc",
     "history",
+    "inspect",
     "leaderboard",
     "load_benchmark",
     "load_recipe",

@@ -1,4 +1,4 @@
-"""Commands that show what is there: list, report, dashboard."""
+"""Commands that show what is there: list, report, inspect, dashboard."""
 
 from __future__ import annotations
 
@@ -86,6 +86,40 @@ def report(
         say(result_text(run.result))
         if parts:
             print_groups(parts, console())
+
+
+@command("browse", "harness inspect lora/pocket-ninja.safetensors")
+def inspect(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="LoRA files in safetensors.")
+    ],
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            show_default="none is needed",
+            help="A folder or a pocket model: measure changes against its weights.",
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the change of every block as an SVG."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what LoRA files are: kind, base, ranks, change, overlap.
+
+    It reads the files alone: no GPU, no base, no pickle. Of two files or more it says how far they
+    change the same, and so whether they stack.
+    """
+    found = harness.inspect(files, base=base)
+    if picture is not None:
+        write_report(picture, found.picture())
+    if as_json:
+        return show(found.document())
+    from harness.report.inspection import print_inspection
+
+    print_inspection(found.document(), console())
 
 
 @command("browse", "harness dashboard --export site")

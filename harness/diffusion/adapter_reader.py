@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from harness.diffusion.adapter_layers import Layer, Layers
-from harness.diffusion.adapter_writer import SETTINGS
+from harness.diffusion.adapter_settings import SETTINGS
 from harness.diffusion.finite import refuse_not_finite
 from harness.diffusion.layer_names import PARTS, bare, blocks_of, own_layer, spellings
 from harness.diffusion.name_patterns import NamePatterns

@@ -15,12 +15,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from harness.diffusion.adapter_layers import Layer, Layers, layers_of
+from harness.diffusion.adapter_settings import SETTINGS
 from harness.diffusion.layer_names import Blocks, diffusers_name, kohya_name
 from harness.files import write_bytes
 
 FILE = "adapter.safetensors"
-SETTINGS = "lora_adapter_metadata"
-"""Where diffusers looks for rank and alpha in a file's metadata."""
 _UNET_ENDS = ("lora_A.weight", "lora_B.weight", "lora_magnitude_vector")
 _TEXT_ENDS = (
     "lora_linear_layer.down.weight",

@@ -42,6 +42,7 @@ def run_example(name: str, world: Path, monkeypatch: pytest.MonkeyPatch) -> None
         "pictures": world / "images",
         "real": world / "real",
         "scratch": world / "scratch",
+        "adapter": next((world / "store" / "train").rglob("adapter.safetensors")),
     }
     text = inspect.getdoc(getattr(harness, name)) or ""
     example = doctest.DocTestParser().get_doctest(text, names, name, None, None)

@@ -1,0 +1,1 @@
+"""What an adapter file is, from its bytes alone: no network library, no base, no GPU."""
