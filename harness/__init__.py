@@ -20,6 +20,7 @@ from harness import fingerprint
 
 if TYPE_CHECKING:
     from harness.api.adapters import Inspection, inspect
+    from harness.api.blame import BlameReport, blame
     from harness.api.browse import (
         check,
         leaderboard,
@@ -50,6 +51,7 @@ __version__ = fingerprint.VERSION
 
 _ROOMS = {
     "harness.api.adapters": "Inspection inspect",
+    "harness.api.blame": "BlameReport blame",
     "harness.api.browse": (
         "check leaderboard load_benchmark load_recipe load_result plan plan_all"
     ),
@@ -73,6 +75,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split
 
 __all__ = [
     "Benchmark",
+    "BlameReport",
     "Comparisons",
     "GateDecision",
     "HarnessError",
@@ -89,6 +92,7 @@ __all__ = [
     "Workspace",
     "__version__",
     "accept",
+    "blame",
     "calibrate",
     "check",
     "compare",

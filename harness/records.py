@@ -13,11 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from harness.interfaces import Page
 
 StageName = Literal[
-    "data", "latents", "texts", "train", "probe", "sample", "features", "sanity", "score"
+    "data",
+    "latents",
+    "texts",
+    "train",
+    "probe",
+    "gradients",
+    "blame",
+    "sample",
+    "features",
+    "sanity",
+    "score",
 ]
 
 
-PREPARED = ("data", "texts", "latents")
+PREPARED = ("data", "texts", "latents", "gradients")
 """Roles that a plan may have several steps of: one a set that is trained on."""
 
 

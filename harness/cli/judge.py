@@ -20,6 +20,8 @@ from harness.cli.options import (
     Json,
     NoWait,
     PocketBenchmarkName,
+    Processes,
+    RecipeName,
     ReportsDir,
     StoreDir,
     workspace_of,
@@ -156,6 +158,55 @@ def _own_name(images: list[Path], adapter: Path | None) -> str:
     if images:
         return as_name(images[0].resolve().name)
     return "adapter" if adapter is None else as_name(adapter.stem)
+
+
+@command("judge", "harness blame pocket-ninja")
+def blame(
+    recipe: RecipeName,
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT",
+            help="What is asked: held-out, a prompt, or an image file with its caption in a .txt.",
+        ),
+    ] = "held-out",
+    benchmark: BenchmarkName = None,
+    checkpoints: Annotated[
+        int, typer.Option(help="How many of the kept checkpoints are asked at most.", min=1)
+    ] = 1,
+    noises: Annotated[
+        int, typer.Option(help="How many noises at each of four timesteps.", min=1, max=64)
+    ] = 1,
+    show_pictures: Annotated[
+        int, typer.Option("--show", help="How many of the worst and of the best to print.", min=1)
+    ] = 8,
+    processes: Processes = None,
+    no_wait: NoWait = False,
+    store: StoreDir = None,
+    reports: ReportsDir = REPORTS,
+    device: DeviceName = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Say which training pictures helped and which hurt.
+
+    From gradients of the adapter's own weights, at a fraction of a training's cost. Held-out
+    pictures are those that the recipe keeps from training, else the benchmark's reference. Writes
+    a table of all pictures and sheets of the worst and the best below --reports. `data.without`
+    leaves pictures out.
+    """
+    from harness.report.blame import print_blame
+
+    report = harness.blame(
+        recipe,
+        on=on,
+        benchmark=benchmark,
+        checkpoints=checkpoints,
+        noises=noises,
+        workspace=workspace_of(store, reports, device, processes=processes, wait=not no_wait),
+    )
+    if as_json:
+        return show(report.as_json(show_pictures))
+    return print_blame(report.blame, report.folder, show_pictures, console())
 
 
 @command("judge", "harness sanity --benchmark pocket-v1")

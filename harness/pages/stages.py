@@ -101,6 +101,31 @@ class ProbeSpec(Page):
     noises: int = 1
 
 
+class GradientsSpec(Page):
+    """Take the gradients of pictures' losses by the weights of an adapter, at its checkpoints."""
+
+    base: Base
+    pins: Pins
+    train: Train
+    checkpoints: tuple[int, ...]
+    """The steps of the checkpoints; the last step of training stands for its end."""
+    chunks: int = 1
+    timesteps: int = 4
+    """How many timesteps every picture is asked about, spread evenly."""
+    noises: int = 1
+    """How many noises every picture is asked about at each timestep."""
+    dimensions: int = 2048
+    """The numbers that are kept of each gradient."""
+
+
+class BlameSpec(Page):
+    """Say of every training picture how far it helped with what is asked."""
+
+    rates: tuple[tuple[float, ...], ...]
+    """For each set, the learning rates up to each checkpoint, from the one before it, added up."""
+    timesteps: int = 4
+
+
 class SampleSpec(Page):
     """Draw one image a prompt and seed; each from its own noise."""
 

@@ -50,12 +50,14 @@ def training_steps(recipe: Recipe) -> list[Step]:
             validation=held_share(recipe),
         )
         collected = step_of(StepName("data", name), "data", rows, {}, recipe.name)
-        prepared = _prepared(recipe, train, collected, each.caption, name)
+        prepared = prepared_steps(recipe, train, collected, each.caption, name)
         steps += [collected, *prepared]
         inputs |= _as_inputs(prepared, f"{index}")
     if train.prior is not None:
         drawn = _class_images(recipe, train, train.prior)
-        prepared = _prepared(recipe, train, drawn, Caption(chunks=data.caption.chunks), "class")
+        prepared = prepared_steps(
+            recipe, train, drawn, Caption(chunks=data.caption.chunks), "class"
+        )
         steps += [drawn, *prepared]
         inputs |= _as_inputs(prepared, "class")
     spec = TrainSpec(
@@ -82,7 +84,7 @@ def _held_out(recipe: Recipe, train: Train, data: Data) -> tuple[list[Step], dic
         return [], {}
     rows = held_out_rows(validation, data)
     collected = step_of(StepName("data", HELD), "data", rows, {}, recipe.name)
-    prepared = _prepared(recipe, train, collected, data.caption, HELD)
+    prepared = prepared_steps(recipe, train, collected, data.caption, HELD)
     return [collected, *prepared], _as_inputs(prepared, HELD)
 
 
@@ -91,7 +93,7 @@ def _as_inputs(prepared: Sequence[Step], name: str) -> dict[str, str]:
     return {str(StepName(step.title.role, name)): step.key for step in prepared}
 
 
-def _prepared(
+def prepared_steps(
     recipe: Recipe, train: Train, images: Step, caption: Caption, name: str
 ) -> tuple[Step, Step]:
     """Return the two steps that make a set ready to be trained on: its texts and its latents.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from harness.pages.train import Phase, Train
 
@@ -68,3 +69,17 @@ def rates(train: Train) -> list[tuple[str, int, float]]:
         index, factor = multiplier_at(train, step)
         rates_at.append((name, step, train.phases[index].rate * factor))
     return rates_at
+
+
+def rates_up_to(train: Train, phase_sets: Sequence[int], marks: Sequence[int]) -> list[list[float]]:
+    """Return for each set the rates of the steps that trained on it, added up between `marks`.
+
+    A mark is a number of steps that are done; the last one is the end of training.
+    """
+    sums = [[0.0] * len(marks) for _ in range(max(phase_sets) + 1)]
+    at = 0
+    for step in range(train.steps):
+        at += step >= marks[at]
+        phase, factor = multiplier_at(train, step)
+        sums[phase_sets[phase]][at] += train.phases[phase].rate * factor
+    return sums

@@ -1,4 +1,4 @@
-"""The nine stages: each is a function from a spec and finished folders to one new folder.
+"""The stages: each is a function from a spec and finished folders to one new folder.
 
 Planning needs only this table, so a plan loads no network library. Raise the version of a stage
 whenever the same spec would give another result.
@@ -39,6 +39,8 @@ STAGES: dict[StageName, Stage] = {
     "texts": Stage(1, "harness.pipeline.stages.texts:write"),
     "train": Stage(2, "harness.pipeline.stages.train:train"),
     "probe": Stage(1, "harness.pipeline.stages.probe:probe"),
+    "gradients": Stage(1, "harness.pipeline.stages.gradients:take"),
+    "blame": Stage(1, "harness.pipeline.stages.blame:blame"),
     "sample": Stage(1, "harness.pipeline.stages.sample:sample"),
     "features": Stage(2, "harness.pipeline.stages.features:extract"),
     "sanity": Stage(1, "harness.pipeline.stages.sanity:examine"),

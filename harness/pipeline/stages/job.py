@@ -20,6 +20,7 @@ from harness.errors import DeviceError, MissingPrerequisite, TrainingError, Usag
 from harness.interfaces import Page, Progress, Reply, Report, StageContext
 from harness.pages.stages import (
     FeaturesSpec,
+    GradientsSpec,
     LatentsSpec,
     ProbeSpec,
     SampleSpec,
@@ -35,6 +36,7 @@ SPECS: Mapping[str, type[Page]] = {
     "texts": TextsSpec,
     "train": TrainSpec,
     "probe": ProbeSpec,
+    "gradients": GradientsSpec,
     "sample": SampleSpec,
     "features": FeaturesSpec,
     "score": ScoreSpec,
@@ -44,6 +46,7 @@ PIECE_FUNCTIONS: Mapping[str, str] = {
     "latents": "harness.pipeline.stages.latents:piece_encoder",
     "texts": "harness.pipeline.stages.texts:piece_embedder",
     "probe": "harness.pipeline.stages.probe:piece_asker",
+    "gradients": "harness.pipeline.stages.gradients:piece_taker",
     "sample": "harness.pipeline.stages.sample:piece_sampler",
     "features": "harness.pipeline.stages.features:piece_extractor",
     "score": "harness.pipeline.stages.score:piece_scorer",
