@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.api.results import Sweep
+from harness.decisions.probed import with_probe_of
 from harness.decisions.stopping import advise
 from harness.decisions.sweep import STRENGTHS, Kind, Point, at_checkpoints, at_strengths
 from harness.pipeline.plan import RunPlan
@@ -29,8 +30,10 @@ def sweep_of(
     """Judge every point by itself, and say which to take."""
     places, plans = zip(*plans_of(request, over, at), strict=True)
     outcomes = execute_all(plans, settings, f"sweeps/{request.recipe.name}")
-    points = tuple(
+    points = [
         Point.of(place, each.result, ResultFile(each.path).pseudo_values())
         for place, each in zip(places, outcomes, strict=True)
-    )
-    return Sweep(request.recipe.name, over, points, advise(points))
+    ]
+    if over == "checkpoint":
+        points = with_probe_of(points, ResultFile(outcomes[-1].path))
+    return Sweep(request.recipe.name, over, tuple(points), advise(points))

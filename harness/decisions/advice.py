@@ -133,6 +133,11 @@ def objection(stretch: Stretch, every: Sequence[float]) -> str:
     return f"but by {stretch.metric} the best is surely among {span(stretch.points, every)}"
 
 
+def memorized(points: Sequence[float], every: Sequence[float]) -> str:
+    """Return where training pictures are known one by one."""
+    return f"the member test says memorizing: {span_to_end(points, every)}"
+
+
 def no_better(best: Point, metric: str) -> str:
     """Return how the best point lies to the base, where no point is surely better."""
     score = score_of(best.result, metric)

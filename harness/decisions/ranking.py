@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.pipeline.results.read import headline
 from harness.records import LICENSED, Result
 
-JUDGING = ("style",)
+JUDGING = ("style", "held-out-gain")
 """Families whose first licensed metric judges a sweep beside the one that ranks."""
 
 

@@ -1,9 +1,9 @@
 """Which point of a sweep to take, and which cannot be told apart from it.
 
-The metric that ranks decides, with the first licensed metric of the style beside it. Each names
-the points that may be its best: a set that holds the best one 19 times in 20. The earliest of
-those that all agree on is taken: least training, or least strength, costs least of what the base
-could do. Advice never says more than these sets do.
+The metric that ranks decides, with the first licensed metric of the style and the held-out gain of
+the loss probe beside it. Each names the points that may be its best: a set that holds the best one
+19 times in 20. The earliest of those that all agree on is taken: least training, or least strength,
+costs least of what the base could do. Advice never says more than these sets do.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from harness.decisions.advice import (
     Stop,
     Stretch,
     cost,
+    memorized,
     no_better,
     objection,
     only_better,
@@ -22,6 +23,7 @@ from harness.decisions.advice import (
     span_to_end,
     why_taken,
 )
+from harness.decisions.probed import memorizing
 from harness.decisions.ranking import JUDGING, leaders, leading_metric, licences_of, passed_over
 from harness.decisions.sweep import Point, base_point, flags, gap, prompts_of, value_of
 from harness.errors import UsageError
@@ -42,7 +44,7 @@ def advise(points: Sequence[Point]) -> Advice:
     base. A point is left out where it carries a flag, or where a metric that looks for copies at
     others has no value.
     """
-    results = [point.result for point in points]
+    results = [point.drawn for point in points]
     ranked_by = leading_metric(results)
     passed = passed_over(licences_of(results), ranked_by)
     if ranked_by is None:
@@ -57,11 +59,15 @@ def advise(points: Sequence[Point]) -> Advice:
         reasons = [no_better(_best(usable, ranked_by), ranked_by), *said, *passed]
         return Advice(None, "; ".join(reasons), (), stretches, stops)
     agreed, judges, against = _agreed(own, stretches)
+    known = memorizing(points)
+    agreed = tuple(at for at in agreed if at not in known) or agreed
     taken = next(point for point in usable if point.at == agreed[0])
     reasons = [why_taken(taken, judges, usable, every)]
     reasons += [only_better(own, every)] if own != stretches[0].points else []
     reasons += [objection(each, every) for each in against]
+    reasons += [memorized(known, every)] if known else []
     reasons += [*_costs(taken), *said, *passed]
+    stops += (Stop("the member test says memorizing", known),) if known else ()
     return Advice(taken.at, "; ".join(reasons), agreed, stretches, stops)
 
 

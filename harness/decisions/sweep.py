@@ -27,6 +27,8 @@ from harness.records import LICENSED, PseudoValues, Result, Score, column_of
 
 Kind = Literal["strength", "checkpoint"]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
+GAIN, MEMBER = "held-out-gain", "member-test"
+"""What the loss probe says, as metrics and as their families; neither ranks."""
 Pseudo = Mapping[str, Mapping[str, float]]
 """By metric and prompt."""
 
@@ -40,6 +42,14 @@ class Point:
     prompts: Pseudo
     base: Pseudo = field(default_factory=dict)
     """The bare base's pseudo-values, of metrics that the benchmark asks of it."""
+    member_p: float | None = None
+    """The p of the member test, where there is a loss probe."""
+
+    @property
+    def drawn(self) -> Result:
+        """Return its result without what the loss probe adds."""
+        scores = tuple(each for each in self.result.scores if each.family not in (GAIN, MEMBER))
+        return self.result.model_copy(update={"scores": scores})
 
     @classmethod
     def of(cls, at: float, result: Result, values: PseudoValues) -> Point:
@@ -150,7 +160,7 @@ def with_bands(points: Sequence[Point]) -> list[Point]:
 def metrics_in_order(points: Sequence[Point]) -> list[str]:
     """Return the metrics that may judge and have values, those that advice is by first."""
     results = [point.result for point in points]
-    ranked_by, first = leading_metric(results), leaders(results)
+    ranked_by, first = leading_metric([point.drawn for point in points]), leaders(results)
     judging = [first[family] for family in JUDGING if family in first]
     names = [
         score.metric

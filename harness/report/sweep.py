@@ -102,11 +102,12 @@ def _bands(point: Point) -> dict[str, tuple[float, float]]:
     }
 
 
-def state_of(at: float, is_flagged: bool, points: Sequence[Point], advice: Advice) -> State:
+def state_of(at: float, points: Sequence[Point], advice: Advice) -> State:
     """Return what is advised of a place; one without a point is the bare base's."""
     if at == advice.at:
         return "take"
-    if is_flagged:
+    flagged = any(flags(point.result) for point in points if point.at == at)
+    if flagged or any(at in stop.points for stop in advice.stops):
         return "flagged"
     if at in advice.alike:
         return "alike"
@@ -149,7 +150,7 @@ def _table(points: Sequence[Point], advice: Advice) -> tuple[list[str], list[lis
     """Return the metrics of a table, and a row a point, the bare base first."""
     metrics, rows = _headlines(points), []
     for point in with_bands(points):
-        mark = MARKS[state_of(point.at, bool(flags(point.result)), points, advice)]
+        mark = MARKS[state_of(point.at, points, advice)]
         cells = [cell(score_of(point.result, metric)) for metric in metrics]
         rows.append([f"{place(point.at)}{mark}", *cells])
     return metrics, rows
@@ -224,7 +225,7 @@ def _curve(
         return round(HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * share, 1)
 
     def dot(point: Point, score: Score) -> Dot:
-        state = state_of(point.at, bool(flags(point.result)), points, advice)
+        state = state_of(point.at, points, advice)
         words = f"{place(point.at)}{MARKS[state]}: {cell(score)}"
         return Dot(x(point.at), y(score.value), words, state)
 

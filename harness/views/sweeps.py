@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.decisions.advice import Advice
+from harness.decisions.probed import with_probe_of
 from harness.decisions.stopping import advise
 from harness.decisions.sweep import Point, barred, flags, metrics_in_order, with_bands
 from harness.errors import HarnessError
@@ -45,7 +46,7 @@ def sweeps_of(index: ReportsIndex, recipe: str) -> list[Sweep]:
             )
             entries = tuple(each for _, _, each in points)
             at = tuple(value for value, _, _ in points)
-            judged = _judged(at, entries)
+            judged = _judged(over, at, entries)
             advice = _advice(judged)
             all_sweeps.append(Sweep(recipe, over, benchmark, entries, at, advice, judged))
     return all_sweeps
@@ -60,15 +61,17 @@ def labels(all_sweeps: Sequence[Sweep]) -> list[str]:
     ]
 
 
-def _judged(at: Sequence[float], entries: Sequence[Entry]) -> tuple[Point, ...]:
+def _judged(over: str, at: Sequence[float], entries: Sequence[Entry]) -> tuple[Point, ...]:
     """Return the points; without pseudo-values, and so without advice, where one has none."""
     whole = [(value, each) for value, each in zip(at, entries, strict=True) if each.result]
     try:
-        return tuple(
+        points = [
             Point.of(value, each.result, each.file.pseudo_values())
             for value, each in whole
             if each.result is not None
-        )
+        ]
+        probed = over == "checkpoint" and bool(whole)
+        return tuple(with_probe_of(points, whole[-1][1].file) if probed else points)
     except (HarnessError, OSError):
         return tuple(Point(value, each.result, {}) for value, each in whole if each.result)
 
@@ -98,7 +101,7 @@ def rows(sweep: Sweep) -> list[dict[str, Any]]:
             "up": score.higher_is_better,
             "flagged": bool(flags(point.result)),
             "taken": point.at == advice.at,
-            "state": state_of(point.at, bool(flags(point.result)), sweep.judged, advice),
+            "state": state_of(point.at, sweep.judged, advice),
         }
         for point in with_bands(sweep.judged)
         for score in point.result.scores

@@ -44,8 +44,13 @@ def beaten_p(p: Sequence[float]) -> float:
 
 
 def at_once(low: float, high: float, value: float, units: int, several: int) -> tuple[float, float]:
-    """Return a 95 % interval widened so that `several` of them hold together (Bonferroni)."""
-    if several < 2 or units < 2:
-        return low, high
-    wide = float(special.stdtrit(units - 1, 1 - ALPHA / (2 * several))) / t_quantile(units - 1)
+    """Return a 95 % interval widened so that `several` of them hold together (Bonferroni).
+
+    It was made by t over so many `units`, or by the normal where these are not known.
+    """
+    tail = 1 - ALPHA / (2 * max(1, several))
+    if units < 2:
+        wide = float(special.ndtri(tail) / special.ndtri(1 - ALPHA / 2))
+    else:
+        wide = float(special.stdtrit(units - 1, tail)) / t_quantile(units - 1)
     return value - wide * (value - low), value + wide * (high - value)
