@@ -15,6 +15,7 @@ from harness.records import Accounting, Result, Score
 SEEDS = (1, 2)
 FAMILIES = {
     "kid": "fidelity",
+    "kid-lite0": "fidelity",
     "fid": "fidelity",
     "clip-score": "prompt",
     "tag-recall": "prompt",
@@ -23,7 +24,7 @@ FAMILIES = {
     "memorization": "copying",
     "extraction": "copying",
 }
-LOWER = {"kid", "fid", "memorization", "extraction"}
+LOWER = {"kid", "kid-lite0", "fid", "memorization", "extraction"}
 """Metrics that are better if lower."""
 
 

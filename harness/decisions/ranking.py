@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.pipeline.results.read import headline
+from harness.pipeline.results.read import HEADLINE, headline
 from harness.records import LICENSED, Result
 
 JUDGING = ("style", "held-out-gain")
@@ -37,7 +37,7 @@ def passed_over(licences: Mapping[str, str], by: str | None) -> list[str]:
     return [
         f"{name} may not judge: {licences[name]}"
         for name in sorted(barred, key=headline)
-        if headline(name) < headline(by or "")
+        if outranks(name, by, [*licences])
     ]
 
 
@@ -51,3 +51,11 @@ def leaders(results: Sequence[Result]) -> dict[str, str]:
         if score.value is not None and score.may_judge:
             first.setdefault(score.family, score.metric)
     return first
+
+
+def outranks(metric: str, other: str | None, order: Sequence[str]) -> bool:
+    """Return whether a headline ranks before another metric, where a page has them in `order`."""
+    place, its = headline(metric), headline(other or "")
+    if place != its or metric not in order or other not in order:
+        return place < its
+    return place < len(HEADLINE) and order.index(metric) < order.index(other)

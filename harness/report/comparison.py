@@ -9,8 +9,8 @@ from rich.text import Text
 
 from harness.decisions.compare import Comparison, as_json
 from harness.decisions.finding import Finding
+from harness.decisions.ranking import outranks
 from harness.escaping import in_markdown, one_line
-from harness.pipeline.results.read import headline
 from harness.report.numbers import number
 from harness.report.terminal import Terminal, new_table
 
@@ -42,7 +42,9 @@ def sentence(comparison: Comparison) -> str:
     """Return what to say of a comparison where there is room for one sentence."""
     one, other = names(comparison)
     head = f"{one} {VERBS[comparison.verdict]} {other}: {_because(comparison, one, other)}"
-    rest = [_alone(each) for each in comparison.metrics if _is_told(each, comparison.ranked_by)]
+    metrics, by = comparison.metrics, comparison.ranked_by
+    order = [each.metric for each in metrics]
+    rest = [_alone(each) for each in metrics if _is_told(each, by, order)]
     both = ["both carry flags"] if comparison.flags_a and comparison.flags_b else []
     mark = f"FORCED, they differ in {', '.join(comparison.unlike)}: " if comparison.forced else ""
     return one_line(mark + "; ".join([head, *rest, *both, SCOPES[comparison.claim]]))
@@ -76,16 +78,18 @@ def _because(comparison: Comparison, one: str, other: str) -> str:
     return f"{decisive.metric} {values} ({gap(decisive)}{_outlook(decisive)})"
 
 
-def _is_told(finding: Finding, ranked_by: str | None) -> bool:
+def _is_told(finding: Finding, ranked_by: str | None, order: Sequence[str]) -> bool:
     """Return whether the sentence goes on to a metric: what was declared, and what is missing
     that would have ranked instead."""
     if finding.metric == ranked_by:
         return False
-    would_rank = ranked_by is not None and headline(finding.metric) < headline(ranked_by)
+    would_rank = outranks(finding.metric, ranked_by, order)
     if finding.licence is not None:
-        return headline(finding.metric) < headline(ranked_by or "")
+        return would_rank
     says_nothing = finding.a == finding.b and finding.verdict == "no-difference"
-    return (finding.declared and not says_nothing) or (finding.delta is None and would_rank)
+    return (finding.declared and not says_nothing) or (
+        finding.delta is None and ranked_by is not None and would_rank
+    )
 
 
 def _alone(finding: Finding) -> str:

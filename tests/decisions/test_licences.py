@@ -58,6 +58,31 @@ def test_a_board_is_ranked_by_the_first_metric_that_may_and_says_which_may_not()
     assert board_document(board)["licences"] == {"kid": BLIND, "cmmd": "licensed"}
 
 
+@pytest.mark.parametrize("first", ["kid", "kid-lite0"])
+def test_of_two_kids_the_first_on_the_page_ranks_and_the_second_stands_in(first: str) -> None:
+    names = ("kid", "kid-lite0") if first == "kid" else ("kid-lite0", "kid")
+    rows = [
+        result(name, *(score(each, value + at, "licensed") for at, each in enumerate(names)))
+        for name, value in (("a", 1), ("b", 30))
+    ]
+    (board,) = boards(rows)
+    assert (board.ranked_by, board.ranking) == (first, f"ranked by {first}")
+    assert board.headlines == (first,)
+    blind = [
+        result(name, score(names[0], value, BLIND), score(names[1], 9 - value, "licensed"))
+        for name, value in (("a", 1), ("b", 30))
+    ]
+    (board,) = boards(blind)
+    assert board.ranking == f"ranked by {names[1]} ({first} may not judge: blind to smears)"
+    assert ranks(board) == {"b": "1", "a": "2"}
+    sides = [contender({name: normal(at) for at, name in enumerate(names)}) for _ in range(2)]
+    told = sentence(
+        compare(*(licensed(each, **{first.replace("-", "_"): BLIND}) for each in sides))
+    )
+    assert f"{first} may not judge here: blind to smears" in told
+    assert compare(*sides).ranked_by == first
+
+
 def test_a_board_of_which_no_metric_may_rank_is_not_ranked() -> None:
     (board,) = boards(
         [result("smears", score("kid", 1, BLIND)), result("b", score("kid", 30, BLIND))]

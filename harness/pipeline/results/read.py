@@ -60,9 +60,14 @@ def _no_result(file: Path, why: str) -> PageError:
 
 
 def headline(metric: str) -> int:
-    """Return a metric's place among those that boards are ranked by."""
-    word = column_of(metric)
-    return HEADLINE.index(word) if word in HEADLINE else len(HEADLINE)
+    """Return a metric's place among those that boards are ranked by.
+
+    A column that is named after one of them has its place, as `kid-lite0` has that of `kid`. Of
+    several in one place, the first on the benchmark's page ranks.
+    """
+    words = f"{column_of(metric)}-"
+    named = (at for at, name in enumerate(HEADLINE) if words.startswith(f"{name}-"))
+    return next(named, len(HEADLINE))
 
 
 def score_of(result: Result, metric: str) -> Score | None:
