@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from harness.data.prompt_weights import plain
+from harness.extractors.specs import Lite0, Lite0Style
 from harness.pages import benchmark, recipe
 from harness.pages.benchmark import Benchmark, PromptSuite
 from harness.pages.recipe import Recipe
 from harness.pages.train import Train
 from harness.pages.yaml import load_page
+from harness.pipeline.results.read import headline
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -358,6 +360,38 @@ def test_naruto_is_compared_with_pictures_held_out_and_only_for_the_record_with_
     assert set(words) == {"kid", "fid", "clip-score", "aesthetic"}, "what the sources report"
     assert all(words[each] == by_column[each] for each in ("clip-score", "aesthetic"))
     assert words["kid"].features == by_column["kid-inception"].features
+
+
+RANKS = {
+    "animagine-v1": "clip-score",
+    "anime-v1": "clip-score",
+    "animeboys-v1": "clip-score",
+    "naruto-legacy": "kid",
+    "naruto-v1": "kid-lite0",
+    "pocket-v1": "kid",
+    "quality-v1": "clip-score",
+}
+"""The metric that ranks, where every metric has a value and may judge."""
+
+
+@pytest.mark.parametrize("file", BENCHMARKS, ids=lambda file: file.stem)
+def test_a_network_that_ships_judges_beside_a_benchmarks_own(file: Path) -> None:
+    page = page_of(file.stem)
+    assert min((each.column for each in page.metrics), key=headline) == RANKS[file.stem]
+    shipped = {
+        each.column: each.use
+        for each in page.metrics
+        if isinstance(each.extractor(), Lite0 | Lite0Style)
+    }
+    if file.stem == "naruto-legacy":
+        assert shipped == {}, "it reproduces what the sources measured"
+        return
+    assert shipped == {f"{use}-lite0": use for use in shipped.values()}
+    if page.reference is not None:
+        assert {"kid-lite0", "precision-lite0", "recall-lite0", "style-lite0"} <= set(shipped)
+    else:
+        assert {"vendi-lite0", "within-prompt-lite0"} <= set(shipped)
+        assert "artefacts" in {each.use for each in page.metrics}
 
 
 def test_anime_boys_are_drawn_with_the_heavy_negative_and_its_weight() -> None:
