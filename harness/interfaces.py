@@ -341,6 +341,8 @@ class Progress:
     note: str = ""
     facts: Mapping[str, Any] | None = None
     """Figures for the store's log, such as loss and rate; a bar does not show them."""
+    alerts: tuple[str, ...] = ()
+    """What a person should know now, in sentences."""
 
 
 Report = Callable[[Progress], None]

@@ -38,6 +38,8 @@ class Options(TypedDict, total=False):
     """Whether to leave the progress bars out."""
     wait: bool
     """Whether to wait for other processes that use the store; if not, they are an error."""
+    alert_webhook: str | None
+    """The address to which alerts of a training are posted: HARNESS_ALERT_WEBHOOK, else none."""
 
 
 DEFAULTS: dict[str, object] = {
@@ -50,6 +52,7 @@ DEFAULTS: dict[str, object] = {
     "batch": None,
     "quiet": False,
     "wait": True,
+    "alert_webhook": None,
 }
 
 
@@ -68,6 +71,7 @@ def workspace_of(options: Options) -> Workspace:
         options.get("processes", whole.processes),
         options.get("batch", whole.batch),
         options.get("wait", whole.wait),
+        options.get("alert_webhook", whole.alert_webhook),
     )
 
 

@@ -14,6 +14,7 @@ import typer
 import harness
 from harness.cli.options import (
     REPORTS,
+    AlertWebhook,
     AllowedHosts,
     Anyway,
     Batch,
@@ -185,6 +186,7 @@ def run(
     executor: ExecutorName = "local",
     processes: Processes = None,
     batch: Batch = None,
+    alert_webhook: AlertWebhook = None,
     no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
@@ -202,7 +204,7 @@ def run(
         anyway=anyway,
         deterministic=deterministic,
         workspace=workspace_of(
-            store, reports, device, executor, processes, batch, wait=not no_wait
+            store, reports, device, executor, processes, batch, not no_wait, alert_webhook
         ),
     )
     print_runs(runs, as_json)

@@ -117,6 +117,16 @@ NoWait = Annotated[
         "--no-wait", help="Fail if another process is in the way, instead of waiting for it."
     ),
 ]
+AlertWebhook = Annotated[
+    str | None,
+    typer.Option(
+        "--alert-webhook",
+        envvar="HARNESS_ALERT_WEBHOOK",
+        metavar="URL",
+        show_default="none",
+        help="Post alerts of a training here, as JSON.",
+    ),
+]
 ExecutorName = Annotated[
     str,
     typer.Option(
@@ -142,11 +152,19 @@ def workspace_of(
     processes: int | None = None,
     batch: int | None = None,
     wait: bool = True,
+    alert_webhook: str | None = None,
 ) -> Workspace:
     """Return the workspace that the flags describe."""
     from harness.pipeline.workspace import Workspace, default_store
 
     chosen = store or default_store()
     return Workspace(
-        chosen, reports, device.value, executor, processes=processes, batch=batch, wait=wait
+        chosen,
+        reports,
+        device.value,
+        executor,
+        processes=processes,
+        batch=batch,
+        wait=wait,
+        alert_webhook=alert_webhook,
     )

@@ -111,6 +111,9 @@ class StepRunner:
         self._settings.watcher.progress(step, progress)
         if progress.facts:
             self._settings.store.log(step, progress.facts)
+        if progress.alerts:
+            said = {"step": progress.done, "alerts": list(progress.alerts)}
+            self._settings.store.log(step, said)
         self._stop.check()
 
     def _of_the_same_images(self, step: Step) -> tuple[Page, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from harness.pipeline.forecast.gpus import Gpu, gpu_like
 from harness.pipeline.installation import unusable_gpu
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.store.local import Store
+from harness.pipeline.watch.alerts import Alerts
 from harness.pipeline.watch.bars import watcher
 from harness.pipeline.watch.live import Live, Together
 
@@ -35,6 +36,8 @@ class Workspace:
     """How many images are drawn or looked at together; None: 16."""
     wait: bool = True
     """Whether to wait for other processes that use the store; if not, they are an error."""
+    alert_webhook: str | None = field(default=None, repr=False)
+    """The address to which alerts are posted; None: that of HARNESS_ALERT_WEBHOOK, if any."""
 
     def __post_init__(self) -> None:
         """Take folders as people write them, as text too."""
@@ -63,7 +66,7 @@ class Workspace:
             reports=self.reports,
             device=partial(resolve_device, self.device),
             executor=executor(spec),
-            watcher=Together([watcher(self.quiet), Live(store)]),
+            watcher=Together([watcher(self.quiet), Live(store), Alerts(self.alert_webhook)]),
             batch=self.images_at_once,
             processes=partial(count_processes, 1 if spec.together else self.processes),
             together=spec.together,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.diffusion.load import fp32_rounding
+from harness.errors import TrainingError
 from harness.interfaces import Progress, StageContext
 from harness.pages.stages import TrainSpec
 from harness.training.compilation import compile_blocks
@@ -26,6 +27,7 @@ from harness.training.step import one_step
 from harness.training.team import Team
 from harness.training.trained_models import TrainedModels, keep
 from harness.training.training_run import TrainingRun, begin, restore, save
+from harness.training.validation import Watch, Watched, watch_of
 
 SECONDS_BETWEEN_STATES = 20.0
 SHARE_OF_STATES = 0.05
@@ -39,8 +41,12 @@ def train(
     models: TrainedModels,
     team: Team,
     context: StageContext,
+    watched: Watched | None = None,
 ) -> None:
-    """Train to the last step of the last phase, from the state in the folder if there is one."""
+    """Train to the last step of the last phase, from the state in the folder if there is one.
+
+    The loss probe looks at the pictures that are `watched`.
+    """
     compile_blocks(models)
     run = begin(spec, sets, class_set, models, team, context)
     context.notes["samples_per_pass"] = run.objective.most
@@ -48,8 +54,9 @@ def train(
     journal = Log(context.folder / "log.jsonl", run.step) if team.leads else None
     logs = context.logs if team.leads else None
     tracker = Tracker(spec.train, logs, context.folder.name, context.device)
-    with closing(run.reader):
-        _take_steps(run, journal, tracker)
+    watch = watch_of(run, watched)
+    with closing(run.reader), _telling(run):
+        _take_steps(run, journal, tracker, watch)
     if journal is not None:
         journal.close()
     with run.exported_weights():
@@ -59,16 +66,21 @@ def train(
     team.wait()
 
 
-def _take_steps(run: TrainingRun, journal: Log | None, tracker: Tracker) -> None:
+def _take_steps(
+    run: TrainingRun, journal: Log | None, tracker: Tracker, watch: Watch | None
+) -> None:
     """Take all steps that are left; write checkpoints and, now and then, the state."""
     timer = _StateTimer()
+    _look(run, tracker, watch)
     while run.step < run.spec.train.steps:
         began = time.perf_counter()
         facts = one_step(run)
         run.step += 1
         if journal is not None:
             journal.add(facts)
-            _report(run, journal, tracker, facts, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            _report(run, journal, tracker, facts, seconds, watch.said if watch else "")
+        _look(run, tracker, watch)
         every = run.spec.train.checkpoint_every
         is_checkpoint = every is not None and run.step % every == 0
         if is_checkpoint:
@@ -78,6 +90,32 @@ def _take_steps(run: TrainingRun, journal: Log | None, tracker: Tracker) -> None
                 journal.settle()
             with timer.writing():
                 save(run)
+
+
+def _look(run: TrainingRun, tracker: Tracker, watch: Watch | None) -> None:
+    """Let the loss probe look where it is due; with sharded weights all processes must compute."""
+    if watch is None or run.step % watch.looks.every or not (run.team.leads or run.is_sharded):
+        return
+    is_due = watch.is_due(run.step)
+    if not (run.team.gather(is_due)[0] if run.is_sharded else is_due):
+        return
+    with run.clock.on("validation"):
+        facts, alerts = watch.look(run)
+    if run.team.leads:
+        total = run.spec.train.steps
+        run.context.report(Progress(run.step, total, watch.said, facts, tuple(alerts)))
+        tracker.add(facts, run.step)
+
+
+@contextmanager
+def _telling(run: TrainingRun) -> Iterator[None]:
+    """Tell of an error that ends the training before it does, so that an alert can be sent."""
+    try:
+        yield
+    except TrainingError as error:
+        if run.team.leads:
+            run.context.report(Progress(run.step, run.spec.train.steps, alerts=(error.what,)))
+        raise
 
 
 class _StateTimer:
@@ -116,7 +154,12 @@ def _draw_previews(run: TrainingRun, folder: Path) -> None:
 
 
 def _report(
-    run: TrainingRun, journal: Log, tracker: Tracker, facts: Mapping[str, Any], seconds: float
+    run: TrainingRun,
+    journal: Log,
+    tracker: Tracker,
+    facts: Mapping[str, Any],
+    seconds: float,
+    said: str,
 ) -> None:
     timing = {
         "seconds": round(seconds, 4),
@@ -125,7 +168,8 @@ def _report(
     }
     recent = float(np.mean(journal.losses[-25:]))
     total = run.spec.train.steps
-    run.context.report(Progress(run.step, total, f"loss {recent:.4f}", {**facts, **timing}))
+    note = ", ".join(filter(None, [f"loss {recent:.4f}", said]))
+    run.context.report(Progress(run.step, total, note, {**facts, **timing}))
     tracker.add({**facts, **timing}, run.step)
 
 

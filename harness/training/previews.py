@@ -35,7 +35,7 @@ def draw_previews(models: TrainedModels, spec: TrainSpec, folder: Path) -> None:
     )
     image_sampler = ImageSampler(_pipeline(models, encoders, spec), sampler, device)
     autocast = torch.autocast(device.split(":")[0], dtype=dtype, enabled=dtype != torch.float32)
-    with _evaluating([models.unet, encoders.first, encoders.second]), autocast:
+    with evaluating([models.unet, encoders.first, encoders.second]), autocast:
         for number, prompt in enumerate(train.previews):
             name = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40]
             pixels = image_sampler.draw([Request(f"preview-{number}", 0, prompt)])[0]
@@ -62,7 +62,7 @@ def _pipeline(
 
 
 @contextmanager
-def _evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
+def evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
     """Put networks in evaluation mode during the block."""
     modes = [network.training for network in networks]
     for network in networks:

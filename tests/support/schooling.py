@@ -92,11 +92,11 @@ def school(page: Recipe, root: Path, device: str = "cpu") -> School:
     for step in whole.steps:
         if step is goal:
             break
-        inputs = {part: store.folder(by_key[key]) for part, key in step.inputs.items()}
+        inputs = {part: store.folder(by_key[key]) for part, key in step.reads.items()}
 
         def work(folder: Path, step: Step = step, inputs: dict[str, Path] = inputs) -> None:
             STAGES[step.stage].load()(step.spec, StageContext(folder, inputs, device))
 
         store.get_or_make(step, work)
-    inputs = {part: store.folder(by_key[key]) for part, key in goal.inputs.items()}
+    inputs = {part: store.folder(by_key[key]) for part, key in goal.reads.items()}
     return School(store, goal, inputs, device)

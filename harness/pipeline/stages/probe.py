@@ -49,7 +49,7 @@ Probed = tuple[Side, ProbedPicture, Entry]
 
 def probe(spec: ProbeSpec, context: StageContext) -> None:
     """Write `probe.parquet`: a row a checkpoint and picture, with its losses by timestep."""
-    pictures = probed_pictures(spec, context)
+    pictures = probed_pictures(context, spec.sets, spec.rows)
     pieces = [
         Piece({"step": step, "first": first}, len(pictures[first : first + BLOCK]))
         for step in _steps(spec)
@@ -79,17 +79,18 @@ def _file(step: int, first: int) -> str:
     return f"{FOLDER}/{step:08d}-{first:06d}.json"
 
 
-def probed_pictures(spec: ProbeSpec, context: StageContext) -> list[Probed]:
-    """Return the pictures that are asked about: trained ones first."""
+def probed_pictures(context: StageContext, sets: int, rows: int) -> list[Probed]:
+    """Return the pictures that are asked about, at most so many rows a side: trained ones first."""
     trained = [
-        each for number in range(spec.sets) for each in _pictures(context, f"{number}", "trained")
+        each for number in range(sets) for each in _pictures(context, f"{number}", "trained")
     ]
     first = {each[1].id: each for each in reversed(trained)}  # a row that several sets hold, once
-    return [*_few(list(first.values()), spec), *_few(_pictures(context, "held", "held-out"), spec)]
+    held_out = _pictures(context, "held", "held-out")
+    return [*_few(list(first.values()), rows), *_few(held_out, rows)]
 
 
-def _few(pictures: Sequence[Probed], spec: ProbeSpec) -> list[Probed]:
-    return [pictures[at] for at in chosen([each[1].id for each in pictures], spec.rows)]
+def _few(pictures: Sequence[Probed], rows: int) -> list[Probed]:
+    return [pictures[at] for at in chosen([each[1].id for each in pictures], rows)]
 
 
 def _pictures(context: StageContext, name: str, side: Side) -> list[Probed]:
@@ -104,7 +105,7 @@ def _pictures(context: StageContext, name: str, side: Side) -> list[Probed]:
 
 def piece_asker(spec: ProbeSpec, context: StageContext) -> DoPiece:
     """Return the function that asks about one block; it keeps the last checkpoint loaded."""
-    pictures, grid = probed_pictures(spec, context), grid_of(spec)
+    pictures, grid = probed_pictures(context, spec.sets, spec.rows), grid_of(spec)
     load = lru_cache(1)(lambda step: denoiser_at(spec, context, step))
     finished = FinishedFiles(context.folder)
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from harness.errors import TrainingError
 from harness.interfaces import StageContext
 from harness.pages.stages import TrainSpec
+from harness.pages.validation import Side, Validation
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.stages.launch import run_together
 from harness.pipeline.stages.pieces import delegate
+from harness.pipeline.stages.probe import probed_pictures
 from harness.records import StepName
 from harness.training import loop
 from harness.training.determinism import repeatable
 from harness.training.journal import forget_peak
+from harness.training.probe import ProbedPicture
 from harness.training.sets import EncodedSet, read_set
 from harness.training.sharding import can_shard, shard
 from harness.training.team import join
 from harness.training.trained_models import prepare
+from harness.training.validation import Watched
 
 
 def train(spec: TrainSpec, context: StageContext) -> None:
@@ -37,7 +41,19 @@ def train(spec: TrainSpec, context: StageContext) -> None:
         models = prepare(spec, context.device)
         if can_shard(spec.train, team):
             shard(models.by_part.values(), context.device)
-        loop.train(spec, sets, class_set, models, team, context)
+        loop.train(spec, sets, class_set, models, team, context, watched(spec, context))
+
+
+def watched(spec: TrainSpec, context: StageContext) -> Watched | None:
+    """Return the pictures that the loss probe looks at while training goes on, if it does."""
+    if spec.train.validate_every is None:
+        return None
+    rows = (spec.train.validation or Validation()).rows
+    found = probed_pictures(context, max(spec.phase_sets) + 1, rows)
+    by_side: dict[Side, list[ProbedPicture]] = {"trained": [], "held-out": []}
+    for side, picture, _ in found:
+        by_side[side].append(picture)
+    return Watched(by_side["trained"], by_side["held-out"])
 
 
 def read_sets(spec: TrainSpec, context: StageContext) -> tuple[list[EncodedSet], EncodedSet | None]:

@@ -115,9 +115,6 @@ def test_a_row_of_several_sets_is_asked_about_once(prepared: School, tmp_path: P
     inputs = place.inputs | {
         f"{role}-1": place.inputs[f"{role}-0"] for role in ("latents", "texts")
     }
-    twice = probe.probed_pictures(
-        spec.model_copy(update={"sets": 2}), replace(place, inputs=inputs)
-    )
-    assert [each[1].id for each in twice] == [
-        each[1].id for each in probe.probed_pictures(spec, place)
-    ]
+    twice = probe.probed_pictures(replace(place, inputs=inputs), 2, spec.rows)
+    once_each = probe.probed_pictures(place, 1, spec.rows)
+    assert [each[1].id for each in twice] == [each[1].id for each in once_each]
