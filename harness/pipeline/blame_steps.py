@@ -37,8 +37,12 @@ from harness.training.schedules import rates_up_to
 HELD_OUT = "held-out"
 ASKED = "asked"
 """What the pictures of the question are called among the steps."""
-MOST, DRAWN = 64, 8
-"""Held-out pictures that are asked about at most, and images that are drawn of a prompt."""
+MOST, DRAWN = 64, 16
+"""Pictures of a reference that are asked about at most, and images that are drawn of a prompt."""
+HELD_NOISES, DRAWN_NOISES, IMAGE_NOISES = 4, 16, 64
+"""How many noises a picture of the question is asked about at each timestep, for each noise of a
+training picture. The mean over the question must be well known, for every picture is held to it:
+with 100 gradients in place of 250, swapped captions are no longer found."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,13 @@ class Question:
     @property
     def is_image(self) -> bool:
         return self.on != HELD_OUT and Path(self.on).is_file()
+
+    @property
+    def noises_asked(self) -> int:
+        """Return how many noises each picture of the question is asked about at a timestep."""
+        if self.on == HELD_OUT:
+            return HELD_NOISES * self.noises
+        return (IMAGE_NOISES if self.is_image else DRAWN_NOISES) * self.noises
 
     @property
     def slug(self) -> str:
@@ -78,7 +89,7 @@ def plan_blame(recipe: Recipe, judgement: Judgement, question: Question) -> RunP
         step_of(
             StepName("gradients", ASKED),
             "gradients",
-            spec,
+            spec.model_copy(update={"noises": question.noises_asked}),
             {"latents": asked[-1].key, "texts": asked[-2].key, "train": trained.key},
             recipe.name,
         ),

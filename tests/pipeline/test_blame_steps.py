@@ -101,6 +101,20 @@ def test_another_question_leaves_the_gradients_of_training_alone(judgement: Judg
     assert held.step("train").key == more.step("train").key
 
 
+def test_the_question_is_asked_under_more_noises_than_each_training_picture(
+    judgement: Judgement, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "odd.png")
+    asked = [
+        planned(judgement, on=on).step("gradients-asked").spec.noises  # type: ignore[attr-defined]
+        for on in ("held-out", "a ninja", str(tmp_path / "odd.png"))
+    ]
+    assert asked == [4, 16, 64]
+    twice = planned(judgement, noises=2)
+    assert twice.step("gradients-0").spec.noises == 2  # type: ignore[attr-defined]
+    assert twice.step("gradients-asked").spec.noises == 8  # type: ignore[attr-defined]
+
+
 def test_every_set_that_a_phase_trains_on_is_asked(judgement: Judgement) -> None:
     other = {"use": "pocket", "set": "faces", "count": 8}
     phases = [{"steps": 2, "rate": 1e-3}, {"steps": 2, "rate": 1e-3, "source": other}]
