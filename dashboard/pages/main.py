@@ -16,6 +16,7 @@ PAGES = (
     ("run", "Run", ":material/science:"),
     ("regressions", "Regressions", ":material/rule:"),
     ("memorization", "Memorization", ":material/content_copy:"),
+    ("blame", "Blame", ":material/person_search:"),
     ("images", "Images", ":material/photo_library:"),
     ("arena", "Arena", ":material/how_to_vote:"),
     ("catalogue", "Catalogue", ":material/menu_book:"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -93,7 +94,7 @@ def read_blame(file: Path) -> Blame:
         table = pq.read_table(file)
         facts: Mapping[str, Any] = json.loads((table.schema.metadata or {})[_FACTS])
         rows = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
-        pictures = tuple(BlamedPicture(**row) for row in rows)
+        pictures = tuple(_picture(row) for row in rows)
         checkpoints = tuple(int(step) for step in facts["checkpoints"])
         return Blame(
             recipe=str(facts["recipe"]),
@@ -107,6 +108,13 @@ def read_blame(file: Path) -> Blame:
         what = " ".join(str(error).split())[:200]
         hint = "run `harness blame` again"
         raise UsageError(f"cannot be read: {what}", where=str(file), hint=hint) from None
+
+
+def _picture(row: Mapping[str, Any]) -> BlamedPicture:
+    numbers = [row[name] for name in ("value", "low", "high", "loss")]
+    if None in row.values() or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"the row of {row['id']!r} lacks a number")
+    return BlamedPicture(**row)
 
 
 def blames_in(reports: Path) -> Iterator[Path]:

@@ -20,11 +20,14 @@ from harness.api.options import Workspace
 from harness.decisions.leaderboard import Board
 from harness.errors import HarnessError, UsageError
 from harness.escaping import printable
-from harness.files import whole, write_text
+from harness.files import whole, write_bytes, write_text
+from harness.fingerprint import digest_bytes
+from harness.report.blame import sentence as blame_sentence
 from harness.report.comparison import sentence
 from harness.report.environment import environment
 from harness.report.leaderboard import as_csv
-from harness.views import comparison, components, leaderboard, pictures
+from harness.views import blames, comparison, components, leaderboard, pictures
+from harness.views.blames import Shown
 from harness.views.grids import shots_by_place, shown
 from harness.views.leaderboard import Choice
 from harness.views.reports_index import Entry, ReportsIndex
@@ -59,16 +62,23 @@ def write(workspace: Workspace, out: Path, benchmark: str | None = None) -> Writ
             _say(f"left out: {entry.problem}")
     (out / "pictures").mkdir(parents=True, exist_ok=True)
     boards = [_board(index, each, out) for each in chosen]
+    blamed = [_blame(each, out) for each in blames.blames(index.reports)]
     write_text(out / "leaderboard.csv", as_csv(chosen))
-    write_text(out / "index.html", page("harness", boards))
+    write_text(out / "index.html", page("harness", boards, [each for each in blamed if each]))
     files = [file for file in out.rglob("*") if file.is_file()]
     return Written(out / "index.html", len(files), sum(file.stat().st_size for file in files))
 
 
-def page(title: str, boards: Sequence[Mapping[str, Any]]) -> str:
+def page(
+    title: str,
+    boards: Sequence[Mapping[str, Any]],
+    blamed: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Return the page; the only script that runs in it is the one it was written with."""
     script = _script()
-    facts = json.dumps({"title": title, "boards": boards}, ensure_ascii=False, allow_nan=False)
+    facts = json.dumps(
+        {"title": title, "boards": boards, "blames": blamed}, ensure_ascii=False, allow_nan=False
+    )
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
     return (
         environment()
@@ -116,6 +126,29 @@ def _board(index: ReportsIndex, board: Board, out: Path) -> dict[str, Any]:
         **view,
         "shots": {name: each for name, each in shots.items() if each},
         "comparisons": _comparisons(best),
+    }
+
+
+def _blame(shown: Shown, out: Path) -> dict[str, Any] | None:
+    """Return a blame once its sheets are written; None, with word of it, where it is damaged."""
+    if shown.blame is None:
+        _say(f"left out: {shown.name}: {shown.problem}")
+        return None
+    sheets = []
+    for title, name in blames.SHEETS.items():
+        data = blames.sheet(shown.folder, name)
+        if data is not None:
+            target = f"blame/{digest_bytes(data)[:32]}.png"
+            (out / "blame").mkdir(exist_ok=True)
+            write_bytes(out / target, data)
+            sheets.append({"title": title, "src": target})
+    return {
+        "name": shown.name,
+        "on": shown.blame.on,
+        "sentence": blame_sentence(shown.blame),
+        "notes": list(shown.blame.notes),
+        "sheets": sheets,
+        "rows": blames.rows(blames.ends(shown.blame)),
     }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import pytest_socket
+from blaming import ODD, put_blame
 from browsing import browser_path, painted
 from dashboard_server import Server, serving
 from visiting import HOSTILE, ROOT, poison
@@ -61,6 +62,7 @@ PAGES = (
     "run",
     "regressions",
     "memorization",
+    "blame",
     "images",
     "arena",
     "catalogue",
@@ -72,6 +74,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("browsed")
     shutil.copytree(ROOT / "reports", root / "reports")
     poison(root / "reports")
+    put_blame(root / "reports", texts=HOSTILE)
     return root
 
 
@@ -499,6 +502,13 @@ def test_the_static_site_is_walked_from_its_files(page: Page, root: Path, tmp_pa
     )
     assert page.locator(".grid .left .words").count() > 10
     kept(page, "site-grid")
+    page.get_by_role("button", name="Blame").click()
+    page.locator(".sheet").nth(1).wait_for()
+    page.wait_for_function(
+        "[...document.querySelectorAll('.sheet')].every((one) => one.naturalWidth > 100)"
+    )
+    expect(page.get_by_role("cell", name=ODD)).to_be_visible()
+    kept(page, "site-blame")
 
 
 @pytest.fixture(scope="module")

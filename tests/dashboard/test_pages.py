@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from blaming import ODD, put_blame
 from visiting import HOSTILE, ROOT, Visit, let_write, poison
 
 from dashboard import media, session
@@ -24,6 +25,7 @@ PAGES = (
     "run",
     "regressions",
     "memorization",
+    "blame",
     "images",
     "arena",
     "catalogue",
@@ -278,3 +280,14 @@ def test_names_and_signatures_are_no_markdown(visit: Visit, reports: Path) -> No
     run = visit("run", id="pocket-v1/pocket-ninja-broken")
     assert not run.exception
     assert not any("](" in caption.value for caption in run.caption)
+
+
+def test_a_blame_is_shown_whatever_its_captions_say(visit: Visit, reports: Path) -> None:
+    put_blame(reports, count=len(HOSTILE), texts=HOSTILE)
+    (put_blame(reports, "lost") / "blame.parquet").write_bytes(b"PAR1")
+    app = visit("blame")
+    assert not app.exception
+    assert [each.value for each in app.metric][:2] == [f"{len(HOSTILE)}", "1"]
+    assert "lost · held-out: " in app.text[0].value
+    assert json.dumps(ODD, ensure_ascii=False) in app.code[0].value
+    assert len(app.dataframe[0].value) == len(HOSTILE)

@@ -63,6 +63,9 @@ def test_a_file_that_is_no_blame_is_refused(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(UsageError, match="cannot be read"):
         read_blame(file)
+    write_blame(replace(BLAME, pictures=(picture("a", float("nan")),)), file)
+    with pytest.raises(UsageError, match="lacks a number"):
+        read_blame(file)
     pq.write_table(pa.table({"id": ["a"]}), file)
     with pytest.raises(UsageError, match="cannot be read"):
         read_blame(file)

@@ -5,6 +5,7 @@ const TABS = [
   ["board", "Leaderboard"],
   ["grid", "Grid"],
   ["compare", "Compare"],
+  ...(facts.blames.length ? [["blame", "Blame"]] : []),
 ];
 const nav = make("nav"),
   bar = make("div", { class: "tools" }),
@@ -37,6 +38,7 @@ function read() {
     overlay: link.get("overlay") || "",
     at: whole(link.get("at")),
     mode: link.get("mode") || "side",
+    blame: link.get("blame") || "",
   };
 }
 
@@ -111,7 +113,7 @@ function draw() {
   place = {
     view: link.view,
     board,
-    stop: { board: boardView, grid: gridView, compare: compareView }[link.view](link, board, tools),
+    stop: VIEWS[link.view](link, board, tools),
   };
   redraw(bar, [...tools.children]);
 }
@@ -310,6 +312,39 @@ function compareView(link, board, tools) {
   });
 }
 
+// Says which training pictures of a recipe helped and which hurt: two sheets and a table.
+function blameView(link, board, tools) {
+  const names = facts.blames.map((each) => each.name),
+    one = facts.blames[Math.max(0, names.indexOf(link.blame))];
+  tools.append(choice("Blame", names, one.name, (value) => go({ blame: value })));
+  const columns = ["picture", "influence", "says", "caption"];
+  const line = (kind, texts) =>
+    make(
+      "tr",
+      {},
+      texts.map((text) => make(kind, { class: "words", text })),
+    );
+  body.replaceChildren(
+    make("p", { class: "words", text: `Asked: ${one.on}` }),
+    make("p", { class: "words", text: one.sentence }),
+    ...one.notes.map((text) => make("p", { class: "quiet words", text })),
+    ...one.sheets.flatMap(({ title, src }) => [
+      make("h3", { text: title }),
+      make("img", { class: "sheet", src, alt: `${title} of ${one.name}` }),
+    ]),
+    make("h3", { text: "Both ends of the list" }),
+    make("table", { class: "numbers" }, [
+      line("th", columns),
+      ...one.rows.map((row) =>
+        line(
+          "td",
+          columns.map((name) => row[name]),
+        ),
+      ),
+    ]),
+  );
+}
+
 function keep(changes) {
   const link = new URLSearchParams(location.hash.slice(1));
   for (const [name, value] of Object.entries(changes)) link.set(name, value);
@@ -363,5 +398,6 @@ function said(board, a, b) {
   ];
 }
 
+const VIEWS = { board: boardView, grid: gridView, compare: compareView, blame: blameView };
 addEventListener("hashchange", draw);
 draw();
