@@ -84,10 +84,10 @@ class ExtractorSpec(Spec):
 Drawn = Literal["sample", "bare", "captions"]
 """Images that a recipe draws: of the benchmark's prompts; of prompts without its own words; and
 of captions that recipes learn from."""
-Side = Literal["reference", "originals", "base", "bare", "bare-base", "captions"]
+Side = Literal["reference", "originals", "decoys", "base", "bare", "bare-base", "captions"]
 """What a sample is compared with: real pictures that no recipe trains on; pictures that recipes
-train on; the base model at the same prompts and seeds; images of other prompts, the base's too for
-bare ones."""
+train on; pictures in other styles, and spoiled ones, whose words say their kind; the base model at
+the same prompts and seeds; images of other prompts, the base's too for bare ones."""
 Family = Literal["fidelity", "prompt", "quality", "style", "diversity", "copying", "probe"]
 
 

@@ -21,6 +21,7 @@ StageName = Literal[
     "gradients",
     "blame",
     "sample",
+    "decoys",
     "features",
     "sanity",
     "score",

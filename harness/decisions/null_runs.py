@@ -46,7 +46,7 @@ def alone(judgement: Judgement) -> Judgement:
 
     Nothing else is then drawn for runs that are only there to be compared with each other.
     """
-    drawn = {"base", "bare", "bare-base", "captions"}
+    drawn = {"base", "bare", "bare-base", "captions", "decoys"}
     kept = tuple(
         metric
         for metric in judgement.metrics

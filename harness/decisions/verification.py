@@ -235,7 +235,7 @@ def _links(result: Result, artifacts: Mapping[str, Artifact]) -> Iterator[str]:
 def _fits(name: StepName, stage: str) -> bool:
     if name.role in ("data", "texts", "latents", "train", "probe", "sanity", "score"):
         return stage == name.role
-    return stage in ("data", "sample", "features")
+    return stage in ("data", "sample", "decoys", "features")
 
 
 def _album(file: ResultFile, artifacts: Mapping[str, Artifact]) -> list[str]:

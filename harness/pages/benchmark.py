@@ -129,6 +129,9 @@ class Benchmark(Page):
     """Real pictures to compare with, for metrics that need them."""
     originals: Reference | None = None
     """The pictures that recipes train on, among which metrics look for copies."""
+    decoys: tuple[Reference, ...] = ()
+    """Pictures in other styles, such as sets of other artists, for metrics that tell the
+    reference's style from others."""
     base: bool = False
     """Whether the bare base is drawn too, for comparison with every score."""
     leakage: Asked | None = None
@@ -188,6 +191,7 @@ class Benchmark(Page):
         there = {
             "reference": self.reference,
             "originals": self.originals,
+            "decoys": self.base or self.decoys,
             "base": self.base,
             "bare-base": self.leakage,
             "bare": self.leakage,
@@ -202,7 +206,7 @@ class Benchmark(Page):
         return self
 
 
-_FIELDS = {"bare": "leakage", "bare-base": "leakage", "captions": "extraction"}
+_FIELDS = {"decoys": "base", "bare": "leakage", "bare-base": "leakage", "captions": "extraction"}
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,17 @@ class TreatSpec(Page):
     """Which share of the pictures is taken from the other input."""
 
 
+MOST_DECOYS = 200
+"""Pictures of each other style, and spoiled ones, that a probe learns from at most."""
+
+
+class DecoysSpec(Page):
+    """Collect pictures that are not in the reference's style, and real ones that are spoiled."""
+
+    count: int
+    """How many of each other style it takes at most, and how many spoiled pictures in all."""
+
+
 class FeaturesSpec(Page):
     """Run one extractor over the images of one folder."""
 

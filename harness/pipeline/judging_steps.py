@@ -10,7 +10,15 @@ from harness.interfaces import ExtractorSpec, Side
 from harness.keys import described, extractor_name
 from harness.pages.benchmark import Asked, Judgement, PromptSuite, Reference
 from harness.pages.recipe import Base, Prompting, Recipe
-from harness.pages.stages import DataSpec, FeaturesSpec, SampleSpec, SanitySpec, ScoreSpec
+from harness.pages.stages import (
+    MOST_DECOYS,
+    DataSpec,
+    DecoysSpec,
+    FeaturesSpec,
+    SampleSpec,
+    SanitySpec,
+    ScoreSpec,
+)
 from harness.pipeline.steps import pins, step_of
 from harness.records import Step, StepName
 
@@ -109,18 +117,41 @@ def judging_steps(
     yield step_of("score", "score", ScoreSpec(metrics=judgement.metrics), inputs, subject)
 
 
-def sanity_steps(
+def decoy_steps(
     judgement: Judgement, sides: Mapping[Side, Step], other: Step | None
+) -> tuple[Step, ...]:
+    """Return the collecting of pictures in other styles, all of them last, if a metric asks.
+
+    `other` draws pictures of another style: the bare base.
+    """
+    named = judgement.benchmark.decoys
+    asked = any("decoys" in metric.reads for metric in judgement.metrics)
+    if not asked or "reference" not in sides or (other is None and not named):
+        return ()
+    name = judgement.benchmark.name
+    sets = tuple(_collecting(f"decoys-{at}", each, name) for at, each in enumerate(named, 1))
+    inputs = {"reference": sides["reference"].key} | {step.name: step.key for step in sets}
+    inputs |= {} if other is None else {"base": other.key}
+    return *sets, step_of("decoys", "decoys", DecoysSpec(count=MOST_DECOYS), inputs, name)
+
+
+def sanity_steps(
+    judgement: Judgement,
+    sides: Mapping[Side, Step],
+    other: Step | None,
+    decoys: Sequence[Step] = (),
 ) -> Iterator[Step]:
     """Yield the reference's features in every extractor, and the sanity card of the metrics.
 
     `other` draws pictures of another style: the bare base. Without a reference there is no card.
+    Those `decoys` that real pictures are collected for are made anew, from half of the reference.
     """
     if "reference" not in sides:
         return
     name = judgement.benchmark.name
     inputs = {side: sides[side].key for side in ("reference", "originals") if side in sides}
     inputs |= {} if other is None else {"other": other.key}
+    inputs |= {step.name: step.key for step in decoys if step.stage == "data"}
     for extractor in judgement.extractors():  # a network that cannot be had is then known
         step = features_step("reference", extractor, sides["reference"], name)
         inputs[step.name] = step.key
@@ -146,6 +177,10 @@ def real_picture_steps(judgement: Judgement) -> dict[Side, Step]:
     )
     for side, named in sides:
         if named is not None:
-            spec = DataSpec(source=named.source, part=named.part, square=named.resolution)
-            steps[side] = step_of(side, "data", spec, {}, judgement.benchmark.name)
+            steps[side] = _collecting(side, named, judgement.benchmark.name)
     return steps
+
+
+def _collecting(name: str, named: Reference, benchmark: str) -> Step:
+    spec = DataSpec(source=named.source, part=named.part, square=named.resolution)
+    return step_of(name, "data", spec, {}, benchmark)

@@ -20,6 +20,7 @@ from harness.pages.stages import DataSpec, SanitySpec, ScoreSpec, SuppliedSpec
 from harness.pipeline.judging_steps import (
     adapter_digest,
     comparison_steps,
+    decoy_steps,
     features_step,
     judging_steps,
     real_picture_steps,
@@ -86,11 +87,12 @@ def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) ->
         "trained" if recipe.train else "adapter supplied" if adapter_digest(recipe) else "loaded"
     )
     other = sides.get("base", sample) if judgement.benchmark.base else None
-    judging = _judging(name, sample, judgement, sides, other)
+    decoys = decoy_steps(judgement, sides, other)
+    judging = _judging(name, sample, judgement, sides, other, decoys)
     return RunPlan(
         recipe=name,
         judgement=judgement,
-        steps=(*training, sample, *sides.values(), *judging),
+        steps=(*training, sample, *sides.values(), *decoys, *judging),
         signature=signature_of(protocol),
         protocol=protocol,
         summary=recipe.summary,
@@ -110,10 +112,12 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
     protocol["images"] = _asked(supplied, judgement)
     judgement = judgement.with_pictures(len(supplied.entries))
     sides = real_picture_steps(judgement)
+    decoys = decoy_steps(judgement, sides, None)
+    judging = _judging(name, sample, judgement, sides, None, decoys)
     return RunPlan(
         recipe=name,
         judgement=judgement,
-        steps=(sample, *sides.values(), *_judging(name, sample, judgement, sides, None)),
+        steps=(sample, *sides.values(), *decoys, *judging),
         signature=signature_of(protocol),
         protocol=protocol,
         summary=f"{len(supplied.entries)} images made elsewhere",
@@ -128,11 +132,17 @@ def _asked(supplied: SuppliedSpec, judgement: Judgement) -> str:
 
 
 def _judging(
-    name: str, sample: Step, judgement: Judgement, sides: Mapping[Side, Step], other: Step | None
+    name: str,
+    sample: Step,
+    judgement: Judgement,
+    sides: Mapping[Side, Step],
+    other: Step | None,
+    decoys: tuple[Step, ...],
 ) -> tuple[Step, ...]:
     """Return all steps that judge: features, the sanity card of the metrics, and the score."""
-    *looks, score = judging_steps(name, sample, judgement, sides)
-    card = sanity_steps(judgement, sides, other) if judgement.benchmark.licences else ()
+    beside: Mapping[Side, Step] = {**sides, "decoys": decoys[-1]} if decoys else sides
+    *looks, score = judging_steps(name, sample, judgement, beside)
+    card = sanity_steps(judgement, sides, other, decoys) if judgement.benchmark.licences else ()
     steps = (*looks, *card, score)
     return tuple({step.key: step for step in steps}.values())
 
@@ -142,13 +152,15 @@ def plan_sanity(judgement: Judgement, base: Recipe | None) -> RunPlan:
     name, sides = judgement.benchmark.name, real_picture_steps(judgement)
     drawn = plan(base, judgement).step("sample") if base is not None else None
     other = None if drawn is None or drawn.inputs else replace(drawn, title=StepName("other"))
-    card = tuple(sanity_steps(judgement, sides, other))
+    decoys = decoy_steps(judgement, sides, other)
+    card = tuple(sanity_steps(judgement, sides, other, decoys))
     if not card:
         raise UsageError(
             f"{name} has no sanity card",
             hint="add reference to the benchmark",
         )
-    steps = (*sides.values(), *([other] if other else []), *card)
+    sets = [step for step in decoys if step.stage == "data"]
+    steps = (*sides.values(), *([other] if other else []), *sets, *card)
     return RunPlan(name, judgement, steps, "", {})
 
 

@@ -20,7 +20,9 @@ def signature_of(protocol: dict[str, Any]) -> str:
 def protocol_of(judgement: Judgement, base: Base) -> dict[str, Any]:
     """Return everything two rows must share to be ranked together."""
     benchmark = judgement.benchmark
-    return {
+    asked = any("decoys" in metric.reads for metric in benchmark.metrics)
+    decoys = [STAGES["decoys"].version, described(benchmark.decoys)]
+    return ({"decoys": decoys} if asked else {}) | {
         "benchmark": benchmark.name,
         "suites": _contents(judgement.suites),
         "seeds": list(benchmark.seeds),

@@ -11,7 +11,7 @@ import harness
 from harness.api.results import SanityReport
 from harness.errors import UsageError
 from harness.metrics.licence import Answer
-from harness.metrics.sanity_card import MIXTURES, card_of, read_rows, rows_of
+from harness.metrics.sanity_card import MIXTURES, SHARES, card_of, read_rows, rows_of
 from harness.pages import benchmark
 from harness.records import Score
 
@@ -66,6 +66,8 @@ def test_distances_follow_the_share_of_another_style(report: SanityReport) -> No
         assert len(changes) == 4
         assert changes == sorted(changes)
         assert changes[0] > 0
+    for name, share in SHARES.items():
+        assert report.card.answers["style-probe", name].delta == pytest.approx(-share, abs=0.1)
 
 
 @pytest.mark.slow

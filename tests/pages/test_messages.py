@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import PageError
 from harness.pages import benchmark, recipe
-from harness.pages.benchmark import PromptSuite
+from harness.pages.benchmark import Benchmark, PromptSuite
 from harness.pages.yaml import load_page
 
 RECIPE = """\
@@ -272,6 +272,15 @@ def test_a_distance_without_a_reference_is_refused() -> None:
     start = BENCHMARK.index("reference:")
     reference = BENCHMARK[start : BENCHMARK.index("metrics:")]
     assert benchmark_problems({reference: ""}) == ["1: kid needs reference: add reference"]
+
+
+def test_a_probe_without_another_style_is_refused() -> None:
+    probe = {"metrics:\n": "metrics:\n  - use: style-probe\n"}
+    assert benchmark_problems(probe) == ["1: style-probe needs base: add base"]
+    decoys = "decoys: [{source: {use: pocket, set: faces, count: 9}, resolution: 64}]\n"
+    page = changed(BENCHMARK, {"metrics:\n": f"{decoys}metrics:\n  - use: style-probe\n"})
+    Path("page.yaml").write_text(page)
+    assert load_page(Benchmark, Path("page.yaml")).metrics[0].column == "style-probe"
 
 
 def test_an_unknown_suite_is_named_with_the_known_ones() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from harness.errors import UsageError
 from harness.keys import described
+from harness.metrics.specs.style import StyleProbe
 from harness.pages import benchmark, recipe
-from harness.pages.benchmark import Judgement
+from harness.pages.benchmark import Judgement, Reference
 from harness.pages.decoding import Reading
 from harness.pages.recipe import Attached, Base, Load, Recipe
 from harness.pages.stages import SampleSpec, TextsSpec
@@ -240,3 +241,36 @@ def test_the_bare_base_is_drawn_beside_an_adapter_and_not_beside_itself() -> Non
     assert [step.name for step in base.steps].count("base") == 0
     assert trained.keys()["base"] == base.keys()["sample"], "one drawing serves both"
     assert trained.signature == base.signature
+
+
+def with_probe(base: bool = True, decoys: tuple[Reference, ...] = ()) -> Judgement:
+    judgement = benchmark.load(POCKET)
+    kept = tuple(each for each in judgement.metrics if "decoys" not in each.reads)
+    kept = kept if base else tuple(each for each in kept if "base" not in each.reads)
+    changes = {"metrics": (*kept, StyleProbe(use="style-probe")), "base": base, "decoys": decoys}
+    return replace(judgement, benchmark=judgement.benchmark.model_copy(update=changes))
+
+
+def test_decoys_are_collected_where_a_metric_asks_for_them() -> None:
+    ninja, judgement = recipe.load("pocket-ninja"), with_probe()
+    probed = plan(ninja, judgement)
+    made = probed.step("decoys")
+    assert made.inputs == {
+        "reference": probed.step("reference").key,
+        "base": probed.step("base").key,
+    }
+    of_base = plan(recipe.load("pocket-base"), judgement)
+    assert of_base.step("decoys").key == made.key, "one probe judges every recipe and the base"
+    assert of_base.step("sanity").key == probed.step("sanity").key
+    assert probed.score.inputs["decoys"] == made.key
+
+    artist = judgement.benchmark.reference
+    assert artist is not None
+    named = plan(ninja, with_probe(decoys=(artist,)))
+    assert named.step("decoys").inputs["decoys-1"] == named.step("decoys-1").key
+    assert named.step("sanity").inputs["decoys-1"] == named.step("decoys-1").key
+    assert named.signature != probed.signature
+    order = [step.name for step in named.steps]
+    assert order.index("decoys-1") < order.index("decoys") < order.index("sanity")
+    alone = plan(ninja, with_probe(base=False, decoys=(artist,)))
+    assert set(alone.step("decoys").inputs) == {"reference", "decoys-1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from harness import plugins
-from harness.extractors.specs import Csd, Dino, OpenClip
+from harness.extractors.specs import Csd, Dino, Lite0Style, OpenClip
 from harness.interfaces import Family, MetricSpec, Side
 
 
@@ -48,4 +48,21 @@ class Style(_Likeness):
     must_detect: ClassVar[tuple[str, ...]] = ("smears", "other-style")
     use: Literal["style"]
     features: plugins.Extractor = Csd(use="csd")
+    """The extractor whose features it reads."""
+
+
+class StyleProbe(_Likeness):
+    """How surely images are taken for this artist's, by a probe fitted to the artist.
+
+    It learns to tell the reference from decoys: the bare base's pictures, sets that the benchmark
+    names, and real pictures that were spoiled. It is *unavailable for this artist* where it cannot
+    tell held-out real pictures from each kind of them.
+    """
+
+    implementation: ClassVar[str] = "harness.metrics.style_probe:style_probe"
+    summary: ClassVar[str] = "probability of being this artist's and no decoy (higher is better)"
+    reads: ClassVar[tuple[Side, ...]] = ("reference", "decoys")
+    must_detect: ClassVar[tuple[str, ...]] = ("smears", "other-style")
+    use: Literal["style-probe"]
+    features: plugins.Extractor = Lite0Style(use="lite0-style", side=160)
     """The extractor whose features it reads."""

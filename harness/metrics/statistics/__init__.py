@@ -7,6 +7,7 @@ paired       two results on the same prompts: t, sign flips, exchanges of images
 multiple     several tests at once (Holm)
 power        what a test can detect, and how many prompts it takes
 noise        how far equal runs lie apart
+ranks        how well a value tells two groups apart (AUC)
 change       where a series of values stepped
 
 They take and return numbers and arrays. Which number is compared with which, and what follows from

@@ -42,6 +42,7 @@ STAGES: dict[StageName, Stage] = {
     "gradients": Stage(1, "harness.pipeline.stages.gradients:take"),
     "blame": Stage(1, "harness.pipeline.stages.blame:blame"),
     "sample": Stage(1, "harness.pipeline.stages.sample:sample"),
+    "decoys": Stage(1, "harness.pipeline.stages.decoys:collect"),
     "features": Stage(2, "harness.pipeline.stages.features:extract"),
     "sanity": Stage(1, "harness.pipeline.stages.sanity:examine"),
     "score": Stage(3, "harness.pipeline.stages.score:score"),

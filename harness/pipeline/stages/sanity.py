@@ -15,9 +15,10 @@ from harness.fingerprint import digest_file
 from harness.interfaces import FeatureSet, Measurement, MetricSpec, Side, StageContext, silent
 from harness.keys import extractor_name
 from harness.metrics.sanity_card import COPIES, OTHER, REAL, SHARES, card_of, rows_of
-from harness.pages.stages import SanitySpec, Treatment, TreatSpec
+from harness.pages.stages import MOST_DECOYS, DecoysSpec, SanitySpec, Treatment, TreatSpec
 from harness.pipeline.results.tables import TABLES
 from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
+from harness.pipeline.stages.decoys import collect
 from harness.pipeline.stages.features import fill_caches, images_of
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.stages.score import Judged, feature_set, measure
@@ -29,6 +30,9 @@ SEEDS = 2
 """Pictures in a row that stand for one prompt: diversity within prompts has something to see."""
 DAMAGES = [name for name in get_args(Treatment) if name not in ("none", "mixed")]
 ORIGINALS: Side = "originals"
+DECOYS: Side = "decoys"
+BESIDE = (ORIGINALS, DECOYS)
+"""Sides that only some metrics read, so only their extractors look at them."""
 KEPT = 32
 """Sets of features in memory at once."""
 AGAINST = "against"
@@ -38,6 +42,8 @@ AGAINST = "against"
 def examine(spec: SanitySpec, context: StageContext) -> None:
     """Write `sanity.parquet`: what every metric says of real pictures, and of each damage."""
     folders = {name: _treated(name, each, context) for name, each in _sets(spec, context)}
+    if any(DECOYS in metric.reads for metric in spec.metrics):
+        folders[DECOYS] = _decoys(folders[AGAINST], spec, context)
     asked = {extractor_name(each.extractor()): each.extractor() for each in spec.metrics}
     extractors = {
         name: CachedExtractor(each, context)
@@ -46,7 +52,7 @@ def examine(spec: SanitySpec, context: StageContext) -> None:
     }
     _look(folders, extractors, spec, context)
     examiner = Examiner(spec, folders, extractors)
-    rows = {name: examiner.scores(name) for name in folders if name not in (AGAINST, ORIGINALS)}
+    rows = {name: examiner.scores(name) for name in folders if name not in (AGAINST, *BESIDE)}
     table = pa.Table.from_pylist(rows_of(card_of(rows)), TABLES["sanity"])
     pq.write_table(table, context.folder / "sanity.parquet")
     for extractor in extractors.values():
@@ -90,6 +96,18 @@ def _treated(name: str, made: tuple[TreatSpec | None, str], context: StageContex
     return folder
 
 
+def _decoys(reference: Path, spec: SanitySpec, context: StageContext) -> Path:
+    """Return the folder of decoys, those of the reference made from the half at hand."""
+    folder = context.folder / "scratch-decoys"
+    named = {name: path for name, path in context.inputs.items() if name.startswith("decoys-")}
+    inputs = {"reference": reference, **named}
+    if "other" in context.inputs:
+        inputs["base"] = context.inputs["other"]
+    decoys = DecoysSpec(count=MOST_DECOYS)
+    collect(decoys, replace(context, folder=folder, inputs=inputs, report=silent))
+    return folder
+
+
 def _look(
     folders: Mapping[str, Path],
     extractors: Mapping[str, CachedExtractor],
@@ -97,17 +115,22 @@ def _look(
     context: StageContext,
 ) -> None:
     """Let every extractor see the sets that its metrics ask about, all in one pass."""
-    readers = {extractor_name(each.extractor()) for each in spec.metrics if ORIGINALS in each.reads}
     sets = {name: _images(folder) for name, folder in folders.items()}
-    originals = sets.pop(ORIGINALS, [])
+    beside = {side: sets.pop(side, []) for side in BESIDE}
+    readers = {
+        side: {extractor_name(each.extractor()) for each in spec.metrics if side in each.reads}
+        for side in BESIDE
+    }
     images = [image for each in sets.values() for image in each]
     for name, extractor in extractors.items():
-        if extractor.missing([*images, *(originals if name in readers else ())]):
+        read = [image for side in BESIDE if name in readers[side] for image in beside[side]]
+        if extractor.missing([*images, *read]):
             _ = extractor.network  # a network that cannot be had is told before any works
     fill_caches(images, list(extractors.values()), context)
-    reading = [extractors[name] for name in extractors if name in readers]
-    if reading and originals:
-        fill_caches(originals, reading, context)
+    for side in BESIDE:
+        reading = [extractors[name] for name in extractors if name in readers[side]]
+        if reading and beside[side]:
+            fill_caches(beside[side], reading, context)
 
 
 def _images(folder: Path) -> list[ImageFile]:
@@ -160,7 +183,7 @@ class Examiner:
         unlike = name in (COPIES, OTHER)
         sets: dict[Side, str | None] = {
             "reference": AGAINST,
-            ORIGINALS: ORIGINALS if ORIGINALS in self._folders else None,
+            **{side: side if side in self._folders else None for side in BESIDE},
             "base": None if unlike else REAL,
             "bare-base": None if unlike else REAL,
             "bare": name,

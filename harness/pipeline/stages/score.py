@@ -225,6 +225,7 @@ def sound(measured: Measurement) -> Measurement:
 _WHY: dict[Drawn | Side, str] = {
     "reference": "the benchmark has no reference",
     "originals": "the benchmark names no originals",
+    "decoys": "no pictures in another style are at hand, such as the bare base's",
     "base": "this is the base itself, or images whose base is not known",
     "bare": "there is no adapter to draw prompts with",
     "bare-base": "there is no adapter to draw prompts with",

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from harness.data.opening import image_of
 from harness.fingerprint import number_of
 from harness.interfaces import Progress, StageContext
-from harness.pages.stages import TreatSpec
+from harness.pages.stages import Treatment, TreatSpec
 from harness.pipeline.stages.files import (
     Entry,
     is_black,
@@ -50,12 +50,17 @@ def treat(spec: TreatSpec, context: StageContext) -> None:
     entries = []
     for number, (entry, (source, text)) in enumerate(zip(chosen, shown, strict=True)):
         seed = number % spec.seeds
-        picture = _SPOIL[spec.treatment](open_picture(source), entry.id)
+        picture = spoil(open_picture(source), spec.treatment, entry.id)
         file = f"images/{number:06d}.png"
         save_png(picture, context.folder / file)
         entries.append(Entry(chosen[number - seed].id, seed, text, file, black=is_black(picture)))
         context.report(Progress(number + 1, len(chosen), "images"))
     write_index(context.folder, entries)
+
+
+def spoil(picture: Image.Image, treatment: Treatment, name: str) -> Image.Image:
+    """Return a picture with one damage; chance in it depends on `name` alone."""
+    return _SPOIL[treatment](picture, name)
 
 
 def _mixed(shown: list[Shown], folder: Path, share: float) -> list[Shown]:
