@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from harness.api.options import Options, making, with_options, workspace_of
+from harness.api.racing import race_of
 from harness.api.results import Run, SanityReport, Sweep
 from harness.api.sweeping import sweep_of
 from harness.data.opening import allowed_megapixels
@@ -117,15 +118,17 @@ def sweep(
     over: Kind = "strength",
     at: Sequence[float] | None = None,
     benchmark: str | Path | None = None,
+    race: bool = False,
     **options: Unpack[Options],
 ) -> Sweep:
     """Judge a recipe at many strengths or checkpoints, and say which to take.
 
-    `at` are the strengths, else 0 to 1.25 in quarters.
+    `at` are the strengths, else 0 to 1.25 in quarters. `race` asks few prompts first, and more only
+    of the points that may still be the best.
 
     >>> found = harness.sweep("tiny", at=[0, 1], benchmark="tiny-v1")
     >>> [point.at for point in found.points]
     [0, 1]
     """
     request, settings = requested(recipe, benchmark), workspace_of(options).settings()
-    return sweep_of(request, settings, over, at)
+    return (race_of if race else sweep_of)(request, settings, over, at)

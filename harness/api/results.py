@@ -240,6 +240,26 @@ class Leaderboard:
 
 
 @dataclass(frozen=True)
+class Raced:
+    """What a race of points took."""
+
+    images: int
+    """How many images were drawn of all points."""
+    of: int
+    """How many there would have been without it."""
+    metric: str
+    """What it was raced by."""
+    stopped: tuple[float, ...]
+    """The points that were stopped before the end."""
+
+    def __str__(self) -> str:
+        return (
+            f"raced by {self.metric}: {self.images} of {self.of} images, {len(self.stopped)} "
+            "stopped; the best point is stopped at most once in 20"
+        )
+
+
+@dataclass(frozen=True)
 class Sweep:
     """A recipe at many strengths or checkpoints, and which to take."""
 
@@ -247,6 +267,8 @@ class Sweep:
     over: Kind
     points: tuple[Point, ...] = field(repr=False)
     advice: Advice
+    raced: Raced | None = None
+    """What the race took, where the points were raced."""
 
     def page(self) -> str:
         """Return an HTML page with a curve for each metric."""
@@ -258,7 +280,8 @@ class Sweep:
         """Return what `harness sweep --json` prints."""
         from harness.report.sweep import sweep_document
 
-        return sweep_document(self.recipe, self.over, self.points, self.advice)
+        document = sweep_document(self.recipe, self.over, self.points, self.advice)
+        return document if self.raced is None else {**document, "raced": vars(self.raced)}
 
     def markdown(self) -> str:
         """Return the points as a Markdown table, below the advice."""

@@ -30,10 +30,15 @@ def sweep_of(
     """Judge every point by itself, and say which to take."""
     places, plans = zip(*plans_of(request, over, at), strict=True)
     outcomes = execute_all(plans, settings, f"sweeps/{request.recipe.name}")
+    files = [ResultFile(each.path) for each in outcomes]
     points = [
-        Point.of(place, each.result, ResultFile(each.path).pseudo_values())
-        for place, each in zip(places, outcomes, strict=True)
+        Point.of(place, file.result, file.pseudo_values())
+        for place, file in zip(places, files, strict=True)
     ]
-    if over == "checkpoint":
-        points = with_probe_of(points, ResultFile(outcomes[-1].path))
-    return Sweep(request.recipe.name, over, tuple(points), advise(points))
+    return swept(request.recipe.name, over, points, files[-1])
+
+
+def swept(recipe: str, over: Kind, points: Sequence[Point], last: ResultFile) -> Sweep:
+    """Return a sweep with its advice; the loss probe is read beside the `last` result."""
+    shown = with_probe_of(points, last) if over == "checkpoint" else points
+    return Sweep(recipe, over, tuple(shown), advise(shown))

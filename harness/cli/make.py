@@ -230,6 +230,9 @@ def sweep(
         Path | None, typer.Option("--html", metavar="FILE", help="Write the curves as HTML.")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    race: Annotated[
+        bool, typer.Option("--race", help="Ask few prompts first, more of those still in question.")
+    ] = False,
     no_wait: NoWait = False,
     store: StoreDir = None,
     reports: ReportsDir = REPORTS,
@@ -247,6 +250,7 @@ def sweep(
         over=over.value,
         at=_numbers(at),
         benchmark=benchmark,
+        race=race,
         workspace=workspace_of(store, reports, device, wait=not no_wait),
     )
     if html is not None:
@@ -256,6 +260,8 @@ def sweep(
     if markdown:
         return say(swept.markdown())
     print_sweep(recipe, over.value, swept.points, swept.advice, console())
+    if swept.raced is not None:
+        say(swept.raced)
 
 
 def _numbers(words: str | None) -> tuple[float, ...] | None:

@@ -100,7 +100,8 @@ def why_taken(
         names.setdefault(each.points, []).append(each.metric)
     distance = _distance(taken, judges[0], usable)
     return "; ".join(
-        f"by {listed(by)} {_alike(points, every)}{distance if metric in by else ''}"
+        f"{'' if metric in by else 'of these, '}by {listed(by)} {_alike(points, every)}"
+        f"{distance if metric in by else ''}"
         for points, by in names.items()
     )
 

@@ -9,6 +9,7 @@ costs least of what the base could do. Advice never says more than these sets do
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from harness.decisions.advice import (
     Advice,
@@ -25,7 +26,15 @@ from harness.decisions.advice import (
 )
 from harness.decisions.probed import memorizing
 from harness.decisions.ranking import JUDGING, leaders, leading_metric, licences_of, passed_over
-from harness.decisions.sweep import Point, base_point, flags, gap, prompts_of, value_of
+from harness.decisions.sweep import (
+    Point,
+    base_point,
+    flags,
+    gap,
+    prompts_of,
+    stopped_words,
+    value_of,
+)
 from harness.errors import UsageError
 from harness.metrics.statistics.best import above_p, above_p_of_interval, beaten_p
 from harness.metrics.statistics.intervals import ALPHA
@@ -44,7 +53,7 @@ def advise(points: Sequence[Point]) -> Advice:
     base. A point is left out where it carries a flag, or where a metric that looks for copies at
     others has no value.
     """
-    results = [point.drawn for point in points]
+    results = [point.drawn for point in points if stopped_words(point.result) is None]
     ranked_by = leading_metric(results)
     passed = passed_over(licences_of(results), ranked_by)
     if ranked_by is None:
@@ -58,7 +67,7 @@ def advise(points: Sequence[Point]) -> Advice:
     if not own:
         reasons = [no_better(_best(usable, ranked_by), ranked_by), *said, *passed]
         return Advice(None, "; ".join(reasons), (), stretches, stops)
-    agreed, judges, against = _agreed(own, stretches)
+    agreed, judges, against = _agreed(own, stretches, usable)
     known = memorizing(points)
     agreed = tuple(at for at in agreed if at not in known) or agreed
     taken = next(point for point in usable if point.at == agreed[0])
@@ -73,6 +82,8 @@ def advise(points: Sequence[Point]) -> Advice:
 
 def left_out(point: Point, looked: Collection[str]) -> list[str]:
     """Return why a point may not be chosen: its flags, and copies that were not looked for."""
+    if (stopped := stopped_words(point.result)) is not None:
+        return [*flags(point.result), stopped]
     valued = {column_of(each.metric) for each in point.result.scores if each.value is not None}
     blind = sorted(set(looked) - valued)
     return [*flags(point.result), *(f"has no {name}" for name in blind)]
@@ -131,8 +142,8 @@ def _stretches(
     usable: Sequence[Point], points: Sequence[Point], ranked_by: str
 ) -> tuple[Stretch, ...]:
     """Return what may be best by the metric that ranks, and by those that judge beside it."""
-    first = leaders([point.result for point in points])
-    own = next(s.family for p in points for s in p.result.scores if s.metric == ranked_by)
+    first = leaders([point.result for point in usable])
+    own = next(s.family for p in usable for s in p.result.scores if s.metric == ranked_by)
     beside = [first[family] for family in JUDGING if family in first and family != own]
     judges = [ranked_by, *(each for each in beside if all(_has_value(p, each) for p in usable))]
     return tuple(
@@ -184,18 +195,22 @@ def _reach(versus: Versus) -> float:
 
 
 def _agreed(
-    own: tuple[float, ...], stretches: Sequence[Stretch]
+    own: tuple[float, ...], stretches: Sequence[Stretch], usable: Sequence[Point]
 ) -> tuple[tuple[float, ...], list[Stretch], list[Stretch]]:
     """Return the points that all judges hold for possible, which judges these are, and those that
-    hold for possible none of them."""
+    hold for possible none of them.
+
+    A judge is asked about the points that the ones before it cannot tell apart: what is surely
+    worse by those is no rival.
+    """
     agreed, judges, against = own, [stretches[0]], []
     for stretch in stretches[1:]:
-        both = tuple(at for at in agreed if at in stretch.points)
-        if both:
-            agreed = both
-            judges.append(stretch)
-        else:
+        if not set(own) & set(stretch.points):
             against.append(stretch)
+            continue
+        left = [point for point in usable if point.at in agreed]
+        agreed = may_be_best(left, stretch.metric, None, ALPHA / len(stretches))
+        judges.append(replace(stretch, points=agreed))
     return agreed, judges, against
 
 

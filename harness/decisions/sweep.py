@@ -98,7 +98,8 @@ def base_point(points: Sequence[Point]) -> Point | None:
     """Return the bare base as a point at 0; None where it is not known, or is a point already."""
     if not points or any(point.at == 0 for point in points):
         return None
-    first, scores = points[0], []
+    first = next((each for each in points if any(s.base for s in each.result.scores)), points[0])
+    scores = []
     for score in first.result.scores:
         if score.base is not None:
             values = [*first.base.get(column_of(score.metric), {}).values()]
@@ -108,6 +109,12 @@ def base_point(points: Sequence[Point]) -> Point | None:
         return None
     result = first.result.model_copy(update={"recipe": "base", "scores": tuple(scores)})
     return Point(0.0, result, first.base)
+
+
+def stopped_words(result: Result) -> str | None:
+    """Return why a race stopped a point, if one did: its result is of fewer images."""
+    found = result.provenance.get("race")
+    return str(found["stopped"]) if isinstance(found, dict) and "stopped" in found else None
 
 
 def flags(result: Result) -> list[str]:

@@ -5,7 +5,7 @@ Pure: it reads no store and no clock, and gives the same keys on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from harness.pipeline.judging_steps import (
     sanity_steps,
 )
 from harness.pipeline.protocol import protocol_of, signature_of
+from harness.pipeline.stages.files import EARLIER
 from harness.pipeline.steps import step_of
 from harness.pipeline.training_steps import training_steps
 from harness.records import Step, StepName
@@ -175,6 +176,32 @@ def plan_reference(judgement: Judgement) -> RunPlan:
     ]
     protocol = described(judgement.benchmark.reference)
     return RunPlan(name, judgement, (pictures, *looks), signature_of(protocol), protocol)
+
+
+def after(plan: RunPlan, looks: Sequence[Step]) -> RunPlan:
+    """Return the plan whose sample takes over the images that earlier looks drew, the last of
+    which holds those of all before it.
+
+    An image may differ in its last digit with the batch that it is drawn in, so the looks are an
+    input: the sample, and what reads it, has another key than one that is drawn at once.
+    """
+    if not looks:
+        return plan
+    numbered = [
+        replace(step, title=StepName(f"look{number}")) for number, step in enumerate(looks, 1)
+    ]
+    steps, keys = list[Step](), dict[str, str]()
+    for step in plan.steps:
+        inputs = {part: keys.get(key, key) for part, key in step.inputs.items()}
+        if step.title == StepName("sample"):
+            inputs[EARLIER] = looks[-1].key
+            steps += numbered
+        if inputs != step.inputs:
+            made = step_of(step.title, step.stage, step.spec, inputs, step.subject)
+            keys[step.key] = made.key
+            step = replace(made, beside=step.beside)
+        steps.append(step)
+    return replace(plan, steps=tuple(steps))
 
 
 def without(plan: RunPlan, lacking: Mapping[str, str]) -> RunPlan:

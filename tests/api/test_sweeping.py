@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import harness
 from harness.errors import PageError
 from harness.pages.recipe import load
 from harness.pipeline.request import requested
+from harness.pipeline.results.file import ResultFile
+from harness.pipeline.stages.files import digests
 
 RECIPE = """
 schema_version: 1
@@ -50,6 +53,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "short-v1.yaml").write_text(BENCHMARK)
     return folder
+
+
+RACED = RECIPE.replace("name: halves", "name: raced").replace("every: 4", "every: 2")
+"""Four checkpoints."""
 
 
 def run(command: Command, pages: Path, *words: object) -> Ran:
@@ -107,3 +114,54 @@ def test_a_run_shows_where_to_stop(pages: Path, monkeypatch: pytest.MonkeyPatch)
     assert found.sweep is not None
     assert "judged · by checkpoint" in str(found)
     assert str(found.sweep.advice)[:30] in str(found)
+
+
+@pytest.fixture(scope="module")
+def two_seeds(pages: Path) -> Path:
+    file = pages / "two-v1.yaml"
+    text = BENCHMARK.replace("name: short-v1", "name: two-v1").replace(
+        "seeds: [1]", "seeds: [1, 2]"
+    )
+    file.write_text(text)
+    (pages / "raced.yaml").write_text(RACED)
+    return file
+
+
+@pytest.mark.slow
+def test_a_race_takes_images_over_and_makes_nothing_the_second_time(
+    pages: Path, two_seeds: Path, command: Command
+) -> None:
+    place = ("--store", pages / "store", "--reports", pages / "reports", "--json")
+    words = ("sweep", pages / "raced.yaml", "--over", "checkpoint", "--benchmark", two_seeds)
+    raced = command(*words, "--race", *place)
+    assert raced.code == 0, raced.err
+    found = raced.json["raced"]
+    assert (found["metric"], found["of"]) == ("kid", 4 * 9 * 2)
+    survivor = max({each["at"] for each in raced.json["points"]} - {*found["stopped"]})
+    file = ResultFile(pages / f"reports/two-v1/sweeps/raced/step-{survivor}.json")
+    looks, whole = (folder_of(pages, file.result.keys[name]) for name in ("look2", "sample"))
+    manifest = json.loads((whole / "manifest.json").read_text())
+    assert manifest["provenance"]["taken_over"] == 9, "every prompt at the first seed"
+    early, late = (
+        {name: each for name, each in digests(folder).items() if name.startswith("images/")}
+        for folder in (looks, whole)
+    )
+    assert len(early) == 9
+    assert len(late) == 18
+    assert early.items() <= late.items(), "the very images"
+    count = len([*(pages / "store/sample").glob("*/*")])
+    assert command(*words, "--race", *place).json == raced.json
+    assert len([*(pages / "store/sample").glob("*/*")]) == count, "nothing is drawn again"
+    swept = command(*words, *place)
+    assert swept.code == 0, swept.err
+    own, other = (
+        next(each for each in ran.json["points"] if each["at"] == survivor)
+        for ran in (raced, swept)
+    )
+    assert own["signature"] == other["signature"], "they are compared as equals"
+    assert own["scores"][0]["value"] == pytest.approx(other["scores"][0]["value"], abs=0.1)
+
+
+def folder_of(pages: Path, key: str) -> Path:
+    (found,) = (pages / "store/sample").glob(f"*/{key}")
+    return found

@@ -13,6 +13,8 @@ from harness.data.opening import open_image
 from harness.files import lines_of, whole
 
 INDEX = "index.jsonl"
+EARLIER = "earlier"
+"""The part that an earlier step plays which drew some of the same images, where there is one."""
 _OPTIONAL = ("tags", "facts", "captions", "weight", "kinds")
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises for a file that is no picture, or too large."""

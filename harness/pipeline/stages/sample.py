@@ -41,12 +41,20 @@ from harness.diffusion.shapes import PIPELINE
 from harness.diffusion.tokens import attach_tokens
 from harness.errors import UsageError
 from harness.extractors.weights import load_whole
+from harness.files import copy_whole
 from harness.interfaces import Progress, StageContext
 from harness.pages.benchmark import Sampler
 from harness.pages.decoding import Reading
 from harness.pages.recipe import Attached
 from harness.pages.stages import SampleSpec, SuppliedImage, SuppliedSpec
-from harness.pipeline.stages.files import Entry, is_black, save_png, write_index
+from harness.pipeline.stages.files import (
+    EARLIER,
+    Entry,
+    is_black,
+    read_index,
+    save_png,
+    write_index,
+)
 from harness.pipeline.stages.finished import FinishedFiles
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
@@ -75,29 +83,54 @@ def sample(spec: SampleSpec | SuppliedSpec, context: StageContext) -> None:
 def _draw(spec: SampleSpec, context: StageContext) -> None:
     if rounding := fp32_rounding(context.device):
         context.notes["fp32"] = rounding
-    batches = _batches(spec, context.batch)
     finished = FinishedFiles(context.folder)
+    taken = take_over(spec, context, finished)
+    batches = _batches(spec, context)
     missing = [
         at for at, batch in enumerate(batches) if not _is_drawn(context.folder, finished, batch)
     ]
     pieces = [Piece(at, len(batches[at])) for at in missing]
-    done = sum(map(len, batches)) - sum(piece.size for piece in pieces)
+    done = len(_requests(spec)) - sum(piece.size for piece in pieces)
+    if taken:
+        context.notes["taken_over"] = taken
     share("sample", spec, context, pieces, done, "images")
     shown = prompt_weights.plain if spec.sampler.prompt_style == "webui" else str
     plain = {prompt.id: shown(prompt.text) for prompt in spec.prompts}
-    requests = [request for batch in batches for request in batch]
-    entries = [_entry(context.folder, each, plain[each.prompt_id]) for each in requests]
+    entries = [_entry(context.folder, each, plain[each.prompt_id]) for each in _requests(spec)]
     write_index(context.folder, entries)
 
 
-def _batches(spec: SampleSpec, size: int) -> list[list[Request]]:
-    """Return the batches: the same in every process."""
-    requests = [
+def _requests(spec: SampleSpec) -> list[Request]:
+    return [
         Request(prompt.id, seed, spec.prompting.apply(prompt.text), prompt.negative)
         for prompt in spec.prompts
         for seed in spec.seeds
     ]
-    return [requests[at : at + size] for at in range(0, len(requests), size)]
+
+
+def _batches(spec: SampleSpec, context: StageContext) -> list[list[Request]]:
+    """Return the batches of what is not taken over: the same in every process."""
+    there, size = earlier(context), context.batch
+    left = [each for each in _requests(spec) if _file(each) not in there]
+    return [left[at : at + size] for at in range(0, len(left), size)]
+
+
+def earlier(context: StageContext) -> frozenset[str]:
+    """Return the images of an earlier step that drew some of the same ones, as files."""
+    folder = context.inputs.get(EARLIER)
+    if folder is None:
+        return frozenset()
+    return frozenset(entry.file for entry in read_index(folder) if entry.file)
+
+
+def take_over(spec: SampleSpec, context: StageContext, finished: FinishedFiles) -> int:
+    """Copy the images that the earlier step drew too, and return how many these are."""
+    files = earlier(context).intersection(map(_file, _requests(spec)))
+    for file in sorted(files):
+        if not finished.has(file):
+            copy_whole(context.inputs[EARLIER] / file, context.folder / file)
+            finished.add(file)
+    return len(files)
 
 
 def _file(request: Request) -> str:
@@ -115,7 +148,7 @@ def _is_drawn(folder: Path, finished: FinishedFiles, batch: Sequence[Request]) -
 
 def piece_sampler(spec: SampleSpec, context: StageContext) -> DoPiece:
     """Return the function that draws the batch of a number; the first call loads the pipeline."""
-    batches = _batches(spec, context.batch)
+    batches = _batches(spec, context)
     finished = FinishedFiles(context.folder)
     image_sampler = cache(
         lambda: sampler_of(pipeline_of(spec, context), spec.sampler, context.device)
