@@ -105,6 +105,10 @@ class MetricSpec(Spec):
     by_exchange: ClassVar[bool] = False
     """Whether two results are compared by exchanging their images, if these are stored. For metrics
     whose pseudo-values per prompt say too little."""
+    exchange: ClassVar[str | None] = None
+    """`module:name` of a function of this spec, both results' features and the sides. It returns a
+    function of the rows that are exchanged, which gives the values of both; without it each
+    exchange measures anew."""
     biased_by_n: ClassVar[bool] = False
     """Whether N belongs into the metric's name, because it moves the value."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] | None = None

@@ -79,7 +79,12 @@ def broken(group: str) -> list[BrokenPlugin]:
 
 def implementation(spec: Spec) -> Any:
     """Import and return the code behind `spec`."""
-    module, _, name = spec.implementation.partition(":")
+    return code_at(spec.implementation)
+
+
+def code_at(place: str) -> Any:
+    """Import and return what stands at `module:name`."""
+    module, _, name = place.partition(":")
     return getattr(importlib.import_module(module), name)
 
 

@@ -9,12 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from harness.interfaces import Array, FeatureSet
+from harness.interfaces import Array, FeatureSet, MetricSpec, Side
 from harness.pipeline.results.file import ResultFile
 from harness.records import Result, Score, column_of
 
-View = Callable[[], tuple[FeatureSet, Callable[[FeatureSet], float]]]
-"""Loads a result's features for one metric, and what the metric says of such features."""
+View = Callable[[], tuple[MetricSpec, FeatureSet, Mapping[Side, FeatureSet]]]
+"""Loads a result's features for one metric, and those of what it is compared with."""
 ByPrompt = Mapping[str, float]
 ByImage = Mapping[tuple[str, int], float]
 """By prompt and seed."""

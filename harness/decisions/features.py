@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from harness import plugins
 from harness.decisions.contender import View
-from harness.interfaces import Evidence, FeatureSet, Measurement, MetricSpec, Side
+from harness.interfaces import FeatureSet, MetricSpec, Side
 from harness.keys import extractor_name
 from harness.pages.benchmark import Judgement
 from harness.pipeline.stages.files import INDEX
@@ -34,15 +33,9 @@ def views_of(result: Result, judgement: Judgement, store: Store) -> dict[str, Vi
 
 def _view(
     metric: MetricSpec, name: str, there: Mapping[str, Path]
-) -> tuple[FeatureSet, Callable[[FeatureSet], float]]:
+) -> tuple[MetricSpec, FeatureSet, Mapping[Side, FeatureSet]]:
     for side in ("sample", *metric.reads):
         read_sound(read_artifact(there[side]), INDEX)
         require_sound(read_artifact(there[str(StepName.of_features(side, name))]))
     sides: dict[Side, FeatureSet] = {side: features(side, name, there) for side in metric.reads}
-    measure = plugins.implementation(metric)
-
-    def value_of(own: FeatureSet) -> float:
-        measured: Measurement = measure(metric, Evidence(own, sides))
-        return float("nan") if measured.value is None else measured.value
-
-    return features("sample", name, there), value_of
+    return metric, features("sample", name, there), sides

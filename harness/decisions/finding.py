@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.decisions.contender import Contender, Pairing, View, pair
 from harness.interfaces import Array
+from harness.metrics.exchange import values_of
 from harness.metrics.statistics import paired, power
 from harness.metrics.statistics.intervals import ALPHA
 from harness.metrics.statistics.jackknife import clusters
@@ -120,7 +121,7 @@ def finding_of(column: str, a: Contender, b: Contender, rules: Rules) -> Finding
 
 def _exchanged(finding: Finding, one: View, other: View, draws: int) -> Finding:
     """Return the finding with the p of exchanging images of the same prompts and seeds."""
-    (a, value_of), (b, _) = one(), other()
+    (metric, a, sides), (_, b, _) = one(), other()
     at = {key: row for row, key in enumerate(zip(b.prompt_ids, b.seeds, strict=True))}
     keys = [
         (row, at[key])
@@ -131,13 +132,7 @@ def _exchanged(finding: Finding, one: View, other: View, draws: int) -> Finding:
         return finding
     rows, others = np.array(keys, np.int64).T
     a, b = a.take(rows), b.take(others)
-    p = paired.swap_p(
-        a.images,
-        b.images,
-        clusters(a.prompt_ids),
-        lambda images: value_of(replace(a, images=images)),
-        draws,
-    )
+    p = paired.swap_p(values_of(metric, a, b, sides), clusters(a.prompt_ids), draws)
     return replace(finding, p=p, method=f"{draws} exchanges of images within prompts")
 
 

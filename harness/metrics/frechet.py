@@ -27,15 +27,15 @@ def frechet(x: Array, y: Array) -> float:
     nothing is lost where rows are fewer than features. Where features are fewest of all, the
     same singular values come from the triangular factors of Xc and Yc, which are d × d.
     """
-    centred_x, centred_y = _centred(x), _centred(y)
+    centred_x, centred_y = centred(x), centred(y)
     gap = x.mean(0) - y.mean(0)
     rank = min(len(x) - 1, len(y) - 1, x.shape[1])
-    root = _norm(small(centred_x) @ small(centred_y).T, rank)
+    root = nuclear_norm(small(centred_x) @ small(centred_y).T, rank)
     spread = np.square(centred_x).sum() + np.square(centred_y).sum()
     return float(gap @ gap + spread - 2 * root)
 
 
-def _norm(rows: Array, rank: int) -> float:
+def nuclear_norm(rows: Array, rank: int) -> float:
     """Return the nuclear norm of a matrix of at most this rank.
 
     The eigenvalues of the smaller Gram matrix are quick, and small ones lose digits there; where
@@ -51,7 +51,8 @@ def _norm(rows: Array, rank: int) -> float:
     return float(np.linalg.svd(rows, compute_uv=False)[:rank].sum())
 
 
-def _centred(rows: Array) -> Array:
+def centred(rows: Array) -> Array:
+    """Return rows about their mean, over √(n − 1): their products are covariances."""
     return np.asarray((rows - rows.mean(0)) / np.sqrt(len(rows) - 1))
 
 
@@ -76,7 +77,7 @@ def frechet_without(x: Array, y: Array, cluster: NDArray[np.int64]) -> Array:
     gap, gone_squares = centre - y.mean(0), np.square(gone).sum(1)
     squares = np.bincount(cluster, weights=np.square(z).sum(1))
     gaps = gap @ gap - 2 * gone @ gap / left + gone_squares / left**2
-    factor = _centred(y)
+    factor = centred(y)
     spreads = (squares.sum() - squares - gone_squares / left) / (left - 1)
     roots = norms_without(z @ small(factor).T, out) / np.sqrt(left - 1)
     return np.asarray(gaps + spreads + np.square(factor).sum() - 2 * roots)

@@ -124,12 +124,12 @@ def _gained(
     gained = np.zeros((int(cluster.max()) + 1, len(others)), np.bool_)
     if len(others) == 0:
         return gained
-    slack = _slack(others)
+    beyond = slack(others)
     for at, squares in _blocks(own.images, others):
         for row, distances in enumerate(squares, at):
             for prompt, radius in zip(prompts[row], reach[row], strict=True):
                 if prompt != cluster[row]:
-                    gained[prompt] |= distances <= radius + slack
+                    gained[prompt] |= distances <= radius + beyond
     return gained
 
 
@@ -167,7 +167,7 @@ def balanced(
     if len(own) != len(reference):
         had = f"{len(own)} images and {len(reference)} reference pictures"
         notes = (f"{had}, both cut to {n} by a draw with seed {SEED}",)
-        own, reference = _drawn(own, n), _drawn(reference, n)
+        own, reference = cut(own, reference)
     reason = distance_refusal(own, reference)
     if reason is None and n <= k:
         reason = f"needs more than k = {k} images on either side, has {n}"
@@ -176,6 +176,18 @@ def balanced(
 
 def _noted(n: int, notes: tuple[str, ...]) -> Measurement:
     return Measurement(None, None, None, n, notes=notes)
+
+
+def cut(own: FeatureSet, reference: FeatureSet) -> tuple[FeatureSet, FeatureSet]:
+    """Return both sets at the size of the smaller one."""
+    n = min(len(own), len(reference))
+    own, reference = (each if len(each) == n else _drawn(each, n) for each in (own, reference))
+    return own, reference
+
+
+def squared_distances(x: Array, y: Array) -> Array:
+    """Return the squared distance of every row of `x` to every row of `y`."""
+    return np.concatenate([squares for _, squares in _blocks(x, y)])
 
 
 def _drawn(rows: FeatureSet, n: int) -> FeatureSet:
@@ -219,10 +231,10 @@ def hits(own: FeatureSet, others: Array, mine: Array, theirs: Array) -> Hits:
     each = np.zeros(len(own), np.int64)
     first = np.full(len(others), cluster.max() + 1)
     last = np.full(len(others), -1)
-    slack = _slack(others)
+    beyond = slack(others)
     for at, squares in _blocks(own.images, others):
         rows = slice(at, at + len(squares))
-        hit = squares <= np.maximum(mine[rows, None], theirs) + slack
+        hit = squares <= np.maximum(mine[rows, None], theirs) + beyond
         each[rows] = hit.sum(1)
         prompt = cluster[rows, None]
         first = np.minimum(first, np.where(hit, prompt, cluster.max() + 1).min(0))
@@ -230,7 +242,8 @@ def hits(own: FeatureSet, others: Array, mine: Array, theirs: Array) -> Hits:
     return Hits(each, first, last)
 
 
-def _slack(rows: Array) -> float:
+def slack(rows: Array) -> float:
+    """Return how far two squared distances that are equal may lie apart by rounding."""
     return float(ROUNDING * np.square(rows - rows.mean(0)).sum(1).max())
 
 

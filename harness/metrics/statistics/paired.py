@@ -115,27 +115,25 @@ def least_p(prompts: int) -> float:
 
 
 def swap_p(
-    a: Array,
-    b: Array,
+    values: Callable[[NDArray[np.bool_]], tuple[float, float]],
     cluster: NDArray[np.int64],
-    statistic: Callable[[Array], float],
     draws: int = 999,
     seed: int = 0,
 ) -> float:
-    """Return the two-sided p of statistic(a) − statistic(b) by exchanging A and B within prompts.
+    """Return the two-sided p of a statistic of A less that of B by exchanging them within prompts.
 
-    Row by row `a` and `b` are features of one prompt and seed, and `cluster` numbers the prompts
-    from 0. Exact for any statistic, such as a Fréchet distance to a fixed reference; a random share
-    of all exchanges is drawn, and the one that was seen counts among them (Phipson & Smyth 2010,
-    Stat. Appl. Genet. Mol. Biol. 9, 39). An exchange whose statistic is not a number counts against
-    the difference.
+    `values` returns the statistic of either set, given which rows change places; row by row both
+    are of one prompt and seed, and `cluster` numbers the prompts from 0. Exact for any statistic,
+    such as a Fréchet distance to a fixed reference; a random share of all exchanges is drawn, and
+    the one that was seen counts among them (Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9,
+    39). An exchange whose statistic is not a number counts against the difference.
     """
     rng = np.random.default_rng(seed)
-    one, other = statistic(a), statistic(b)
+    one, other = values(np.zeros(len(cluster), np.bool_))
     seen = abs(one - other) - TIE * (abs(one) + abs(other))
     count, reached = int(cluster.max()) + 1, 0
     for _ in range(draws):
-        swapped = rng.integers(0, 2, count)[cluster][:, None] == 1
-        gap = statistic(np.where(swapped, b, a)) - statistic(np.where(swapped, a, b))
+        one, other = values(rng.integers(0, 2, count)[cluster] == 1)
+        gap = one - other
         reached += not abs(gap) < seen
     return (1 + reached) / (1 + draws)

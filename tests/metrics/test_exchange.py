@@ -1,0 +1,65 @@
+"""Values after an exchange, had from what both sets share, are those of the metric itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.extractors.specs import Lite0
+from harness.interfaces import Evidence, FeatureSet, MetricSpec
+from harness.metrics import exchange
+from harness.metrics.specs.fidelity import Coverage, Density, Fid, FidInfinity, Precision, Recall
+from harness.plugins import implementation
+
+LITE0 = Lite0(use="lite0")
+METRICS: list[MetricSpec] = [
+    Fid(use="fid", features=LITE0),
+    Precision(use="precision", features=LITE0),
+    Recall(use="recall", features=LITE0),
+    Density(use="density", features=LITE0),
+    Coverage(use="coverage", features=LITE0),
+]
+
+
+def rows(n: int, d: int, seed: int, shift: float = 0.0, per_prompt: int = 2) -> FeatureSet:
+    images = np.random.default_rng(seed).normal(size=(n, d)) + shift
+    ids = [f"p{row // per_prompt}" for row in range(n)]
+    return FeatureSet(images, ids, ids, [row % per_prompt for row in range(n)])
+
+
+def anew(metric: MetricSpec, own: FeatureSet, images: np.ndarray, real: FeatureSet) -> float:
+    judged = FeatureSet(images, own.prompts, own.prompt_ids, own.seeds)
+    value = implementation(metric)(metric, Evidence(judged, {"reference": real})).value
+    assert value is not None
+    return float(value)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda each: each.use)
+@pytest.mark.parametrize(("n", "m", "d"), [(40, 40, 6), (40, 31, 6), (32, 60, 50)])
+def test_each_exchange_has_the_value_of_the_metric(
+    metric: MetricSpec, n: int, m: int, d: int
+) -> None:
+    a, b, real = rows(n, d, 1), rows(n, d, 2, shift=0.4), rows(m, d, 3)
+    values = exchange.values_of(metric, a, b, {"reference": real})
+    rng = np.random.default_rng(4)
+    for swapped in (np.zeros(n, bool), np.ones(n, bool), *(rng.random((6, n)) < 0.5)):
+        chosen = swapped[:, None]
+        one = anew(metric, a, np.where(chosen, b.images, a.images), real)
+        other = anew(metric, b, np.where(chosen, a.images, b.images), real)
+        assert values(swapped) == pytest.approx((one, other), rel=1e-9)
+
+
+def test_a_metric_without_a_quick_way_is_measured_anew() -> None:
+    metric = FidInfinity(use="fid-infinity", features=LITE0)
+    a, b, real = rows(48, 4, 1), rows(48, 4, 2), rows(60, 4, 3)
+    swapped = np.arange(48) % 4 < 2
+    values = exchange.values_of(metric, a, b, {"reference": real})
+    one = anew(metric, a, np.where(swapped[:, None], b.images, a.images), real)
+    assert values(swapped)[0] == one
+
+
+def test_where_the_metric_has_no_value_there_is_none_after_an_exchange() -> None:
+    metric = METRICS[1]
+    few, real = rows(4, 3, 1), rows(40, 3, 2)
+    values = exchange.values_of(metric, few, few, {"reference": real})
+    assert np.isnan(values(np.zeros(4, bool))).all()
