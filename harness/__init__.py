@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         plan,
         plan_all,
     )
+    from harness.api.configs import import_config
     from harness.api.data import curate, diff_data
     from harness.api.decide import accept, calibrate, compare, gate, history, reproduce
     from harness.api.deliver import export, pull, push, write_reference
@@ -55,6 +56,7 @@ _ROOMS = {
     "harness.api.browse": (
         "check leaderboard load_benchmark load_recipe load_result plan plan_all"
     ),
+    "harness.api.configs": "import_config",
     "harness.api.data": "curate diff_data",
     "harness.api.decide": "accept calibrate compare gate history reproduce",
     "harness.api.deliver": "export pull push write_reference",
@@ -103,6 +105,7 @@ __all__ = [
     "gate",
     "gc",
     "history",
+    "import_config",
     "inspect",
     "leaderboard",
     "load_benchmark",

@@ -1,4 +1,4 @@
-"""Commands that make something: demo, check, plan, rehearse, run, sweep, export, serve."""
+"""Commands that make something: demo, import, check, plan, rehearse, run, sweep, export, serve."""
 
 from __future__ import annotations
 
@@ -64,6 +64,52 @@ def demo(
     if as_json:
         return show(board_document(boards[0]))
     print_boards(boards.boards, console())
+
+
+@command("make", "harness import kohya.toml --pictures 240 --out recipes/mine.yaml", "import")
+def import_config(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="The config's file; - reads stdin.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", show_default="stdout", help="The recipe page to write."
+        ),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="The base to name in place of the config's.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The pictures to name in place of the config's."),
+    ] = None,
+    pictures: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default="counted, where they are here",
+            help="How many pictures there are; repeats in the config count too.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn another trainer's config into a recipe page.
+
+    Reads kohya, ai-toolkit, OneTrainer, SimpleTuner, and command lines of diffusers and sd-scripts.
+    A table says what became of each figure.
+    """
+    from harness.report.configs import import_document, print_fates
+
+    made = harness.import_config(config, out=out, base=base, data=data, pictures=pictures)
+    if as_json:
+        return show(import_document(made.imported, made.file))
+    if made.file is None:
+        say(made.page, end="")
+        say(made, file=sys.stderr)
+    else:
+        print_fates(made.imported, console())
+        say(f"wrote {made.file}; try it: harness rehearse {made.file}", file=sys.stderr)
 
 
 @command("make", "harness check recipes/pocket-ninja.yaml")

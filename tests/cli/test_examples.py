@@ -34,6 +34,7 @@ def folder(house: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
     benchmark.with_name("pocket-v1.yaml").write_text(
         benchmark.read_text().replace("name: tiny-v1", "name: pocket-v1")
     )
+    shutil.copy(FIXTURES / "configs" / "locon.toml", folder / "kohya.toml")
     write_renders(house, folder)
     for words in ("run pocket-ninja pocket-base", "gate pocket-ninja --accept"):
         ran = harness(*words.split(), cwd=folder)
