@@ -144,6 +144,55 @@ def losses(rows: Sequence[dict[str, float]]) -> alt.Chart:
     return chart
 
 
+def looks(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
+    """Return gain and member test of a training that goes on."""
+    data = pd.DataFrame(rows)
+    base = alt.Chart(data).encode(alt.X("step:Q"), tooltip=["step:Q", "gain:Q", "auc:Q"])
+    gain = base.mark_line(color=GOOD, point=True).encode(alt.Y("gain:Q", title="held-out gain, %"))
+    auc = base.mark_line(color=ACCENT, point=True, strokeDash=[5, 4]).encode(
+        alt.Y("auc:Q", title="member test (AUC)", scale=alt.Scale(domain=[0, 1]))
+    )
+    both: alt.LayerChart = layers(gain, auc).resolve_scale(y="independent").properties(height=160)
+    return both
+
+
+def gains(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
+    """Return the gain over the base by timestep, of pictures held out and trained on."""
+    base = alt.Chart(pd.DataFrame(rows))
+    x = alt.X("timestep:Q", title="timestep (little noise … much noise)")
+    colour = alt.Color(
+        "pictures:N",
+        scale=alt.Scale(domain=["held out", "trained on"], range=[GOOD, ACCENT]),
+        legend=alt.Legend(orient="top", title=None),
+    )
+    band = base.mark_area(opacity=0.2).encode(
+        x, alt.Y("low:Q", title="gain over the base, %"), y2="high:Q", color=colour
+    )
+    tips = ["pictures:N", "timestep:Q", *(f"{name}:Q" for name in ("value", "low", "high"))]
+    line = base.mark_line(point=True).encode(x, alt.Y("value:Q"), color=colour, tooltip=tips)
+    return layers(band, line).properties(height=240)
+
+
+def members(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
+    """Return the member test by checkpoint, with its interval; what is alarming is red."""
+    base = alt.Chart(pd.DataFrame(rows))
+    x = alt.X("step:Q", scale=alt.Scale(zero=False))
+    span = base.mark_rule(color=QUIET).encode(
+        x, alt.Y("low:Q", title="member test (AUC)", scale=alt.Scale(domain=[0, 1])), y2="high:Q"
+    )
+    colour = alt.condition("datum.alarm", alt.value("#d0342c"), alt.value(GOOD))
+    tips = ["step:Q", *(alt.Tooltip(f"{name}:Q", format=".4g") for name in ("value", "p"))]
+    dots = base.mark_circle(size=80, opacity=1).encode(
+        x, alt.Y("value:Q"), color=colour, tooltip=tips
+    )
+    chance = (
+        alt.Chart(pd.DataFrame([{"at": 0.5}]))
+        .mark_rule(color=QUIET, strokeDash=[4, 4])
+        .encode(y="at:Q")
+    )
+    return layers(chance, span, dots).properties(height=200)
+
+
 def times(rows: Sequence[dict[str, Any]]) -> alt.Chart:
     chart: alt.Chart = (
         alt.Chart(pd.DataFrame(rows))

@@ -7,10 +7,11 @@ import time
 import pandas as pd
 import streamlit as st
 
-from dashboard import session
+from dashboard import charts, session
 from harness.pipeline.watch import live
 from harness.pipeline.watch.live import RunningStep
 from harness.report.numbers import duration
+from harness.views import probes
 
 SECONDS = 2.0
 
@@ -27,6 +28,9 @@ def strip() -> None:
                 st.line_chart(
                     pd.DataFrame(curve, columns=["step", "loss"]), x="step", y="loss", height=140
                 )
+            looks = probes.while_training(store, each.key) if each.step == "train" else []
+            if len(looks) > 1:
+                st.altair_chart(charts.looks(looks), key=f"looks-{each.key}")
 
 
 def _shown(each: RunningStep) -> None:

@@ -7,7 +7,8 @@ import streamlit as st
 from dashboard import charts, components, running, session
 from harness.records import Result
 from harness.report.numbers import cell
-from harness.views import grids, runs
+from harness.report.probe import verdict
+from harness.views import grids, probes, runs
 from harness.views.grids import Layout
 from harness.views.reports_index import Entry
 
@@ -88,6 +89,7 @@ def training(one: Entry, result: Result) -> None:
         st.altair_chart(charts.losses(curve), key="losses", alt=f"loss of {one.recipe}")
     else:
         st.info("There are no losses: nothing was trained for this result, or they were not kept.")
+    probe(one, result)
     spent = runs.times(result)
     if spent:
         st.subheader("Time by stage")
@@ -99,6 +101,27 @@ def training(one: Entry, result: Result) -> None:
             st.link_button(f"{each.label} ({each.megabytes:g} MB)", each.address)
     elif result.origin == "trained":
         st.caption("This store does not have the weights.")
+
+
+def probe(one: Entry, result: Result) -> None:
+    """Show what the loss probe says: the gain by timestep and tag, the member test by step."""
+    if result.probe is None or not result.probe.steps:
+        return
+    st.subheader("Loss probe")
+    end = result.probe.steps[-1]
+    st.text(f"At the end: {verdict(end)}.")
+    left, right = st.columns(2)
+    times, steps, tags = probes.by_timestep(result), probes.by_step(result), probes.by_tag(result)
+    if times:
+        alt = f"gain by timestep of {one.recipe}"
+        left.altair_chart(charts.gains(times), key="gains", alt=alt)
+    if steps:
+        alt = f"member test by step of {one.recipe}"
+        right.altair_chart(charts.members(steps), key="members", alt=alt)
+    if tags:
+        with st.expander("Gain by tag"):
+            shown = [{**each, "gain, %": each.pop("value")} for each in tags]
+            session.show_table(shown, alt="gain by tag")
 
 
 def environment(one: Entry, result: Result) -> None:

@@ -80,6 +80,7 @@ def report(
                 "benchmark": run.result.benchmark,
                 "path": html and str(html),
                 "groups": [asdict(part) for part in parts],
+                "probe": run.result.probe and run.result.probe.model_dump(mode="json"),
             }
         )
     elif html is None:

@@ -52,6 +52,7 @@ def combine(recipe: str, runs: Sequence[Run]) -> Result:
             "keys": keys,
             "images": _accounting([run.result.images for run in runs]),
             "scores": tuple(_score(at, runs) for at in range(len(first.scores))),
+            "probe": None,  # each run has its own, beside its own result
             "provenance": {**first.provenance, "seconds": _seconds(runs)},
         }
     )
@@ -70,6 +71,7 @@ def write_tables(whole: ResultFile, runs: Sequence[tuple[int, ResultFile]]) -> N
         near = pa.concat_tables([file.table("likeness") for _, file in runs])
         write_table(whole.table_path("likeness"), near)
     copy_whole(runs[0][1].table_path("sanity"), whole.table_path("sanity"))  # one and the same
+    whole.table_path("probe").unlink(missing_ok=True)
     prompts = pa.concat_tables([file.table("prompts") for _, file in runs])
     means = prompts.group_by(["prompt_id", "metric"], use_threads=False).aggregate(
         [("value", "mean"), ("base", "mean")]

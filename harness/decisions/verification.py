@@ -17,6 +17,8 @@ from harness.metrics.statistics.intervals import half_width
 from harness.pipeline.results import album
 from harness.pipeline.results.assemble import album_sources
 from harness.pipeline.results.file import ResultFile, result_files
+from harness.pipeline.results.probe import summary_of
+from harness.pipeline.results.tables import PROBE
 from harness.pipeline.store.local import Store, content_of, damage, read_artifact
 from harness.pipeline.store.soundness import set_aside
 from harness.records import Artifact, Result, StepName, column_of
@@ -52,7 +54,7 @@ def verify(path: Path, store: Store) -> Verification:
     """Return what is found about one result file."""
     file = ResultFile(path)
     result = file.result
-    problems = [*_names(file), *_keys(result), *_numbers(file), *_pictures(file)]
+    problems = [*_names(file), *_keys(result), *_numbers(file), *_pictures(file), *_probe(file)]
     artifacts, damaged = _artifacts(result, store)
     if not artifacts and not damaged:
         reason = (
@@ -68,7 +70,7 @@ def verify(path: Path, store: Store) -> Verification:
     ]
     problems += _links(result, artifacts)
     compared = recomputation.compare(file, artifacts)
-    problems += [*compared.problems, *_album(file, artifacts)]
+    problems += [*compared.problems, *_album(file, artifacts), *_probe_made(file, artifacts)]
     return Verification(path, tuple(problems), tuple(compared.unchecked), len(artifacts))
 
 
@@ -230,6 +232,32 @@ def _links(result: Result, artifacts: Mapping[str, Artifact]) -> Iterator[str]:
             then = manifest.get("contents", {}).get(part)
             if source in artifacts and then not in (None, content_of(artifacts[source])):
                 yield f"{name} was made of another {part} than the one in the store: run again"
+
+
+def _probe(file: ResultFile) -> Iterator[str]:
+    """Yield where a result does not say what the table of its loss probe does."""
+    said = file.result.probe
+    if said is None:
+        return
+    if not file.has_table(PROBE):
+        yield f"{file.table_path(PROBE)} is missing"
+        return
+    try:
+        found = summary_of(file.table(PROBE))
+    except (HarnessError, ValueError, LookupError) as error:
+        yield f"{file.table_path(PROBE)} holds no loss probe: {error}"
+        return
+    if not recomputation.alike(found.model_dump(), said.model_dump()):
+        yield f"{file.path} says of its loss probe what {file.table_path(PROBE).name} does not"
+
+
+def _probe_made(file: ResultFile, artifacts: Mapping[str, Artifact]) -> Iterator[str]:
+    """Yield where the table of the loss probe is not the one in the store."""
+    made, beside = artifacts.get(file.result.keys.get("probe", "")), file.table_path(PROBE)
+    if made is None or not beside.is_file():
+        return
+    if beside.read_bytes() != (made.path / f"{PROBE}.parquet").read_bytes():
+        yield f"{beside} differs from the table in the store"
 
 
 def _fits(name: StepName, stage: str) -> bool:

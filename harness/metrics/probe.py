@@ -21,6 +21,8 @@ ROUNDS = 9_999
 """Permutations of a member test: its p is a multiple of 1 / (ROUNDS + 1)."""
 ALARM = 0.01
 """The p below which a member test says that training pictures are known one by one."""
+DIGITS = 9
+"""Digits of an advantage that count: what is alike but for rounding is a tie."""
 TINY = 1e-12
 """No loss counts as less than this, so that it has a logarithm."""
 LEAST = 8
@@ -68,7 +70,7 @@ def advantages(probed: Probed) -> Array:
     loss, or the timesteps and pictures with the largest losses would speak alone.
     """
     base, adapter = (np.log(np.maximum(each, TINY)) for each in (probed.base, probed.adapter))
-    return np.asarray((base - adapter).mean(1), np.float64)
+    return np.asarray((base - adapter).mean(1).round(DIGITS), np.float64)
 
 
 @dataclass(frozen=True)

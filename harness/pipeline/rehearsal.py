@@ -20,6 +20,8 @@ from harness.pages.train import Buckets, Phase, Train
 from harness.training.specs import AdamW, AdamW8bit
 
 SIZE, ROWS, STEPS, PROMPTS, CLASS = 64, 48, 12, 3, 4
+HELD = 50_000
+"""The first row of the pocket world that stands for pictures held out."""
 REAL, SEEDS = 60, 2
 """Real pictures and seeds enough for every metric to say something."""
 _BASE = Base(model="pocket/sdxl")
@@ -116,6 +118,13 @@ def _train(train: Train, notes: list[str]) -> Train:
         changes["checkpoint_every"] = steps // 2
     if train.buckets is not None:
         changes["buckets"] = _small_buckets(train.buckets, train.resolution, notes)
+    if train.validation is not None and train.validation.source is not None:
+        held = Pocket(use="pocket", set="ninja", first=HELD, count=ROWS)
+        changes["validation"] = train.validation.model_copy(update={"source": held})
+        if not isinstance(train.validation.source, Pocket):
+            notes.append("held-out pictures → other rows of the pocket world")
+    if train.validate_every is not None:
+        changes["validate_every"] = steps // 2
     if train.prior is not None:
         small = {"images": CLASS, "size": None, "sampler_steps": 4}
         changes["prior"] = train.prior.model_copy(update=small)

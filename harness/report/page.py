@@ -11,11 +11,12 @@ from harness.decisions.breakdown import GroupScore
 from harness.decisions.leaderboard import BASE, Board, Row, in_order, score_in
 from harness.metrics.sanity_card import SUMMARIES, SanityCard
 from harness.pipeline.stages.files import Entry, read_index
-from harness.records import Result, Score
+from harness.records import Probe, Result, Score
 from harness.report.breakdown import by_group
 from harness.report.environment import environment
 from harness.report.numbers import cell, head, seeds, share
 from harness.report.pictures import picture_of, thumbnail
+from harness.report.probe import probe_tables, verdict
 
 FindImages = Callable[[Result], Path | None]
 
@@ -98,6 +99,9 @@ def html(
                 for board in boards
             ],
             groups=by_group(parts),
+            probe=_probe(boards),
+            probe_tables=probe_tables,
+            verdict=verdict,
             cell=cell,
             share=share,
             score_in=score_in,
@@ -106,6 +110,12 @@ def html(
             seeds=seeds,
         )
     )
+
+
+def _probe(boards: Sequence[Board]) -> Probe | None:
+    """Return the loss probe of the only result of a page."""
+    results = [row.result for board in boards for row in board.rows]
+    return results[0].probe if len(results) == 1 else None
 
 
 def drawn_board(board: Board) -> dict[str, Any]:

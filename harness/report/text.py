@@ -7,6 +7,7 @@ from harness.pipeline.forecast import Forecast, Planned
 from harness.pipeline.run import Outcome
 from harness.records import Result
 from harness.report.numbers import cell, duration
+from harness.report.probe import probe_lines
 from harness.training.schedules import rates
 
 
@@ -81,6 +82,8 @@ def result_text(result: Result) -> str:
     if images.kinds:
         kinds = ", ".join(f"{count} {one_line(kind)}" for kind, count in images.kinds.items())
         lines.append(f"  converted as training pictures are: {kinds}")
+    if result.probe is not None:
+        lines += [f"  {line}" for line in probe_lines(result.probe)]
     lines += [f"    {one_line(name)}" for name in images.named[:20]]
     if len(images.named) > 20:
         lines.append(f"    … and {len(images.named) - 20} more, in the result file")

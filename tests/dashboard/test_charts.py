@@ -115,3 +115,18 @@ def test_words_are_markdown_that_shows_exactly_them(words: str) -> None:
     for mark in "*_[]()`$<#|!":
         assert escaped.count(mark) == escaped.count(f"\\{mark}")
     assert "\n" not in escaped
+
+
+def test_the_loss_probe_is_drawn_with_its_intervals_and_its_alarms() -> None:
+    gains = [
+        {"timestep": 125, "pictures": side, "value": 30.0, "low": 28.0, "high": 32.0}
+        for side in ("held out", "trained on")
+    ]
+    assert data_of(charts.gains(gains)) == gains
+    steps = [{"step": 300, "value": 0.98, "low": 0.9, "high": 1.0, "p": 0.0001, "alarm": True}]
+    drawn = charts.members(steps)
+    assert steps[0] in data_of(drawn)
+    dots = drawn.to_dict()["layer"][2]
+    assert dots["encoding"]["color"]["condition"]["test"] == "datum.alarm"
+    looks = [{"step": 0, "gain": 0.0, "auc": 0.5}, {"step": 50, "gain": 9.0, "auc": 0.6}]
+    assert data_of(charts.looks(looks)) == looks

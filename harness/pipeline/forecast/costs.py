@@ -39,7 +39,7 @@ from harness.interfaces import StageContext
 from harness.pages.benchmark import Sampler
 from harness.pages.data import Caption, most
 from harness.pages.recipe import Recipe
-from harness.pages.stages import DataSpec, LatentsSpec, SampleSpec, TextsSpec, TrainSpec
+from harness.pages.stages import DataSpec, LatentsSpec, ProbeSpec, SampleSpec, TextsSpec, TrainSpec
 from harness.pages.train import Train
 from harness.pipeline.forecast.gpus import GB, Gpu, gpus
 from harness.records import Step
@@ -92,6 +92,8 @@ def cost_of(
         return _latents(spec, recipe.base.model, pictures, gpu, batch)
     if isinstance(spec, TrainSpec):
         return _training(spec.train, spec.base.model, gpu)
+    if isinstance(spec, ProbeSpec):
+        return _probing(spec, recipe.train, gpu, batch)
     return _sampling(spec, gpu, batch) if isinstance(spec, SampleSpec) else Cost()
 
 
@@ -232,6 +234,20 @@ def _cannot(train: Train, gpu: Gpu) -> tuple[str, ...]:
     if train.optimizer.use == "adamw-8bit" and gpu.is_cpu:
         complaints.append("optimizer adamw-8bit needs a GPU: use adamw")
     return tuple(complaints)
+
+
+def _probing(spec: ProbeSpec, train: Train | None, gpu: Gpu, batch: int) -> Cost:
+    """Return the cost of asking base and checkpoints; the pictures are as training cuts them."""
+    side = (train.resolution if train else 1024) // FACTOR
+    half = spec.precision != "fp32" and not gpu.is_cpu
+    layers = list(unet_layers(unet_of(spec.base.model), side, side))
+    asked = 2 * spec.rows * spec.timesteps * spec.noises * (2 + len(spec.checkpoints))
+    speed = gpu.sampling * (1 if half else gpu.single)
+    square = Sampler(steps=1, guidance=1.0, width=side * FACTOR, height=side * FACTOR)
+    return Cost(
+        seconds=asked * max(flops(layers) / speed, gpu.launch / batch),
+        memory=_sampling_bytes(layers, square, spec.base.model, batch, half),
+    )
 
 
 def _sampling(spec: SampleSpec, gpu: Gpu, batch: int) -> Cost:

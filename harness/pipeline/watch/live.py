@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.files import lines_of, write_json
 from harness.interfaces import Progress
@@ -140,18 +141,41 @@ def running_steps(store: Store) -> list[RunningStep]:
 
 def losses(store: Store, key: str) -> list[tuple[int, float]]:
     """Return step and loss of a training that goes on, as far as its log has come."""
+    facts = _facts(store, key)[-CURVE:]
+    return [(each["step"], float(each["loss"])) for each in facts if _has(each, "loss")]
+
+
+def looks(store: Store, key: str) -> list[dict[str, float]]:
+    """Return the figures of the loss probe's looks at a training that goes on.
+
+    A look that a restart repeats is there once.
+    """
+    found = {each["step"]: each for each in _facts(store, key) if _has(each, "held_out_loss")}
+    return [
+        {name: value for name, value in found[step].items() if _has(found[step], name)}
+        for step in sorted(found)
+    ]
+
+
+def _facts(store: Store, key: str) -> list[dict[str, Any]]:
+    """Return the lines of a step's log that say of which step they are."""
     try:
         lines = lines_of((store.logs / f"{key}.jsonl").read_text(encoding="utf-8"))
     except OSError:
         return []
-    curve = []
-    for line in lines[-CURVE:]:
+    facts = []
+    for line in lines:
         try:
-            facts = json.loads(line)
-            curve.append((int(facts["step"]), float(facts["loss"])))
-        except (ValueError, KeyError, TypeError):
-            continue  # a line that is being written, or of another kind
-    return curve
+            said = json.loads(line)
+        except ValueError:
+            continue  # a line that is being written
+        if isinstance(said, dict) and isinstance(said.get("step"), int):
+            facts.append(said)
+    return facts
+
+
+def _has(facts: dict[str, Any], name: str) -> bool:
+    return isinstance(facts.get(name), int | float)
 
 
 def _runs(pid: int) -> bool:
