@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         plan,
         plan_all,
     )
-    from harness.api.configs import import_config
+    from harness.api.configs import export_config, import_config
     from harness.api.data import curate, diff_data
     from harness.api.decide import accept, calibrate, compare, gate, history, reproduce
     from harness.api.deliver import export, pull, push, write_reference
@@ -56,7 +56,7 @@ _ROOMS = {
     "harness.api.browse": (
         "check leaderboard load_benchmark load_recipe load_result plan plan_all"
     ),
-    "harness.api.configs": "import_config",
+    "harness.api.configs": "export_config import_config",
     "harness.api.data": "curate diff_data",
     "harness.api.decide": "accept calibrate compare gate history reproduce",
     "harness.api.deliver": "export pull push write_reference",
@@ -102,6 +102,7 @@ __all__ = [
     "diff_data",
     "doctor",
     "export",
+    "export_config",
     "gate",
     "gc",
     "history",

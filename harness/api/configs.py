@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.api.results import printed
 from harness.errors import UsageError
 from harness.files import write_text
+from harness.pages import recipe as recipes
 from harness.pages.foreign.figures import Fate
 from harness.pages.foreign.imported import Imported, import_file, import_text
 from harness.pages.foreign.translate import Given
 from harness.pages.recipe import Recipe
+
+if TYPE_CHECKING:
+    from harness.delivery.configs.write import Written
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,22 @@ def import_config(
     if file is not None:
         write_text(file, imported.page)
     return ImportedConfig(imported, file)
+
+
+def export_config(recipe: str | Path | Recipe, out: str | Path, *, to: str = "kohya") -> Written:
+    """Write a recipe as a config that another trainer reads, into the folder `out`.
+
+    `to` is kohya (two TOML files of sd-scripts) or diffusers (a command line of its scripts). What
+    it cannot say stands in its comments and in `losses`. Each phase has a config of its own.
+
+    >>> written = harness.export_config("tiny", scratch / "configs", to="kohya")
+    >>> [file.name for file in written.files]
+    ['tiny.toml', 'tiny-set.toml']
+    """
+    from harness.delivery.configs.write import write_config
+
+    page = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
+    return write_config(page, to, Path(out))
 
 
 def _require_free(file: Path) -> None:

@@ -31,7 +31,6 @@ from harness.cli.options import (
     RecipeNames,
     Replicates,
     ReportsDir,
-    ResultFile,
     StoreDir,
     benchmark_flag,
     workspace_of,
@@ -324,12 +323,20 @@ def _numbers(words: str | None) -> tuple[float, ...] | None:
 
 @command("make", "harness export reports/pocket-v1/pocket-ninja.json lora --to kohya")
 def export(
-    result: ResultFile,
+    result: Annotated[
+        Path, typer.Argument(help="A result's file; with --config, a recipe by name or file.")
+    ],
     out: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write into.")],
     to: Annotated[
-        str,
+        str | None,
         typer.Option("--to", metavar="FORM", help="diffusers, or kohya for A1111 and ComfyUI."),
-    ],
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config", metavar="FORM", help="Write a recipe's config for kohya or diffusers."
+        ),
+    ] = None,
     strip_metadata: Annotated[
         bool, typer.Option("--strip-metadata", help="Write only the metadata that loaders need.")
     ] = False,
@@ -342,11 +349,21 @@ def export(
     store: StoreDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write the LoRA of a result for other programs, with a card."""
+    """Write the LoRA of a result, or a recipe's config, for other programs.
+
+    A LoRA comes with a card. A config says in comments what it cannot say.
+    """
+    if (to is None) == (config is None):
+        raise UsageError("give either --to or --config", hint="`harness export --help`")
+    if config is not None:
+        made = harness.export_config(result, out, to=config)
+        losses = [{"field": each.field, "why": each.why} for each in made.losses]
+        files = [str(file) for file in made.files]
+        return show({"files": files, "losses": losses}) if as_json else say(made)
     written = harness.export(
         result,
         out,
-        to=to,
+        to=to or "",
         strip_metadata=strip_metadata,
         push=push,
         public=public,

@@ -139,6 +139,12 @@ class Draft:
             if fate.field == place:
                 self.fates[at] = Fate(fate.figure, fate.given, "no-counterpart", None, None, note)
 
+    def forget(self, place: str) -> None:
+        """Remove a field that no figure gave, and its fate."""
+        container, last = _container(self.page, place)
+        container.pop(last, None)
+        self.fates = [fate for fate in self.fates if fate.field != place]
+
     def correct(self, place: str, value: Any, note: str) -> None:
         """Replace what a field says, and say at its figure why."""
         container, last = _container(self.page, place)

@@ -98,6 +98,7 @@ _SCHEDULES = {
     "cosinewithhardrestarts": "cosine-restarts",
     "cosineannealingwarmrestarts": "cosine-restarts",
     "cosineannealing": "cosine",
+    "cosinewithminlr": "cosine",
     "polynomial": "polynomial",
     "rex": "rex",
 }

@@ -11,6 +11,9 @@ def settle(draft: Draft) -> None:
     _settle_losses(draft)
     _settle_optimizer(draft)
     _settle_full(draft)
+    phase = draft.page["train"]["phases"][0]
+    if phase["schedule"] == "constant" and not phase.get("warmup"):  # nothing to stretch
+        draft.forget("train.lr_schedule_unit")
     resolution = draft.get("train.resolution")
     if draft.get("train.previews") and draft.get("train.checkpoint_every") is None:
         draft.take_back("train.previews", "previews are drawn at checkpoints, and it keeps none")

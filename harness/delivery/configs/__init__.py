@@ -1,0 +1,1 @@
+"""Recipes as configs of other trainers; the way here is pages/foreign/."""
