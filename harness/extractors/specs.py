@@ -161,6 +161,22 @@ class WdTagger(_Model):
     use: Literal["wd-tagger"]
 
 
+class Ccip(_Model):
+    """Which anime character a picture shows, for sets of one character alone.
+
+    It saturates: pictures of one character come out nearly alike, so that good adapters cannot be
+    told apart by it. `use: dino-i` with a name of your own, such as ccip-i, compares by it; its
+    cosine is not the difference that upstream's second network computes.
+    """
+
+    implementation: ClassVar[str] = "harness.extractors.ccip:embeddings"
+    summary: ClassVar[str] = "CCIP character embeddings (ONNX; one character, and saturates)"
+    use: Literal["ccip"]
+    model: str = "deepghs/ccip_onnx"
+    variant: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "ccip-caformer-24-randaug-pruned"
+    """The folder of the network within the repository."""
+
+
 class PickScore(_Model):
     """Embeddings of PickScore, and the scale of its logits (arXiv:2305.01569)."""
 

@@ -11,23 +11,19 @@ import csv
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import hf_hub_download
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from harness.errors import MissingPrerequisite, ScoringError
+from harness.errors import ScoringError
 from harness.extractors.batches import split
 from harness.extractors.classifier import load_classifier
-from harness.extractors.hub import revision_of
+from harness.extractors.onnx import fetched, opened, runner
 from harness.extractors.specs import Tagger, WdTagger
-from harness.extractors.weights import UNLOADABLE, absent
 from harness.interfaces import Network, Rows
-from harness.pocket import locate
 
 RATING = "9"
 """The category of selected_tags.csv that prompts do not ask for."""
@@ -54,22 +50,13 @@ def tagger(spec: Tagger, device: str) -> Network:
 def wd_tagger(spec: WdTagger, device: str) -> Network:
     """See the probabilities of a WD tagger, which its ONNX file gives as they are."""
     names = _names(Path(_fetched(spec, "selected_tags.csv")))
-    session = _session(_fetched(spec, "model.onnx"), spec.model, device)
-    entry = session.get_inputs()[0]
-    batch, size = entry.shape[0], int(entry.shape[1])
-
-    def run(rows: Tensor) -> Tensor:
-        at_once = batch if isinstance(batch, int) else len(rows)
-        parts = [
-            session.run(None, {entry.name: rows[at : at + at_once].numpy()})[0]
-            for at in range(0, len(rows), at_once)
-        ]
-        return torch.from_numpy(np.concatenate(parts))
+    session = opened("the tagger", _fetched(spec, "model.onnx"), spec.model, device)
+    size = int(session.get_inputs()[0].shape[1])
 
     def prepare(picture: Image.Image) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(squared(picture, size)))
 
-    return split(prepare, run, "cpu", reader(names))
+    return split(prepare, runner(session), "cpu", reader(names))
 
 
 def squared(picture: Image.Image, size: int) -> NDArray[np.float32]:
@@ -115,28 +102,5 @@ def _names(file: Path) -> list[str]:
 
 def _fetched(spec: WdTagger, name: str) -> str:
     """Return the path of one file of a model, a folder or a repository of the hub."""
-    model = spec.model
-    folder = Path(locate(model))
-    try:
-        if folder.is_dir():
-            return str((folder / name).resolve(strict=True))
-        return str(hf_hub_download(model, name, revision=revision_of(model, spec.revision)))
-    except UNLOADABLE as error:
-        fetch = f"hf download {model} model.onnx selected_tags.csv"
-        raise absent("the tagger", model, error, fetch) from error
-
-
-def _session(file: str, model: str, device: str) -> Any:
-    try:
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
-    except ImportError as error:
-        raise MissingPrerequisite(
-            f"the tagger {model} needs onnxruntime", hint="pip install onnxruntime"
-        ) from error
-    wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
-    there = [each for each in wanted if each in onnxruntime.get_available_providers()]
-    try:
-        return onnxruntime.InferenceSession(file, providers=[*there, "CPUExecutionProvider"])
-    except (state.Fail, state.InvalidProtobuf, state.InvalidGraph) as error:
-        raise absent("the tagger", file, error) from error
+    files = "model.onnx selected_tags.csv"
+    return fetched("the tagger", spec.model, spec.revision, name, files)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from harness import plugins
-from harness.extractors.specs import Csd, Dino, Lite0Style, OpenClip
+from harness.extractors.specs import Csd, Dino, Lite0Style, OpenClip, Tagger, WdTagger
 from harness.interfaces import Family, MetricSpec, Side
 
 
@@ -65,4 +67,21 @@ class StyleProbe(_Likeness):
     must_detect: ClassVar[tuple[str, ...]] = ("smears", "other-style")
     use: Literal["style-probe"]
     features: plugins.Extractor = Lite0Style(use="lite0-style", side=160)
+    """The extractor whose features it reads."""
+
+
+class TagLikeness(_Likeness):
+    """What a tagger sees in the images on the whole, beside what it sees in the reference.
+
+    The cosine of both sets' expected tag vectors: 1 where the same things are shown equally often,
+    whatever each picture shows, and by chance a little more. A set of prompts asks for other things
+    than a reference shows, so read it beside another recipe's. Tags name things, and hardly a
+    style; the ratings of a WD tagger count among them.
+    """
+
+    implementation: ClassVar[str] = "harness.metrics.tag_likeness:tag_likeness"
+    summary: ClassVar[str] = "what a tagger sees, as in the reference (cosine; higher is better)"
+    must_detect: ClassVar[tuple[str, ...]] = ("collapsed", "smears", "other-style")
+    use: Literal["tag-likeness"]
+    features: Annotated[Tagger | WdTagger, Field(discriminator="use")]
     """The extractor whose features it reads."""
