@@ -349,17 +349,11 @@ def export(
     store: StoreDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write the LoRA of a result, or a recipe's config, for other programs.
-
-    A LoRA comes with a card. A config says in comments what it cannot say.
-    """
+    """Write a result's LoRA or a recipe's config for other programs."""
     if (to is None) == (config is None):
         raise UsageError("give either --to or --config", hint="`harness export --help`")
     if config is not None:
-        made = harness.export_config(result, out, to=config)
-        losses = [{"field": each.field, "why": each.why} for each in made.losses]
-        files = [str(file) for file in made.files]
-        return show({"files": files, "losses": losses}) if as_json else say(made)
+        return _export_config(result, out, config, as_json)
     written = harness.export(
         result,
         out,
@@ -373,6 +367,15 @@ def export(
         return show({"files": [str(file) for file in written.files], "url": written.url})
     for file in [*written.files, *([written.url] if written.url else [])]:
         say(file)
+
+
+def _export_config(recipe: Path, out: Path, form: str, as_json: bool) -> None:
+    """Write a recipe's config, and tell what it does not say."""
+    made = harness.export_config(recipe, out, to=form)
+    if not as_json:
+        return say(made)
+    losses = [{"field": each.field, "why": each.why} for each in made.losses]
+    show({"files": [str(file) for file in made.files], "losses": losses})
 
 
 @command("make", "harness serve reports/pocket-v1/pocket-ninja.json --port 8700")
