@@ -133,7 +133,12 @@ class Versus(Page):
 
 
 LICENSED = "licensed"
-"""The licence of a metric that may judge."""
+"""The licence of a metric that may judge; more words say which damage it was not asked about."""
+
+
+def is_licensed(words: str) -> bool:
+    """Return whether a licence lets a metric rank, recommend, pass and fail."""
+    return words == LICENSED or words.startswith(f"{LICENSED}, ")
 
 
 class Score(Page):
@@ -165,8 +170,8 @@ class Score(Page):
     floor: float | None = None
     """What real pictures get, if the benchmark has a sanity card."""
     licence: str | None = None
-    """`licensed`, or why the metric may not rank, recommend, pass or fail; None if the benchmark
-    has no sanity card."""
+    """`licensed`, perhaps with what could not be asked, or why the metric may not rank, recommend,
+    pass or fail; None if the benchmark has no sanity card."""
     runs: tuple[float, ...] = ()
     """The value of each training run, if there are several."""
     between: float | None = None
@@ -175,7 +180,7 @@ class Score(Page):
     @property
     def may_judge(self) -> bool:
         """Whether nothing is known that forbids the metric to rank, recommend, pass or fail."""
-        return self.licence in (None, LICENSED)
+        return self.licence is None or is_licensed(self.licence)
 
 
 @dataclass(frozen=True)

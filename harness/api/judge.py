@@ -40,7 +40,9 @@ def score(
     """Score a folder of images, or an adapter with its base, that was made elsewhere.
 
     `prompts` is a CSV, JSONL or TXT file; without it, the prompts come from the file names or from
-    what the program that drew an image wrote into it. `name` is what to call the result.
+    what the program that drew an image wrote into it. `name` is what to call the result. `base` is
+    the adapter's; beside images it draws the same prompts bare, and lets metrics show whether they
+    can tell its style from the reference's.
     An image with more than `megapixels` is named and not scored.
 
     >>> found = harness.score(pictures, name="mine", benchmark="tiny-v1")
@@ -53,7 +55,7 @@ def score(
         file = None if prompts is None else Path(prompts)
         allowed = {"megapixels": allowed_megapixels(megapixels)}
         supplied = read_supplied(Path(images), file, judgement).model_copy(update=allowed)
-        steps = plan_supplied(own, supplied, judgement)
+        steps = plan_supplied(own, supplied, judgement, _bare(base))
     elif adapter is not None and images is None:
         if base is None:
             raise UsageError("--adapter needs --base", hint="such as --base pocket/sdxl")
@@ -61,6 +63,13 @@ def score(
     else:
         raise UsageError("give either --images or --adapter", hint="`harness score --help`")
     return Run.of(execute(steps, workspace.settings()))
+
+
+def _bare(base: str | None) -> Recipe | None:
+    """Return a model alone, if one is named."""
+    if base is None:
+        return None
+    return Recipe(name="base", summary=f"{base}, bare.", base=Base(model=base))
 
 
 def _adapter(file: Path, base: str, name: str) -> Recipe:

@@ -20,7 +20,7 @@ from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import headline
 from harness.pipeline.run import execute, make_all, missing
 from harness.pipeline.run_settings import RunSettings
-from harness.records import LICENSED, Step
+from harness.records import LICENSED, Step, is_licensed
 
 RANKING = ("fidelity", "style", "prompt", "quality", "diversity")
 """Families whose metrics can rank."""
@@ -79,7 +79,7 @@ def _racing_metric(plan: RunPlan, settings: RunSettings) -> MetricSpec | None:
         for metric in plan.judgement.metrics
         if metric.judges == "sample"
         and metric.family in RANKING
-        and str(licences.get(metric.column, LICENSED)) == LICENSED
+        and is_licensed(str(licences.get(metric.column, LICENSED)))
     ]
     return min(may, key=lambda metric: headline(metric.column), default=None)
 

@@ -66,7 +66,11 @@ AdapterFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A LoRA file (.safetensors).")
 ]
 BaseModel = Annotated[
-    str | None, typer.Option(metavar="MODEL", help="With --adapter: the base it was made for.")
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="The base of the adapter; with --images: draw it too, to compare and to license.",
+    ),
 ]
 Megapixels = Annotated[
     float, typer.Option(help="With --images: what an image may have; 178 at most.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from harness.decisions.ranking import leading_metric, licences_of, passed_over
+from harness.decisions.ranking import leading_metric, licences_of, passed_over, unasked
 from harness.metrics.statistics.intervals import half_width, skewness_corrected
 from harness.pipeline.results.read import headline, score_of
 from harness.records import PseudoValues, Result, Score, column_of
@@ -79,7 +79,7 @@ class Board:
     def ranking(self) -> str:
         """Return in words by what the rows are ranked, and which metrics were passed over."""
         by = self.ranked_by
-        passed = passed_over(self.licences, by)
+        passed = [*unasked(self.licences, by), *passed_over(self.licences, by)]
         words = "not ranked" if by is None else f"ranked by {by}"
         return f"{words} ({'; '.join(passed)})" if passed else words
 

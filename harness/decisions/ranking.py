@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.pipeline.results.read import HEADLINE, headline
-from harness.records import LICENSED, Result
+from harness.records import LICENSED, Result, is_licensed
 
 JUDGING = ("style", "held-out-gain")
 """Families whose first licensed metric judges a sweep beside the one that ranks."""
@@ -26,14 +26,14 @@ def leading_metric(results: Sequence[Result]) -> str | None:
     some result has a value; None where no metric may judge."""
     licences = licences_of(results)
     scores = [score for each in results for score in each.scores]
-    may = [each for each in scores if licences.get(each.metric, LICENSED) == LICENSED]
+    may = [each for each in scores if is_licensed(licences.get(each.metric, LICENSED))]
     valued = [each for each in may if each.value is not None]
     return min((each.metric for each in valued or may), key=headline, default=None)
 
 
 def passed_over(licences: Mapping[str, str], by: str | None) -> list[str]:
     """Return, in words, why metrics may not judge that would have ranked before `by`."""
-    barred = [name for name, licence in licences.items() if licence != LICENSED]
+    barred = [name for name, licence in licences.items() if not is_licensed(licence)]
     return [
         f"{name} may not judge: {licences[name]}"
         for name in sorted(barred, key=headline)
@@ -51,6 +51,12 @@ def leaders(results: Sequence[Result]) -> dict[str, str]:
         if score.value is not None and score.may_judge:
             first.setdefault(score.family, score.metric)
     return first
+
+
+def unasked(licences: Mapping[str, str], by: str | None) -> list[str]:
+    """Return, in words, what `by` was not asked about when it got its licence."""
+    words = licences.get(by or "", "").removeprefix(f"{LICENSED}, ")
+    return [f"{by} was {words}"] if words and words != licences.get(by or "") else []
 
 
 def outranks(metric: str, other: str | None, order: Sequence[str]) -> bool:

@@ -23,7 +23,7 @@ from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Recipe
 from harness.pipeline.plan import RunPlan, plan
 from harness.pipeline.results.read import headline, score_of
-from harness.records import LICENSED, PseudoValues, Result, Score, column_of
+from harness.records import PseudoValues, Result, Score, column_of, is_licensed
 
 Kind = Literal["strength", "checkpoint"]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
@@ -182,4 +182,4 @@ def metrics_in_order(points: Sequence[Point]) -> list[str]:
 def barred(points: Sequence[Point]) -> dict[str, str]:
     """Return why metrics may not judge here, those that may not."""
     licences = licences_of(point.result for point in points)
-    return {metric: words for metric, words in licences.items() if words != LICENSED}
+    return {metric: words for metric, words in licences.items() if not is_licensed(words)}

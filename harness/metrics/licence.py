@@ -47,6 +47,8 @@ class Licence:
     needed: int | None = None
     """About how many pictures would tell."""
     reason: str | None = None
+    unasked: tuple[str, ...] = ()
+    """Damages of its duty that could not be done here, such as another style without a base."""
 
     def __str__(self) -> str:
         damages = ", ".join(self.missed)
@@ -54,6 +56,8 @@ class Licence:
             return f"blind to {damages}"
         if self.state == "too-few":
             return f"too few pictures to say ({damages}): about {self.needed} would do"
+        if self.unasked:
+            return f"{self.state}, not asked about {', '.join(self.unasked)}"
         return self.state if self.reason is None else f"{self.state}: {self.reason}"
 
 
@@ -88,7 +92,7 @@ def licence(
         turned = _out_of_order([answers[name] for name in graded], rises)
         if turned is not None:
             return Licence("blind", (f"the share of another style at {graded[turned]}",))
-    return Licence("licensed")
+    return Licence("licensed", unasked=tuple(name for name in duty if name not in answers))
 
 
 def _is_sure(answer: Answer) -> bool:

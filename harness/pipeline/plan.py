@@ -102,8 +102,14 @@ def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) ->
     )
 
 
-def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> RunPlan:
-    """Return the plan of judging images that were made elsewhere."""
+def plan_supplied(
+    name: str, supplied: SuppliedSpec, judgement: Judgement, base: Recipe | None = None
+) -> RunPlan:
+    """Return the plan of judging images that were made elsewhere.
+
+    `base` is a bare model. It draws the benchmark's prompts, for comparison with the images that
+    answer them, and as another style on which metrics must show that they may judge.
+    """
     sample = step_of("sample", "sample", supplied, {}, name)
     protocol = protocol_of(judgement, Base(model="supplied"))
     protocol |= {"sampler": "supplied", "n": len(supplied.entries)}
@@ -113,8 +119,12 @@ def plan_supplied(name: str, supplied: SuppliedSpec, judgement: Judgement) -> Ru
     protocol["images"] = _asked(supplied, judgement)
     judgement = judgement.with_pictures(len(supplied.entries))
     sides = real_picture_steps(judgement)
-    decoys = decoy_steps(judgement, sides, None)
-    judging = _judging(name, sample, judgement, sides, None, decoys)
+    if base is not None:
+        drawn = sampling_step(base, judgement, None, None)
+        sides["base"] = replace(drawn, title=StepName("base"))
+    other = sides.get("base")
+    decoys = decoy_steps(judgement, sides, other)
+    judging = _judging(name, sample, judgement, sides, other, decoys)
     return RunPlan(
         recipe=name,
         judgement=judgement,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.decisions.leaderboard import BaseRow, Board, Row, score_in
 from harness.pipeline.results.read import score_of
-from harness.records import LICENSED, Result, Score
+from harness.records import LICENSED, Result, Score, is_licensed
 
 
 def placed(board: Board, row: Row | BaseRow, metric: str) -> str:
@@ -30,7 +30,7 @@ BARRED = "⊘"
 def head(board: Board, metric: str) -> str:
     """Return what stands over a metric's column: its name, which way is up, and a mark if it may
     not judge here."""
-    barred = board.licences.get(metric, LICENSED) != LICENSED
+    barred = not is_licensed(board.licences.get(metric, LICENSED))
     return " ".join([metric, arrow(board, metric), *([BARRED] if barred else [])])
 
 

@@ -83,6 +83,16 @@ def test_of_two_kids_the_first_on_the_page_ranks_and_the_second_stands_in(first:
     assert compare(*sides).ranked_by == first
 
 
+def test_a_board_says_what_its_metric_was_not_asked() -> None:
+    words = "licensed, not asked about other-style"
+    (board,) = boards([result("a", score("kid", 1, words)), result("b", score("kid", 30, words))])
+    assert ranks(board) == {"a": "1", "b": "2"}
+    assert board.ranking == "ranked by kid (kid was not asked about other-style)"
+    assert board.headlines == ("kid",)
+    assert "kid ↓" in as_markdown([board])
+    assert "⊘" not in as_markdown([board])
+
+
 def test_a_board_of_which_no_metric_may_rank_is_not_ranked() -> None:
     (board,) = boards(
         [result("smears", score("kid", 1, BLIND)), result("b", score("kid", 30, BLIND))]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.metrics.licence import Answer, licence
+from harness.records import is_licensed
 
 DUTY = ("blur", "other-style")
 SHARES = ("other-25", "other-50", "other-style")
@@ -22,6 +23,16 @@ def test_a_metric_that_finds_its_whole_duty_may_judge() -> None:
     answers = {"blur": answer(3, 1), "other-style": answer(9, 1), "noise": answer(0, 1)}
     said = licence(DUTY, answers, 96, rises=False)
     assert str(said) == said.state == "licensed"
+
+
+def test_a_licence_says_what_was_not_asked() -> None:
+    said = licence(DUTY, {"blur": answer(3, 1)}, 96, rises=False)
+    assert (said.state, said.unasked) == ("licensed", ("other-style",))
+    assert str(said) == "licensed, not asked about other-style"
+    assert is_licensed(str(said))
+    blind = licence(DUTY, {"blur": answer(-3, 1)}, 96, rises=False)
+    assert str(blind) == "blind to blur"
+    assert not any(map(is_licensed, (str(blind), "licensed to nobody", "unavailable: no card")))
 
 
 def test_a_damage_that_changes_nothing_is_one_that_the_metric_is_blind_to() -> None:

@@ -14,8 +14,8 @@ from harness.pages import benchmark, recipe
 from harness.pages.benchmark import Judgement, Reference
 from harness.pages.decoding import Reading
 from harness.pages.recipe import Attached, Base, Load, Recipe
-from harness.pages.stages import SampleSpec, TextsSpec
-from harness.pipeline.plan import RunPlan, plan
+from harness.pages.stages import SampleSpec, SuppliedImage, SuppliedSpec, TextsSpec
+from harness.pipeline.plan import RunPlan, plan, plan_supplied
 from harness.pipeline.stages import STAGES, Stage
 
 POCKET = "pocket-v1"
@@ -241,6 +241,24 @@ def test_the_bare_base_is_drawn_beside_an_adapter_and_not_beside_itself() -> Non
     assert [step.name for step in base.steps].count("base") == 0
     assert trained.keys()["base"] == base.keys()["sample"], "one drawing serves both"
     assert trained.signature == base.signature
+
+
+def test_a_base_that_is_named_beside_images_draws_as_it_does_beside_a_recipe() -> None:
+    judgement = benchmark.load(POCKET)
+    entries = tuple(
+        SuppliedImage(prompt_id=each.id, seed=seed, text=each.text, file="-", content="-")
+        for each in judgement.prompts
+        for seed in judgement.benchmark.seeds
+    )
+    supplied = SuppliedSpec(folder="-", entries=entries, as_asked=True)
+    alone = plan_supplied("mine", supplied, judgement)
+    beside = plan_supplied("mine", supplied, judgement, recipe.load("pocket-base"))
+    of_recipe = plan(recipe.load("pocket-ninja"), judgement)
+    assert beside.step("base").key == of_recipe.step("base").key
+    assert beside.step("sanity").key == of_recipe.step("sanity").key, "the same licences"
+    assert alone.step("sanity").key != beside.step("sanity").key
+    assert "other" not in alone.step("sanity").inputs
+    assert alone.signature == beside.signature
 
 
 def with_probe(base: bool = True, decoys: tuple[Reference, ...] = ()) -> Judgement:

@@ -51,7 +51,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     const line = make("tr", {}, [make("th", { "aria-label": "select" })]);
     line.append(head("rank", "rank", false), head("recipe", "recipe", false, "", "name"));
     for (const metric of data.metrics) {
-      const barred = metric.licence !== "licensed";
+      const barred = !/^licensed(,|$)/.test(metric.licence);
       const label = `${metric.name} ${metric.up ? "↑" : "↓"}${barred ? " ⊘" : ""}`;
       const title = [`${metric.family}: ${metric.up ? "higher" : "lower"} is better`];
       if (barred) title.push(`may not judge here: ${metric.licence}`);
