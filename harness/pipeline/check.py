@@ -18,6 +18,7 @@ from harness.pages.messages import Place, dotted
 from harness.pages.recipe import Recipe
 from harness.pages.train import TARGETS
 from harness.pages.yaml import load_page, read_page
+from harness.pipeline.toy_base import toy_bases
 from harness.pipeline.unpinned import unpinned
 from harness.pocket import pinned
 
@@ -37,9 +38,10 @@ def check(files: Sequence[Path]) -> tuple[int, list[Problem]]:
 
 
 def cautions(files: Sequence[Path]) -> list[Problem]:
-    """Return a warning for each set and each model of the hub that has no fixed revision."""
+    """Return a warning for each set and each model of the hub that has no fixed revision, and for
+    each toy that is to learn real pictures."""
     chosen = list(files) or [file for kind in FOLDERS for file in available(kind).values()]
-    return [problem for file in chosen for problem in unpinned(file)]
+    return [problem for file in chosen for problem in (*toy_bases(file), *unpinned(file))]
 
 
 _JUDGES = {"suites", "seeds", "sampler", "reference"}

@@ -33,6 +33,7 @@ def plan_text(planned: Planned) -> str:
         f"  {cost.card:<8} {cost.memory_gb:g} of {cost.card_gb:g} GB{verdict}{_pace(cost)}"
     )
     lines.append(f"           ({cost.basis})")
+    lines += [f"  warning  {each}" for each in planned.cautions]
     return "\n".join(lines)
 
 

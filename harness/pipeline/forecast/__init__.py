@@ -16,6 +16,7 @@ from harness.pipeline.forecast.costs import Cost, cost_of, pictures_of
 from harness.pipeline.forecast.gpus import GB, Gpu, gpu_for
 from harness.pipeline.forecast.scale import Scale
 from harness.pipeline.plan import RunPlan
+from harness.pipeline.toy_base import HINT, toy_base
 from harness.pocket import is_pocket
 from harness.records import Step
 from harness.training.schedules import rates
@@ -99,6 +100,12 @@ class Planned:
     """The steps that judge each checkpoint by itself, and that are still to be made; they are in
     the forecast."""
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Return what to expect of the run that its author may not."""
+        said = toy_base(self.recipe)
+        return (f"the base {said} ({HINT})",) if said else ()
+
     def as_json(self) -> dict[str, Any]:
         steps = [
             {
@@ -116,6 +123,7 @@ class Planned:
             "steps": steps,
             "data": self.plan.data(),
             "rates": self._rates(),
+            "cautions": list(self.cautions),
             "forecast": self.forecast.as_json() | self._scale(),
             **self._checkpoints(),
         }
