@@ -26,7 +26,7 @@ from harness.report.blame import sentence as blame_sentence
 from harness.report.comparison import sentence
 from harness.report.environment import environment
 from harness.report.leaderboard import as_csv
-from harness.views import blames, comparison, components, leaderboard, pictures
+from harness.views import blames, comparison, components, leaderboard, pictures, sweeps
 from harness.views.blames import Shown
 from harness.views.grids import shots_by_place, shown
 from harness.views.leaderboard import Choice
@@ -64,7 +64,8 @@ def write(workspace: Workspace, out: Path, benchmark: str | None = None) -> Writ
     boards = [_board(index, each, out) for each in chosen]
     blamed = [_blame(each, out) for each in blames.blames(index.reports)]
     write_text(out / "leaderboard.csv", as_csv(chosen))
-    write_text(out / "index.html", page("harness", boards, [each for each in blamed if each]))
+    shown = {"blames": [each for each in blamed if each], "sweeps": _sweeps(index, benchmark)}
+    write_text(out / "index.html", page("harness", boards, shown))
     files = [file for file in out.rglob("*") if file.is_file()]
     return Written(out / "index.html", len(files), sum(file.stat().st_size for file in files))
 
@@ -72,12 +73,14 @@ def write(workspace: Workspace, out: Path, benchmark: str | None = None) -> Writ
 def page(
     title: str,
     boards: Sequence[Mapping[str, Any]],
-    blamed: Sequence[Mapping[str, Any]] = (),
+    shown: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> str:
     """Return the page; the only script that runs in it is the one it was written with."""
     script = _script()
     facts = json.dumps(
-        {"title": title, "boards": boards, "blames": blamed}, ensure_ascii=False, allow_nan=False
+        {"title": title, "boards": boards, "blames": [], "sweeps": [], **(shown or {})},
+        ensure_ascii=False,
+        allow_nan=False,
     )
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
     return (
@@ -127,6 +130,16 @@ def _board(index: ReportsIndex, board: Board, out: Path) -> dict[str, Any]:
         "shots": {name: each for name, each in shots.items() if each},
         "comparisons": _comparisons(best),
     }
+
+
+def _sweeps(index: ReportsIndex, benchmark: str | None) -> list[dict[str, Any]]:
+    """Return what is shown of every sweep that says which point to take."""
+    return [
+        sweeps.values(each)
+        for recipe in index.swept_recipes()
+        for each in sweeps.sweeps_of(index, recipe)
+        if each.advice is not None and benchmark in (None, each.benchmark)
+    ]
 
 
 def _blame(shown: Shown, out: Path) -> dict[str, Any] | None:

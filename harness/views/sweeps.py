@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.decisions.advice import Advice
@@ -11,7 +11,7 @@ from harness.decisions.probed import with_probe_of
 from harness.decisions.stopping import advise
 from harness.decisions.sweep import Point, barred, flags, metrics_in_order, with_bands
 from harness.errors import HarnessError
-from harness.report.sweep import state_of
+from harness.report.sweep import page_values, state_of
 from harness.views.reports_index import Entry, ReportsIndex
 
 KINDS = {"strength": "strength-", "checkpoint": "step-"}
@@ -107,6 +107,17 @@ def rows(sweep: Sweep) -> list[dict[str, Any]]:
         for score in point.result.scores
         if score.value is not None
     ]
+
+
+def values(sweep: Sweep) -> dict[str, Any]:
+    """Return what a page without a server shows of a sweep, as plain values."""
+    shown = page_values(sweep.recipe, sweep.over, sweep.judged, sweep.advice or Advice(None, ""))
+    return {
+        **{name: value for name, value in shown.items() if name not in ("advice", "curves")},
+        "name": f"{sweep.recipe} · {sweep.over} · {sweep.benchmark}",
+        "reason": sweep.advice.reason if sweep.advice is not None else "",
+        "curves": [asdict(curve) for curve in shown["curves"]],
+    }
 
 
 def copying_points(sweep: Sweep) -> list[float]:

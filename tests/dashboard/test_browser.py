@@ -502,6 +502,11 @@ def test_the_static_site_is_walked_from_its_files(page: Page, root: Path, tmp_pa
     )
     assert page.locator(".grid .left .words").count() > 10
     kept(page, "site-grid")
+    page.get_by_role("button", name="Sweep").click()
+    expect(page.get_by_role("img", name="kid by strength")).to_be_visible()
+    expect(page.locator(".curves").first.locator("svg circle.take").first).to_be_visible()
+    expect(page.locator(".numbers tr")).to_have_count(7)
+    kept(page, "site-sweep")
     page.get_by_role("button", name="Blame").click()
     page.locator(".sheet").nth(1).wait_for()
     page.wait_for_function(

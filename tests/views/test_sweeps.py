@@ -66,6 +66,20 @@ def test_the_advice_leaves_copies_out(swept: ReportsIndex) -> None:
     assert sweeps.metrics_of(sweep)[0] == "kid"
 
 
+def test_a_page_without_a_server_is_given_the_whole_sweep(swept: ReportsIndex) -> None:
+    sweep = sweeps.sweeps_of(swept, "pocket-ninja")[1]
+    shown = json.loads(json.dumps(sweeps.values(sweep), allow_nan=False))
+    assert shown["name"] == "pocket-ninja · checkpoint · pocket-v1"
+    assert (shown["at"], shown["ends"]) == ("300", ["0", "40", "300", "1200"])
+    assert [row[0] for row in shown["rows"]] == ["0 base", "40", "300 ←", "1200 ⚑"]
+    assert [dot["state"] for dot in shown["curves"][0]["dots"]] == [
+        "base",
+        "dot",
+        "take",
+        "flagged",
+    ]
+
+
 def test_a_broken_point_is_left_out(swept: ReportsIndex) -> None:
     (swept.reports / "pocket-v1/sweeps/pocket-ninja/step-40.json").write_text("{")
     assert sweeps.sweeps_of(swept, "pocket-ninja")[1].points == (300, 1200)

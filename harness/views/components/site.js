@@ -5,6 +5,7 @@ const TABS = [
   ["board", "Leaderboard"],
   ["grid", "Grid"],
   ["compare", "Compare"],
+  ...(facts.sweeps.length ? [["sweep", "Sweep"]] : []),
   ...(facts.blames.length ? [["blame", "Blame"]] : []),
 ];
 const nav = make("nav"),
@@ -39,6 +40,7 @@ function read() {
     at: whole(link.get("at")),
     mode: link.get("mode") || "side",
     blame: link.get("blame") || "",
+    sweep: link.get("sweep") || "",
   };
 }
 
@@ -312,6 +314,98 @@ function compareView(link, board, tools) {
   });
 }
 
+// Says of a sweep which point to take and which cannot be told apart from it, with a curve a metric.
+function sweepView(link, board, tools) {
+  const names = facts.sweeps.map((each) => each.name),
+    one = facts.sweeps[Math.max(0, names.indexOf(link.sweep))];
+  tools.append(choice("Sweep", names, one.name, (value) => go({ sweep: value })));
+  const line = (kind, texts) =>
+    make(
+      "tr",
+      {},
+      texts.map((text) => make(kind, { text })),
+    );
+  body.replaceChildren(
+    make("p", { class: "words" }, [
+      make("b", { text: `Take ${one.at}. ` }),
+      document.createTextNode(`${one.reason}.`),
+    ]),
+    make("div", { class: "scrolled" }, [
+      make("table", { class: "numbers" }, [
+        line("th", [one.over, ...one.head]),
+        ...one.rows.map((row) => line("td", row)),
+      ]),
+    ]),
+    ...[one.legend, ...one.barred].map((text) => make("p", { class: "quiet words", text })),
+    make(
+      "div",
+      { class: "curves" },
+      one.curves.map((curve) => curveOf(curve, one)),
+    ),
+  );
+}
+
+// The namespace of drawings as the browser has it: the page holds no address.
+const drawings = (() => {
+  const holder = document.createElement("div");
+  holder.innerHTML = "<svg></svg>";
+  return holder.firstChild.namespaceURI;
+})();
+
+function drawn(name, values, children = []) {
+  const node = document.createElementNS(drawings, name);
+  for (const [key, value] of Object.entries(values)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+}
+
+function curveOf(curve, sweep) {
+  const [from, to] = curve.alike || [0, 0];
+  const dots = curve.dots.map((dot) => {
+    const words = drawn("title", {});
+    words.textContent = dot.words;
+    return drawn(
+      "circle",
+      { class: dot.state, cx: dot.x, cy: dot.y, r: dot.state === "take" ? 5 : 3.5 },
+      [words],
+    );
+  });
+  const svg = drawn(
+    "svg",
+    {
+      viewBox: `0 0 ${sweep.width} ${sweep.height}`,
+      role: "img",
+      "aria-label": `${curve.metric} by ${sweep.over}`,
+    },
+    [
+      ...(curve.alike
+        ? [
+            drawn("rect", {
+              class: "stretch",
+              x: from - 6,
+              y: 0,
+              width: to - from + 12,
+              height: sweep.height,
+            }),
+          ]
+        : []),
+      drawn("polygon", { class: "band", points: curve.band }),
+      drawn("polyline", { class: "line", points: curve.line }),
+      ...dots,
+    ],
+  );
+  const up = curve.higher_is_better ? "↑" : "↓";
+  return make("figure", {}, [
+    make("figcaption", { text: `${curve.metric} ${up}  ${curve.bottom} to ${curve.top}` }),
+    svg,
+    make("div", { class: "axis" }, [
+      make("span", { text: sweep.ends[0] }),
+      make("span", { text: sweep.over }),
+      make("span", { text: sweep.ends[sweep.ends.length - 1] }),
+    ]),
+  ]);
+}
+
 // Says which training pictures of a recipe helped and which hurt: two sheets and a table.
 function blameView(link, board, tools) {
   const names = facts.blames.map((each) => each.name),
@@ -398,6 +492,12 @@ function said(board, a, b) {
   ];
 }
 
-const VIEWS = { board: boardView, grid: gridView, compare: compareView, blame: blameView };
+const VIEWS = {
+  board: boardView,
+  grid: gridView,
+  compare: compareView,
+  sweep: sweepView,
+  blame: blameView,
+};
 addEventListener("hashchange", draw);
 draw();
