@@ -27,9 +27,9 @@ class Validation(Page):
     is trained on."""
     source: plugins.Source | None = None
     """Pictures of the same kind that no phase trains on. They are not curated."""
-    rows: Annotated[int, Field(ge=8, le=4096)] = 64
+    rows: Annotated[int, Field(ge=8, le=4096)] = 32
     """How many pictures are asked about at most: of those trained on, and of those held out."""
-    timesteps: Annotated[int, Field(ge=1, le=100)] = 8
+    timesteps: Annotated[int, Field(ge=1, le=100)] = 4
     """How many timesteps every picture is asked about, spread evenly."""
     noises: Annotated[int, Field(ge=1, le=16)] = 1
     """How many noises every picture is asked about at each timestep."""

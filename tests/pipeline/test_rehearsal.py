@@ -12,6 +12,7 @@ from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
 from harness.pages.benchmark import Judgement
 from harness.pages.folders import available
+from harness.pages.validation import Validation
 from harness.pipeline.plan import plan
 from harness.pipeline.rehearsal import rehearsal
 from harness.pipeline.run import execute
@@ -42,6 +43,20 @@ def test_there_are_recipes_to_rehearse() -> None:
     assert len(RECIPES) >= 11
     assert "pocket-ninja" in RECIPES
     assert set(BY_EVERY_METRIC) < set(RECIPES)
+
+
+def test_held_out_pictures_are_rehearsed_with_rows_of_the_pocket_world() -> None:
+    page = recipes.load("naruto-1024")
+    assert page.train is not None
+    held = Validation.model_validate({"source": {"use": "hub", "id": "ink/pages"}}, strict=False)
+    train = page.train.model_copy(update={"validation": held, "validate_every": 100})
+    rehearsed = rehearsal(page.model_copy(update={"train": train}), judgement_for("naruto-1024"))
+    assert rehearsed.recipe.train is not None
+    assert rehearsed.recipe.train.validation is not None
+    assert rehearsed.recipe.train.validation.source is not None
+    assert rehearsed.recipe.train.validation.source.use == "pocket"
+    assert (rehearsed.recipe.train.validate_every or 99) <= rehearsed.recipe.train.steps
+    assert "held-out pictures → other rows of the pocket world" in rehearsed.replaced
 
 
 @pytest.mark.slow

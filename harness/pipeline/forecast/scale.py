@@ -17,6 +17,7 @@ from harness.pages.recipe import Recipe
 from harness.pages.stages import DataSpec, LatentsSpec, SampleSpec, TextsSpec, TrainSpec
 from harness.pipeline.forecast.costs import PNG, Cost, cost_of, pictures_of
 from harness.pipeline.forecast.gpus import GB, Gpu, gpu_for
+from harness.pipeline.probe_steps import HELD
 from harness.records import Step
 
 DECODE, RESIZE = 0.0042, 0.0169
@@ -142,8 +143,11 @@ ROLES = frozenset({"data", "class", "texts", "latents", "train", "sample", "base
 
 
 def _is_of_recipe(step: Step) -> bool:
-    """Return whether a step belongs to the recipe, not to the real pictures of the benchmark."""
-    return step.title.role in ROLES
+    """Return whether a step belongs to the recipe, not to the real pictures of the benchmark.
+
+    The few pictures that the loss probe holds out do not grow with the set.
+    """
+    return step.title.role in ROLES and step.title.set != HELD
 
 
 def _sizes(steps: Sequence[Step], pictures: int | None) -> Mapping[str, int]:

@@ -94,6 +94,16 @@ def test_advice_names_a_change_only_where_it_is_enough() -> None:
     assert asked(followed, "t4").fits
 
 
+def test_the_loss_probe_takes_what_it_asks_and_a_part_of_what_training_takes() -> None:
+    few = changed("naruto-1024", checkpoint_every=None)
+    probe, train = (asked(few, stages=[stage]) for stage in ("probe", "train"))
+    assert 0 < probe.seconds < train.seconds / 20
+    kept = asked(changed("naruto-1024", checkpoint_every=255), stages=["probe"])
+    assert kept.seconds == pytest.approx(2 * probe.seconds, rel=0.15)  # 2 more beside the base
+    every = asked(recipes.load("naruto-1024"), stages=["probe"])
+    assert every.seconds < train.seconds / 2, "25 checkpoints"
+
+
 def test_the_card_is_the_one_the_recipe_names_else_a_t4() -> None:
     named = {name: gpu_for(recipes.load(name)).name for name in (*TRAINED, "sdxl-base")}
     assert named["danbooru-1024"] == named["animeboys-xl"] == "a100"
