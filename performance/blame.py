@@ -19,6 +19,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ ROWS, BAD, TESTED = 240, 12, 128
 KINDS = ("caption", "blur", "style")
 ASKED, TEST = 100_000, 200_000
 """The first of the ninjas that blame asks about, and of those that the gain is measured on."""
+STEPS = 300
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
 
 
@@ -110,16 +112,20 @@ def spoil(one: Row, kind: str, other: Row) -> tuple[Any, str]:
     return draw(replace(one.face, **plain, stripes=None)), one.caption  # type: ignore[arg-type]
 
 
-def page(folder: Path, seed: int = 0, without: list[str] | None = None) -> Recipe:
+def page(
+    folder: Path, seed: int = 0, without: list[str] | None = None, steps: int = STEPS
+) -> Recipe:
     """Return the recipe pocket-ninja on another set; blame asks it about other ninjas."""
     recipe = harness.load_recipe("pocket-ninja")
     assert recipe.train is not None
     source = {"use": "folder", "path": str(folder)}
     data = Data.model_validate({"source": source, "without": without or []}, strict=False)
     held = {"source": {"use": "pocket", "set": "ninja", "first": ASKED, "count": 64}}
+    phase = {"steps": steps, "rate": 1e-3, "schedule": "cosine", "warmup": steps // 15}
     train = recipe.train.model_dump(exclude_unset=True) | {
+        "phases": [phase],
         "seed": seed,
-        "checkpoint_every": 75,
+        "checkpoint_every": steps // 4,
         "validation": {**held, "rows": 64},
     }
     changes = {"name": f"{folder.name}.seed{seed}", "data": data, "train": train}
@@ -275,14 +281,17 @@ def probed(plan: RunPlan, latents: Path, texts: Path, trained: Path | None) -> A
 
 def gain(place: Place, recipe: Recipe) -> float:
     """Return the held-out gain of a recipe on ninjas that nothing else has seen, times 1,000."""
-    store = Store(place.workspace.store)
     folder = harness.train(recipe, workspace=place.workspace)
-    plan, latents, texts = tested(place)
-    after, before = (probed(plan, latents, texts, each) for each in (folder, None))
-    assert store.root.is_dir()
-    return float((before - after).mean() * 1000)
+    return float((base_at(place) - probed(*tested(place), folder)).mean() * 1000)
 
 
+@cache
+def base_at(place: Place) -> Array:
+    """Return the losses of the bare base on the ninjas that the gain is measured on."""
+    return probed(*tested(place), None)
+
+
+@cache
 def tested(place: Place) -> tuple[RunPlan, Path, Path]:
     """Return the ninjas that the gain is measured on, as a training would read them."""
     recipe = harness.load_recipe("pocket-ninja")
@@ -297,7 +306,7 @@ def tested(place: Place) -> tuple[RunPlan, Path, Path]:
     return plan, latents, texts
 
 
-def removed(place: Place, kind: str, seed: int, training: int) -> None:
+def removed(place: Place, kind: str, seed: int, training: int, steps: int = STEPS) -> None:
     """Train without the worst and without as many at random; note the gain of either."""
     known = next(
         line
@@ -307,9 +316,16 @@ def removed(place: Place, kind: str, seed: int, training: int) -> None:
     ids = [f"{number:04d}.png" for number in range(ROWS)]
     chance = np.random.default_rng([11, seed, training]).choice(ids, BAD, replace=False)
     for arm, without in (("worst", known["worst"]), ("random", chance.tolist())):
-        facts = {"what": "remove", "kind": kind, "set": seed, "training": training, "arm": arm}
+        facts = {
+            "what": "remove",
+            "kind": kind,
+            "set": seed,
+            "training": training,
+            "arm": arm,
+            "steps": steps,
+        }
         if not place.has(**facts):
-            recipe = page(planted(place, kind, seed), training, list(without))
+            recipe = page(planted(place, kind, seed), training, list(without), steps)
             place.add({**facts, "gain": gain(place, recipe)})
 
 
@@ -355,7 +371,9 @@ def asked_for(arguments: argparse.Namespace) -> Iterator[Callable[[Place], None]
                 yield lambda place, k=kind, s=seed: found_by(place, k, s, arguments.checkpoints)  # type: ignore[misc]
             else:
                 for training in range(1, arguments.seeds + 1):
-                    yield lambda place, k=kind, s=seed, t=training: removed(place, k, s, t)  # type: ignore[misc]
+                    yield lambda place, k=kind, s=seed, t=training: removed(  # type: ignore[misc]
+                        place, k, s, t, arguments.steps
+                    )
 
 
 def main() -> None:
@@ -364,6 +382,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--sets", nargs="+", type=int, default=[0])
     parser.add_argument("--seeds", type=int, default=8, help="trainings of each arm")
+    parser.add_argument("--steps", type=int, default=STEPS, help="steps of each of them")
     parser.add_argument("--checkpoints", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path(".harness/blame"))
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("blame.jsonl"))

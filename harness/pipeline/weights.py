@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from harness.extractors.commits import commits_of, kept
 from harness.interfaces import Page
 from harness.pages.recipe import Base, Load
-from harness.pages.stages import FeaturesSpec, LatentsSpec, SampleSpec, TextsSpec, TrainSpec
+from harness.pages.stages import (
+    FeaturesSpec,
+    GradientsSpec,
+    LatentsSpec,
+    SampleSpec,
+    TextsSpec,
+    TrainSpec,
+)
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.store.local import Store, read_artifact
 from harness.records import Step
@@ -35,7 +42,7 @@ def _models(spec: Page) -> Iterator[Repository]:
             yield from _decoder(spec)
         case LatentsSpec(vae=base):
             yield from _vae(base) or _of(base)
-        case TextsSpec(base=Base() as base) | TrainSpec(base=base):
+        case TextsSpec(base=Base() as base) | TrainSpec(base=base) | GradientsSpec(base=base):
             yield from _of(base)
 
 

@@ -67,11 +67,24 @@ class SampleGradients:
         self.takes_several = can_separate(models.tensors, models.by_part)
 
     def take(self, questions: Sequence[Question], seed: int) -> tuple[Tensor, Tensor]:
-        """Return B losses and B × k projected gradients, of questions about one shape."""
-        if self.takes_several:
-            return self._take(questions, seed)
-        each = [self._take_one(question, seed) for question in questions]
-        losses, vectors = zip(*each, strict=True)
+        """Return B losses and B × k projected gradients, of questions about one shape.
+
+        Where a GPU runs out of memory, it takes them in halves.
+        """
+        if not self.takes_several and len(questions) > 1:
+            return self._joined([[question] for question in questions], seed)
+        take = self._take if self.takes_several else self._take_alone
+        try:
+            return take(questions, seed)
+        except torch.OutOfMemoryError:
+            if len(questions) == 1:
+                raise
+        torch.cuda.empty_cache()  # out of the `except`, whose error holds on to activations
+        middle = len(questions) // 2
+        return self._joined([questions[:middle], questions[middle:]], seed)
+
+    def _joined(self, groups: Sequence[Sequence[Question]], seed: int) -> tuple[Tensor, Tensor]:
+        losses, vectors = zip(*(self.take(group, seed) for group in groups), strict=True)
         return torch.cat(losses), torch.cat(vectors)
 
     def _take(self, questions: Sequence[Question], seed: int) -> tuple[Tensor, Tensor]:
@@ -79,8 +92,9 @@ class SampleGradients:
             weights = {name: copies[id(one)] for name, one in self._models.tensors.items()}
             return self._differentiated(questions, seed, weights)
 
-    def _take_one(self, question: Question, seed: int) -> tuple[Tensor, Tensor]:
-        return self._differentiated([question], seed, self._models.tensors)
+    def _take_alone(self, questions: Sequence[Question], seed: int) -> tuple[Tensor, Tensor]:
+        """Take a single gradient, of the weights themselves."""
+        return self._differentiated(questions, seed, self._models.tensors)
 
     def _differentiated(
         self, questions: Sequence[Question], seed: int, weights: Mapping[str, Tensor]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,26 @@ def test_gradients_taken_together_are_those_taken_one_by_one(own: School) -> Non
     assert float((vectors - others).norm()) < 1e-3 * float(others.norm())
     directions = torch.nn.functional.normalize(vectors)
     assert float((directions @ directions.T).fill_diagonal_(0).max()) < 0.9
+
+
+def test_questions_that_do_not_fit_are_taken_in_halves(
+    own: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = taker(own, moved(own))
+    take, sizes = one._take, []
+
+    def small(asked: Sequence[Question], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        sizes.append(len(asked))
+        if len(asked) > 1:
+            raise torch.OutOfMemoryError("too small a card")
+        return take(asked, seed)
+
+    whole, expected = one.take(questions(own), 0)
+    monkeypatch.setattr(one, "_take", small)
+    losses, vectors = one.take(questions(own), 0)
+    assert sizes == [4, 2, 1, 1, 2, 1, 1]
+    assert torch.allclose(losses, whole, atol=1e-5)
+    assert float((vectors - expected).norm()) < 1e-3 * float(expected.norm())
 
 
 def test_layers_are_as_before_once_gradients_are_taken(own: School) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from harness.diffusion.memory import memory_of
 from harness.errors import DeviceError, HarnessError, MissingPrerequisite
 from harness.interfaces import StageContext
-from harness.pages.stages import FeaturesSpec, LatentsSpec, SampleSpec, TrainSpec
+from harness.pages.stages import FeaturesSpec, GradientsSpec, LatentsSpec, SampleSpec, TrainSpec
 from harness.pages.train import Train
 from harness.pipeline.forecast.costs import sampling_memory
 from harness.pipeline.installation import versions
@@ -122,6 +122,9 @@ def _out_of_memory(part: str, spec: Any, context: StageContext) -> DeviceError:
             hint = LARGER if half else f"take a benchmark in fp16, or {LARGER}"
         case LatentsSpec():
             what = f"encoding pictures of about {spec.resolution} px to latents"
+        case GradientsSpec():
+            what = "taking the gradient of one picture"
+            hint = f"set train.gradient_checkpointing: true, or {LARGER}"
         case FeaturesSpec():
             what, hint = f"extracting {spec.extractor.use} features of one image", LARGER
     holder = "this machine" if context.device == "cpu" else _gpu()
