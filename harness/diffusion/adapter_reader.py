@@ -7,13 +7,17 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from harness.diffusion.adapter_files import keys
+from harness.diffusion.adapter_files.beside import WeightChange
+from harness.diffusion.adapter_files.factors import change_of, rank_of
+from harness.diffusion.adapter_files.keys import NAMES
 from harness.diffusion.adapter_layers import Layer, Layers
 from harness.diffusion.adapter_settings import SETTINGS
 from harness.diffusion.finite import refuse_not_finite
@@ -22,28 +26,14 @@ from harness.diffusion.name_patterns import NamePatterns
 from harness.errors import HarnessError, MissingPrerequisite, TrainingError
 from harness.files import is_regular, megabytes, open_regular, read_regular
 
-_ROLES = {
-    "down": r"\.lora_down\.weight|\.lora_A(\.[^.]+)?\.weight|[._]lora\.down\.weight"
-    r"|\.lora_linear_layer\.down\.weight",
-    "up": r"\.lora_up\.weight|\.lora_B(\.[^.]+)?\.weight|[._]lora\.up\.weight"
-    r"|\.lora_linear_layer\.up\.weight",
-    "alpha": r"\.alpha",
-    "magnitude": r"\.dora_scale|\.lora_magnitude_vector(\.[^.]+){0,2}",
-}
-_KEY = re.compile(
-    "(?P<layer>.+?)(?:" + "|".join(f"(?P<{role}>{end})" for role, end in _ROLES.items()) + ")"
-)
 _OTHER_FILES = {
     "lora_te_": "it has one text encoder: Stable Diffusion 1 or 2",
     "double_blocks": "it was made for FLUX",
     "single_transformer_blocks": "it was made for FLUX",
     "joint_": "it was made for Stable Diffusion 3",
     r"^transformer\.": "it was made for another kind of model",
-    "hada_": "it holds LoHa weights, not LoRA",
-    "lokr_": "it holds LoKr weights, not LoRA",
-    "oft_": "it holds OFT weights, not LoRA",
-    "lora_mid": "it holds Tucker-decomposed convolutions",
-    r"\.diff(_b)?$": "it holds whole differences beside the LoRA",
+    r"oft_r\b": "it was written by a PEFT whose OFT was another",
+    r"\.[wb]_norm$": "it changes norms, which are not supported",
     "bundle_emb": "it carries embeddings, which need a file of their own",
 }
 """What an unknown key tells about its file."""
@@ -55,7 +45,16 @@ LayerId = tuple[str, str]
 """A part of the pipeline and a layer in it."""
 
 
-def read_adapter(file: Path, models: Mapping[str, nn.Module]) -> Layers:
+@dataclass(frozen=True)
+class AdapterParts:
+    """What a file holds: layers of a LoRA or DoRA, and layers of every other kind."""
+
+    layers: Layers
+    changes: dict[str, dict[str, WeightChange]]
+    """By part, and by name without `text_model.`; they are added to the weights of the base."""
+
+
+def read_adapter(file: Path, models: Mapping[str, nn.Module]) -> AdapterParts:
     """Return the layers of a file of any origin, in the shapes of the `models` they are for."""
     blocks = blocks_of(models["unet"].config)  # type: ignore[arg-type]
     bases: dict[LayerId, nn.Module] = {}
@@ -64,45 +63,103 @@ def read_adapter(file: Path, models: Mapping[str, nn.Module]) -> Layers:
             if isinstance(module, nn.Linear | nn.Conv2d):
                 bases[part, bare(name)] = module
     ids = {key: layer for layer in bases for key in spellings(*layer, blocks)}
-    layers = read_layers(file, ids.get)
+    read = read_parts(file, ids.get)
     try:
-        return {
+        for part, changes in read.changes.items():
+            for name, change in changes.items():
+                change.require_fit(tuple(bases[part, name].weight.shape))  # type: ignore[arg-type]
+        fitting = {
             part: {name: _fit(layer, bases[part, name]) for name, layer in named.items()}
-            for part, named in layers.items()
+            for part, named in read.layers.items()
         }
     except ValueError as error:
         raise _does_not_fit(file, str(error)) from error
+    return AdapterParts(fitting, read.changes)
 
 
 def read_layers(file: Path, find: Callable[[str], LayerId | None] = own_layer) -> Layers:
+    """Return the layers of a LoRA or DoRA; refuse a file that holds another kind."""
+    read = read_parts(file, find)
+    for named in read.changes.values():
+        for name, change in named.items():
+            kind = NAMES.get(change.kind, change.kind)
+            raise _does_not_fit(file, f"{name} is of the kind {kind}, and a LoRA is wanted")
+    return read.layers
+
+
+def read_parts(file: Path, find: Callable[[str], LayerId | None] = own_layer) -> AdapterParts:
     """Return the layers of a file; `find` returns the layer that a name in it stands for."""
     tensors, metadata = _read(file)
     gathered: dict[LayerId, dict[str, Tensor]] = {}
     unknown = []
     for key, tensor in tensors.items():
-        match = _KEY.fullmatch(key.replace(".processor.", "."))
-        layer = find(match["layer"]) if match else None
-        if match is None or layer is None:
+        parsed = keys.parse(key)
+        layer = find(_as_lora(parsed[0])) if parsed else None
+        if parsed is None or layer is None:
             unknown.append(key)
             continue
-        role = next(role for role in _ROLES if match[role])
+        role = parsed[1]
         if role in gathered.setdefault(layer, {}):
             raise _does_not_fit(file, f"it names the {role} of {'.'.join(layer)} twice")
         gathered[layer][role] = tensor
     if unknown:
         raise _has_unknown_keys(file, unknown, len(tensors))
     _check_alpha_is_here(file, tensors, metadata)
-    layers: Layers = {}
+    return _sorted(file, gathered, metadata)
+
+
+def _as_lora(name: str) -> str:
+    """Return a name with the beginning that sd-scripts gives to layers of a LoRA."""
+    for own in ("lycoris_unet_", "oft_unet_", "lycoris_te", "oft_te"):
+        if name.startswith(own):
+            return "lora_" + name.split("_", 1)[1]
+    return name
+
+
+def _sorted(
+    file: Path, gathered: Mapping[LayerId, Mapping[str, Tensor]], metadata: Mapping[str, str]
+) -> AdapterParts:
+    """Return every layer in its own form: LoRA as two matrices, other kinds as changes."""
+    read = AdapterParts({}, {})
     try:
         settings = {part: _settings_of(metadata, part) for part in PARTS}
         for (part, name), roles in sorted(gathered.items()):
-            layers.setdefault(part, {})[name] = _layer(roles, name, settings[part])
+            own = settings[part]
+            if "up" in roles or ("down" in roles and "mid" not in roles):
+                keys_of_lora = set(roles) <= {"up", "down", "alpha", "magnitude"}
+                if keys_of_lora:
+                    read.layers.setdefault(part, {})[name] = _layer(roles, name, own)
+                    continue
+            read.changes.setdefault(part, {})[name] = _change(roles, name, own)
     except _UNFIT as error:
         raise _does_not_fit(file, str(error)) from error
-    for part, named in layers.items():
+    for part, named in read.layers.items():
         if len({layer.magnitude is None for layer in named.values()}) > 1:
             raise _does_not_fit(file, f"its {part} mixes DoRA with plain LoRA")
-    return layers
+    return read
+
+
+def _change(roles: Mapping[str, Tensor], name: str, settings: Mapping[str, Any]) -> WeightChange:
+    """Return a layer of another kind than LoRA; raise ValueError if its tensors are none."""
+    try:
+        kind = keys.kind_of(roles)
+        numbers = {role: tensor.float().numpy() for role, tensor in roles.items()}
+        rank = rank_of(kind, numbers)
+        change = WeightChange(kind, numbers, exact=settings.get("use_cayley_neumann") is False)
+        if kind not in ("lora", "loha", "lokr"):
+            return change
+        scale = float(roles["scalar"].double().item()) if "scalar" in roles else 1.0
+        if rank:
+            alpha = float(roles["alpha"].double().item()) / rank if "alpha" in roles else None
+            scale *= _scale(settings, name, rank) if alpha is None else alpha
+        elif rank == 0 or not math.isfinite(scale):
+            raise ValueError("it has no rank")
+        if not math.isfinite(scale):
+            raise ValueError("its alpha is not a finite number")
+        change_of(kind, numbers, scale)
+        return replace(change, scale=scale)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
 
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -118,12 +175,17 @@ def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise MissingPrerequisite(
             f"{file} is not a safetensors file: {what}", hint="the file may be cut short"
         ) from error
-    if not any("lora" in key for key in tensors):
+    if not any(_is_of_adapter(key) for key in tensors):
         first = next(iter(tensors), None)
         hint = f"its first key is {first[:80]}" if first else "it is empty"
         raise TrainingError(f"{file} holds no LoRA weights", hint=hint)
     refuse_not_finite(file, tensors)
     return tensors, metadata
+
+
+def _is_of_adapter(key: str) -> bool:
+    parsed = keys.parse(key)
+    return parsed is not None and parsed[1] not in ("weight", "alpha", "scalar")
 
 
 def _refuse_size(count: int, most: int, words: str) -> None:
@@ -184,14 +246,26 @@ def _check_alpha_is_here(
         return
     try:
         config = json.loads(read_regular(config_file, _LARGEST_METADATA))
-        plain = config.get("lora_alpha") == config.get("r") and not config.get("alpha_pattern")
+        plain = _says_nothing_more(config)
     except (OSError, ValueError, AttributeError, RecursionError):
-        plain, config = False, {}
-    if not plain or config.get("use_rslora"):
+        plain = False
+    if not plain:
         raise MissingPrerequisite(
             f"{file} leaves its alpha to {config_file.name}, and one file is judged alone",
             hint="save it with diffusers' save_lora_weights, which writes alpha into the file",
         )
+
+
+def _says_nothing_more(config: Mapping[str, Any]) -> bool:
+    """Return whether a file means the same without PEFT's settings beside it."""
+    if config.get("peft_type") == "IA3":
+        return True
+    if config.get("peft_type") == "OFT":
+        exact = config.get("use_cayley_neumann", True) is not True or config.get("coft")
+        return not exact and config.get("num_cayley_neumann_terms", 5) == 5
+    alpha = config.get("lora_alpha", config.get("alpha"))
+    plain = alpha == config.get("r") and not config.get("alpha_pattern")
+    return plain and not config.get("use_rslora")
 
 
 def _fit(layer: Layer, base: Any) -> Layer:

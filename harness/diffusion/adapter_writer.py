@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from harness.diffusion.adapter_files.beside import WeightChange
+from harness.diffusion.adapter_files.factors import rank_of
+from harness.diffusion.adapter_files.tensors import Array
 from harness.diffusion.adapter_layers import Layer, Layers, layers_of
 from harness.diffusion.adapter_settings import SETTINGS
 from harness.diffusion.layer_names import Blocks, diffusers_name, kohya_name
+from harness.diffusion.other_layers import WeightChanges, changes_of
+from harness.errors import TrainingError
 from harness.files import write_bytes
 
 FILE = "adapter.safetensors"
@@ -30,8 +36,50 @@ _TEXT_ENDS = (
 
 def save_adapter(models: Mapping[str, nn.Module], folder: Path, facts: Mapping[str, str]) -> None:
     """Write the adapters of `models` into one file; equal adapters are equal files."""
-    tensors, needed = diffusers_tensors(layers_of(models))
+    if changes := changes_of(models):
+        tensors, needed = change_tensors(changes, diffusers_name)
+    else:
+        tensors, needed = diffusers_tensors(layers_of(models))
     write_tensors(tensors, folder / FILE, {**facts, **needed})
+
+
+def change_tensors(
+    changes: WeightChanges, name_of: Callable[[str, str], str]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the layers of any kind but LoRA under names of `name_of`, each with its alpha.
+
+    (IA)³ is written as LyCORIS does, which has no scale of outputs with a bias; what it cannot
+    say is refused.
+    """
+    tensors: dict[str, Tensor] = {}
+    settings: dict[str, Any] = {}
+    for part, named in changes.items():
+        for name, change in named.items():
+            spelled = name_of(part, name)
+            for role, values in _roles_of(change).items():
+                tensors[f"{spelled}.{_ENDS.get(role, role)}"] = torch.from_numpy(values)
+            if change.exact:
+                settings[f"{part}.use_cayley_neumann"] = False
+    needed = {SETTINGS: json.dumps(settings, sort_keys=True)} if settings else {}
+    return tensors, {"format": "pt", **needed}
+
+
+_ENDS = {"oft_R": "oft_R.weight"}
+"""The ends of keys that are not the name of the role."""
+
+
+def _roles_of(change: WeightChange) -> dict[str, Array]:
+    """Return the tensors of one layer, with an alpha where its kind has one."""
+    if change.kind == "ia3-peft":
+        values = change.roles["ia3_l"]
+        if values.shape[0] != 1 or values.ndim != 2:
+            raise TrainingError("only (IA)³ of a linear layer's inputs can be written")
+        return {"weight": values.reshape(-1) - 1, "on_input": np.array(1)}
+    roles = dict(change.roles)
+    if change.kind in ("lokr", "loha"):
+        rank = rank_of(change.kind, roles) or 1
+        roles["alpha"] = np.array(change.scale * rank, np.float32)
+    return roles
 
 
 def diffusers_tensors(layers: Layers) -> tuple[dict[str, Tensor], dict[str, str]]:

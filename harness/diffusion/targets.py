@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from harness.diffusion.anatomy import Layer
@@ -46,5 +47,34 @@ def rank_of(adapter: Adapter, layer: Layer, part: str = "unet") -> int:
 def adapter_parameters(adapter: Adapter, layer: Layer, part: str = "unet") -> int:
     """Return the parameters of the adapter on a layer: both factors, and DoRA's magnitudes."""
     rank = rank_of(adapter, layer, part)
+    if rank and adapter.use != "lora":
+        return _other_parameters(adapter, layer)
     magnitudes = layer.outputs if rank and adapter.dora else 0
     return rank * (layer.inputs * layer.kernel**2 + layer.outputs) + magnitudes
+
+
+def _other_parameters(adapter: Adapter, layer: Layer) -> int:
+    """Return the parameters of an adapter on a layer that is no LoRA, as PEFT makes it."""
+    rank, window = adapter.rank, layer.kernel**2
+    if adapter.use == "ia3":
+        return layer.inputs
+    if adapter.use == "oft":
+        return layer.inputs // rank * rank * (rank - 1) // 2
+    if adapter.use == "loha":
+        return 2 * rank * (layer.inputs * window + layer.outputs)
+    (a, b), (c, d) = (factors(side, adapter.factor) for side in (layer.outputs, layer.inputs))
+    small = rank * (a + c) if adapter.decompose_both and rank < max(a, c) / 2 else a * c
+    large = rank * (b + d * window) if rank < max(b, d) / 2 else b * d * window
+    return small + large
+
+
+def factors(side: int, most: int | None) -> tuple[int, int]:
+    """Return two factors of a side, as PEFT does: the first is `most` where that is a divisor.
+
+    Else it is the largest divisor that is neither above `most` nor above the second.
+    """
+    if most and side % most == 0:
+        return most, side // most
+    limit = min(most or side, math.isqrt(side))
+    small = max(each for each in range(1, limit + 1) if side % each == 0)
+    return small, side // small

@@ -22,10 +22,20 @@ TARGETS = ("attention", "attention+ff")
 
 
 class Adapter(Page):
-    """The shape of a LoRA."""
+    """The shape of a LoRA, or of another kind of adapter."""
 
+    use: Literal["lora", "lokr", "loha", "oft", "ia3"] = "lora"
+    """The kind: lora; lokr, a Kronecker product (arXiv:2309.14859); loha, a product number by
+    number of two (arXiv:2108.06098); oft, rotations of a layer's inputs (arXiv:2306.07280); ia3,
+    one factor for each input (arXiv:2205.05638)."""
     rank: Count
-    """The rank of each pair of matrices."""
+    """The rank of each pair of matrices. Of oft, the side of each block that is rotated; of ia3,
+    which has none, 1."""
+    factor: Annotated[int, Field(ge=2)] | None = None
+    """Of lokr: the side of the smaller of both factors, at most; if left out, both are as near to
+    each other as they can be."""
+    decompose_both: bool = False
+    """Of lokr: make the smaller factor a product of two matrices, too."""
     alpha: Positive | None = None
     """The adapter is scaled by alpha / rank; if left out, alpha is the rank."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -50,6 +60,28 @@ class Adapter(Page):
         for pattern in value:
             _compiled(pattern)
         return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        refuse(self._conflicts())
+        return self
+
+    def _conflicts(self) -> Iterator[Conflict]:
+        if self.use != "lokr":
+            for name in ("factor", "decompose_both"):
+                if getattr(self, name):
+                    yield Conflict((name,), f"belongs to lokr, not to {self.use}")
+        if self.use == "lora":
+            return
+        for name in ("dropout", "ranks", "dora", "rslora"):
+            if getattr(self, name):
+                yield Conflict((name,), f"belongs to lora, not to {self.use}")
+        if self.alpha is not None and self.use in ("oft", "ia3"):
+            yield Conflict(("alpha",), f"scales a product, and {self.use} has none")
+        if self.use == "ia3" and self.rank != 1:
+            yield Conflict(("rank",), f"({self.rank}) must be 1: ia3 has one factor an input")
+        if self.use == "oft" and self.rank < 2:
+            yield Conflict(("rank",), "must be 2 or more: a block of 1 cannot be rotated")
 
     @property
     def effective_alpha(self) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.delivery.export.trained_adapter import TrainedAdapter
 from harness.fingerprint import VERSION
+from harness.pages.train import Adapter
 from harness.report.numbers import cell
 
 
@@ -26,11 +27,19 @@ def required(trained: TrainedAdapter) -> dict[str, str]:
         "format": "pt",
         "ss_base_model_version": "sdxl_base_v1-0",
         "ss_v2": "False",
-        "ss_network_module": "networks.lora",
+        "ss_network_module": "networks.lora" if adapter.use == "lora" else "lycoris.kohya",
         "ss_network_dim": str(adapter.rank),
         "ss_network_alpha": str(adapter.effective_alpha * scale),
-        "ss_network_args": json.dumps({"dora_wd": "True"} if adapter.dora else {}),
+        "ss_network_args": json.dumps(_arguments(adapter)),
     }
+
+
+def _arguments(adapter: Adapter) -> dict[str, str]:
+    """Return the arguments of the network; rotated inputs are written as whole differences."""
+    if adapter.use == "lora":
+        return {"dora_wd": "True"} if adapter.dora else {}
+    said = {"algo": {"oft": "full"}.get(adapter.use, adapter.use)}
+    return said | ({"factor": str(adapter.factor)} if adapter.factor else {})
 
 
 def complete(trained: TrainedAdapter, digest: str) -> dict[str, str]:

@@ -59,6 +59,7 @@ def figures(trained: TrainedAdapter) -> dict[str, str]:
     adapter = train.adapter
     assert adapter is not None
     kinds = [word for word, is_so in (("DoRA", adapter.dora), ("rsLoRA", adapter.rslora)) if is_so]
+    kinds += [adapter.use] if adapter.use != "lora" else []
     sets = [f"{each.name} ({each.images:,} pictures)" for each in trained.sets]
     facts = {
         "base": trained.base,

@@ -6,19 +6,22 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.delivery.export import metadata, model_card
 from harness.delivery.export.hub import Hub, check_name, push
 from harness.delivery.export.trained_adapter import TrainedAdapter, find_adapter
-from harness.diffusion.adapter_reader import read_layers
+from harness.diffusion.adapter_reader import read_parts
 from harness.diffusion.adapter_writer import (
     FILE,
+    change_tensors,
     diffusers_tensors,
     digest_of,
     kohya_tensors,
     write_tensors,
 )
-from harness.diffusion.layer_names import SDXL, Blocks, blocks_of
+from harness.diffusion.layer_names import SDXL, Blocks, blocks_of, kohya_name
+from harness.diffusion.merged_layers import as_interfaces_read
 from harness.diffusion.tokens import FILE as EMBEDDINGS
 from harness.errors import UsageError
 from harness.files import write_text
@@ -54,6 +57,7 @@ def export(result: Path, store: Store, request: ExportRequest, hub: Hub | None =
     """Write the adapter that a result judged, with its card; push it only where asked."""
     _check(request)
     trained = find_adapter(result, store)
+    _check_kind(trained, request.form)
     names = _names(trained, request.form)
     _check_free(request.out, names)
     request.out.mkdir(parents=True, exist_ok=True)
@@ -78,6 +82,14 @@ def _check(request: ExportRequest) -> None:
         raise UsageError("--public says nothing without --push", hint="--push OWNER/NAME")
 
 
+def _check_kind(trained: TrainedAdapter, form: str) -> None:
+    adapter = trained.spec.train.adapter
+    if form == "diffusers" and adapter is not None and adapter.use != "lora":
+        raise UsageError(
+            f"diffusers loads no {adapter.use} by itself", hint="export it with --to kohya"
+        )
+
+
 def _names(trained: TrainedAdapter, form: str) -> tuple[str, ...]:
     """Return the files of an export, the weights first."""
     tokens = [EMBEDDINGS] if (trained.folder / EMBEDDINGS).is_file() else []
@@ -100,17 +112,28 @@ def _check_free(out: Path, names: tuple[str, ...]) -> None:
 
 
 def _write_weights(trained: TrainedAdapter, request: ExportRequest, file: Path) -> None:
-    layers = read_layers(trained.folder / FILE)
-    if request.form == "diffusers":
-        tensors, needed = diffusers_tensors(layers)
-    else:
-        tensors, needed = kohya_tensors(layers, _blocks(trained.spec.base)), {}
+    tensors, needed = _tensors(trained, request)
     described = (
         metadata.required(trained)
         if request.strip
         else metadata.complete(trained, digest_of(tensors))
     )
     write_tensors(tensors, file, described | needed)
+
+
+def _tensors(
+    trained: TrainedAdapter, request: ExportRequest
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the tensors in the form asked for, and the metadata that its readers need."""
+    read, base = read_parts(trained.folder / FILE), trained.spec.base
+    if request.form == "diffusers":
+        return diffusers_tensors(read.layers)
+    blocks = _blocks(base)
+    if not read.changes:
+        return kohya_tensors(read.layers, blocks), {}
+    changes = as_interfaces_read(read.changes, base)
+    tensors, _ = change_tensors(changes, lambda part, name: kohya_name(part, name, blocks))
+    return tensors, {}
 
 
 def _blocks(base: Base) -> Blocks:
