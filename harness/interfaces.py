@@ -84,11 +84,16 @@ class ExtractorSpec(Spec):
 Drawn = Literal["sample", "bare", "captions"]
 """Images that a recipe draws: of the benchmark's prompts; of prompts without its own words; and
 of captions that recipes learn from."""
-Side = Literal["reference", "originals", "decoys", "base", "bare", "bare-base", "captions"]
-"""What a sample is compared with: real pictures that no recipe trains on; pictures that recipes
-train on; pictures in other styles, and spoiled ones, whose words say their kind; the base model at
-the same prompts and seeds; images of other prompts, the base's too for bare ones."""
-Family = Literal["fidelity", "prompt", "quality", "style", "diversity", "copying", "probe"]
+Side = Literal[
+    "reference", "damaged", "originals", "decoys", "base", "bare", "bare-base", "captions"
+]
+"""What a sample is compared with: real pictures that no recipe trains on; the same in known bad
+states; pictures that recipes train on; pictures in other styles, and spoiled ones, whose words say
+their kind; the base model at the same prompts and seeds; images of other prompts, the base's too
+for bare ones."""
+Family = Literal[
+    "fidelity", "prompt", "quality", "style", "diversity", "copying", "broken", "probe"
+]
 
 
 class MetricSpec(Spec):
@@ -100,6 +105,8 @@ class MetricSpec(Spec):
     """Which images it judges."""
     reads: ClassVar[tuple[Side, ...]] = ()
     """What it needs beside the images themselves."""
+    may_read: ClassVar[tuple[Side, ...]] = ()
+    """What it looks at too, where it is there."""
     must_detect: ClassVar[tuple[str, ...]] = ()
     """The damages of a sanity card that it must find worse than real pictures."""
     by_exchange: ClassVar[bool] = False

@@ -22,12 +22,15 @@ StageName = Literal[
     "blame",
     "sample",
     "decoys",
+    "damage",
     "features",
     "sanity",
     "score",
 ]
 
 
+FLAGGING = frozenset({"copying", "broken"})
+"""Families whose metrics look for a finding that no good value outweighs."""
 PREPARED = ("data", "texts", "latents", "gradients")
 """Roles that a plan may have several steps of: one a set that is trained on."""
 

@@ -23,8 +23,9 @@ FAMILIES = {
     "vendi": "diversity",
     "memorization": "copying",
     "extraction": "copying",
+    "broken": "broken",
 }
-LOWER = {"kid", "kid-lite0", "fid", "memorization", "extraction"}
+LOWER = {"kid", "kid-lite0", "fid", "memorization", "extraction", "broken"}
 """Metrics that are better if lower."""
 
 

@@ -14,9 +14,9 @@ from harness.decisions.contender import Contender
 from harness.decisions.finding import Finding
 from harness.errors import UsageError
 from harness.pipeline.results.read import headline
-from harness.records import column_of
+from harness.records import FLAGGING, column_of
 
-ASIDE = {"copying", "probe"}
+ASIDE = {*FLAGGING, "probe"}
 """Families that say how good a recipe is only by their flags, or not at all."""
 
 
@@ -118,14 +118,14 @@ def no_new_flags(
     """Return a failure for a flag that the baseline does not carry in the same metric.
 
     What both carry is compared by value, in a check of its own. Where the candidate lacks a metric
-    that looks for copies, whether it carries a flag is not known.
+    that looks for copies or broken images, whether it carries a flag is not known.
     """
     flags, known = candidate.flagged, baseline.flagged
     new = [f"{column} {flag}" for column, flag in flags.items() if column not in known]
     if new:
         return Check("flags", verdict="fail", reason="; ".join(new))
-    copying = [each for each in comparison.metrics if each.family == "copying"]
-    blind = [each for each in copying if each.a is None or each.licence is not None]
+    looking = [each for each in comparison.metrics if each.family in FLAGGING]
+    blind = [each for each in looking if each.a is None or each.licence is not None]
     if blind:
         had = {column_of(each.metric) for each in blind if each.b is not None}
         verdict: Verdict = "under-powered" if had - set(allowed) else "pass"

@@ -14,9 +14,9 @@ import numpy as np
 from harness.decisions.ranking import leading_metric, licences_of, passed_over, unasked
 from harness.metrics.statistics.intervals import half_width, skewness_corrected
 from harness.pipeline.results.read import headline, score_of
-from harness.records import PseudoValues, Result, Score, column_of
+from harness.records import FLAGGING, PseudoValues, Result, Score, column_of
 
-ASIDE = ("copying", "probe")
+ASIDE = {*FLAGGING, "probe"}
 BASE = "bare base"
 """What the base is called among rows that are named by their recipes."""
 FindPseudoValues = Callable[[Result], PseudoValues]
@@ -87,7 +87,8 @@ class Board:
     def headlines(self) -> tuple[str, ...]:
         """Return the first metric of every family that says how good a recipe is.
 
-        Copies show as flags, and probes say what an adapter does: both are among all metrics.
+        Copies and broken images show as flags, and probes say what an adapter does: both are among
+        all metrics.
         """
         first: dict[str, str] = {}
         for metric in sorted(self.metrics, key=headline):
@@ -149,7 +150,7 @@ def _board(
     scores = {score.metric: score for each in results for score in each.scores}
     ranked_by = leading_metric(results)
     valued = {score.metric for each in results for score in each.scores if score.value is not None}
-    looked = {column_of(name) for name in valued if scores[name].family == "copying"}
+    looked = {column_of(name) for name in valued if scores[name].family in FLAGGING}
     ranked = sorted(
         results,
         key=lambda each: (
@@ -181,7 +182,7 @@ def _ranked(
     """Return rows whose ranks are shared by all that cannot be told from the best of them.
 
     Groups are formed once, from the top, over the whole table: no choice of rows moves any. A row
-    in which nobody looked for copies is not surely better than one that copies.
+    in which nobody looked for copies or broken images is not surely better than one with a flag.
     """
     groups: list[list[Result]] = []
     for result in ranked:
@@ -201,8 +202,8 @@ def _ranked(
 
 
 def _is_blind(result: Result, looked: Collection[str]) -> bool:
-    """Return whether a result carries no flag, and has no value of a metric that looks for
-    copies in other rows."""
+    """Return whether a result carries no flag, and has no value of a metric that looks for copies
+    or broken images in other rows."""
     valued = {column_of(score.metric) for score in result.scores if score.value is not None}
     return not _flagged(result) and not valued >= set(looked)
 
@@ -284,7 +285,7 @@ def _surely_better(
     """Return whether a value is surely better: paired by prompt where both are of one file each,
     else where one's interval lies wholly on the better side of the other's.
 
-    A result with a flag is behind every result without: copies do not win.
+    A result with a flag is behind every result without: copies and smears do not win.
     """
     if _flagged(one) != _flagged(other):
         return _flagged(other)

@@ -50,7 +50,7 @@ def alone(judgement: Judgement) -> Judgement:
     kept = tuple(
         metric
         for metric in judgement.metrics
-        if metric.judges == "sample" and not drawn & set(metric.reads)
+        if metric.judges == "sample" and not drawn & {*metric.reads, *metric.may_read}
     )
     changes = {"metrics": kept, "base": False, "leakage": None, "extraction": None}
     return replace(

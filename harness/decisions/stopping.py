@@ -8,7 +8,7 @@ costs least of what the base could do. Advice never says more than these sets do
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from harness.decisions.advice import (
@@ -40,7 +40,7 @@ from harness.metrics.statistics.best import above_p, above_p_of_interval, beaten
 from harness.metrics.statistics.intervals import ALPHA
 from harness.metrics.statistics.multiple import holm
 from harness.pipeline.results.read import score_of
-from harness.records import Score, Versus, column_of
+from harness.records import FLAGGING, Score, Versus, column_of
 
 COSTS = ("prompt", "quality", "diversity")
 """Families of which it is said what the point that is taken costs."""
@@ -50,8 +50,8 @@ def advise(points: Sequence[Point]) -> Advice:
     """Return the earliest point of those that cannot be told apart from the best.
 
     No point is recommended where no metric may judge, or where none is surely better than the bare
-    base. A point is left out where it carries a flag, or where a metric that looks for copies at
-    others has no value.
+    base. A point is left out where it carries a flag, or where a metric that looks for copies or
+    broken images at others has no value.
     """
     results = [point.drawn for point in points if stopped_words(point.result) is None]
     ranked_by = leading_metric(results)
@@ -59,9 +59,11 @@ def advise(points: Sequence[Point]) -> Advice:
     if ranked_by is None:
         return Advice(None, "; ".join(passed) or "there is no metric that ranks")
     usable, stops = _usable(points, ranked_by)
-    stretches = _stretches(usable, points, ranked_by)
     every = sorted(point.at for point in points)
     said = [f"left out: {span_to_end(each.points, every)} ({each.why})" for each in stops]
+    if not usable:
+        return Advice(None, "; ".join(["no point is left", *said, *passed]), stops=stops)
+    stretches = _stretches(usable, points, ranked_by)
     better = _surely_better_than_base(usable, ranked_by)
     own = tuple(at for at in stretches[0].points if at in better)
     if not own:
@@ -81,7 +83,7 @@ def advise(points: Sequence[Point]) -> Advice:
 
 
 def left_out(point: Point, looked: Collection[str]) -> list[str]:
-    """Return why a point may not be chosen: its flags, and copies that were not looked for."""
+    """Return why a point may not be chosen: its flags, and what was not looked for."""
     if (stopped := stopped_words(point.result)) is not None:
         return [*flags(point.result), stopped]
     valued = {column_of(each.metric) for each in point.result.scores if each.value is not None}
@@ -91,7 +93,7 @@ def left_out(point: Point, looked: Collection[str]) -> list[str]:
 
 def _usable(points: Sequence[Point], metric: str) -> tuple[list[Point], tuple[Stop, ...]]:
     """Return the points that may be taken, in order, and why the others may not."""
-    looked = _looked_for_copies(points)
+    looked = _looked_for_flags(points)
     why: dict[str, list[float]] = {}
     clean = []
     for point in sorted(points, key=lambda each: each.at):
@@ -100,24 +102,30 @@ def _usable(points: Sequence[Point], metric: str) -> tuple[list[Point], tuple[St
             clean.append(point)
         for reason in reasons:
             why.setdefault(reason, []).append(point.at)
-    if not clean:
+    if not clean and not any(_has_value(point, metric) for point in points):
         raise UsageError(f"no point without a flag has a {metric}", hint="see the results")
+    if not clean:
+        return [], _stops(why)
     best = _best(clean, metric)
     usable = [point for point in clean if point is best or len(gap(point, best, metric)[1]) > 1]
     for point in clean:
         if point not in usable:
             words = f"too few prompts in common with {place(best.at)} to be told apart"
             why.setdefault(words, []).append(point.at)
-    return usable, tuple(Stop(reason, tuple(at)) for reason, at in why.items())
+    return usable, _stops(why)
 
 
-def _looked_for_copies(points: Sequence[Point]) -> set[str]:
-    """Return the columns that look for copies, and that some point has a value of."""
+def _stops(why: Mapping[str, Sequence[float]]) -> tuple[Stop, ...]:
+    return tuple(Stop(reason, tuple(at)) for reason, at in why.items())
+
+
+def _looked_for_flags(points: Sequence[Point]) -> set[str]:
+    """Return the columns that look for copies or broken images, of which some point has a value."""
     scores = [score for point in points for score in point.result.scores]
     return {
         column_of(score.metric)
         for score in scores
-        if score.family == "copying" and score.value is not None
+        if score.family in FLAGGING and score.value is not None
     }
 
 

@@ -263,7 +263,7 @@ def _probe_made(file: ResultFile, artifacts: Mapping[str, Artifact]) -> Iterator
 def _fits(name: StepName, stage: str) -> bool:
     if name.role in ("data", "texts", "latents", "train", "probe", "sanity", "score"):
         return stage == name.role
-    return stage in ("data", "sample", "decoys", "features")
+    return stage in ("data", "sample", "damage", "decoys", "features")
 
 
 def _album(file: ResultFile, artifacts: Mapping[str, Artifact]) -> list[str]:

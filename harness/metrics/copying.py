@@ -33,7 +33,7 @@ def memorization(spec: Memorization, evidence: Evidence) -> Measurement:
         few = f"needs originals and {LEAST} reference pictures"
         return refused(len(own), f"{few}; has {len(originals)} and {len(held_out)}")
     null = nearest(held_out.images, originals.images)[1]
-    threshold = _rank(null, spec.percentile)
+    threshold = beyond(null, spec.percentile)
     if threshold >= SAME:
         return refused(len(own), "the reference holds originals: no copy can stand out from it")
     other, likeness = nearest(own.images, originals.images)
@@ -88,7 +88,7 @@ def _blocks(rows: int, columns: int) -> list[slice]:
     return [slice(at, min(at + size, rows)) for at in range(0, rows, size)]
 
 
-def _rank(values: Array, percentile: float) -> float:
+def beyond(values: Array, percentile: float) -> float:
     """Return the value that another of the same kind exceeds no oftener than the rest allows.
 
     It is the ⌈(n + 1)p⌉th of n, the highest where n is too few for that.

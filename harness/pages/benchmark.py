@@ -190,6 +190,7 @@ class Benchmark(Page):
     def _sides_where_needed(self) -> Self:
         there = {
             "reference": self.reference,
+            "damaged": self.reference,
             "originals": self.originals,
             "decoys": self.base or self.decoys,
             "base": self.base,
@@ -206,7 +207,13 @@ class Benchmark(Page):
         return self
 
 
-_FIELDS = {"decoys": "base", "bare": "leakage", "bare-base": "leakage", "captions": "extraction"}
+_FIELDS = {
+    "damaged": "reference",
+    "decoys": "base",
+    "bare": "leakage",
+    "bare-base": "leakage",
+    "captions": "extraction",
+}
 
 
 @dataclass(frozen=True)
@@ -255,7 +262,8 @@ class Judgement:
         unique: dict[str, ExtractorSpec] = {}
         for metric in self.metrics:
             beside = side == "base" and metric.judges == "sample"
-            if side is None or beside or side == metric.judges or side in metric.reads:
+            asked = (metric.judges, *metric.reads, *metric.may_read)
+            if side is None or beside or side in asked:
                 extractor = metric.extractor()
                 unique.setdefault(digest(extractor.fingerprint()), extractor)
         return list(unique.values())

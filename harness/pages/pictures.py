@@ -58,6 +58,7 @@ def _metrics(seen: int, copying: bool) -> Iterator[dict[str, Any]]:
     yield {"use": "style", "features": hand}
     yield {"use": "vendi", "features": content}
     yield {"use": "artefacts"}
+    yield {"use": "broken", "features": content}
     if copying:
         yield {"use": "memorization", "features": content}
         yield {"use": "authenticity", "features": content}

@@ -215,6 +215,17 @@ class DecoysSpec(Page):
     """How many of each other style it takes at most, and how many spoiled pictures in all."""
 
 
+class DamageSpec(Page):
+    """Real pictures, each in several known bad states."""
+
+    kinds: tuple[Treatment, ...] = ("blur", "jpeg", "noise", "patches", "smears", "black")
+    """The damages, each of which is done to every picture."""
+    count: int = 80
+    """How many of the pictures are damaged at most, evenly spread."""
+    largest: int = 256
+    """Larger pictures are made as small as this first, for damage takes time with their square."""
+
+
 class FeaturesSpec(Page):
     """Run one extractor over the images of one folder."""
 

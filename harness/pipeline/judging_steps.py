@@ -12,6 +12,7 @@ from harness.pages.benchmark import Asked, Judgement, PromptSuite, Reference
 from harness.pages.recipe import Base, Prompting, Recipe
 from harness.pages.stages import (
     MOST_DECOYS,
+    DamageSpec,
     DataSpec,
     DecoysSpec,
     FeaturesSpec,
@@ -178,7 +179,14 @@ def real_picture_steps(judgement: Judgement) -> dict[Side, Step]:
     for side, named in sides:
         if named is not None:
             steps[side] = _collecting(side, named, judgement.benchmark.name)
+    if any("damaged" in metric.reads for metric in judgement.metrics):
+        steps["damaged"] = _damaging(steps["reference"])
     return steps
+
+
+def _damaging(reference: Step) -> Step:
+    inputs = {"images": reference.key}
+    return step_of("damaged", "damage", DamageSpec(), inputs, reference.subject)
 
 
 def _collecting(name: str, named: Reference, benchmark: str) -> Step:

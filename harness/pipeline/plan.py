@@ -171,7 +171,8 @@ def plan_sanity(judgement: Judgement, base: Recipe | None) -> RunPlan:
             hint="add reference to the benchmark",
         )
     sets = [step for step in decoys if step.stage == "data"]
-    steps = (*sides.values(), *([other] if other else []), *sets, *card)
+    seen = [step for step in sides.values() if step.stage == "data"]  # the card damages its own
+    steps = (*seen, *([other] if other else []), *sets, *card)
     return RunPlan(name, judgement, steps, "", {})
 
 

@@ -43,6 +43,7 @@ STAGES: dict[StageName, Stage] = {
     "blame": Stage(1, "harness.pipeline.stages.blame:blame"),
     "sample": Stage(1, "harness.pipeline.stages.sample:sample"),
     "decoys": Stage(1, "harness.pipeline.stages.decoys:collect"),
+    "damage": Stage(1, "harness.pipeline.stages.damage:damage_each"),
     "features": Stage(2, "harness.pipeline.stages.features:extract"),
     "sanity": Stage(1, "harness.pipeline.stages.sanity:examine"),
     "score": Stage(3, "harness.pipeline.stages.score:score"),

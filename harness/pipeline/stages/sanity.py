@@ -15,9 +15,17 @@ from harness.fingerprint import digest_file
 from harness.interfaces import FeatureSet, Measurement, MetricSpec, Side, StageContext, silent
 from harness.keys import extractor_name
 from harness.metrics.sanity_card import COPIES, OTHER, REAL, SHARES, card_of, rows_of
-from harness.pages.stages import MOST_DECOYS, DecoysSpec, SanitySpec, Treatment, TreatSpec
+from harness.pages.stages import (
+    MOST_DECOYS,
+    DamageSpec,
+    DecoysSpec,
+    SanitySpec,
+    Treatment,
+    TreatSpec,
+)
 from harness.pipeline.results.tables import TABLES
 from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
+from harness.pipeline.stages.damage import damage_each
 from harness.pipeline.stages.decoys import collect
 from harness.pipeline.stages.features import fill_caches, images_of
 from harness.pipeline.stages.files import read_index
@@ -30,8 +38,9 @@ SEEDS = 2
 """Pictures in a row that stand for one prompt: diversity within prompts has something to see."""
 DAMAGES = [name for name in get_args(Treatment) if name not in ("none", "mixed")]
 ORIGINALS: Side = "originals"
+DAMAGED: Side = "damaged"
 DECOYS: Side = "decoys"
-BESIDE = (ORIGINALS, DECOYS)
+BESIDE = (ORIGINALS, DAMAGED, DECOYS)
 """Sides that only some metrics read, so only their extractors look at them."""
 KEPT = 32
 """Sets of features in memory at once."""
@@ -42,6 +51,8 @@ AGAINST = "against"
 def examine(spec: SanitySpec, context: StageContext) -> None:
     """Write `sanity.parquet`: what every metric says of real pictures, and of each damage."""
     folders = {name: _treated(name, each, context) for name, each in _sets(spec, context)}
+    if any(DAMAGED in metric.reads for metric in spec.metrics):
+        folders[DAMAGED] = _damaged(folders[AGAINST], context)
     if any(DECOYS in metric.reads for metric in spec.metrics):
         folders[DECOYS] = _decoys(folders[AGAINST], spec, context)
     asked = {extractor_name(each.extractor()): each.extractor() for each in spec.metrics}
@@ -93,6 +104,14 @@ def _treated(name: str, made: tuple[TreatSpec | None, str], context: StageContex
     if spec.treatment == "mixed":
         inputs["others"] = context.inputs["other"]
     treat(spec, replace(context, folder=folder, inputs=inputs, report=silent))
+    return folder
+
+
+def _damaged(reference: Path, context: StageContext) -> Path:
+    """Return the folder of damaged pictures that metrics learn from, of none that they judge."""
+    folder = context.folder / f"scratch-{DAMAGED}"
+    inputs = {"images": reference}
+    damage_each(DamageSpec(), replace(context, folder=folder, inputs=inputs, report=silent))
     return folder
 
 
@@ -189,8 +208,10 @@ class Examiner:
             "bare": name,
             "captions": name,
         }
+        if "base" in metric.may_read:  # it is no partner of the pictures, but drawn as it is
+            sets["base"] = OTHER if OTHER in self._folders else None
         return {
             side: self._features(each, extractor)
-            for side in metric.reads
+            for side in (*metric.reads, *metric.may_read)
             if (each := sets[side]) is not None
         }

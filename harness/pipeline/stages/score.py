@@ -191,10 +191,13 @@ def judge(metric: MetricSpec, unavailable: Mapping[str, str], inputs: Mapping[st
         return Judged(metric, Measurement(None, None, None, 0, reason=_WHY[metric.judges]))
     own = features(metric.judges, name, inputs)
     sides: dict[Side, FeatureSet] = {
-        side: features(side, name, inputs) for side in metric.reads if side in inputs
+        side: features(side, name, inputs)
+        for side in (*metric.reads, *metric.may_read)
+        if side in inputs
     }
     measured = measure(metric, own, sides)
-    if "base" not in inputs or "base" in metric.reads or metric.judges != "sample":
+    looks_at_base = "base" in (*metric.reads, *metric.may_read)
+    if "base" not in inputs or looks_at_base or metric.judges != "sample":
         return Judged(metric, measured, own)
     base = _base(metric, own, features("base", name, inputs), sides)
     return Judged(metric, measured, own, base)
@@ -224,6 +227,7 @@ def sound(measured: Measurement) -> Measurement:
 
 _WHY: dict[Drawn | Side, str] = {
     "reference": "the benchmark has no reference",
+    "damaged": "the benchmark has no reference whose pictures could be damaged",
     "originals": "the benchmark names no originals",
     "decoys": "no pictures in another style are at hand, such as the bare base's",
     "base": "this is the base itself, or images whose base is not known",
