@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.diffusion.adapter_files.base import BaseWeights
 from harness.diffusion.adapter_files.facts import read_facts
+from harness.diffusion.adapter_files.fate import judgement_of
 from harness.diffusion.adapter_files.summary import document, overlaps
 from harness.report.inspection import picture, print_inspection
 from harness.report.terminal import printed
@@ -50,6 +51,6 @@ def inspect(
     weights = None if base is None else BaseWeights(base)
     read = [read_facts(Path(file)) for file in listed]
     return Inspection(
-        files=tuple(document(each, weights) for each in read),
+        files=tuple(document(each, weights) | {"judgement": judgement_of(each)} for each in read),
         overlaps=tuple(asdict(each) for each in overlaps(read)),
     )

@@ -71,7 +71,7 @@ def lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         "trainer": facts["trainer"],
         **{word: _written(value) for word, value in facts["recipe"].items()},
         **{f"spec: {word}": value for word, value in facts["specification"].items()},
-        "verdict": facts.get("judgement", {}).get("sentence", "") if facts.get("judgement") else "",
+        "judgement": judgement["sentence"] if (judgement := facts["judgement"]) else "",
     }
     return [(name, value) for name, value in found.items() if value]
 
