@@ -1,4 +1,5 @@
-"""Write docs/reference/pages.md: every field of every page, from the JSON Schemas.
+"""Write docs/reference/pages.md: every field of every page, from the JSON Schemas, and what each
+metric is blind to, from the sanity card that ships with the results of pocket-v1.
 
 `python -m tools.reference` writes the file again; a test holds it to what this module returns.
 """
@@ -15,7 +16,12 @@ from pydantic import BaseModel
 
 from harness import plugins
 from harness.files import write_text
+from harness.interfaces import MetricSpec
+from harness.metrics.sanity_card import SanityCard
+from harness.pages import benchmark
 from harness.pages.schemas import SCHEMAS, schema
+from harness.pipeline.results.tables import read_card
+from harness.records import Score, column_of
 
 FILE = Path(__file__).parents[1] / "docs" / "reference" / "pages.md"
 Schema = Mapping[str, Any]
@@ -35,6 +41,15 @@ BOUNDS = {
     "exclusiveMaximum": "< {}",
     "multipleOf": "a multiple of {}",
 }
+CARD = Path(__file__).parents[1] / "reports" / "pocket-v1" / "pocket-base.sanity.parquet"
+HEARD = {
+    "worse": "finds worse:",
+    "none": "is blind to:",
+    "better": "takes for better:",
+    "unavailable": "cannot be asked about:",
+}
+"""What a metric says of a damage, in words."""
+NO_CARD = "*No card that ships has asked it: `harness sanity` asks it on your benchmark.*"
 NAMES = {
     "integer": "whole number",
     "number": "number",
@@ -76,11 +91,30 @@ def _names_plugin(part: Schema) -> bool:
 
 
 def _plugin(word: str, spec: type[BaseModel]) -> str:
-    """Return the section of one plugin: what it is, and its options."""
+    """Return the section of one plugin: what it is, what a metric is blind to, and its options."""
     page = schema(spec)
     options = {name: field for name, field in page["properties"].items() if name != "use"}
     text = inspect.getdoc(spec) or ""
+    if issubclass(spec, MetricSpec):
+        text = "\n\n".join([text, *seen(word, read_card(CARD))])
     return _section(f"### {word}", text, {**page, "properties": options})
+
+
+def seen(word: str, card: SanityCard) -> list[str]:
+    """Return, in words, what each column of a metric found and missed on the card of pocket-v1."""
+    columns = [each.column for each in benchmark.load("pocket-v1").metrics if each.use == word]
+    floors = {column_of(each.metric): each for each in card.metrics}
+    told = [_told(column, floors[column], card) for column in columns if column in floors]
+    return told or [NO_CARD]
+
+
+def _told(column: str, floor: Score, card: SanityCard) -> str:
+    """Return what one column said of each damage; what it calls better or equal, it is blind to."""
+    said: dict[str, list[str]] = {}
+    for damage in card.damages:
+        said.setdefault(card.answers[floor.metric, damage].response, []).append(damage)
+    parts = [f"{HEARD[kind]} {', '.join(said[kind])}" for kind in HEARD if kind in said]
+    return f"*On the sanity card of pocket-v1, {floor.n} pictures, `{column}` {'; '.join(parts)}.*"
 
 
 def _section(heading: str, text: str, part: Schema) -> str:
