@@ -58,6 +58,22 @@ def test_a_board_is_ranked_by_the_first_metric_that_may_and_says_which_may_not()
     assert board_document(board)["licences"] == {"kid": BLIND, "cmmd": "licensed"}
 
 
+def test_a_probe_ranks_where_no_kid_may() -> None:
+    rows = [
+        result(
+            name,
+            score("cmmd", 9, "licensed"),
+            score("kid", 1, BLIND),
+            score("style-probe", value, "licensed", family="style", higher_is_better=True),
+            score("style", 1, "licensed", family="style"),
+        )
+        for name, value in (("smears", 2), ("ninja", 98))
+    ]
+    (board,) = boards(rows)
+    assert board.ranking == "ranked by style-probe (kid may not judge: blind to smears)"
+    assert ranks(board) == {"ninja": "1", "smears": "2"}
+
+
 @pytest.mark.parametrize("first", ["kid", "kid-lite0"])
 def test_of_two_kids_the_first_on_the_page_ranks_and_the_second_stands_in(first: str) -> None:
     names = ("kid", "kid-lite0") if first == "kid" else ("kid-lite0", "kid")

@@ -13,8 +13,10 @@ from harness.records import Result, Score, column_of
 
 _LARGEST = 16_000_000
 """Bytes that a result file may have."""
-HEADLINE = ("kid", "cmmd", "fid", "clip-score", "tag-recall", "aesthetic")
-"""Metrics in the order in which they rank, where a benchmark has them."""
+HEADLINE = ("kid", "style-probe", "cmmd", "fid", "clip-score", "tag-recall", "aesthetic")
+"""Metrics in the order in which they rank, where a benchmark has them: as surely as they tell one
+artist from another in docs/validity.md. Only `kid` stands before the probe, which is surer and sees
+the style alone: two adapters that both have it may tie there."""
 
 
 NOISE = ".noise.json"
