@@ -83,15 +83,7 @@ def _data(sheet: Sheet, script: str) -> None:
             sheet.lose("data.source", source.use, why)
         elif not getattr(source, "recursive", False):
             sheet.lose("data.source", "one folder", "it reads folders inside it too")
-    if dreambooth:
-        sheet.put("instance_prompt", data.caption.prefix or sheet.recipe.name)
-        if not data.caption.prefix:
-            sheet.lose("data.caption.prefix", "none", "it calls every picture by something")
-        if data.caption.words != "none" and "caption_column" not in sheet.flags:
-            why = "every picture is called by the instance prompt"
-            sheet.lose("data.caption.words", data.caption.words, why)
-    elif data.caption.prefix:
-        sheet.lose("data.caption.prefix", data.caption.prefix, "write it into the captions")
+    _instance(sheet, dreambooth)
     more = [each.source.use for each in data.boosters] + (
         [data.booster.use] if data.booster else []
     )
@@ -105,6 +97,21 @@ def _data(sheet: Sheet, script: str) -> None:
         data__caption__dropout=caption.dropout,
         data__caption__chunks=caption.chunks if caption.chunks > 1 else None,
     )
+
+
+def _instance(sheet: Sheet, dreambooth: bool) -> None:
+    """Put the instance prompt, which DreamBooth's script alone has."""
+    data = sheet.recipe.data
+    assert data is not None
+    if dreambooth:
+        sheet.put("instance_prompt", data.caption.prefix or sheet.recipe.name)
+        if not data.caption.prefix:
+            sheet.lose("data.caption.prefix", "none", "it calls every picture by something")
+        if data.caption.words != "none" and "caption_column" not in sheet.flags:
+            why = "every picture is called by the instance prompt"
+            sheet.lose("data.caption.words", data.caption.words, why)
+    elif data.caption.prefix:
+        sheet.lose("data.caption.prefix", data.caption.prefix, "write it into the captions")
 
 
 def _adapter(sheet: Sheet, script: str) -> None:
