@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from harness.api.make import rehearse, run, run_all, train
     from harness.api.options import Workspace
     from harness.api.results import Leaderboard, Plan, Run, Sweep
+    from harness.api.series import SeriesReport, score_series
     from harness.api.upkeep import doctor, gc, schemas, verify, verify_all
     from harness.api.verdicts import Comparisons, GateDecision, History
     from harness.errors import HarnessError
@@ -65,6 +66,7 @@ _ROOMS = {
     "harness.api.make": "rehearse run run_all train",
     "harness.api.options": "Workspace",
     "harness.api.results": "Leaderboard Plan Run Sweep",
+    "harness.api.series": "SeriesReport score_series",
     "harness.api.upkeep": "doctor gc schemas verify verify_all",
     "harness.api.verdicts": "Comparisons GateDecision History",
     "harness.errors": "HarnessError",
@@ -90,6 +92,7 @@ __all__ = [
     "Result",
     "Run",
     "Score",
+    "SeriesReport",
     "Sweep",
     "Workspace",
     "__version__",
@@ -124,6 +127,7 @@ __all__ = [
     "schemas",
     "score",
     "score_folder",
+    "score_series",
     "sweep",
     "train",
     "verify",

@@ -46,7 +46,7 @@ def score_folder(
     'against-real'
     """
     folder, workspace = Path(images), workspace_of(options)
-    asked = _page_beside(reference, originals, page)
+    asked = page_beside(reference, originals, page)
     own = result_name(name or as_name(folder.resolve().name))
     judgement = Judgement(Benchmark.model_validate_json(json.dumps(asked)), ())
     supplied = read_supplied(folder, None, judgement)
@@ -58,7 +58,7 @@ def score_folder(
     return Run.of(execute(plan_supplied(own, supplied, judgement), workspace.settings()))
 
 
-def _page_beside(
+def page_beside(
     reference: str | Path, originals: str | Path | None, page: str | Path | None
 ) -> dict[str, Any]:
     """Return the page that folders of real pictures amount to, called as its file will be."""

@@ -28,6 +28,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import console, print_runs, say, show
 from harness.cli.program import command
+from harness.cli.series import SeriesAsked, score_series
 from harness.errors import UsageError
 from harness.escaping import as_name
 from harness.pages.defaults import DEFAULT_BENCHMARK, MEGAPIXELS
@@ -77,6 +78,15 @@ Megapixels = Annotated[
 ]
 
 
+SeriesFolder = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="A training's folder: samples and weights of every step."),
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="With --series: judge each new step as it comes.")
+]
+
+
 @command("judge", "harness score renders real --name mine")
 def score(
     folders: TwoFolders = None,
@@ -88,6 +98,8 @@ def score(
     prompts: PromptsFile = None,
     adapter: AdapterFile = None,
     base: BaseModel = None,
+    series: SeriesFolder = None,
+    watch: Watch = False,
     benchmark: BenchmarkName = None,
     megapixels: Megapixels = MEGAPIXELS,
     no_wait: NoWait = False,
@@ -101,9 +113,13 @@ def score(
     Two folders are enough: images, and real pictures to judge them by. With a benchmark instead,
     images answer its prompts: --prompts names them, or file names that follow the benchmark, or
     the metadata that A1111, ComfyUI and others write into images. Images without either are
-    judged by pocket-v1, a toy.
+    judged by pocket-v1, a toy. --series judges each step of a training beside --reference, by
+    --benchmark, or with --base by what its weights draw.
     """
     workspace = workspace_of(store, reports, device, wait=not no_wait)
+    if series is not None:
+        by = (reference, originals, benchmark, base, prompts, name)
+        return score_series(SeriesAsked(series, watch, *by), workspace, as_json)
     images, reference = _folders(folders or [], images or [], reference)
     if reference is not None:
         _refuse_beside_reference(prompts=prompts, adapter=adapter, base=base, benchmark=benchmark)

@@ -26,6 +26,11 @@ def world(house: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
     drawn = run.folder("sample", harness.Workspace(root / "store", root / "reports"))
     assert drawn is not None
     shutil.copytree(drawn / "images", root / "images")
+    for step in (100, 200):
+        shutil.copytree(drawn / "images", root / "samples" / f"step_{step}")
+        files = sorted((root / "samples" / f"step_{step}").iterdir())
+        for number, file in enumerate(files):
+            file.rename(file.with_name(f"image_{number}.png"))
     collected = run.folder("reference", harness.Workspace(root / "store", root / "reports"))
     assert collected is not None
     shutil.copytree(collected / "images", root / "real")
@@ -41,6 +46,7 @@ def run_example(name: str, world: Path, monkeypatch: pytest.MonkeyPatch) -> None
         "reports": world / "reports",
         "pictures": world / "images",
         "real": world / "real",
+        "samples": world / "samples",
         "scratch": world / "scratch",
         "adapter": next((world / "store" / "train").rglob("adapter.safetensors")),
     }
