@@ -113,8 +113,7 @@ def score(
     Two folders are enough: images, and real pictures to judge them by. With a benchmark instead,
     images answer its prompts: --prompts names them, or file names that follow the benchmark, or
     the metadata that A1111, ComfyUI and others write into images. Images without either are
-    judged by pocket-v1, a toy. --series judges each step of a training beside --reference, by
-    --benchmark, or with --base by what its weights draw.
+    judged by pocket-v1, a toy. --series judges each step of a training by one of these.
     """
     workspace = workspace_of(store, reports, device, wait=not no_wait)
     if series is not None:
@@ -125,10 +124,7 @@ def score(
         _refuse_beside_reference(prompts=prompts, adapter=adapter, base=base, benchmark=benchmark)
         beside = FoldersAsked(images, reference, originals, name, page, megapixels)
         return score_folders(beside, workspace, as_json)
-    if originals is not None or page is not None:
-        raise UsageError("--originals and --page go with --reference", hint=_HELP)
-    if len(images) > 1:
-        raise UsageError("several folders of images need --reference", hint=_HELP)
+    _refuse_without_reference(images, originals, page)
     run = harness.score(
         images[0] if images else None,
         name=name or _own_name(images, adapter),
@@ -140,8 +136,7 @@ def score(
         workspace=workspace,
     )
     if images and benchmark is None:
-        judge = run.result.benchmark
-        say(f"judged by {judge}, a toy; --benchmark names another", file=sys.stderr)
+        say(f"judged by {run.result.benchmark}, a toy; --benchmark names another", file=sys.stderr)
     print_runs([run], as_json)
 
 
@@ -160,6 +155,16 @@ def _folders(
             hint="two are needed, `harness score IMAGES REAL`, or --images and --reference",
         )
     return named[:1], named[1]
+
+
+def _refuse_without_reference(
+    images: list[Path], originals: Path | None, page: Path | None
+) -> None:
+    """Refuse what has no meaning without a folder of real pictures."""
+    if originals is not None or page is not None:
+        raise UsageError("--originals and --page go with --reference", hint=_HELP)
+    if len(images) > 1:
+        raise UsageError("several folders of images need --reference", hint=_HELP)
 
 
 def _refuse_beside_reference(**options: object) -> None:

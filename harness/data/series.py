@@ -285,7 +285,7 @@ def _asked(folder: Path, prompts: Path | None) -> Asked:
 
 
 def _kohya_lines(text: str) -> Iterator[tuple[str, tuple[str, int | None]]]:
-    """Yield each prompt of a list: its number, its words, and the seed that `--d` gives."""
+    """Yield each prompt of a list: its number, its words, and the seed that its flag `d` gives."""
     lines = [line.strip() for line in text.splitlines()]
     for number, line in enumerate(line for line in lines if line and not line.startswith("#")):
         words, *flags = re.split(r"\s--(?=[a-z])", f" {line}")
