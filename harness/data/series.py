@@ -13,10 +13,12 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from harness.data.image_folders import bytes_in, content_of, spelled
+from harness.data.series_metadata import shot_of_adapter
 from harness.data.series_names import (
     IMAGES,
     WEIGHTS,
@@ -102,7 +104,7 @@ def read_series(folder: Path, prompts: Path | None = None) -> Series:
     waiting: list[str] = []
     files = _whole_files(folder, waiting)
     asked = _asked(folder, prompts)
-    shots = _one_run(_read(files, IMAGES, read_shot, odd), odd)
+    shots = _one_run(_read(files, IMAGES, partial(_sample, folder), odd), odd)
     weights = _one_run(_read(files, (WEIGHTS,), read_weights, odd), odd)
     unit: Unit = _unit(shots) if shots else _unit([each for each in weights if not each.is_last])
     return Series(
@@ -164,6 +166,15 @@ def _is_whole_table(file: Path, head: bytes) -> bool:
             return bool(file.stat().st_size >= 8 + length + max(ends, default=0))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
             return False
+
+
+def _sample(folder: Path, name: str) -> Shot | str:
+    """Return what a picture's name says, or else its metadata; or why both say too little."""
+    said = read_shot(name)
+    if isinstance(said, Shot):
+        return said
+    data = bytes_in(folder, name)
+    return (shot_of_adapter(name, data) if data else None) or said
 
 
 def _read(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from harness.data.series import Series, is_whole, read_series
 from harness.data.series_names import Shot, read_shot, read_weights
@@ -276,6 +277,28 @@ def test_weights_are_whole_where_they_are_as_long_as_their_header_says(tmp_path:
         file.write_bytes(data[:cut])
         assert not is_whole(file), cut
     assert [at for at, _ in read_series(tmp_path).weights] == [4, 5]
+
+
+def inscribed(file: Path, key: str, text: str) -> None:
+    info = PngInfo()
+    info.add_text(key, text)
+    Image.new("RGB", (8, 8)).save(file, pnginfo=info)
+
+
+def test_a_picture_of_a_webui_is_placed_by_the_adapter_that_its_metadata_names(
+    tmp_path: Path,
+) -> None:
+    for number, (epoch, seed) in enumerate([(2, 7), (2, 8), (4, 7), (4, 8)]):
+        words = f"a cat <lora:ink-{epoch:06d}:0.8>\nSteps: 20, Sampler: Euler, Seed: {seed}"
+        inscribed(tmp_path / f"{number:05d}-{seed}.png", "parameters", words)
+    inscribed(tmp_path / "plain.png", "parameters", "a cat\nSteps: 20, Sampler: Euler, Seed: 7")
+    two = "a <lora:ink-000002:1> <lora:wash-000004:1>\nSteps: 20, Sampler: Euler, Seed: 7"
+    inscribed(tmp_path / "two.png", "parameters", two)
+    series = read_series(tmp_path)
+    assert (series.unit, [point.at for point in series.points]) == ("epoch", [2, 4])
+    assert sorted(seed for _, seed in series.points[0].shots) == [7, 8]
+    assert {each.text for each in series.supplied(series.points[0], None).entries} == {"a cat"}
+    assert [name for name, _ in series.odd] == ["plain.png", "two.png"]
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
