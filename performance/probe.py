@@ -6,13 +6,14 @@
 orders: held-out gain and member test of the four pocket recipes.
 alarms: the member test of 40 trainings that see every picture once, each on pictures of its own.
 cost: CPU seconds of the probe of pocket-ninja-overfit, beside those of drawing its images and of
-drawing and looking at the captions that `extraction` asks for, in one run from an empty store.
+drawing and looking at the captions that `extraction` asks for, in one run after the training.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ from harness.pages.recipe import Recipe
 from harness.pages.train import Phase
 from harness.pages.validation import Validation
 from harness.pipeline.plan import RunPlan, plan
+from harness.pipeline.probe_steps import HELD
 from harness.pipeline.results.probe import summary_of
 from harness.pipeline.results.tables import read_table
 from harness.pipeline.run import make_all, to_make
@@ -113,10 +115,15 @@ def alarms(workspace: Workspace, trainings: int = TRAININGS) -> dict[str, Any]:
 
 
 def cost(workspace: Workspace) -> dict[str, Any]:
-    """Return the CPU seconds of the probe beside those of drawing, from an empty store."""
+    """Return the CPU seconds of the probe beside those of drawing, of a training that is there."""
+    steps, settings = planned(recipes.load("pocket-ninja-overfit")), workspace.settings()
+    train = steps.step("train")
+    make_all(steps, to_make(steps, settings.store, train), settings)
     with tempfile.TemporaryDirectory() as folder:
         apart = Workspace(Path(folder) / "store", Path(folder) / "reports", quiet=True)
-        steps = planned(recipes.load("pocket-ninja-overfit"))
+        for key in (train.key, *train.inputs.values()):
+            step = next(each for each in steps.steps if each.key == key)
+            shutil.copytree(settings.store.folder(step), apart.open_store().folder(step))
         spent = {step.name: _seconds(step, steps, apart) for step in _of_interest(steps)}
     asking = sum(spent[name] for name in spent if name == "probe" or name.endswith("-held"))
     drawing = spent["sample"] + spent["captions"]
@@ -134,12 +141,16 @@ def cost(workspace: Workspace) -> dict[str, Any]:
 
 
 def _of_interest(steps: RunPlan) -> list[Step]:
-    """Return training, probe, drawing, and what `memorization` and `extraction` look with."""
+    """Return the probe, the drawing, and what `memorization` and `extraction` look with."""
     looks = [step for step in steps.steps if "/maps" in step.name]
     folders = {key for step in looks for key in step.inputs.values()}
     wanted = {step.key for step in looks} | folders
-    roles = ("data", "texts", "latents", "train", "probe", "sample", "captions")
-    return [step for step in steps.steps if step.key in wanted or step.title.role in roles]
+    roles = ("probe", "sample", "captions")
+    return [
+        step
+        for step in steps.steps
+        if step.key in wanted or step.title.role in roles or step.title.set == HELD
+    ]
 
 
 def _seconds(step: Step, steps: RunPlan, workspace: Workspace) -> float:
