@@ -21,6 +21,7 @@ from torch import Tensor
 from harness.diffusion.load import TextEncoders, load_noise_schedule
 from harness.diffusion.text_embeddings import embed
 from harness.fingerprint import number_of
+from harness.halving import Halving
 from harness.pages.recipe import Base
 from harness.training import losses
 from harness.training.draws import Purpose
@@ -181,12 +182,18 @@ def in_batches(questions: Sequence[Question], size: int) -> list[list[Question]]
 def ask(
     denoiser: Denoiser, pictures: Sequence[ProbedPicture], grid: Grid, batch: int
 ) -> NDArray[np.float64]:
-    """Return the loss of every picture (rows) at every point of the grid (columns)."""
+    """Return the loss of every picture (rows) at every point of the grid (columns).
+
+    A batch that the memory is too small for is asked in halves.
+    """
     points, found = grid.points, np.empty((len(pictures), len(grid.points)))
     questions = [Question(picture, *point) for picture in pictures for point in points]
     places = {id(each): divmod(at, len(points)) for at, each in enumerate(questions)}
+    halving = Halving("questions")
     for group in in_batches(questions, batch):
-        for each, loss in zip(group, denoiser.answer(group, grid.seed), strict=True):
+        parts = halving.run(lambda part: denoiser.answer(part, grid.seed), group)
+        answers = [loss for part in parts for loss in part]
+        for each, loss in zip(group, answers, strict=True):
             found[places[id(each)]] = loss
     return found
 

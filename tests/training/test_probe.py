@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,3 +127,21 @@ def test_a_batch_holds_one_shape(data: EncodedSet) -> None:
     questions = [Question(each, 5, 0) for each in pictures(data)]
     assert [len(group) for group in in_batches(questions, 5)] == [5, 5, 2]
     assert np.concatenate(in_batches(questions, 5)).tolist() == questions
+
+
+def test_a_batch_that_does_not_fit_is_asked_in_halves(
+    base: Denoiser, data: EncodedSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, grid, answer = pictures(data)[:3], Grid((500,)), Denoiser.answer
+    expected = ask(base, few, grid, batch=2)
+
+    class OutOfMemoryError(RuntimeError):
+        """As torch raises it."""
+
+    def small(self: Denoiser, questions: Sequence[Question], seed: int = 0) -> list[float]:
+        if len(questions) > 2:
+            raise OutOfMemoryError
+        return answer(self, questions, seed)
+
+    monkeypatch.setattr(Denoiser, "answer", small)
+    assert ask(base, few, grid, batch=16) == pytest.approx(expected, rel=1e-5)
