@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -325,3 +326,15 @@ def test_any_value_gives_a_page_or_a_reason(changes: dict[str, Any]) -> None:
     with suppress(UsageError):
         imported = import_text(json.dumps(data), "a.json", PICTURES)
         assert {fate.figure for fate in imported.fates} >= set(data)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))
+def test_any_words_of_a_config_come_back_from_the_page(words: str, name: str) -> None:
+    data = json.loads((CONFIGS / "st-lcm.json").read_text())
+    data |= {"validation_prompt": words, "instance_prompt": name, f"odd {name}": words}
+    imported = import_text(json.dumps(data), "a.json", Given(data=words, base=f"xl {name}"))
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "a.yaml")
+        file.write_text(imported.page, encoding="utf-8")
+        assert load_page(Recipe, file) == imported.recipe

@@ -144,8 +144,14 @@ def _text(value: str) -> str:
     plain = _PLAIN.fullmatch(value) and value == value.strip()
     if plain and value.lower() not in _WORDS and not re.fullmatch(r"[0-9.eE+-]+", value):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return _quoted(value)
+
+
+def _quoted(value: str) -> str:
+    """Return a text in double quotes; what does not print is written as YAML spells it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in text)
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"\w+", key) else json.dumps(key, ensure_ascii=False)
+    return key if re.fullmatch(r"\w+", key) else _quoted(key)
