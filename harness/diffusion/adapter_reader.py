@@ -83,7 +83,10 @@ def read_layers(file: Path, find: Callable[[str], LayerId | None] = own_layer) -
     for named in read.changes.values():
         for name, change in named.items():
             kind = NAMES.get(change.kind, change.kind)
-            raise _does_not_fit(file, f"{name} is of the kind {kind}, and a LoRA is wanted")
+            raise MissingPrerequisite(
+                f"{file} is no LoRA: {name} is of the kind {kind}",
+                hint="this reads LoRA and DoRA alone; drawing, export and inspect read all kinds",
+            )
     return read.layers
 
 

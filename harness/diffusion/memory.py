@@ -61,7 +61,7 @@ class Memory:
     gradients: int
     state: int
     copies: int
-    """The half-precision copies that autocast makes of fp32 weights."""
+    """The half-precision copies that autocast makes of fp32 weights, and whole ΔW of layers."""
     sample: int
     """Activations that one sample keeps for the backward pass."""
     spare: int
@@ -91,10 +91,28 @@ def memory_of(train: Train, model: str) -> Memory:
         trained=beside + (moving * FP32 if train.ema else 0),
         gradients=moving * width,
         state=int(moving * keep.state * width / FP32),
-        copies=moving * 2 if half else 0,
+        copies=(moving * 2 if half else 0) + _whole_changes(train, model),
         sample=sample_bytes(train, model),
         spare=int(moving * max(keep.spare, FP32 if train.ema else 0)),
     )
+
+
+def _whole_changes(train: Train, model: str) -> int:
+    """Return the bytes of the ΔW that PEFT makes of each LoKr or LoHa, and keeps for the way back.
+
+    Layers that read a text whose encoder rests keep none. With checkpointing those of one block
+    are there at a time, which is not told apart here.
+    """
+    if train.adapter is None or train.adapter.use not in ("lokr", "loha"):
+        return 0
+    numbers = sum(
+        layer.inputs * layer.kernel**2 * layer.outputs
+        for part, layers in _parts(train, model)
+        for layer in layers
+        if rank_of(train.adapter, layer, part)
+        and (train.trains_text or not layer.name.endswith(("attn2.to_k", "attn2.to_v")))
+    )
+    return numbers * _width(train)
 
 
 def samples_per_pass(train: Train, model: str, budget: int) -> int:
@@ -129,13 +147,18 @@ def trained_parameters(train: Train, model: str) -> int:
 def adapter_sizes(train: Train, model: str) -> Iterator[int]:
     """Yield the parameters of the adapter on each layer that has one."""
     assert train.adapter is not None
-    parts = [("unet", _unet(train, model))]
-    if any(phase.text_encoder_rates for phase in train.phases):
-        parts += [("text", list(text_layers(text))) for text in texts_of(model)]
-    for part, layers in parts:
+    for part, layers in _parts(train, model):
         for layer in layers:
             if size := adapter_parameters(train.adapter, layer, part):
                 yield size
+
+
+def _parts(train: Train, model: str) -> list[tuple[str, list[Layer]]]:
+    """Return the layers of every part that may get an adapter."""
+    parts = [("unet", _unet(train, model))]
+    if any(phase.text_encoder_rates for phase in train.phases):
+        parts += [("text", list(text_layers(text))) for text in texts_of(model)]
+    return parts
 
 
 def _unet(train: Train, model: str) -> list[Layer]:
@@ -218,8 +241,13 @@ def _attention_bytes(layer: Layer, train: Train) -> int:
 
 
 def _adapter_bytes(layer: Layer, train: Train, part: str) -> int:
-    """Return what a LoRA keeps beside its input: the product of its first factor, and its masks."""
+    """Return what a LoRA keeps beside its input: the product of its first factor, and its masks.
+
+    Other kinds keep the input alone.
+    """
     if train.adapter is None or not is_trained(layer, train, part):
+        return 0
+    if train.adapter.use != "lora":
         return 0
     between = rank_of(train.adapter, layer, part) * layer.positions_out
     dora = 2 * layer.size_out if train.adapter.dora else 0

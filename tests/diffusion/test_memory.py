@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger import FrugalAttention, kept_by
+from ledger import FrugalAttention, kept_anyway, kept_by
 from networks import pocket_unet, sdxl_unet
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -72,6 +72,29 @@ def test_what_the_pocket_keeps_for_the_way_back_is_counted(changes: dict[str, An
     found = kept(unet_layers(unet_of("pocket/sdxl"), side, side), train, moving=train.trains_text)
     real = kept_by(unet.train(), train, "cpu", torch.float32)
     assert found == pytest.approx(real, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    "adapter",
+    [
+        {"use": "lokr", "rank": 2, "factor": 8},
+        {"use": "loha", "rank": 2},
+        {"use": "oft", "rank": 8},
+        {"use": "ia3", "rank": 1},
+    ],
+    ids=lambda adapter: adapter["use"],
+)
+def test_what_other_kinds_of_adapter_keep_is_counted(adapter: dict[str, Any]) -> None:
+    train, unet = training(adapter=adapter), pocket_unet()
+    assert train.adapter is not None
+    add_adapter(unet, train.adapter, "unet", torch.float32)
+    side = train.resolution // 8
+    found = kept(unet_layers(unet_of("pocket/sdxl"), side, side), train)
+    assert found == pytest.approx(kept_by(unet.train(), train, "cpu", torch.float32), rel=0.06)
+    whole = memory_of(train, "pocket/sdxl").copies
+    assert (whole > 0) == (adapter["use"] in ("lokr", "loha"))
+    if whole:
+        assert whole == pytest.approx(kept_anyway(unet, train), rel=0.05)
 
 
 @contextmanager
