@@ -80,6 +80,8 @@ def commands(house: House, scratch: Path) -> Iterator[tuple[str, tuple[object, .
     yield "sweep", ("sweep", "tiny", "--at", "0,1", "--benchmark", "tiny-v1", *place)
     yield "reference", ("reference", scratch / "ref", "--benchmark", "tiny-v1", *place)
     yield "export", ("export", result, scratch / "out", "--to", "kohya", *place)
+    yield "inspect", ("inspect", scratch / "out" / "tiny.safetensors", "--json")
+    yield "inspect nothing", ("inspect", scratch / "nothing.safetensors")
     yield "export nonsense", ("export", result, scratch / "out", "--to", "nonsense", *place)
     yield "diff-data", ("diff-data", "tiny", "pocket-ninja", "--store", house.store, "--json")
     yield "curate", ("curate", "tiny", "--out", scratch / "set", "--json")

@@ -36,7 +36,8 @@ def folder(house: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     shutil.copy(FIXTURES / "configs" / "locon.toml", folder / "kohya.toml")
     write_renders(house, folder)
-    for words in ("run pocket-ninja pocket-base", "gate pocket-ninja --accept"):
+    export = "export reports/pocket-v1/pocket-ninja.json lora --to kohya"
+    for words in ("run pocket-ninja pocket-base", "gate pocket-ninja --accept", export):
         ran = harness(*words.split(), cwd=folder)
         assert ran.code == 0, ran.err
     return folder
