@@ -153,27 +153,36 @@ def _stretches(
     first = leaders([point.result for point in usable])
     own = next(s.family for p in usable for s in p.result.scores if s.metric == ranked_by)
     beside = [first[family] for family in JUDGING if family in first and family != own]
+    unseen = sum(stopped_words(point.result) is not None for point in points)
     judges = [ranked_by, *(each for each in beside if all(_has_value(p, each) for p in usable))]
     return tuple(
         Stretch(
             metric,
             _best(usable, metric).at,
-            may_be_best(usable, metric, base_point(points), ALPHA / len(judges)),
+            may_be_best(usable, metric, base_point(points), ALPHA / len(judges), unseen),
         )
         for metric in judges
     )
 
 
 def may_be_best(
-    points: Sequence[Point], metric: str, base: Point | None, alpha: float = ALPHA
+    points: Sequence[Point],
+    metric: str,
+    base: Point | None,
+    alpha: float = ALPHA,
+    unseen: int = 0,
 ) -> tuple[float, ...]:
-    """Return the points that no other, nor the base, is surely better than."""
+    """Return the points that no other, nor the base, is surely better than.
+
+    Rivals that a race stopped are `unseen`: they count, since it chose which ones are seen.
+    """
     sign = _sign(points, metric)
     rivals = [*points, *([base] if base is not None and _has_value(base, metric) else [])]
 
     def p_of(point: Point) -> float:
         gaps = [gap(other, point, metric) for other in rivals if other is not point]
-        return beaten_p([above_p(sign * whole, sign * each) for whole, each in gaps])
+        p = [above_p(sign * whole, sign * each) for whole, each in gaps]
+        return beaten_p([*p, *[1.0] * unseen])
 
     return tuple(point.at for point in points if p_of(point) >= alpha)
 

@@ -9,7 +9,7 @@ import pytest
 from contenders import contender, normal, with_score
 
 from harness.decisions.advice import place, span, span_to_end
-from harness.decisions.stopping import advise
+from harness.decisions.stopping import advise, may_be_best
 from harness.decisions.sweep import Point, base_point, with_bands
 from harness.errors import UsageError
 from harness.interfaces import Array
@@ -172,6 +172,15 @@ def test_bands_hold_for_all_points_together() -> None:
     assert together is not None
     widths = [float(each.high or 0) - float(each.low or 0) for each in (alone, together)]
     assert widths[1] / widths[0] == pytest.approx(2.5317 / 2.0395, rel=1e-3)
+
+
+def test_rivals_that_a_race_stopped_still_count() -> None:
+    """A choice among ten is no surer for its having stopped eight of them."""
+    chance = 0.0107 * np.ones(32) * (1 + 2 * (normal(3) - normal(3).mean()))
+    points = [point(100, values(3) + 2.1 * chance), point(200, values(3))]
+    alone = may_be_best(points, "kid", None)
+    assert alone == (200,), "surely worse, where there are two"
+    assert may_be_best(points, "kid", None, unseen=10_000) == (100, 200)
 
 
 def test_points_are_named_in_few_words() -> None:
