@@ -27,6 +27,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "hpsv2": CLIP,
     "aesthetic": {"use": "label", "model": "pocket/aesthetic"},
     "tag-recall": {"use": "tagger", "model": "pocket/tagger"},
+    "tag-likeness": {"use": "tagger", "model": "pocket/tagger"},
     "memorization": {"use": "thumbnail"},
     "extraction": {"use": "thumbnail"},
     "authenticity": {"use": "thumbnail"},

@@ -53,7 +53,10 @@ prompts:
   - {id: b, text: "a dog"}
 """
 OPTIMIZERS = "known: adafactor, adamw, adamw-8bit, came, lion, prodigy, schedule-free"
-TOP = "known: base, data, hardware, load, name, origin, prompting, schema_version, summary, train"
+TOP = (
+    "known: base, data, hardware, judge, load, name, origin, prompting, schema_version, summary, "
+    "train"
+)
 NAME = "^[a-z0-9][a-z0-9._-]{0,63}$"
 PHASE = "    - {steps: 40, rate: 1e-4, schedule: cosine, warmup: 4}\n"
 SOURCE = "data:\n  source: {use: pocket, set: ninja, count: 10}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.delivery.configs.sheet import Sheet, lose_data, lose_rest
+from harness.interfaces import SourceSpec
 
 TRAINER = "the script"
 _SCHEDULES = {
@@ -58,10 +59,29 @@ def _data(sheet: Sheet, script: str) -> None:
     assert data is not None
     lose_data(sheet, TRAINER)
     source, dreambooth = data.source, "dreambooth" in script
+    _source(sheet, source, dreambooth, data.caption.words == "none")
+    _instance(sheet, dreambooth)
+    more = [each.source.use for each in data.boosters] + (
+        [data.booster.use] if data.booster else []
+    )
+    caption = data.caption
+    sheet.lose_set(f"{TRAINER} reads one set", data__boosters=more)
+    sheet.lose_set(
+        f"{TRAINER} reads captions as they are",
+        data__caption__shuffle=caption.shuffle,
+        data__caption__keep_first=caption.keep_first,
+        data__caption__tag_dropout=caption.tag_dropout,
+        data__caption__dropout=caption.dropout,
+        data__caption__chunks=caption.chunks if caption.chunks > 1 else None,
+    )
+
+
+def _source(sheet: Sheet, source: SourceSpec, dreambooth: bool, wordless: bool) -> None:
+    """Say where the pictures lie, and what of their words is not read."""
     if source.use == "hub":
         sheet.put("dataset_name", getattr(source, "id", ""))
         text = getattr(source, "text", None)
-        if text and data.caption.words != "none":
+        if text and not wordless:
             sheet.put("caption_column", text)
         sheet.lose_set(
             f"{TRAINER} reads pictures and captions",
@@ -83,20 +103,6 @@ def _data(sheet: Sheet, script: str) -> None:
             sheet.lose("data.source", source.use, why)
         elif not getattr(source, "recursive", False):
             sheet.lose("data.source", "one folder", "it reads folders inside it too")
-    _instance(sheet, dreambooth)
-    more = [each.source.use for each in data.boosters] + (
-        [data.booster.use] if data.booster else []
-    )
-    caption = data.caption
-    sheet.lose_set(f"{TRAINER} reads one set", data__boosters=more)
-    sheet.lose_set(
-        f"{TRAINER} reads captions as they are",
-        data__caption__shuffle=caption.shuffle,
-        data__caption__keep_first=caption.keep_first,
-        data__caption__tag_dropout=caption.tag_dropout,
-        data__caption__dropout=caption.dropout,
-        data__caption__chunks=caption.chunks if caption.chunks > 1 else None,
-    )
 
 
 def _instance(sheet: Sheet, dreambooth: bool) -> None:
