@@ -50,6 +50,7 @@ def score_series(asked: SeriesAsked, workspace: Workspace, as_json: bool) -> Non
     say(f"watching {asked.folder}; Ctrl-C ends it", file=sys.stderr)
     for report in watch(look):
         _print(report, as_json)
+        sys.stdout.flush()  # who reads along through a pipe waits for it
 
 
 def _print(report: SeriesReport, as_json: bool) -> None:
