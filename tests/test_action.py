@@ -75,6 +75,7 @@ def run(
         "POLICY": "",
         "RULES_FROM": "target",
         "UNDER_POWERED": "fail",
+        "COMMENT": "false",
         "KIND": "bound",
     }
     done = subprocess.run(
@@ -151,6 +152,24 @@ def test_the_results_are_verified_where_their_artifacts_are_there(
 
 def test_a_policy_is_handed_on(tmp_path: Path) -> None:
     assert run(tmp_path, POLICY="my policy.yaml").value("--policy") == "my policy.yaml"
+
+
+def test_a_comment_is_made_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    assert "--comment" not in run(tmp_path / "a").called
+    assert run(tmp_path / "b", 3, COMMENT="true").value("--comment") == "here"
+    refused = run(tmp_path / "c", COMMENT="yes")
+    assert (refused.code, refused.called) == (2, [])
+    assert "comment is true or false" in refused.out
+
+
+def test_only_the_gate_gets_a_token_and_only_for_a_comment() -> None:
+    given = {
+        name: value
+        for step in steps()
+        for name, value in (step.get("env") or {}).items()
+        if "github.token" in value
+    }
+    assert given == {"GITHUB_TOKEN": "${{ inputs.comment == 'true' && github.token || '' }}"}
 
 
 def test_a_pull_request_is_held_to_the_baseline_and_policy_of_its_target(

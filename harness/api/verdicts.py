@@ -123,6 +123,21 @@ class GateDecision:
         after = finder(self.candidate.result, self.file, self.workspace)
         return pictured(worst, _texts(self.baseline), before, after)
 
+    def comment(self, where: str) -> str:
+        """Comment on a pull request, or update our comment there; return its address.
+
+        `where` is a number, `OWNER/NAME#12`, or `here` in a workflow of a pull request. The token
+        is GITHUB_TOKEN or GH_TOKEN.
+        """
+        from harness.delivery import pull_request
+        from harness.report.review import marker, review
+
+        pull, result = pull_request.find(where), self.candidate.result
+        first = marker(result.recipe, result.benchmark)
+        page = pull_request.address_of_workflow()
+        body = review(self.gate, first, self.pairs(), page, pull_request.ROOM)
+        return pull_request.comment(pull, first, body)
+
     def to_pandas(self) -> pd.DataFrame:
         """Return one line for each check."""
         import pandas as pd

@@ -29,7 +29,8 @@ from harness.cli.options import (
 )
 from harness.cli.output import console, say, show, with_others, write_report
 from harness.cli.program import command
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
+from harness.escaping import one_line
 
 if TYPE_CHECKING:
     from harness import GateDecision
@@ -106,6 +107,16 @@ AllowMissing = Annotated[
 JUnitFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.")]
 SummaryFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write Markdown, under 1 MiB.")
+]
+ReviewedPullRequest = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PR",
+        help=(
+            "Comment on a pull request, and update the comment later: a number, OWNER/NAME#12, or "
+            "`here` in a workflow. Takes GITHUB_TOKEN or GH_TOKEN."
+        ),
+    ),
 ]
 HtmlFile = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write an HTML report.")
@@ -221,6 +232,7 @@ def gate(
     junit: JUnitFile = None,
     summary: SummaryFile = None,
     html: HtmlFile = None,
+    comment: ReviewedPullRequest = None,
     replicates: Replicates = 1,
     benchmark: AcceptedBenchmark = None,
     no_wait: NoWait = False,
@@ -233,6 +245,10 @@ def gate(
 
     Exit codes: 0 passed, 3 worse than the policy allows, 4 not enough evidence.
     """
+    if comment is not None:
+        from harness.delivery import pull_request
+
+        pull_request.require_named(comment)
     workspace = workspace_of(store, reports, device, wait=not no_wait)
     if accept:
         file = harness.accept(
@@ -252,6 +268,8 @@ def gate(
         workspace=workspace,
     )
     _write_gate(decision, html, summary, junit)
+    if comment is not None:
+        _comment(decision, comment)
     for line in words.github_annotations(decision.gate) if os.environ.get("GITHUB_ACTIONS") else ():
         say(line, file=sys.stderr)
     if as_json:
@@ -275,6 +293,14 @@ def _write_gate(
         write_text(summary, words.summary(decision.gate, worst, str(html) if html else None))
     if junit is not None:
         write_text(junit, words.junit(decision.gate))
+
+
+def _comment(decision: GateDecision, where: str) -> None:
+    """Comment on a pull request; where that fails, one line says so, and the verdict stands."""
+    try:
+        say(f"commented: {decision.comment(where)}", file=sys.stderr)
+    except HarnessError as error:
+        say(f"no comment on the pull request: {one_line(str(error))}", file=sys.stderr)
 
 
 @command("decide", "harness history pocket-ninja")
