@@ -245,10 +245,7 @@ def gate(
 
     Exit codes: 0 passed, 3 worse than the policy allows, 4 not enough evidence.
     """
-    if comment is not None:
-        from harness.delivery import pull_request
-
-        pull_request.require_named(comment)
+    _require_pull_request(comment)
     workspace = workspace_of(store, reports, device, wait=not no_wait)
     if accept:
         file = harness.accept(
@@ -257,8 +254,6 @@ def gate(
         return show({"baseline": str(file)}) if as_json else say(f"accepted: {file}")
     if baseline is None:
         raise UsageError("gate needs --baseline FILE", hint="--accept writes the first one")
-    from harness.report import gate as words
-
     decision = harness.gate(
         recipe,
         baseline=baseline,
@@ -270,12 +265,7 @@ def gate(
     _write_gate(decision, html, summary, junit)
     if comment is not None:
         _comment(decision, comment)
-    for line in words.github_annotations(decision.gate) if os.environ.get("GITHUB_ACTIONS") else ():
-        say(line, file=sys.stderr)
-    if as_json:
-        show(words.gate_document(decision.gate))
-    else:
-        words.print_gate(decision.gate, console())
+    _tell_gate(decision, as_json)
     raise SystemExit(decision.gate.exit_code)
 
 
@@ -293,6 +283,26 @@ def _write_gate(
         write_text(summary, words.summary(decision.gate, worst, str(html) if html else None))
     if junit is not None:
         write_text(junit, words.junit(decision.gate))
+
+
+def _tell_gate(decision: GateDecision, as_json: bool) -> None:
+    """Show the decision; in a workflow also as annotations."""
+    from harness.report import gate as words
+
+    for line in words.github_annotations(decision.gate) if os.environ.get("GITHUB_ACTIONS") else ():
+        say(line, file=sys.stderr)
+    if as_json:
+        show(words.gate_document(decision.gate))
+    else:
+        words.print_gate(decision.gate, console())
+
+
+def _require_pull_request(words: str | None) -> None:
+    """Refuse words that name no pull request before anything runs."""
+    if words is not None:
+        from harness.delivery.pull_request import require_named
+
+        require_named(words)
 
 
 def _comment(decision: GateDecision, where: str) -> None:
