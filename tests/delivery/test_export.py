@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from harness import __version__, export
+from harness.delivery.export.model_card import loads_in_diffusers
 from harness.delivery.export.trained_adapter import find_adapter
 from harness.diffusion.adapter_writer import FILE, save_adapter
 from harness.diffusion.attachment import attach
@@ -29,7 +30,7 @@ from harness.files import write_text
 from harness.pages import benchmark
 from harness.pages.data import Caption, Data
 from harness.pages.recipe import Base, Recipe
-from harness.pages.train import Token, Train
+from harness.pages.train import Adapter, Token, Train
 from harness.pipeline.plan import RunPlan, plan
 from harness.pipeline.results.read import read_result
 from harness.pipeline.stages.files import Entry, write_index
@@ -305,6 +306,12 @@ def test_dora_and_rslora_say_so(tmp_path: Path) -> None:
     assert "ComfyUI norms" in card
     assert "load_lora_weights" not in card
     assert (noise(file) - noise(place.train / FILE)).abs().max() < 1e-6
+
+
+def test_no_card_says_that_diffusers_loads_what_it_cannot() -> None:
+    assert loads_in_diffusers(Adapter(rank=4))
+    for other in ({"dora": True}, {"ranks": {"mid": 8}}, {"use": "lokr"}):
+        assert not loads_in_diffusers(Adapter.model_validate({"rank": 4, **other}))
 
 
 def test_the_card_says_what_it_is_and_what_it_is_not(place: Place, tmp_path: Path) -> None:

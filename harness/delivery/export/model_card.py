@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from harness.delivery.export.trained_adapter import TrainedAdapter
 from harness.diffusion.prediction import scheduler_changes
 from harness.escaping import in_code, in_markdown
-from harness.pages.train import Phase
+from harness.pages.train import Adapter, Phase
 from harness.report.numbers import cell
 
 MARK = "<!-- Written by harness export. -->"
@@ -45,12 +45,17 @@ def card(trained: TrainedAdapter, form: str, files: tuple[str, ...], place: str)
         figures=figures(trained),
         cell=cell,
         form=form,
-        in_diffusers=form == "diffusers" or not (adapter.dora or adapter.ranks),
+        in_diffusers=form == "diffusers" or loads_in_diffusers(adapter),
         weights=files[0],
         scheduler_changes=scheduler_changes(train.prediction, train.zero_terminal_snr),
         tokens=_tokens(trained) if "embeddings.safetensors" in files else [],
         place=place,
     )
+
+
+def loads_in_diffusers(adapter: Adapter) -> bool:
+    """Return whether diffusers loads the form of user interfaces as it was trained."""
+    return adapter.use == "lora" and not (adapter.dora or adapter.ranks)
 
 
 def figures(trained: TrainedAdapter) -> dict[str, str]:
