@@ -51,7 +51,7 @@ def head(result: Result) -> None:
             st.metric(label, value, border=True, width=210)
     for score in result.scores:
         if score.flag:
-            st.warning(session.escaped(f"{score.metric}: {score.flag}"), icon="⚑")
+            st.warning(session.escaped(f"{score.metric}: {score.flag}"), icon=":material/flag:")
 
 
 def scores(one: Entry, result: Result) -> None:

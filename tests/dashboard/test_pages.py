@@ -110,6 +110,15 @@ def test_a_hostile_summary_stands_on_the_run_page_as_it_is(visit: Visit, reports
     assert HOSTILE[0] in app.text[0].value
 
 
+@pytest.mark.parametrize("recipe", ["pocket-ninja-overfit", "pocket-ninja-broken"])
+def test_a_flag_stands_on_the_run_page(visit: Visit, recipe: str) -> None:
+    """Its icon was once no emoji, which took the rest of the page down."""
+    app = visit("run", id=f"pocket-v1/{recipe}")
+    assert not app.exception
+    assert app.warning
+    assert app.dataframe
+
+
 def test_a_link_restores_the_view(visit: Visit) -> None:
     app = visit("leaderboard", metrics="kid", prompts="pocket-tags", recipe="ninja")
     assert app.multiselect(key="metrics").value == ["kid"]
