@@ -176,7 +176,9 @@ def gains(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
 def members(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
     """Return the member test by checkpoint, with its interval; what is alarming is red."""
     base = alt.Chart(pd.DataFrame(rows))
-    x = alt.X("step:Q", scale=alt.Scale(zero=False))
+    steps = sorted({row["step"] for row in rows})
+    ticks = alt.Axis(format=",d", **({"values": steps} if len(steps) == 1 else {"tickMinStep": 1}))
+    x = alt.X("step:Q", scale=alt.Scale(zero=False), axis=ticks)
     span = base.mark_rule(color=QUIET).encode(
         x, alt.Y("low:Q", title="member test (AUC)", scale=alt.Scale(domain=[0, 1])), y2="high:Q"
     )
