@@ -236,42 +236,51 @@ def _stopped(point: Point) -> Point:
     return replace(point, result=point.result.model_copy(update={"provenance": provenance}))
 
 
-def tell(store: Store, resamplings: int) -> dict[str, Any]:
-    """Return all figures."""
-    best, races = [], []
+def tell(store: Store, resamplings: int) -> None:
+    """Write the figures of every training that is drawn and not told of yet."""
+    told = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {}
+    best, races = list(told.get("best", ())), list(told.get("race", ()))
     for number, training in enumerate(TRAININGS):
         if not all(store.has(each.step("sample")) for _, each in plans(training)):
             print(training, "is not drawn yet", flush=True)
             continue
         drawn, chance = read(training, store), np.random.default_rng(number)
-        prompts = sorted(
-            set(
-                next(iter(drawn.own.values()))[
-                    extractor_name(drawn.metrics[0].extractor())
-                ].prompt_ids
-            )
-        )
+        if drawn.name in [each["training"] for each in races]:
+            continue
+        prompts = sorted(set(next(iter(drawn.own[EVERY].values())).prompt_ids))
         best.append(advised(drawn, prompts))
         ran = [raced(drawn, prompts, chance) for _ in range(resamplings)]
-        same, share = (np.array(each, np.float64) for each in zip(*ran, strict=True))
-        races.append(
-            {
-                "training": drawn.name,
-                "resamplings": resamplings,
-                "same_step": round(float(same.mean()), 3),
-                "images": round(float(share.mean()), 3),
-                "most_images": round(float(share.max()), 3),
-            }
-        )
+        races.append(_told(drawn, ran))
+        write_json(OUT, _figures(best, races))
         print(json.dumps(best[-1]), json.dumps(races[-1]), sep="\n", flush=True)
+
+
+def _told(drawn: Drawn, ran: Sequence[tuple[bool, float]]) -> dict[str, Any]:
+    same, share = (np.array(each, np.float64) for each in zip(*ran, strict=True))
     return {
-        "advised_in_best_stretch": sum(each["is_in_it"] for each in best),
-        "of": len(best),
+        "training": drawn.name,
+        "resamplings": len(ran),
+        "same_step": round(float(same.mean()), 3),
+        "images": round(float(share.mean()), 3),
+        "most_images": round(float(share.max()), 3),
+    }
+
+
+def _figures(best: Sequence[dict[str, Any]], races: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    counts = [each["resamplings"] for each in races]
+    same, images = (
+        float(np.average([each[name] for each in races], weights=counts))
+        for name in ("same_step", "images")
+    )
+    return {
         "trainings": len(TRAININGS),
-        "race_names_the_same_step": round(float(np.mean([each["same_step"] for each in races])), 3),
-        "race_share_of_images": round(float(np.mean([each["images"] for each in races])), 3),
-        "best": best,
-        "race": races,
+        "told": len(best),
+        "advised_in_best_stretch": sum(each["is_in_it"] for each in best),
+        "resamplings": sum(counts),
+        "race_names_the_same_step": round(same, 3),
+        "race_share_of_images": round(images, 3),
+        "best": list(best),
+        "race": list(races),
     }
 
 
@@ -286,7 +295,7 @@ def main() -> None:
     if given.part == "draw":
         draw(workspace, given.only)
     else:
-        write_json(OUT, tell(workspace.open_store(), given.resamplings))
+        tell(workspace.open_store(), given.resamplings)
 
 
 if __name__ == "__main__":
