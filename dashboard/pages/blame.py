@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import streamlit as st
 
 from dashboard import session
@@ -51,7 +53,8 @@ def sheets(one: Shown) -> None:
         png = blames.sheet(one.folder, name)
         if png is not None:
             st.subheader(title)
-            st.image(png)
+            data = base64.b64encode(png).decode()
+            st.html(f'<img alt="{title}" src="data:image/png;base64,{data}">')
 
 
 def table(blame: Blame) -> None:

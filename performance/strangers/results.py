@@ -116,7 +116,7 @@ def hostile_tables(good: Path, with_heavy: bool = True) -> Iterator[tuple[str, s
 
     Without `with_heavy`, tables that take a second to make are left out.
     """
-    for kind in ("samples", "prompts", "likeness", "sanity"):
+    for kind in ("samples", "prompts", "likeness", "sanity", "probe"):
         table = pq.read_table(good.with_name(good.stem + f".{kind}.parquet"))
         data = good.with_name(good.stem + f".{kind}.parquet").read_bytes()
         for share in (0.1, 0.6, 0.99):

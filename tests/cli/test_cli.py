@@ -104,6 +104,7 @@ def test_a_set_of_the_hub_at_no_fixed_revision_is_warned_of_and_holds(
 ) -> None:
     text = BROKEN.replace("rnak", "rank").replace("adamv", "adamw").replace('"1e-4"', "0.0001")
     page, source = tmp_path / "ink.yaml", "{use: hub, id: someone/ink}"
+    text = text.replace("pocket/sdxl", "./base")  # a folder, which is no toy and changes nothing
     page.write_text(text.replace("{use: pocket, set: ninja, count: 0}", source))
     ran = command("check", page)
     assert ran.code == 0, ran.err

@@ -314,7 +314,7 @@ function compareView(link, board, tools) {
   });
 }
 
-// Says of a sweep which point to take and which cannot be told apart from it, with a curve a metric.
+// Says of a sweep which point to take and which cannot be told from it, with a curve a metric.
 function sweepView(link, board, tools) {
   const names = facts.sweeps.map((each) => each.name),
     one = facts.sweeps[Math.max(0, names.indexOf(link.sweep))];
@@ -347,9 +347,8 @@ function sweepView(link, board, tools) {
 
 // The namespace of drawings as the browser has it: the page holds no address.
 const drawings = (() => {
-  const holder = document.createElement("div");
-  holder.innerHTML = "<svg></svg>";
-  return holder.firstChild.namespaceURI;
+  const parsed = new DOMParser().parseFromString("<svg></svg>", "text/html");
+  return parsed.body.firstChild.namespaceURI;
 })();
 
 function drawn(name, values, children = []) {

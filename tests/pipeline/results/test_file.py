@@ -19,7 +19,7 @@ RESULT = ResultFile(PUBLISHED / "pocket-v1/pocket-ninja.json")
 def test_a_baseline_owns_its_tables_its_album_and_its_noise() -> None:
     there = {path for path in BASELINE.path.parent.iterdir() if path.name.startswith("pocket-")}
     assert set(BASELINE.files()) == there
-    assert len(there) == 6
+    assert len(there) == 8
     assert all(is_of_a_result(path.name) for path in there)
     assert BASELINE.noise_path in BASELINE.belongings()
     assert BASELINE.noise_path not in {file.path for file in result_files(PUBLISHED)}
