@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,15 @@ from harness.decisions.gate import Gate
 from harness.decisions.history import Change, Event
 from harness.escaping import one_line
 from harness.records import column_of
-from harness.report.pairs import PicturedPair, gated, pictured, widest_pairs, worst_pairs
+from harness.report.pairs import (
+    PicturedPair,
+    WorstPair,
+    case_pairs,
+    gated,
+    pictured,
+    widest_pairs,
+    worst_pairs,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,10 +126,16 @@ class GateDecision:
 
     def pairs(self, most: int = 12) -> tuple[PicturedPair, ...]:
         """Return the images that lost most beside the baseline, with their pictures."""
-        worst = worst_pairs(self.candidate, self.baseline, gated(self.gate), most)
+        return self._pictured(worst_pairs(self.candidate, self.baseline, gated(self.gate), most))
+
+    def cases(self) -> tuple[PicturedPair, ...]:
+        """Return images of the policy's cases beside the baseline's, with their pictures."""
+        return self._pictured(case_pairs(self.gate, self.candidate, self.baseline))
+
+    def _pictured(self, pairs: Sequence[WorstPair]) -> tuple[PicturedPair, ...]:
         before = finder(self.baseline.result, self.against, self.workspace)
         after = finder(self.candidate.result, self.file, self.workspace)
-        return pictured(worst, _texts(self.baseline), before, after)
+        return pictured(pairs, _texts(self.baseline), before, after)
 
     def comment(self, where: str) -> str:
         """Comment on a pull request, or update our comment there; return its address.
@@ -135,7 +149,8 @@ class GateDecision:
         pull, result = pull_request.find(where), self.candidate.result
         first = marker(result.recipe, result.benchmark)
         page = pull_request.address_of_workflow()
-        body = review(self.gate, first, self.pairs(), page, pull_request.ROOM)
+        pictures = self.pairs(), self.cases()
+        body = review(self.gate, first, pictures, page, pull_request.ROOM)
         return pull_request.comment(pull, first, body)
 
     def to_pandas(self) -> pd.DataFrame:

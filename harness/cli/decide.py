@@ -277,10 +277,12 @@ def _write_gate(
     from harness.report import gate as words
 
     worst = decision.pairs() if html or summary else ()
+    cases = decision.cases() if html or summary else ()
     if html is not None:
-        write_text(html, words.page(decision.gate, worst))
+        write_text(html, words.page(decision.gate, worst, cases))
     if summary is not None:
-        write_text(summary, words.summary(decision.gate, worst, str(html) if html else None))
+        place = str(html) if html else None
+        write_text(summary, words.summary(decision.gate, worst, place, cases))
     if junit is not None:
         write_text(junit, words.junit(decision.gate))
 

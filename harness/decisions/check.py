@@ -19,8 +19,10 @@ from harness.metrics.statistics.multiple import holm
 from harness.records import column_of
 
 Verdict = Literal["pass", "fail", "under-powered"]
-Kind = Literal["non-inferiority", "window", "bound", "images", "flags", "metrics", "missing"]
-HELD: tuple[Kind, ...] = ("non-inferiority", "flags")
+Kind = Literal[
+    "non-inferiority", "window", "bound", "images", "flags", "metrics", "missing", "case"
+]
+HELD: tuple[Kind, ...] = ("non-inferiority", "flags", "case")
 """Checks of harm: a pass may take more room than a failure takes harm."""
 Source = Literal["policy", "noise", "convention"]
 
@@ -73,6 +75,12 @@ class Check:
     claim: Claim = "file"
     reason: str | None = None
     """What there is to say where numbers do not."""
+    case: str = ""
+    """The prompts that it is about, in words; empty if it is about all."""
+    prompt_ids: tuple[str, ...] = ()
+    """The prompts of a case."""
+    advisory: str | None = None
+    """Why it is advice and decides nothing; None if it decides."""
 
     @property
     def harmless(self) -> Allowed:
@@ -188,9 +196,10 @@ def decided(checks: Sequence[Check], claim: Claim) -> list[Check]:
 def _about(check: Check, claim: Claim) -> Check:
     """Return the check, or why it cannot speak for what the gate is asked about.
 
-    A flag is about the file that carries it, whatever the gate is asked about.
+    A flag is about the file that carries it, and a case about the images that are there, whatever
+    the gate is asked about.
     """
-    is_about_this = check.claim in (claim, "recipe") or check.kind == "flags"
+    is_about_this = check.claim in (claim, "recipe") or check.kind in ("flags", "case")
     if is_about_this or check.verdict == "fail":
         return check
     reason = "the gate asks about recipes, and how far trainings of this one differ is not known"

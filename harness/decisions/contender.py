@@ -86,6 +86,11 @@ def pair(column: str, a: Contender, b: Contender) -> Pairing:
     return _aligned(own, others, "log-ratio" if ratios else "jackknife")
 
 
+def means_by_prompt(values: ByImage) -> ByPrompt:
+    """Return each prompt's mean over all its seeds."""
+    return _means(values, [*values])
+
+
 def _means(values: ByImage, keys: Sequence[tuple[str, int]]) -> ByPrompt:
     """Return each prompt's mean over its seeds."""
     by_prompt: dict[str, list[float]] = {}

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.decisions import absence
+from harness.decisions import absence, cases
 from harness.decisions.check import (
     EVERYTHING,
     Allowed,
@@ -58,8 +58,13 @@ class Gate:
     """Metrics that only the baseline has, with the reason; the policy says that this may be."""
 
     @property
+    def binding(self) -> tuple[Check, ...]:
+        """Return the checks that decide."""
+        return tuple(check for check in self.checks if check.advisory is None)
+
+    @property
     def verdict(self) -> Verdict:
-        verdicts = {check.verdict for check in self.checks}
+        verdicts = {check.verdict for check in self.binding}
         return "fail" if "fail" in verdicts else "pass" if verdicts == {"pass"} else "under-powered"
 
     @property
@@ -101,13 +106,12 @@ def gate(
     ]
     told_apart = [column for column in again if column not in {*named, *lost}]
     checks += [_harm(by_column[column], rules, rooms, "flags") for column in told_apart]
+    sides = cases.Sides(candidate, baseline, compared, noise, groups or {})
+    checks += cases.checks_of(policy, sides)
     judged = decided(checks, claim) or [Check("metrics", reason="no metric could be compared")]
     gone = [absence.missing(lost[name]) for name in lost if name not in {*named, *borne}]
     gone += [] if policy.metrics else absence.unlicensed_families(compared)
-    whole = [
-        absence.images_there(candidate, baseline, policy.images),
-        absence.no_new_flags(candidate, baseline, compared, policy.allow_missing),
-    ]
+    whole = _of_all_images(candidate, baseline, compared, policy)
     return Gate(
         policy.name,
         compared,
@@ -117,6 +121,16 @@ def gate(
         left_out=() if policy.metrics else absence.left_out(compared),
         allowed_missing=tuple(absence.told(lost[column]) for column in borne),
     )
+
+
+def _of_all_images(
+    candidate: Contender, baseline: Contender, compared: Comparison, policy: Policy
+) -> list[Check]:
+    """Return what is asked of the images whatever they score."""
+    return [
+        absence.images_there(candidate, baseline, policy.images),
+        absence.no_new_flags(candidate, baseline, compared, policy.allow_missing),
+    ]
 
 
 def _with_windows(

@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import Field
 
 from harness.decisions.compare import Comparison, compare
-from harness.decisions.contender import Contender
+from harness.decisions.contender import Contender, means_by_prompt
 from harness.decisions.finding import Claim, Finding, Rules
 from harness.errors import PageError, Problem
 from harness.files import write_text
@@ -52,6 +52,8 @@ class Spread(Page):
     """Half the width of a difference's interval, in the middle of all pairs; 0 if unknown."""
     alarms: Annotated[float, Field(ge=0, le=1)]
     """The share of null pairs that the paired test alone, without margin or τ, tells apart."""
+    prompts: dict[str, tuple[float, ...]] = {}
+    """The value of every run at each prompt, for metrics that are means over images."""
 
     @property
     def pairs(self) -> int:
@@ -104,6 +106,16 @@ class Noise(Page):
         return ruled_out(
             max(each.reach for each in known), max(each.difference for each in known), between
         )
+
+    def runs_of(self, column: str, prompts: Sequence[str]) -> list[Array]:
+        """Return the means over some prompts, one a run, for each kind that was measured there."""
+        noise = self.metrics.get(column, MetricNoise())
+        kinds = [each.prompts for each in (noise.sampling, noise.retrained) if each]
+        return [
+            np.mean([known[prompt] for prompt in prompts], axis=0)
+            for known in kinds
+            if prompts and all(prompt in known for prompt in prompts)
+        ]
 
     def between(self, column: str) -> float | None:
         """Return τ, widened as t is beside the normal: R trainings know it with R − 1 freedom."""
@@ -178,7 +190,20 @@ def _spread(column: str, runs: Sequence[Contender], pairs: Sequence[Comparison])
             ]
         )
     )
-    return Spread(runs=len(values), difference=of_difference(values), reach=reach, alarms=alarms)
+    return Spread(
+        runs=len(values),
+        difference=of_difference(values),
+        reach=reach,
+        alarms=alarms,
+        prompts=_at_prompts(column, runs),
+    )
+
+
+def _at_prompts(column: str, runs: Sequence[Contender]) -> dict[str, tuple[float, ...]]:
+    """Return every run's mean at each prompt that all of them have, to six digits."""
+    means = [means_by_prompt(run.samples.get(column, {})) for run in runs]
+    common = sorted(set(means[0]).intersection(*means[1:]))
+    return {prompt: tuple(float(f"{each[prompt]:.6g}") for each in means) for prompt in common}
 
 
 def _between(column: str, runs: Sequence[Contender], pairs: Sequence[Comparison]) -> float | None:

@@ -11,6 +11,9 @@ how far from it, and within which bounds; it knows neither recipes nor results.
       - {metric: kid}  # no worse than equal runs differ: `harness calibrate` measures it
       - {metric: clip-score, margin: 0.3, least: 25}  # 0.3 worse is no harm
       - {metric: fid, window: 0.47}  # neither worse nor better: 2 % of 23.48, as MLPerf has it
+    cases:  # prompts that must not get worse, each judged by itself
+      - {prompt: cat-3}  # an id; the metric is the first that judges single images
+      - {tag: hands, metric: clip-score, margin: 0.5}  # all prompts with a tag, or of a suite
 
 A policy that names no metric holds the declared ones of the comparison to their noise.
 """
@@ -56,6 +59,29 @@ class Limits(Page):
         return self.margin is not None or self.window is None
 
 
+class Case(Page):
+    """Prompts that must not get worse, whatever the mean over all prompts does."""
+
+    prompt: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """The id of one prompt."""
+    tag: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    """A tag or a suite: all prompts of it, taken together."""
+    metric: Column | None = None
+    """A metric with values of single images; if left out, the first that may judge."""
+    margin: Annotated[float, Field(ge=0)] | None = None
+    """How much worse still passes; if left out, the measured noise of these prompts."""
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.prompt is None) == (self.tag is None):
+            raise ValueError("names a prompt or a tag: one of them")
+        return self
+
+    @property
+    def title(self) -> str:
+        return f"prompt {self.prompt}" if self.prompt is not None else f"tag {self.tag}"
+
+
 class Policy(Page):
     """What must hold for a candidate to pass."""
 
@@ -73,6 +99,17 @@ class Policy(Page):
     """Metrics that the baseline has and the candidate may lack; the report names them."""
     metrics: tuple[Limits, ...] = ()
     """If empty, the declared metrics of the comparison."""
+    cases: tuple[Case, ...] = ()
+    """Prompts that must not get worse, each a check of its own."""
+
+    @field_validator("cases")
+    @classmethod
+    def _once(cls, cases: tuple[Case, ...]) -> tuple[Case, ...]:
+        keys = [(each.title, each.metric) for each in cases]
+        repeated = next((key for at, key in enumerate(keys) if key in keys[:at]), None)
+        if repeated is not None:
+            raise ValueError(f"names the case of {repeated[0]} twice")
+        return cases
 
     @field_validator("metrics")
     @classmethod

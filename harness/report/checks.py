@@ -23,6 +23,9 @@ SAYS: dict[tuple[str, str], str] = {
     ("non-inferiority", "pass"): "is no more than {end} worse",
     ("non-inferiority", "fail"): "is more than {end} worse",
     ("non-inferiority", "under-powered"): "may be more than {end} worse",
+    ("case", "pass"): "is no more than {end} worse",
+    ("case", "fail"): "is more than {end} worse",
+    ("case", "under-powered"): "may be more than {end} worse",
     ("flags", "pass"): "carries a flag on both sides, and is no more than {end} worse",
     ("flags", "fail"): "carries a flag on both sides, and is more than {end} worse",
     ("flags", "under-powered"): "carries a flag on both sides, and may be more than {end} worse",
@@ -37,8 +40,8 @@ SAYS: dict[tuple[str, str], str] = {
 
 def headline(gate: Gate) -> str:
     """Return the verdict in one line."""
-    count = sum(check.verdict == gate.verdict for check in gate.checks)
-    of = f"{count} of {len(gate.checks)} checks"
+    count = sum(check.verdict == gate.verdict for check in gate.binding)
+    of = f"{count} of {len(gate.binding)} checks"
     said = {
         "pass": f"passes {of}",
         "fail": f"fails {of}",
@@ -51,19 +54,30 @@ def headline(gate: Gate) -> str:
 def title(check: Check) -> str:
     """Return what a check asks, whatever the answer."""
     if not check.metric:
-        return check.kind
+        return f"{check.kind} of {check.case}" if check.case else check.kind
     if check.kind == "missing":
         return f"{check.metric} can be compared"
     is_there = check.allowed != EVERYTHING
-    return f"{check.metric} {_says(check, 'pass') if is_there else 'has a value'}"
+    return f"{_subject(check)} {_says(check, 'pass') if is_there else 'has a value'}"
 
 
 def sentence(check: Check) -> str:
     """Return what is to be said of a check."""
-    subject = check.metric or check.kind
+    subject, advice = _subject(check), f"; advisory, {check.advisory}" if check.advisory else ""
     if check.reason is not None:
-        return f"{subject}: {check.reason}"
-    return f"{subject} {_says(check, check.verdict)} ({effect(check)}){_outlook(check)}"
+        return f"{subject}: {check.reason}{advice}"
+    says = _says(check, check.verdict)
+    return f"{subject} {says} ({effect(check)}){_outlook(check)}{advice}"
+
+
+def _subject(check: Check) -> str:
+    subject = check.metric or check.kind
+    return f"{subject} of {check.case}" if check.case else subject
+
+
+def outcome(check: Check) -> str:
+    """Return the verdict in a word, or two where it decides nothing."""
+    return check.verdict if check.advisory is None else f"{check.verdict} (flaky)"
 
 
 def _says(check: Check, verdict: str) -> str:
@@ -94,12 +108,15 @@ def _outlook(check: Check) -> str:
     """Return what it takes to decide."""
     if check.verdict != "under-powered" or check.kind == "bound":
         return ""
+    unit = "images of these prompts" if check.kind == "case" else "prompts"
+    if check.needed is None and check.kind == "case":
+        return f"; too near to what is allowed for any number of {unit} to decide"
     if check.needed is None:
         more = "trainings on either side" if check.claim == "recipe" else "than a million prompts"
         return f"; it takes more {more} to decide"
     if check.needed <= check.prompts:
-        return f"; too near to what is allowed for {check.prompts:,} prompts to decide"
-    return f"; it takes {check.needed:,} prompts to decide, and there are {check.prompts:,}"
+        return f"; too near to what is allowed for {check.prompts:,} {unit} to decide"
+    return f"; it takes {check.needed:,} {unit} to decide, and there are {check.prompts:,}"
 
 
 def gravest_first(gate: Gate) -> list[Check]:

@@ -21,6 +21,7 @@ from harness.report.checks import (
     headline,
     line,
     markdown,
+    outcome,
     p_value,
     remarks,
     sentence,
@@ -76,7 +77,7 @@ def print_gate(gate: Gate, console: Terminal) -> None:
         table.add_column(name, justify="right" if name == "effect" else "left")
     for check in gravest_first(gate):
         cells = [line(cell) for cell in (title(check), effect(check))]
-        styled = Text(check.verdict, STYLES[check.verdict])
+        styled = Text(outcome(check), STYLES[check.verdict])
         table.add_row(*cells, SOURCES[check.source], styled)
     console.print(table)
     console.print(gate_text(gate))
@@ -96,14 +97,17 @@ def junit(gate: Gate) -> str:
     """Return JUnit XML, a case a check.
 
     What is under-powered is skipped, not an error: viewers count errors among failures, and would
-    report harm that was not found. The exit code keeps it from passing all the same.
+    report harm that was not found. The exit code keeps it from passing all the same. A flaky case
+    that does not pass is skipped too, and the exit code lets it.
     """
-    count = {verdict: sum(each.verdict == verdict for each in gate.checks) for verdict in ORDER}
+    binding = gate.binding
+    count = {verdict: sum(each.verdict == verdict for each in binding) for verdict in ORDER}
+    advice = sum(each.verdict != "pass" for each in gate.checks if each.advisory is not None)
     numbers = {
         "tests": str(len(gate.checks)),
         "failures": str(count["fail"]),
         "errors": "0",
-        "skipped": str(count["under-powered"]),
+        "skipped": str(count["under-powered"] + advice),
         "time": "0",
     }
     root = ElementTree.Element("testsuites", numbers)
@@ -128,17 +132,21 @@ def _case(suite: ElementTree.Element, check: Check) -> None:
     names = {"classname": f"gate.{check.kind}", "name": line(title(check)), "time": "0"}
     case = ElementTree.SubElement(suite, "testcase", names)
     said = line(sentence(check), 1000)
-    if check.verdict == "fail":
+    is_advice = check.advisory is not None
+    if check.verdict == "fail" and not is_advice:
         failure = ElementTree.SubElement(case, "failure", {"message": said, "type": check.kind})
         failure.text = said
-    if check.verdict == "under-powered":
+    if check.verdict == "under-powered" or (is_advice and check.verdict == "fail"):
         ElementTree.SubElement(case, "skipped", {"message": said})
 
 
 def github_annotations(gate: Gate) -> list[str]:
     """Return a GitHub workflow command for every check that does not pass, failures first."""
     told = [each for each in gravest_first(gate) if each.verdict != "pass"]
-    commands = [(LEVELS[each.verdict], title(each), sentence(each)) for each in told]
+    commands = [
+        ("notice" if each.advisory else LEVELS[each.verdict], title(each), sentence(each))
+        for each in told
+    ]
     advice = [("notice", "advisory", each) for each in gate.advisory]
     return [
         f"::{level} title={_data(name).replace(':', '%3A').replace(',', '%2C')}::{_data(said)}"
@@ -151,7 +159,12 @@ def _data(text: str) -> str:
     return line(text, 1000).replace("%", "%25")
 
 
-def summary(gate: Gate, pairs: Sequence[PicturedPair] = (), page: str | None = None) -> str:
+def summary(
+    gate: Gate,
+    pairs: Sequence[PicturedPair] = (),
+    page: str | None = None,
+    cases: Sequence[PicturedPair] = (),
+) -> str:
     """Return a step summary in Markdown, below 1 MiB whatever the prompts are.
 
     GitHub shows no picture of a data URI, but its words; other viewers show both. Where there is no
@@ -159,7 +172,7 @@ def summary(gate: Gate, pairs: Sequence[PicturedPair] = (), page: str | None = N
     """
     checks = gravest_first(gate)
     rows = [
-        [check.verdict, title(check), effect(check), SOURCES[check.source], sentence(check)]
+        [outcome(check), title(check), effect(check), SOURCES[check.source], sentence(check)]
         for check in checks[:ROWS]
     ]
     cells = [[markdown(cell) for cell in row] for row in rows]
@@ -170,10 +183,11 @@ def summary(gate: Gate, pairs: Sequence[PicturedPair] = (), page: str | None = N
     text = "\n\n".join(
         [f"## {markdown(headline(gate))}", _table(COLUMNS, cells), *more, *notes, *link]
     )
-    if not pairs:
-        return f"{text}\n"
-    text = f"{text}\n\n### What lost most\n\n{_table(PAIR, [])}"
-    return "\n".join([text, *_fitted(pairs, place, ROOM - len(text.encode()))]) + "\n"
+    for heading, shown in (("Cases", cases), ("What lost most", pairs)):
+        if shown:
+            text = f"{text}\n\n### {heading}\n\n{_table(PAIR, [])}"
+            text = "\n".join([text, *_fitted(shown, place, ROOM - 500 - len(text.encode()))])
+    return f"{text}\n"
 
 
 def _fitted(pairs: Sequence[PicturedPair], place: str | None, room: int) -> list[str]:
@@ -230,8 +244,9 @@ def _cells(row: Sequence[str]) -> str:
     return f"| {' | '.join(row)} |"
 
 
-def page(gate: Gate, pairs: Sequence[PicturedPair] = ()) -> str:
-    """Return one HTML page: the verdict, every check with its interval drawn, what lost most."""
+def page(gate: Gate, pairs: Sequence[PicturedPair] = (), cases: Sequence[PicturedPair] = ()) -> str:
+    """Return one HTML page: the verdict, every check with its interval drawn, the images of the
+    policy's cases, what lost most."""
     return (
         environment()
         .get_template("gate.html.j2")
@@ -243,6 +258,7 @@ def page(gate: Gate, pairs: Sequence[PicturedPair] = ()) -> str:
             remarks=[line(each, 1000) for each in remarks(gate)],
             legend=LEGEND,
             pairs=pairs,
+            cases=cases,
             values=values,
             line=line,
         )
@@ -254,6 +270,7 @@ def drawn_checks(gate: Gate) -> list[dict[str, Any]]:
     return [
         {
             "check": each,
+            "outcome": outcome(each),
             "sentence": line(sentence(each), 1000),
             "effect": effect(each),
             "source": SOURCES[each.source],

@@ -53,6 +53,19 @@ def worst_pairs(
     return _gravest(every, most)
 
 
+def case_pairs(
+    gate: Gate, candidate: Contender, baseline: Contender, each: int = 3, most: int = 2 * MOST
+) -> tuple[WorstPair, ...]:
+    """Return some images of every case, those that lost most first, also where none lost."""
+    pairs: dict[tuple[str, int, str], WorstPair] = {}
+    for check in gate.checks:
+        if check.prompt_ids and check.metric:
+            moved = _moved(candidate, baseline, column_of(check.metric))
+            own = [pair for _, pair in moved if pair.prompt_id in check.prompt_ids]
+            pairs.update({(pair.prompt_id, pair.seed, pair.metric): pair for pair in own[:each]})
+    return tuple(pairs.values())[:most]
+
+
 def widest_pairs(
     a: Contender, b: Contender, columns: Sequence[str], most: int = MOST
 ) -> tuple[WorstPair, ...]:
@@ -86,6 +99,11 @@ def _gravest(every: Sequence[tuple[float, WorstPair]], most: int) -> tuple[Worst
 def _losses(
     candidate: Contender, baseline: Contender, column: str
 ) -> list[tuple[float, WorstPair]]:
+    return [each for each in _moved(candidate, baseline, column) if each[0] > 0]
+
+
+def _moved(candidate: Contender, baseline: Contender, column: str) -> list[tuple[float, WorstPair]]:
+    """Return every image with what it lost, most first."""
     before, after = (side.samples.get(column, {}) for side in (baseline, candidate))
     scale = float(np.std([*before.values()])) if before else 0.0
     score = candidate.score(column)
@@ -95,9 +113,9 @@ def _losses(
             sign * (after[key] - before[key]) / (scale or 1.0),
             WorstPair(*key, column, before[key], after[key]),
         )
-        for key in after.keys() & before.keys()
+        for key in sorted(after.keys() & before.keys())
     ]
-    return [each for each in losses if each[0] > 0]
+    return sorted(losses, key=lambda each: -each[0])
 
 
 def pictured(

@@ -31,16 +31,21 @@ def marker(recipe: str, benchmark: str) -> str:
 
 
 def review(
-    gate: Gate, first: str, pairs: Sequence[PicturedPair], page: str | None, room: int
+    gate: Gate,
+    first: str,
+    pairs: tuple[Sequence[PicturedPair], Sequence[PicturedPair]],
+    page: str | None,
+    room: int,
 ) -> str:
     """Return the comment of a gate: `first`, its marker, then its summary, the gravest on top.
 
-    Pictures are left out: GitHub shows none of a data URI.
+    `pairs` are those that lost most and those of cases. Pictures are left out: GitHub shows none
+    of a data URI.
     """
-    bare = [replace(each, before=None, after=None) for each in pairs]
+    worst, cases = ([replace(each, before=None, after=None) for each in of] for of in pairs)
     left = room - len(CUT) - 3
     kept: list[str] = []
-    for line in (first, *quieted(summary(gate, bare, page)).splitlines()):
+    for line in (first, *quieted(summary(gate, worst, page, cases)).splitlines()):
         left -= len(line) + 1
         if left < 0:
             return "\n".join([*kept, "", CUT, ""])

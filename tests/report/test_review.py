@@ -34,7 +34,7 @@ def pairs(count: int, text: str) -> list[PicturedPair]:
 
 def test_a_review_begins_with_its_marker_and_says_the_verdict() -> None:
     first = marker("ninja", "pocket-v1")
-    told = review(failing(), first, pairs(1, "a cat"), PAGE, ROOM).splitlines()
+    told = review(failing(), first, (pairs(1, "a cat"), ()), PAGE, ROOM).splitlines()
     assert told[0] == first
     assert told[1].startswith("## ninja fails 1 of")
     assert any(line.startswith("| fail | clip-score") for line in told)
@@ -48,7 +48,7 @@ def test_a_marker_is_of_one_recipe_under_one_benchmark() -> None:
 
 
 def test_no_word_of_a_caption_acts() -> None:
-    told = review(failing(), "<!-- m -->", pairs(3, CAPTION), PAGE, ROOM)
+    told = review(failing(), "<!-- m -->", (pairs(3, CAPTION), ()), PAGE, ROOM)
     assert "data:" not in told
     assert told.replace("<!-- m -->", "").replace("<!-- -->", "").count("<") == 1, "the page's"
     for word in ("&#64;octocat", "&#35;12", "GH-13", "www.", "](javascript", "`a`", "@"):
@@ -62,9 +62,9 @@ def test_a_sign_is_parted_from_the_word_that_it_would_act_on() -> None:
 
 
 def test_a_review_that_has_no_room_is_cut_between_lines() -> None:
-    whole = review(failing(), "<!-- m -->", pairs(12, "@" * 300), PAGE, ROOM)
+    whole = review(failing(), "<!-- m -->", (pairs(12, "@" * 300), ()), PAGE, ROOM)
     assert len(whole) <= ROOM
-    short = review(failing(), "<!-- m -->", pairs(12, "@" * 300), PAGE, 4_000)
+    short = review(failing(), "<!-- m -->", (pairs(12, "@" * 300), ()), PAGE, 4_000)
     assert len(short) <= 4_000
     assert short.endswith(f"\n\n{CUT}\n")
     *kept, _, _ = short.splitlines()

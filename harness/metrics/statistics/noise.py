@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from harness.interfaces import Array
 from harness.metrics.statistics.intervals import Z, t_quantile
 
@@ -38,6 +40,12 @@ def error_of(low: float, high: float, count: int) -> float:
 def stays_within(deviation: float) -> float:
     """Return what a difference of equal runs stays within 19 times in 20."""
     return Z * deviation
+
+
+def share_beyond(values: Array, margin: float) -> float:
+    """Return how many of all pairs of runs lie farther apart than a margin, as a share."""
+    apart = np.abs(values[:, None] - values[None, :])[np.triu_indices(len(values), 1)]
+    return float((apart > margin).mean())
 
 
 def ruled_out(reach: float, deviation: float, between: float = 0.0) -> float:
