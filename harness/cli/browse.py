@@ -142,6 +142,10 @@ def dashboard(
     export: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a static site; start no server.")
     ] = None,
+    space: Annotated[
+        bool,
+        typer.Option("--space", help="With --export: add the card of a Hugging Face Space."),
+    ] = False,
     benchmark: Annotated[
         str | None, benchmark_flag("With --export: only this benchmark.", "all")
     ] = None,
@@ -157,8 +161,10 @@ def dashboard(
 
     workspace = workspace_of(store, reports)
     if export is None:
+        if space:
+            raise UsageError("--space is for a site of files", hint="--export DIR names its folder")
         serve(workspace, port, host, allow_write, allow_host or ())
-    written = write(workspace, export, benchmark)
+    written = write(workspace, export, benchmark, space)
     if as_json:
         return show({"index": str(written.index), "files": written.files, "bytes": written.bytes})
     say(f"{written.index}  ({written.files} files, {written.bytes / 1e6:.1f} MB)")

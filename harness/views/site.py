@@ -31,6 +31,7 @@ from harness.views.blames import Shown
 from harness.views.grids import shots_by_place, shown
 from harness.views.leaderboard import Choice
 from harness.views.reports_index import Entry, ReportsIndex
+from harness.views.space import write_card
 
 PICTURED, COMPARED = 24, 6
 """Rows of a board, from the top, that come with pictures, and that are compared with each other."""
@@ -48,8 +49,11 @@ class Written:
     bytes: int
 
 
-def write(workspace: Workspace, out: Path, benchmark: str | None = None) -> Written:
-    """Write the site of a reports folder, or of one benchmark's boards in it."""
+def write(
+    workspace: Workspace, out: Path, benchmark: str | None = None, space: bool = False
+) -> Written:
+    """Write the site of a reports folder, or of one benchmark's boards in it; where it is for a
+    `space` of the hub, with its card."""
     index = ReportsIndex(workspace.reports, workspace.store)
     chosen = [each for each in index.boards() if benchmark in (None, each.benchmark)]
     if not chosen:
@@ -60,6 +64,8 @@ def write(workspace: Workspace, out: Path, benchmark: str | None = None) -> Writ
     for entry in index.entries():
         if entry.problem:
             _say(f"left out: {entry.problem}")
+    if space:
+        write_card(out, chosen)
     (out / "pictures").mkdir(parents=True, exist_ok=True)
     boards = [_board(index, each, out) for each in chosen]
     blamed = [_blame(each, out) for each in blames.blames(index.reports)]
