@@ -232,11 +232,46 @@ def test_what_is_no_lora_is_named() -> None:
     assert "stands in for lycoris" in fates(read("st-lokr.json"))["lora_type"].note
 
 
-def test_a_secret_stays_out_of_page_and_table() -> None:
-    text = (CONFIGS / "noob-vpred.toml").read_text() + 'wandb_api_key = "abc123"\n'
-    imported = import_text(text, "a.toml", PICTURES)
+@pytest.mark.parametrize(
+    "line",
+    [
+        'wandb_api_key = "abc123"',
+        'WANDB_KEY = "abc123"',
+        'aws_secret_access_key = "abc123"',
+        'webhook_url = "https://chat/abc123"',
+        'password = "abc123"',
+        'secrets = {user = "abc123"}',
+        'logging_dir = "https://me:abc123@host/logs"',
+        'vae = "https://host/x.safetensors?token=abc123"',
+        'additional_parameters = "--wandb_api_key abc123 --x 1"',
+        'docker_env = "WANDB_API_KEY=abc123"',
+        'training_comment = "hf_abc123abc123abc123abc123"',
+        'output_name = "hf_abc123abc123abc123abc123"',
+        'network_args = ["hub_token=abc123"]',
+    ],
+)
+def test_a_secret_stays_out_of_page_and_table(line: str) -> None:
+    text = (CONFIGS / "noob-vpred.toml").read_text()
+    name = line.split(" =")[0]
+    others = [each for each in text.splitlines() if not each.startswith((f"{name} ", f"{name}="))]
+    imported = import_text("\n".join([line, *others]), "a.toml", PICTURES)
     assert "abc123" not in imported.page
     assert "abc123" not in str(imported.fates)
+    assert "…" in str(imported.fates)
+
+
+def test_a_secret_of_a_shell_stays_there() -> None:
+    text = "export HF_TOKEN=abc123\npython sdxl_train.py --pretrained_model_name_or_path=me/xl"
+    text += " --hub_token=$HF_TOKEN --hub_model_id=me/$HF_TOKEN --max_train_steps 9"
+    imported = import_text(text, "a.sh", Given(data="/x"))
+    assert "abc123" not in imported.page + str(imported.fates)
+
+
+def test_tokens_that_are_counted_are_no_secret() -> None:
+    text = (CONFIGS / "noob-vpred.toml").read_text()
+    lines = [each for each in text.splitlines() if not each.startswith("keep_tokens")]
+    told = fates(import_text("\n".join(["keep_tokens = 3", *lines]), "a.toml", PICTURES))
+    assert told["keep_tokens"].given == 3
 
 
 def test_a_name_with_markup_stays_a_comment() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,7 +12,6 @@ Kind = Literal["kept", "changed", "assumed", "no-counterpart"]
 that trainer's default. no-counterpart: nothing here says it."""
 _NO = ("", "0", "no", "none", "null", "false", "off", "never")
 UNKNOWN = "harness knows no such figure"
-_SECRET = re.compile(r"(api_?key|token|password|secret)s?$", re.IGNORECASE)
 _IDLE = {
     "@text_rate": "text encoders rest where they have no rates",
     "@text_rate1": "text encoder 1 rests",
@@ -40,10 +38,6 @@ class Fate:
     """What our field says."""
     note: str = ""
     """Why it is not simply kept."""
-
-    def __post_init__(self) -> None:
-        if self.given and _SECRET.search(self.figure):  # a page or a log is no place for it
-            object.__setattr__(self, "given", "…")
 
     @property
     def is_off(self) -> bool:

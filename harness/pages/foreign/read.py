@@ -16,6 +16,7 @@ from harness.files import read_regular
 from harness.pages.foreign import ai_toolkit, diffusers_script, kohya, onetrainer, simpletuner
 from harness.pages.foreign.figures import Draft, is_off
 from harness.pages.foreign.habits import Habits
+from harness.pages.foreign.secrets import hide_secrets
 from harness.pages.yaml import read_page
 
 LARGEST = 4_000_000
@@ -46,7 +47,7 @@ def draft_of(text: str, folder: Path, file: Path | None = None) -> tuple[Draft, 
     data = _data(text, file)
     if not isinstance(data, Mapping):
         raise UsageError("is no config that harness knows", hint=f"it looked for {LOOKED_FOR}")
-    return _of_data(data, folder)
+    return _of_data(hide_secrets(data), folder)
 
 
 def _of_data(data: Mapping[str, Any], folder: Path) -> tuple[Draft, Habits]:
@@ -80,7 +81,7 @@ class _Beside:
         own = PureWindowsPath(name).name if "\\" in name else here.name
         for file in (here, self._folder / name, self._folder / own):
             if file.is_file():
-                return _data(text_of(file), file)
+                return hide_secrets(_data(text_of(file), file))
         return None
 
 
@@ -126,7 +127,8 @@ def _command(text: str) -> tuple[str, list[str]] | None:
         assigned = re.fullmatch(r"\s*(?:export\s+|set\s+)?(\w+)=(.*)", line)
         if assigned and not re.search(r"\w\.py\b", line):
             value = _words(assigned.group(2))
-            known[assigned.group(1)] = _expanded(value[0] if value else "", known)
+            name, given = assigned.group(1), _expanded(value[0] if value else "", known)
+            known[name] = hide_secrets(given, name)
             continue
         script = re.search(r"[\w./\\{}$-]*train[\w-]*\.py\b", line)
         if script and not line.lstrip().startswith("#"):
@@ -156,7 +158,7 @@ def _expanded(word: str, known: Mapping[str, str]) -> str:
 
 def _of_command(script: str, words: list[str], folder: Path) -> tuple[Draft, Habits]:
     at = next(number for number, word in enumerate(words) if word.endswith(".py"))
-    launch, own = _flags(words[:at]), _flags(words[at + 1 :])
+    launch, own = (hide_secrets(_flags(part)) for part in (words[:at], words[at + 1 :]))
     counted = "num_processes" in launch
     processes = {"num_processes": launch["num_processes"]} if counted else {}
     if diffusers_script.recognizes(script):
