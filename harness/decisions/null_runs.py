@@ -23,7 +23,9 @@ def resampled(recipe: Recipe, judgement: Judgement, count: int) -> list[RunPlan]
     starts = [FIRST + number * len(own) for number in range(count - 1)]
     sets = [own, *(tuple(range(start, start + len(own))) for start in starts)]
     return [
-        _named(plan(recipe, _with_seeds(bare, seeds)), f"{recipe.name}.draw{number}")
+        _named(
+            plan(recipe, _with_seeds(bare, seeds), base_seeds=own), f"{recipe.name}.draw{number}"
+        )
         for number, seeds in enumerate(sets[:count])
     ]
 
@@ -42,17 +44,20 @@ def retrained(recipe: Recipe, judgement: Judgement, count: int) -> list[RunPlan]
 
 
 def alone(judgement: Judgement) -> Judgement:
-    """Return the part of a benchmark that looks at the sample and at real pictures alone.
+    """Return the part of a benchmark that looks at the sample and at what all runs share.
 
-    Nothing else is then drawn for runs that are only there to be compared with each other.
+    These are real pictures, and the base's of one set of seeds, as pictures in no style. Nothing
+    else is drawn for runs that are only there to be compared with each other.
     """
-    drawn = {"base", "bare", "bare-base", "captions", "decoys"}
+    drawn = {"base", "bare", "bare-base", "captions"}
     kept = tuple(
         metric
         for metric in judgement.metrics
-        if metric.judges == "sample" and not drawn & {*metric.reads, *metric.may_read}
+        if metric.judges == "sample" and not drawn & {*metric.reads}
     )
-    changes = {"metrics": kept, "base": False, "leakage": None, "extraction": None}
+    shared = any({"decoys", "base"} & {*metric.reads, *metric.may_read} for metric in kept)
+    base = judgement.benchmark.base and shared
+    changes = {"metrics": kept, "base": base, "leakage": None, "extraction": None}
     return replace(
         judgement,
         benchmark=judgement.benchmark.model_copy(update=changes),

@@ -24,11 +24,21 @@ from harness.pipeline.steps import pins, step_of
 from harness.records import Step, StepName
 
 
-def comparison_steps(recipe: Recipe, judgement: Judgement, sample: Step) -> dict[Side, Step]:
-    """Return what is drawn beside the sample: by the base, of bare prompts, of captions."""
+def comparison_steps(
+    recipe: Recipe,
+    judgement: Judgement,
+    sample: Step,
+    base_seeds: tuple[int, ...] | None = None,
+) -> dict[Side, Step]:
+    """Return what is drawn beside the sample: by the base, of bare prompts, of captions.
+
+    The base draws with `base_seeds`, else with the sample's.
+    """
     spec, benchmark = sample.spec, judgement.benchmark
     assert isinstance(spec, SampleSpec)
     base, trained = bare_base(recipe, spec), dict(sample.inputs)
+    if base_seeds is not None:
+        base = base.model_copy(update={"seeds": base_seeds})
     drawn: dict[Side, tuple[SampleSpec, dict[str, str]]] = {}
     if benchmark.extraction is not None:
         drawn["captions"] = _asking(spec, judgement.extraction, benchmark.extraction), trained

@@ -76,12 +76,20 @@ class RunPlan:
         }
 
 
-def plan(recipe: Recipe, judgement: Judgement, checkpoint: int | None = None) -> RunPlan:
-    """Return the plan of judging `recipe` by `judgement`, at its end or at one checkpoint."""
+def plan(
+    recipe: Recipe,
+    judgement: Judgement,
+    checkpoint: int | None = None,
+    base_seeds: tuple[int, ...] | None = None,
+) -> RunPlan:
+    """Return the plan of judging `recipe` by `judgement`, at its end or at one checkpoint.
+
+    The base draws with `base_seeds`, else with the benchmark's seeds.
+    """
     training = training_steps(recipe)
     trained = next((step.key for step in training if step.stage == "train"), None)
     sample = sampling_step(recipe, judgement, trained, checkpoint)
-    sides = real_picture_steps(judgement) | comparison_steps(recipe, judgement, sample)
+    sides = real_picture_steps(judgement) | comparison_steps(recipe, judgement, sample, base_seeds)
     name = recipe.name if checkpoint is None else f"{recipe.name}.step{checkpoint}"
     protocol = protocol_of(judgement, recipe.base)
     origin = (
