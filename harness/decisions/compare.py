@@ -95,12 +95,17 @@ def _findings(a: Contender, b: Contender, rules: Rules) -> list[Finding]:
 def _declared(findings: Sequence[Finding], rules: Rules) -> list[Finding]:
     """Return the findings, those that decide marked: what boards rank by leads its family.
 
-    Probes say what an adapter does, not how well: they decide where they are named. A metric that
-    may not judge decides nothing.
+    Probes say what an adapter does, not how well, and broken pictures decide by their flag: one of
+    a hundred comes and goes by chance. Both decide where they are named. A metric that may not
+    judge decides nothing.
     """
     first: dict[str, str] = {}
     for each in sorted(findings, key=lambda each: headline(each.metric)):
-        if each.delta is not None and each.family != "probe" and each.licence is None:
+        if (
+            each.delta is not None
+            and each.family not in ("probe", "broken")
+            and each.licence is None
+        ):
             first.setdefault(each.family, column_of(each.metric))
     names = rules.declared or tuple(first.values())
     return [replace(each, declared=column_of(each.metric) in names) for each in findings]
