@@ -322,6 +322,76 @@ def test_another_kind_of_base_is_refused_unless_one_is_given() -> None:
     assert imported.recipe.base.model == "me/noob-xl"
 
 
+KOHYA = {
+    "pretrained_model_name_or_path": "/models/mine.safetensors",
+    "network_module": "networks.lora",
+    "network_dim": 8,
+    "max_train_steps": 9,
+    "train_data_dir": "/x",
+}
+
+
+def kohya(given: Given = PICTURES, /, **changes: Any) -> Imported:
+    data = {name: value for name, value in (KOHYA | changes).items() if value is not None}
+    return import_text(json.dumps(data), "a.json", given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sdxl": False}, "is SD 1,"),
+        ({"v2": True}, "is SD 2,"),
+        ({"flux1_checkbox": True}, "is Flux,"),
+        ({"sd3_checkbox": True}, "is SD 3,"),
+        ({"network_module": "networks.lora_flux"}, "is flux,"),
+        ({"pretrained_model_name_or_path": "me/sdxl-inpainting"}, "is made for inpainting"),
+    ],
+)
+def test_switches_tell_another_kind_of_base(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        kohya(**changes)
+    assert kohya(Given(base="me/noob-xl"), **changes).recipe.base.model == "me/noob-xl"
+
+
+def test_a_job_that_does_not_say_sdxl_trains_sd_1() -> None:
+    model = {"name_or_path": "/models/mine.safetensors"}
+    process = {"train": {"steps": 9}, "network": {"linear": 4}, "model": model}
+    process |= {"datasets": [{"folder_path": "/x"}]}
+    job = {"config": {"process": [process]}}
+    with pytest.raises(UsageError, match=r"SD 1\.5, for want of is_xl: true"):
+        import_text(json.dumps(job), "a.json", PICTURES)
+    model["is_xl"] = "true"
+    assert import_text(json.dumps(job), "a.json", PICTURES).recipe.train
+
+
+def test_a_training_of_something_else_is_no_recipe() -> None:
+    with pytest.raises(UsageError, match="the new token 'sks' and nothing else"):
+        kohya(token_string="sks", network_module=None, network_dim=None)
+    control = json.loads((CONFIGS / "st-lcm.json").read_text()) | {"controlnet": True}
+    with pytest.raises(UsageError, match="a ControlNet"):
+        import_text(json.dumps(control), "a.json", Given(data="/x"))
+    inpainting = json.loads((CONFIGS / "ot-preset.json").read_text())
+    inpainting["model_type"] += "_INPAINTING"
+    with pytest.raises(UsageError, match="for inpainting"):
+        import_text(json.dumps(inpainting), "a.json", Given(data="/x", pictures=9))
+
+
+def test_a_variable_that_the_file_does_not_set_is_asked_for() -> None:
+    text = "accelerate launch sdxl_train_network.py --pretrained_model_name_or_path=$MODEL"
+    text += (
+        " --network_dim 4 --max_train_steps 9 --train_batch_size ${BATCH} --train_data_dir $DATA/a"
+    )
+    with pytest.raises(
+        UsageError, match=r"_path \$MODEL, train_batch_size \$\{BATCH\}, .* \$DATA/a"
+    ):
+        import_text(text, "a.sh", PICTURES)
+    set_above = f"$MODEL = 'me/xl'\nBATCH=2\nexport DATA=/data\n{text}"
+    recipe = import_text(set_above, "a.ps1", PICTURES).recipe
+    assert recipe.base.model == "me/xl"
+    assert recipe.train is not None
+    assert recipe.train.batch == 2
+
+
 def test_epochs_without_pictures_ask_for_their_number() -> None:
     with pytest.raises(UsageError, match="--pictures"):
         import_file(CONFIGS / "noob-vpred.toml", Given())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,6 +106,8 @@ def draft_of(data: Mapping[str, Any]) -> Draft:
     figures |= flat({"meta": data.get("meta")}) if data.get("meta") else {}
     draft = Draft(figures, dict(MEANINGS), REMARKS)
     _refuse_others(process.get("model", {}))
+    _refuse_trainings(process)
+    draft.family = _family(process.get("model", {}))
     _place_options(draft, figures)
     for number, dataset in enumerate(datasets):
         _read_dataset(draft, figures, dataset, number)
@@ -121,6 +124,22 @@ def _refuse_others(model: Mapping[str, Any]) -> None:
             f"this job trains another kind of model ({kind or arch}), and harness trains SDXL",
             hint="a recipe of an SDXL base has model.is_xl: true",
         )
+
+
+def _refuse_trainings(process: Mapping[str, Any]) -> None:
+    kinds = {"slider": "a slider", "embedding": "new tokens alone", "adapter": "a control adapter"}
+    for name, what in kinds.items():
+        if process.get(name) and not process.get("network"):
+            raise UsageError(f"this job trains {what} ({name}), and harness trains LoRA and bases")
+    if process.get("slider"):
+        raise UsageError("this job trains a slider, which learns from prompts and no pictures")
+
+
+def _family(model: Mapping[str, Any]) -> str | None:
+    """Return SD 1.5 where no word says SDXL: it is what such a job trains."""
+    said = "arch" in model or not is_off(model.get("is_xl"))
+    named = re.search(r"xl|pony|illustrious|noob", str(model.get("name_or_path", "")).lower())
+    return None if said or named else "SD 1.5, for want of is_xl: true"
 
 
 def _place_options(draft: Draft, figures: Mapping[str, Any]) -> None:

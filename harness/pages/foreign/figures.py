@@ -86,6 +86,8 @@ class Draft:
     sources: list[Source] = field(default_factory=list)
     full: bool = False
     """Whether the base's own weights are trained, and not an adapter."""
+    family: str | None = None
+    """The kind of base that the figures name, where it is not SDXL."""
 
     def find(self, meaning: str) -> Figure | None:
         """Return the first figure of a meaning that says something; the table's order decides."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UsageError
 from harness.pages.foreign.figures import Draft, Figure, Source, is_off, number_of
 from harness.pages.foreign.habits import TRANSFORMER, Habits
 from harness.pages.foreign.remarks import remarks
@@ -139,12 +140,13 @@ def recognizes(data: Mapping[str, Any]) -> bool:
 def draft_of(data: Mapping[str, Any], read: Read) -> tuple[Draft, Habits]:
     """Return the draft of a config; the file that it names as its set is read where it is here."""
     figures = _without_sections(data)
+    _refuse_tokens(figures)
     figures |= _network_args(figures)
     sets = data if "datasets" in data else None
     name = figures.get("dataset_config")
     if sets is None and name:
         sets = read(str(name))
-    draft = Draft(figures, dict(MEANINGS), REMARKS)
+    draft = Draft(figures, dict(MEANINGS), REMARKS, family=_family(figures))
     if sets is not None:
         _read_sets(draft, sets, figures)
         if name:
@@ -155,6 +157,26 @@ def draft_of(data: Mapping[str, Any], read: Read) -> tuple[Draft, Habits]:
     _place_module(draft, figures)
     draft.figures = figures
     return draft, _habits(draft, figures)
+
+
+def _refuse_tokens(figures: Mapping[str, Any]) -> None:
+    token = figures.get("token_string")
+    if token:
+        raise UsageError(
+            f"the config trains the new token {token!r} and nothing else",
+            hint="import trains adapters and bases: write a recipe with train.tokens",
+        )
+
+
+def _family(figures: Mapping[str, Any]) -> str | None:
+    """Return the kind of base that switches and the network's name tell, None where it is SDXL."""
+    module = re.fullmatch(r"networks\.lora_(?!fa$)(\w+)", str(figures.get("network_module") or ""))
+    if module:
+        return str(module.group(1))
+    for name, family in (("flux1_checkbox", "Flux"), ("sd3_checkbox", "SD 3"), ("v2", "SD 2")):
+        if not is_off(figures.get(name)):
+            return family
+    return "SD 1" if "sdxl" in figures and is_off(figures["sdxl"]) else None
 
 
 def _habits(draft: Draft, figures: Mapping[str, Any]) -> Habits:

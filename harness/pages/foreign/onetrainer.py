@@ -143,6 +143,7 @@ def draft_of(data: Mapping[str, Any], read: Callable[[str], Any]) -> Draft:
     if "optimizer_defaults" in data:
         figures["optimizer_defaults"] = sorted(data["optimizer_defaults"] or {})
     draft = Draft(figures, dict(MEANINGS), REMARKS, full=method == "FINE_TUNE")
+    draft.family = "SDXL for inpainting" if "INPAINT" in kind else None
     draft.note(Figure("training_method", method), "train.method", "full" if draft.full else "lora")
     if named:
         where = "it is read" if concepts else "the file is not here: --data names the pictures"

@@ -121,10 +121,10 @@ def _yaml(text: str, file: Path | None) -> Any:
 
 def _command(text: str) -> tuple[str, list[str]] | None:
     """Return the script that a text of shell launches, and every word of its command."""
-    joined = re.sub(r"\s*[\\^]\s*\n\s*", " ", text.replace("\r\n", "\n"))
+    joined = re.sub(r"\s*[\\^`]\s*\n\s*", " ", text.replace("\r\n", "\n"))
     known: dict[str, str] = {}
     for line in joined.split("\n"):
-        assigned = re.fullmatch(r"\s*(?:export\s+|set\s+)?(\w+)=(.*)", line)
+        assigned = re.fullmatch(r"\s*(?:(?:export|set)\s+)?(?:\$(?=\w+\s*=))?(\w+)\s*=(.*)", line)
         if assigned and not re.search(r"\w\.py\b", line):
             value = _words(assigned.group(2))
             name, given = assigned.group(1), _expanded(value[0] if value else "", known)

@@ -118,6 +118,8 @@ def draft_of(data: Mapping[str, Any], read: Callable[[str], Any]) -> tuple[Draft
     family = str(figures.get("model_family") or "sdxl")
     if family != "sdxl":
         raise UsageError(f"model_family is {family}, and harness trains SDXL")
+    if not is_off(figures.get("controlnet")):
+        raise UsageError("the config trains a ControlNet, and harness trains LoRA and bases")
     draft = Draft(figures, dict(MEANINGS), REMARKS, full=figures.get("model_type") == "full")
     kind = Figure("model_type", figures["model_type"])
     draft.note(kind, "train.method", "full" if draft.full else "lora")

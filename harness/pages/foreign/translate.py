@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.pages.foreign.bases import place_base
 from harness.pages.foreign.figures import Draft, Figure, Source
 from harness.pages.foreign.habits import Habits
 from harness.pages.foreign.length import effective, place_length
@@ -19,14 +20,7 @@ from harness.pages.foreign.optimizers import place_optimizer
 from harness.pages.foreign.pictures import place_pictures
 from harness.pages.foreign.settle import settle
 
-SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
-_OTHER_FAMILIES = {
-    "SD 1.5": r"stable-diffusion-v?-?1[-.]|sd[-_]?v?1[-._]?[45]|v1-5-|anylora|counterfeit-v|sd15",
-    "SD 2": r"stable-diffusion-2|sd[-_]?v?2[-._][01]|v2-1_",
-    "SD 3": r"stable-diffusion-3|sd3|sd[-_]?v?3[-._]5",
-    "Flux": r"flux",
-    "another model": r"pixart|qwen|hunyuan|lumina|wan-?2|z-?image|chroma|hidream|cascade",
-}
+_VARIABLE = re.compile(r"(^|/)\$[A-Za-z_]\w*|\$\{\w+\}|%[A-Za-z_]\w*%")
 
 
 @dataclass(frozen=True)
@@ -41,8 +35,9 @@ class Given:
 
 def translate(draft: Draft, habits: Habits, given: Given) -> None:
     """Fill the page of `draft` from its figures; every figure gets a fate."""
+    _require_values(draft, given)
     draft.page.setdefault("train", {})["method"] = "full" if draft.full else "lora"
-    _place_base(draft, given)
+    place_base(draft, given.base)
     _place_data(draft, given)
     _place_captions(draft, habits)
     if draft.get("train.method") == "lora":
@@ -58,37 +53,26 @@ def translate(draft: Draft, habits: Habits, given: Given) -> None:
     draft.finish()
 
 
-def _place_base(draft: Draft, given: Given) -> None:
-    figure = draft.find("base.model")
-    if given.base is not None:
-        if figure is not None:
-            draft.change(figure, "base.model", given.base, "--base names another")
-        else:
-            draft.assume("base", "base.model", given.base, "--base names it")
-    elif draft.get("base.model") is not None:
-        pass
-    elif figure is None:
-        raise UsageError("the config names no base model", hint="give --base")
-    else:
-        _require_sdxl(str(figure.value))
-        draft.keep(figure, "base.model", str(figure.value))
-    for name in ("vae", "revision", "vae_revision"):
-        found = draft.find(f"base.{name}")
-        if found is not None and found.is_on:
-            draft.keep(found, f"base.{name}", str(found.value))
+def _require_values(draft: Draft, given: Given) -> None:
+    """Refuse a figure that is a variable of a shell which the file does not set."""
+    free = {"train.previews", "data.caption.prefix"} | ({"base.model"} if given.base else set())
+    said = {
+        name: draft.figures.get(name) for name, what in draft.meanings.items() if what not in free
+    }
+    if given.data is None:
+        said |= {
+            each.figure: each.spec.get("path") or each.spec.get("id") for each in draft.sources
+        }
+    unset = [f"{name} {value}" for name, value in said.items() if _VARIABLE.search(_words(value))]
+    if unset:
+        raise UsageError(
+            f"the config holds variables that it does not set: {', '.join(unset)}",
+            hint="write their values into the file, or give --base and --data",
+        )
 
 
-def _require_sdxl(model: str) -> None:
-    name = model.replace("\\", "/").rstrip("/").lower()
-    last = "/".join(name.split("/")[-2:])
-    if re.search(r"xl|pony|illustrious|noob", last):
-        return
-    for family, pattern in _OTHER_FAMILIES.items():
-        if re.search(pattern, last):
-            raise UsageError(
-                f"the base {model} is {family}, and harness trains SDXL",
-                hint="give --base with an SDXL model to train that in its place",
-            )
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _place_data(draft: Draft, given: Given) -> None:
