@@ -392,6 +392,116 @@ def test_a_variable_that_the_file_does_not_set_is_asked_for() -> None:
     assert recipe.train.batch == 2
 
 
+def phase_of(imported: Imported) -> Any:
+    assert imported.recipe.train is not None
+    return imported.recipe.train.phases[0]
+
+
+def adapter_of(imported: Imported) -> Any:
+    assert imported.recipe.train is not None
+    return imported.recipe.train.adapter
+
+
+def optimizer_of(imported: Imported) -> dict[str, Any]:
+    assert imported.recipe.train is not None
+    return imported.recipe.train.optimizer.model_dump()
+
+
+def test_an_alpha_of_0_is_the_rank_in_sd_scripts() -> None:
+    imported = kohya(network_alpha=0)
+    assert adapter_of(imported).alpha == 8
+    assert "stands for the rank" in fates(imported)["network_alpha"].note
+
+
+def test_rates_of_0_in_the_gui_stand_for_the_one_rate() -> None:
+    gui = {"LoRA_type": "Standard", "learning_rate": 1e-3}
+    both = phase_of(kohya(**gui, unet_lr=0.0, text_encoder_lr=0.0))
+    assert (both.rate, both.text_encoder_rates) == (1e-3, (1e-3, 1e-3))
+    unet = phase_of(kohya(**gui, unet_lr=2e-3, text_encoder_lr=0.0))
+    assert (unet.rate, unet.text_encoder_rates) == (2e-3, None)
+
+
+def test_text_encoders_alone_let_the_unet_rest() -> None:
+    phase = phase_of(kohya(network_train_text_encoder_only=True, learning_rate=1e-3))
+    assert phase.rate < 1e-9
+    assert phase.text_encoder_rates == (1e-3, 1e-3)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "weight_decay=0.02 betas=(0.8, 0.95) d_coef=2",
+        "weight_decay=0.02,betas=0.8,0.95,d_coef=2",
+        ["weight_decay=0.02", "betas=[0.8,0.95]", "d_coef=2"],
+    ],
+)
+def test_options_of_an_optimizer_are_read_however_they_are_joined(given: Any) -> None:
+    optimizer = optimizer_of(kohya(optimizer_type="Prodigy", optimizer_args=given))
+    assert optimizer["weight_decay"] == 0.02
+    assert (optimizer["beta1"], optimizer["beta2"], optimizer["d_coef"]) == (0.8, 0.95, 2)
+
+
+def test_betas_of_ai_toolkit_are_two_options() -> None:
+    train = {"steps": 9, "optimizer": "adamw", "optimizer_params": {"betas": [0.8, 0.95]}}
+    process = {"train": train, "model": {"name_or_path": "me/xl"}}
+    process |= {"datasets": [{"folder_path": "/x"}], "network": {"linear": 4}}
+    job = json.dumps({"config": {"process": [process]}})
+    optimizer = optimizer_of(import_text(job, "a.json", PICTURES))
+    assert (optimizer["beta1"], optimizer["beta2"]) == (0.8, 0.95)
+
+
+def test_no_layer_gets_the_rank_of_a_whole_lokr() -> None:
+    args = ["algo=lokr", "conv_dim=100000"]
+    imported = kohya(network_module="lycoris.kohya", network_args=args)
+    assert set(adapter_of(imported).ranks.values()) == {64}
+    assert "another kind of adapter" in fates(imported)["network_args.conv_dim"].note
+
+
+def test_a_value_that_no_field_takes_is_not_called_unknown() -> None:
+    assert fates(kohya(network_alpha=-8))["network_alpha"].note != UNKNOWN
+    assert fates(kohya(noise_offset=float("nan")))["noise_offset"].note != UNKNOWN
+    assert fates(kohya(learning_rate=float("inf")))["learning_rate"].note != UNKNOWN
+
+
+def test_a_second_set_of_another_size_is_told(tmp_path: Path) -> None:
+    sets = "[general]\nshuffle_caption = true\n"
+    for size, batch in ((1024, 4), (768, 2)):
+        sets += f"[[datasets]]\nresolution = {size}\nbatch_size = {batch}\n"
+        sets += f"[[datasets.subsets]]\nimage_dir = '/x/{size}'\n"
+    (tmp_path / "set.toml").write_text(sets)
+    file = tmp_path / "a.json"
+    changes = {"train_data_dir": None, "dataset_config": "set.toml", "shuffle_caption": False}
+    file.write_text(json.dumps(KOHYA | changes))
+    imported = import_file(file, PICTURES)
+    told = fates(imported)
+    assert told["datasets[1].resolution"].given == 768
+    assert told["datasets[1].batch_size"].note
+    assert imported.recipe.data is not None
+    assert imported.recipe.data.caption.shuffle, "a set's own word stands before the command's"
+
+
+def test_a_preset_of_the_gui_names_no_base() -> None:
+    preset = {"pretrained_model_name_or_path": None, "LoRA_type": "Standard"}
+    with pytest.raises(UsageError, match="names no base model"):
+        kohya(**preset)
+    assert kohya(Given(base="me/xl"), **preset).recipe.base.model == "me/xl"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"network_dim": 8,}', "no comma after the last value"),
+        ('{ // mine\n"network_dim": 8}', "no comments"),
+        ('{"network_dim": 8,\n"vae": "C:\\models"}', r"a.json:2: is not JSON: .* \(write"),
+    ],
+)
+def test_broken_json_is_told_by_its_line(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        import_file(file, PICTURES)
+
+
 def test_epochs_without_pictures_ask_for_their_number() -> None:
     with pytest.raises(UsageError, match="--pictures"):
         import_file(CONFIGS / "noob-vpred.toml", Given())

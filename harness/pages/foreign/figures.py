@@ -175,7 +175,8 @@ class Draft:
             return f"{decided} says it"
         parts = name.split(".")
         words = (name, parts[-1], *parts[:-1])
-        return next((self.remarks[word] for word in words if word in self.remarks), UNKNOWN)
+        otherwise = UNKNOWN if meaning is None else "harness takes no such value"
+        return next((self.remarks[word] for word in words if word in self.remarks), otherwise)
 
     def get(self, place: str) -> Any:
         """Return what a field of the page says so far."""

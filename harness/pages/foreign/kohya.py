@@ -46,6 +46,7 @@ MEANINGS = {
     "network_args.dora_wd": "train.adapter.dora",
     "dora_wd": "train.adapter.dora",
     "network_train_unet_only": "@no_text",
+    "network_train_text_encoder_only": "@only_text",
     "unet_lr": "@rate",
     "learning_rate": "@rate",
     "learning_rate_te1": "@text_rate1",
@@ -131,7 +132,8 @@ def recognizes(data: Mapping[str, Any]) -> bool:
     """Return whether this is a config of sd-scripts or of its GUI."""
     names = set(_without_sections(data))
     trains = {"network_module", "network_dim", "LoRA_type", "train_data_dir", "dataset_config"}
-    return "pretrained_model_name_or_path" in names and bool(
+    named = "pretrained_model_name_or_path" in names or {"LoRA_type", "network_dim"} <= names
+    return named and bool(
         names & (trains | {"optimizer_type", "train_batch_size", "max_train_epochs"})
         and not names & {"model_family", "lora_rank", "rank"}
     )
@@ -153,6 +155,7 @@ def draft_of(data: Mapping[str, Any], read: Read) -> tuple[Draft, Habits]:
             draft.keep(Figure("dataset_config", name), "data.source", "read")
     elif figures.get("train_data_dir"):
         draft.sources = _folders(str(figures["train_data_dir"]))
+    _place_zeros(draft, figures)
     draft.full = not any(name.startswith("network_") or name == "LoRA_type" for name in figures)
     _place_module(draft, figures)
     draft.figures = figures
@@ -179,10 +182,29 @@ def _family(figures: Mapping[str, Any]) -> str | None:
     return "SD 1" if "sdxl" in figures and is_off(figures["sdxl"]) else None
 
 
+def _place_zeros(draft: Draft, figures: dict[str, Any]) -> None:
+    """Say what a 0 stands for: an alpha as the rank, and in the GUI a rate as the one for all."""
+    alpha = Figure("network_alpha", figures.get("network_alpha"))
+    rank = number_of(figures.get("network_dim", 4))
+    if alpha.number == 0 and rank:
+        draft.change(alpha, "train.adapter.alpha", float(rank), "0 stands for the rank there")
+    if not _is_gui(figures):
+        return
+    rates = ("unet_lr", "text_encoder_lr")
+    if all(number_of(figures.get(name)) == 0 for name in rates):
+        draft.meanings = {each: what for each, what in draft.meanings.items() if each not in rates}
+        for name, place in zip(rates, ("rate", "text_encoder_rates"), strict=True):
+            note = "both are 0, which stands for learning_rate there"
+            draft.same(Figure(name, figures[name]), f"train.phases[].{place}", None, note)
+
+
+def _is_gui(figures: Mapping[str, Any]) -> bool:
+    return "LoRA_type" in figures or "max_resolution" in figures
+
+
 def _habits(draft: Draft, figures: Mapping[str, Any]) -> Habits:
     """Return the habits of the script: its GUI and its full fine-tune have some of their own."""
-    gui = "LoRA_type" in figures or "max_resolution" in figures
-    if gui and is_off(figures.get("max_train_epochs")):
+    if _is_gui(figures) and is_off(figures.get("max_train_epochs")):
         draft.meanings = {
             name: what for name, what in draft.meanings.items() if name != "max_train_epochs"
         } | {"epoch": "@epochs"}
@@ -228,20 +250,29 @@ def _place_module(draft: Draft, figures: Mapping[str, Any]) -> None:
 def _read_sets(draft: Draft, sets: Mapping[str, Any], figures: dict[str, Any]) -> None:
     """Take the sets apart: general figures, those of a dataset, those of each subset."""
     general = sets.get("general", {})
-    figures |= {key: value for key, value in general.items() if key not in figures}
+    for key, value in general.items():
+        _override(draft, figures, key, value)
     datasets = [each for each in sets.get("datasets", []) if isinstance(each, Mapping)]
     for number, dataset in enumerate(datasets):
         own = {key: value for key, value in dataset.items() if key != "subsets"}
         for key, value in own.items():
-            _take(figures, f"datasets.{key}" if key in ("batch_size", "resolution") else key, value)
-            if number and figures.get(key) not in (None, value):
+            name = f"datasets.{key}" if key in ("batch_size", "resolution") else key
+            if not number:
+                _override(draft, figures, name, value)
+            elif figures.setdefault(name, value) != value:
                 figures[f"datasets[{number}].{key}"] = value
+                note = "one rule holds for all pictures: the first one's"
+                draft.leave(Figure(f"datasets[{number}].{key}", value), note)
         for at, subset in enumerate(dataset.get("subsets", [])):
             _read_subset(draft, figures, dict(subset), f"datasets[{number}].subsets[{at}]")
 
 
-def _take(figures: dict[str, Any], name: str, value: Any) -> None:
-    figures.setdefault(name, value)
+def _override(draft: Draft, figures: dict[str, Any], name: str, value: Any) -> None:
+    """Let a set's word stand before that of the command, as there."""
+    before = figures.get(name)
+    if before not in (None, value):
+        draft.leave(Figure(name, before), "the set's own stands before it")
+    figures[name] = value
 
 
 def _read_subset(draft: Draft, figures: dict[str, Any], subset: dict[str, Any], place: str) -> None:

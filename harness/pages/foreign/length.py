@@ -108,6 +108,10 @@ def _place_rates(draft: Draft, habits: Habits, phase: dict[str, Any]) -> None:
         draft.leave(other, f"{rates[0].name} stands in its place")
     phase["rate"] = _rate(draft, figure, "train.phases[].rate", default)
     both = [_text_rate(draft, habits, number, phase["rate"]) for number in (1, 2)]
+    if (alone := draft.find("@only_text")) is not None and alone.is_on:
+        note = f"the UNet rests there: {STILL:g} moves nothing"
+        phase["rate"] = STILL
+        draft.note(alone, "train.phases[].rate", STILL, note)
     if all(each is None for each in both):
         return
     phase["text_encoder_rates"] = [STILL if each is None else each for each in both]

@@ -150,26 +150,30 @@ def _options(draft: Draft) -> list[tuple[Figure, str, Any]]:
     for figure in draft.all("@optimizer_args"):
         draft.same(figure, "train.optimizer", None, "each by itself")
         for name, value in _pairs(figure.value):
-            if name == "betas":
-                numbers = re.findall(r"[0-9.eE+-]+", str(value))
-                options += [
-                    (Figure(f"{figure.name}.betas[{at}]", each), f"beta{at + 1}", each)
-                    for at, each in enumerate(numbers)
-                ]
-            else:
-                options.append((Figure(f"{figure.name}.{name}", value), name, value))
+            options += _option(f"{figure.name}.{name}", name, value)
     for meaning in dict.fromkeys(draft.meanings.values()):
         if meaning.startswith("@optimizer."):
             name = meaning.removeprefix("@optimizer.")
-            options += [(each, name, each.value) for each in draft.all(meaning)]
+            for each in draft.all(meaning):
+                options += _option(each.name, name, each.value)
     return options
+
+
+def _option(figure: str, name: str, value: Any) -> list[tuple[Figure, str, Any]]:
+    """Return one option; betas are several."""
+    if name != "betas":
+        return [(Figure(figure, value), name, value)]
+    numbers = re.findall(r"[0-9.]+(?:[eE][+-]?\d+)?", str(value))
+    return [
+        (Figure(f"{figure}[{at}]", each), f"beta{at + 1}", each) for at, each in enumerate(numbers)
+    ]
 
 
 def _pairs(value: Any) -> list[tuple[str, Any]]:
     """Return `name=value` pairs of a list, of one text, or of a mapping."""
     if isinstance(value, dict):
         return [(str(key), each) for key, each in value.items()]
-    words = value if isinstance(value, list) else re.split(r"\s+(?=\w+=)|\n", str(value))
+    words = value if isinstance(value, list) else re.split(r"[\s,]+(?=\w+\s*=)|\n", str(value))
     pairs = [str(word).strip().partition("=") for word in words]
     return [(name.strip(), given.strip()) for name, mark, given in pairs if mark]
 

@@ -91,8 +91,11 @@ def _data(text: str, file: Path | None) -> Any:
     if start in ("{", "["):
         try:
             return json.loads(text)
-        except (ValueError, RecursionError):
+        except RecursionError:
             pass
+        except ValueError as error:
+            if re.match(r"\{\s*[\"/]", text.lstrip()):
+                raise _no_json(error, file) from None
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -101,6 +104,15 @@ def _data(text: str, file: Path | None) -> Any:
         raise UsageError(
             f"is neither JSON nor TOML: {error}", where=str(file) if file else None
         ) from None
+
+
+def _no_json(error: ValueError, file: Path | None) -> UsageError:
+    """Return what is wrong with a text that begins as JSON does."""
+    line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+    hint = "JSON has no comments and no comma after the last value"
+    if "escape" in str(error):
+        hint = "write \\\\ for every \\ of a path"
+    return UsageError(f"is not JSON: {error}", where=f"{file or 'stdin'}{line}", hint=hint)
 
 
 def _yaml(text: str, file: Path | None) -> Any:

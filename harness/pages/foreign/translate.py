@@ -20,6 +20,8 @@ from harness.pages.foreign.optimizers import place_optimizer
 from harness.pages.foreign.pictures import place_pictures
 from harness.pages.foreign.settle import settle
 
+MOST_RANK = 320
+"""The highest rank that a layer of SDXL may use; other kinds of adapter count beyond it."""
 _VARIABLE = re.compile(r"(^|/)\$[A-Za-z_]\w*|\$\{\w+\}|%[A-Za-z_]\w*%")
 
 
@@ -175,11 +177,13 @@ def _place_captions(draft: Draft, habits: Habits) -> None:
 
 def _place_adapter(draft: Draft, habits: Habits) -> None:
     rank = _whole(draft, "train.adapter.rank", habits.defaults.get("train.adapter.rank", 4))
-    if rank > 320:
+    if rank > MOST_RANK:
         note = "harness trains LoRA: so high a number means another kind of adapter"
         draft.correct("train.adapter.rank", 64, note)
     alpha = draft.find("train.adapter.alpha")
-    if alpha is not None and (alpha.number or 0) > 0:
+    if draft.get("train.adapter.alpha") is not None:
+        pass
+    elif alpha is not None and (alpha.number or 0) > 0:
         draft.keep(alpha, "train.adapter.alpha", float(alpha.number or 1))
     elif (default := habits.defaults.get("train.adapter.alpha")) is not None:
         note = "its default, which divides what the adapter changes by its rank"
@@ -231,15 +235,15 @@ def _place_targets(draft: Draft, habits: Habits) -> None:
     convolutions = draft.find("@conv_rank")
     if convolutions is None or not convolutions.is_on or not (convolutions.number or 0) >= 1:
         return
-    rank = int(convolutions.number or 1)
+    rank, note = int(convolutions.number or 1), "train.adapter.targets takes convolutions in"
+    if rank > MOST_RANK:
+        rank, note = 64, f"{note}; so high a number means another kind of adapter"
     asked = draft.find("@kind")
     if asked is not None and str(asked.value).lower() in ("standard", "lora"):
         draft.leave(convolutions, f"{asked.value} has no adapters on convolutions")
         return
-    place = "train.adapter.targets"
     draft.page["train"]["adapter"]["targets"] = "(attentions|resnets|samplers)"
     ranks = {r"(conv1|conv2|samplers\.0\.conv)$": rank}
-    note = f"{place} takes convolutions in"
     draft.change(convolutions, "train.adapter.ranks", ranks, note)
 
 
