@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from harness.api.options import Options, making, with_options, workspace_of
 from harness.api.results import Run
-from harness.data.image_folders import evenly, shortest_side
+from harness.data.image_folders import ENDINGS, evenly, shortest_side
 from harness.data.opening import allowed_megapixels
 from harness.data.supplied import read_supplied
 from harness.errors import UsageError
@@ -65,7 +65,8 @@ def page_beside(
     real = _folder(reference, "--reference")
     side = shortest_side(real)
     if side is None:
-        raise UsageError(f"{real} has no pictures that can be read", hint="PNG, JPEG or WebP")
+        looked_for = f"looked for {', '.join(ENDINGS)}"
+        raise UsageError(f"{real} has no pictures that can be read", hint=looked_for)
     trained_on = None if originals is None else _folder(originals, "--originals")
     named = None if page is None else result_name(Path(page).stem)
     return picture_page(real, trained_on, min(side, SIDE), named)

@@ -10,12 +10,14 @@ from pathlib import Path
 from PIL import Image
 
 from harness.data.opening import open_image
+from harness.data.sources.file_patterns import IMAGES
 from harness.errors import UsageError
 from harness.files import is_inside, is_regular, read_regular
 from harness.fingerprint import digest_bytes
 from harness.pages.stages import SuppliedImage, SuppliedSpec
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+ENDINGS = tuple(sorted(IMAGES))
+"""Those of real pictures too: the same folder holds the same pictures on either side."""
 _LARGEST = 512_000_000
 """Bytes that one image may have."""
 
@@ -44,6 +46,15 @@ def content_of(name: str, data: bytes | None) -> str:
     return spelled(name) if data is None else digest_bytes(data)
 
 
+def unusable(folder: Path, name: str) -> str | None:
+    """Return why an image may not be read, whatever its bytes are; None where it may."""
+    if name != spelled(name):
+        return "has a name that is not UTF-8"
+    if not is_inside(folder, folder / name):
+        return "leads out of the folder (copy the picture itself there)"
+    return None
+
+
 def spelled(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -64,7 +75,7 @@ def numbered(folder: Path) -> tuple[SuppliedImage, ...]:
             seed=0,
             text=spelled(name),
             content=content_of(name, bytes_in(folder, name)),
-            reason=None if name == spelled(name) else "has a name that is not UTF-8",
+            reason=unusable(folder, name),
         )
         for number, name in enumerate(names, 1)
     )

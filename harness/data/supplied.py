@@ -18,6 +18,7 @@ from harness.data.image_folders import (
     images_below,
     numbered,
     spelled,
+    unusable,
 )
 from harness.errors import PageError, Problem, UsageError
 from harness.files import is_folder, is_inside, is_regular, read_regular
@@ -158,10 +159,8 @@ def _described_by_metadata(folder: Path, own: str) -> tuple[SuppliedImage, ...]:
 
 
 def _metadata_of(folder: Path, name: str, data: bytes | None) -> GenerationMetadata:
-    if name != spelled(name):
-        raise UnreadableMetadata("has a name that is not UTF-8")
-    if not is_inside(folder, folder / name):
-        raise UnreadableMetadata("leads out of the folder")
+    if (reason := unusable(folder, name)) is not None:
+        raise UnreadableMetadata(reason)
     return read_metadata(data or b"")
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from harness.data.image_folders import evenly, numbered, shortest_side
+from harness.data.specs import Folder
 from harness.errors import UsageError
 from harness.pages.stages import SuppliedSpec
 
@@ -33,6 +34,28 @@ def test_a_name_that_is_no_text_is_told_and_not_read(tmp_path: Path) -> None:
     (entry,) = numbered(tmp_path)
     assert entry.file == "\\udcff.png"
     assert entry.reason == "has a name that is not UTF-8"
+
+
+def test_both_sides_of_a_question_take_the_same_files(tmp_path: Path) -> None:
+    for number, ending in enumerate(sorted(Image.registered_extensions())):
+        paint(tmp_path / "a.png")
+        (tmp_path / "a.png").rename(tmp_path / f"{number}{ending}")
+    real = Folder(use="folder", path=str(tmp_path))
+    names = {each.file for each in numbered(tmp_path)}
+    assert names == set(real.ids())
+    assert {Path(name).suffix for name in names} >= {".bmp", ".gif", ".tiff", ".avif", ".png"}
+
+
+def test_a_link_out_of_the_folder_is_told_and_not_read(tmp_path: Path) -> None:
+    paint(tmp_path / "elsewhere/a.png")
+    paint(tmp_path / "own/b.png")
+    (tmp_path / "own/c.png").symlink_to(tmp_path / "elsewhere/a.png")
+    (tmp_path / "own/d.png").symlink_to("b.png")
+    assert {each.file: each.reason for each in numbered(tmp_path / "own")} == {
+        "b.png": None,
+        "c.png": "leads out of the folder (copy the picture itself there)",
+        "d.png": None,
+    }
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:

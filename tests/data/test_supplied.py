@@ -194,7 +194,7 @@ def test_every_image_that_says_nothing_is_named_with_its_reason(
         "mute.png": "carries no prompt",
         "broken.png": "has 'prompt' metadata that is broken JSON",
         "torn.png": "cannot be read as PNG, JPEG or WebP",
-        "link.png": "leads out of the folder",
+        "link.png": "leads out of the folder (copy the picture itself there)",
         "gone.png": "cannot be read as PNG, JPEG or WebP",
         "\\udcff.png": "has a name that is not UTF-8",
     }
