@@ -38,8 +38,8 @@ def _print_file(facts: Mapping[str, Any], console: Terminal) -> None:
         cells = [
             one_line(f"{each['part']} {each['block']}"),
             str(each["layers"]),
-            f"{each['energy'] ** 0.5:.3g}",
-            f"{each['share']:.1%}",
+            _number(_root(each["energy"])),
+            "–" if each["share"] is None else f"{each['share']:.1%}",
             _number(each["effective_rank"]),
         ]
         if facts["relative"] is not None:
@@ -58,10 +58,10 @@ def lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         "changes": _counts(facts["parts"]),
         "targets": _counts(facts["targets"]),
         "ranks": _counts(facts["ranks"]),
-        "alphas": alphas or facts["alpha_from"],
+        "alphas": alphas or (facts["alpha_from"] if facts["ranks"] else ""),
         "numbers": f"{facts['parameters']:,} in {_counts(facts['dtypes'])}",
-        "size": f"{facts['bytes'] / 1e6:,.1f} MB, SHA-256 {facts['sha256']}",
-        "‖ΔW‖": f"{facts['energy'] ** 0.5:.4g}",
+        "size": f"{_bytes(facts['bytes'])}, SHA-256 {facts['sha256']}",
+        "‖ΔW‖": _size(facts["energy"]),
         "‖ΔW‖/‖W‖": _percent(facts["relative"]) if facts["relative"] is not None else "",
         "effective rank": _number(facts["effective_rank"]),
         "NOT FINITE": _names(facts["not_finite"]),
@@ -98,7 +98,7 @@ def picture(document: Mapping[str, Any]) -> str:
         (facts["file"], each)
         for facts in document["files"]
         for each in facts["blocks"]
-        if each["energy"] > 0
+        if each["energy"]
     ]
     most = max((each["energy"] ** 0.5 for _, each in bars), default=1.0)
     rows, above = [], ""
@@ -141,6 +141,20 @@ def _names(names: Sequence[str]) -> str:
         return ""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"{len(names)}: " + ", ".join(name[:90] for name in names[:_SHOWN]) + more
+
+
+def _root(energy: float | None) -> float | None:
+    return None if energy is None else energy**0.5
+
+
+def _size(energy: float | None) -> str:
+    if energy is None:
+        return "– the file alone does not tell it"
+    return f"{energy**0.5:.4g}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
 
 
 def _number(value: float | None) -> str:

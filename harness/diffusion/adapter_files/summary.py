@@ -17,6 +17,7 @@ from harness.diffusion.adapter_files.factors import Product, inner
 from harness.diffusion.adapter_files.facts import AdapterFile, InspectedLayer
 from harness.diffusion.adapter_files.keys import NAMES
 from harness.diffusion.adapter_files.tensors import Array
+from harness.escaping import without_secrets
 
 _ENDS = 2
 """Words of a layer's name that tell its sort, as `attn1.to_q`."""
@@ -29,9 +30,9 @@ class Block:
     part: str
     block: str
     layers: int
-    energy: float
-    """‖ΔW‖² of all layers whose change the file tells alone."""
-    share: float
+    energy: float | None
+    """‖ΔW‖² of all layers whose change the file tells alone; None where it tells no layer's."""
+    share: float | None
     """Its share of the energy of the file."""
     effective_rank: float | None
     """The mean over its layers."""
@@ -67,8 +68,8 @@ def blocks_of(file: AdapterFile, base: BaseWeights | None = None) -> list[Block]
             part=part,
             block=block,
             layers=len(layers),
-            energy=(energy := energy_of(layers)),
-            share=energy / total if total else 0.0,
+            energy=(energy := told_energy(layers)),
+            share=None if energy is None else energy / total if total else 0.0,
             effective_rank=mean_rank(layers),
             relative=None if base is None else base.relative(layers),
         )
@@ -78,6 +79,11 @@ def blocks_of(file: AdapterFile, base: BaseWeights | None = None) -> list[Block]
 
 def energy_of(layers: Iterable[InspectedLayer]) -> float:
     return math.fsum(each.energy for each in layers if each.energy is not None)
+
+
+def told_energy(layers: Sequence[InspectedLayer]) -> float | None:
+    """Return the energy of layers; None where the file alone tells that of no layer."""
+    return None if all(each.energy is None for each in layers) else energy_of(layers)
 
 
 def mean_rank(layers: Iterable[InspectedLayer]) -> float | None:
@@ -155,7 +161,8 @@ def _mean(values: Iterable[float]) -> float | None:
 
 def document(file: AdapterFile, base: BaseWeights | None = None) -> dict[str, Any]:
     """Return the facts of a file as JSON holds them."""
-    layers, energy = file.layers, energy_of(file.layers)
+    layers = file.layers
+    metadata = {key: without_secrets(value) for key, value in file.metadata.items()}
     return {
         "file": str(file.file),
         "bytes": file.bytes,
@@ -173,16 +180,16 @@ def document(file: AdapterFile, base: BaseWeights | None = None) -> dict[str, An
         "parameters": file.parameters,
         "not_finite": [_name(each) for each in layers if each.not_finite],
         "dead": [_name(each) for each in layers if each.is_dead],
-        "energy": energy,
+        "energy": told_energy(layers),
         "effective_rank": mean_rank(layers),
         "relative": None if base is None else base.relative(layers),
         "blocks": [vars(each) for each in blocks_of(file, base)],
         "unknown": list(file.unknown),
         "extras": list(file.extras),
-        "trainer": trainers.trainer_of(file.metadata),
-        "recipe": trainers.recipe_of(file.metadata),
-        "specification": trainers.specification_of(file.metadata),
-        "metadata": {key[:90]: value[:300] for key, value in sorted(file.metadata.items())},
+        "trainer": trainers.trainer_of(metadata),
+        "recipe": trainers.recipe_of(metadata),
+        "specification": trainers.specification_of(metadata),
+        "metadata": {key[:90]: value[:300] for key, value in sorted(metadata.items())},
     }
 
 

@@ -32,7 +32,7 @@ from harness.diffusion.adapter_files.facts import read_facts
 from harness.diffusion.adapter_files.summary import shared_space
 from harness.diffusion.adapter_files.tensors import open_tensors
 from harness.errors import HarnessError, MissingPrerequisite, UsageError
-from harness.report.inspection import picture
+from harness.report.inspection import lines, picture
 
 
 def facts(tensors: Arrays, folder: Path, metadata: dict[str, str] | None = None) -> Any:
@@ -109,7 +109,8 @@ def test_every_kind_of_adapter_is_known(
     assert found["kinds"] == {name: 3}
     assert found["ranks"] == ({rank: 3} if rank else {})
     assert found["dead"] == []
-    assert (found["energy"] > 0) == (kind not in ("oft", "ia3"))
+    assert (found["energy"] is None) == (kind in ("oft", "ia3"))
+    assert all((each["share"] is None) == (kind in ("oft", "ia3")) for each in found["blocks"])
 
 
 def test_the_energy_of_loha_and_lokr_is_that_of_the_whole_matrix(tmp_path: Path) -> None:
@@ -232,6 +233,19 @@ def test_a_layer_that_is_not_finite_is_named_and_has_no_energy(tmp_path: Path) -
     assert found["not_finite"] == [f"unet.{KEY[0]}"]
     assert found["energy"] < energy()
     json.dumps(found, allow_nan=False)
+
+
+def test_a_change_that_only_the_base_tells_is_not_called_0(tmp_path: Path) -> None:
+    told = dict(lines(facts(lycoris("ia3"), tmp_path) | {"judgement": None}))
+    assert told["‖ΔW‖"] == "– the file alone does not tell it"
+    assert "alphas" not in told
+    assert told["size"].startswith("19.7 kB")
+
+
+def test_metadata_say_no_password_of_an_address(tmp_path: Path) -> None:
+    found = facts(kohya(), tmp_path, {"ss_output_name": "https://me:abc123@host/x"})
+    assert found["recipe"]["name"] == "https://…@host/x"
+    assert "abc123" not in json.dumps(found)
 
 
 def test_half_precisions_are_read_as_they_are(tmp_path: Path) -> None:
