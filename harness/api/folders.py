@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from harness.api.options import Options, making, with_options, workspace_of
 from harness.api.results import Run
-from harness.data.image_folders import ENDINGS, evenly, shortest_side
+from harness.data.image_folders import ENDINGS, evenly, usual_side
 from harness.data.opening import allowed_megapixels
 from harness.data.supplied import read_supplied
 from harness.errors import UsageError
@@ -63,7 +63,7 @@ def page_beside(
 ) -> dict[str, Any]:
     """Return the page that folders of real pictures amount to, called as its file will be."""
     real = _folder(reference, "--reference")
-    side = shortest_side(real)
+    side = usual_side(real)
     if side is None:
         looked_for = f"looked for {', '.join(ENDINGS)}"
         raise UsageError(f"{real} has no pictures that can be read", hint=looked_for)

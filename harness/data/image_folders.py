@@ -20,6 +20,8 @@ ENDINGS = tuple(sorted(IMAGES))
 """Those of real pictures too: the same folder holds the same pictures on either side."""
 _LARGEST = 512_000_000
 """Bytes that one image may have."""
+_FEW = 10
+"""One image in so many may be smaller than the side at which all are seen."""
 
 
 def images_below(folder: Path) -> Iterator[str]:
@@ -99,8 +101,11 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts]
 
 
-def shortest_side(folder: Path) -> int | None:
-    """Return the shortest side of the images below `folder`; None where none can be read."""
+def usual_side(folder: Path) -> int | None:
+    """Return the side that nine in ten images below `folder` have; None where none can be read.
+
+    The smallest of them would let one thumbnail decide how small all the others are seen.
+    """
     sides = []
     for name in images_below(folder):
         try:
@@ -108,4 +113,4 @@ def shortest_side(folder: Path) -> int | None:
                 sides.append(min(image.size))
         except (OSError, ValueError, Image.DecompressionBombError):
             continue  # it is named where it is read
-    return min(sides, default=None)
+    return sorted(sides)[len(sides) // _FEW] if sides else None

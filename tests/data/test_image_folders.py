@@ -1,4 +1,4 @@
-"""Images in a folder: their order, their numbers, and how small the smallest is."""
+"""Images in a folder: their order, their numbers, and how small most of them are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness.data.image_folders import evenly, numbered, shortest_side
+from harness.data.image_folders import evenly, numbered, usual_side
 from harness.data.specs import Folder
 from harness.errors import UsageError
 from harness.pages.stages import SuppliedSpec
@@ -74,9 +74,18 @@ def test_fewer_images_are_spread_over_the_folder_and_numbered_anew(tmp_path: Pat
     assert evenly(spec, 10) is spec
 
 
-def test_the_shortest_side_is_read_without_what_cannot_be_read(tmp_path: Path) -> None:
-    assert shortest_side(tmp_path) is None
+def test_the_side_is_read_without_what_cannot_be_read(tmp_path: Path) -> None:
+    assert usual_side(tmp_path) is None
     paint(tmp_path / "wide.png", (300, 90))
     paint(tmp_path / "deep/high.png", (70, 400))
     (tmp_path / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    assert shortest_side(tmp_path) == 70
+    assert usual_side(tmp_path) == 70
+
+
+@pytest.mark.parametrize(("small", "side"), [(1, 80), (2, 80), (3, 8)])
+def test_a_thumbnail_among_pictures_does_not_decide_how_all_are_seen(
+    small: int, side: int, tmp_path: Path
+) -> None:
+    for number in range(20):
+        paint(tmp_path / f"{number}.png", (8, 9) if number < small else (90, 80))
+    assert usual_side(tmp_path) == side
