@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ def print_inspection(document: Mapping[str, Any], console: Terminal) -> None:
         _print_file(each, console)
     if document["overlaps"]:
         _print_overlaps(document["overlaps"], console)
+    if note := _apart(document["files"]):
+        console.print(note)
 
 
 def _print_file(facts: Mapping[str, Any], console: Terminal) -> None:
@@ -74,6 +77,15 @@ def lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         "judgement": judgement["sentence"] if (judgement := facts["judgement"]) else "",
     }
     return [(name, value) for name, value in found.items() if value]
+
+
+def _apart(files: Sequence[Mapping[str, Any]]) -> str:
+    """Return a word on files of different bases: they do not stack, whatever they change."""
+    families = dict.fromkeys(each["base"]["family"] for each in files)
+    told = [name for name in families if not re.search("unknown| or ", name)]
+    if len(told) < 2:
+        return ""
+    return f"They are made for different bases ({', '.join(told)}): one pipeline takes one of them."
 
 
 def _print_overlaps(overlaps: Sequence[Mapping[str, Any]], console: Terminal) -> None:

@@ -62,6 +62,18 @@ def test_what_comes_back_differs_only_where_the_config_says_so(
     assert {place: (before.get(place), after.get(place)) for place in differing} == {}
 
 
+def test_a_loss_names_one_field_that_says_something(tmp_path: Path) -> None:
+    recipe = recipe_of("naruto-dreambooth-prodigy")
+    assert recipe.train is not None
+    changed = recipe.train.optimizer.model_copy(update={"d_coef": 2.0})
+    train = recipe.train.model_copy(update={"optimizer": changed})
+    recipe = recipe.model_copy(update={"train": train})
+    losses = harness.export_config(recipe, tmp_path, to="diffusers").losses
+    told = {each.field: each.value for each in losses}
+    assert told["train.optimizer.d_coef"] == 2.0
+    assert "data.boosters" not in told
+
+
 def test_kept_figures_are_most_of_them(tmp_path: Path) -> None:
     written = harness.export_config(recipe_of("noob-vpred.toml"), tmp_path)
     assert {each.field for each in written.losses} == {"data.source"}

@@ -199,8 +199,8 @@ def _optimizer(sheet: Sheet, script: str) -> None:
             sheet.put(flag, given[name])
             if not given[name]:
                 sheet.lose(f"train.optimizer.{name}", False, "its flag takes no false")
-        if given.pop("d_coef", 1.0) != 1.0:
-            sheet.lose("train.optimizer.d_coef", given, f"{TRAINER} has none")
+        if given["d_coef"] != 1.0:
+            sheet.lose("train.optimizer.d_coef", given["d_coef"], f"{TRAINER} has none")
     elif word != "adamw":
         sheet.lose("train.optimizer", word, f"{TRAINER} has none: AdamW stands in")
         given = {}

@@ -37,7 +37,7 @@ class Sheet:
     def lose_set(self, why: str, **places: Any) -> None:
         """Note each of several fields that says something, for one reason."""
         for name, value in places.items():
-            if value not in (None, False, (), {}, "", 0):
+            if value:
                 self.lose(name.replace("__", "."), value, why)
 
 

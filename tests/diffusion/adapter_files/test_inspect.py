@@ -248,6 +248,18 @@ def test_metadata_say_no_password_of_an_address(tmp_path: Path) -> None:
     assert "abc123" not in json.dumps(found)
 
 
+def test_files_of_different_bases_are_said_to_be_so(tmp_path: Path) -> None:
+    own = save(kohya(), tmp_path / "xl.safetensors")
+    narrow = {"lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k": (640, 768)}
+    other: Arrays = {}
+    for name, (out, into) in narrow.items():
+        up, down = makers.pair(name, out, into, 4)
+        other |= {f"{name}.lora_up.weight": up, f"{name}.lora_down.weight": down}
+    said = str(harness.inspect([own, save(other, tmp_path / "old.safetensors")]))
+    assert "made for different bases (SDXL, SD 1.5)" in " ".join(said.split())
+    assert "different bases" not in str(harness.inspect([own, own]))
+
+
 def test_half_precisions_are_read_as_they_are(tmp_path: Path) -> None:
     """BF16 and both formats of eight bits, against torch."""
     import torch
