@@ -157,10 +157,11 @@ def percent(value: float, left: float, right: float) -> float:
 
 
 def _pairs(board: Board, find: FindFolder) -> list[tuple[str, list[str]]]:
-    """Return, for each row with a flag, pictures of the worst pairs, as data URIs."""
+    """Return, for each row that is flagged for copies, pictures of the worst pairs, as URIs."""
     pairs = []
     for row in board.rows:
-        folder = find(row.result, "score") if row.flags else None
+        copies = any(each.flag and each.family == "copying" for each in row.result.scores)
+        folder = find(row.result, "score") if copies else None
         files = sorted((folder / "pairs").glob("*.png")) if folder else []
         if files:
             pairs.append((row.result.recipe, [thumbnail(file) for file in files[:8]]))

@@ -55,6 +55,9 @@ def write_renders(house: House, folder: Path) -> None:
         (folder / part).mkdir()
         for entry, name in list(zip(entries, names, strict=True))[first:last]:
             shutil.copy(samples / str(entry.file), folder / part / name)
+    real = Store(house.store).find(result.keys["reference"])
+    assert real is not None
+    shutil.copytree(real / "images", folder / "real")
     with (folder / "prompts.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["file", "prompt", "seed"])
