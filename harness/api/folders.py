@@ -11,14 +11,15 @@ from harness.api.results import Run
 from harness.data.image_folders import ENDINGS, evenly, usual_side
 from harness.data.opening import allowed_megapixels
 from harness.data.supplied import read_supplied
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.escaping import as_name
 from harness.files import is_folder
 from harness.pages.benchmark import Benchmark, Judgement
 from harness.pages.defaults import MEGAPIXELS
 from harness.pages.pictures import SIDE, picture_page, write_page
 from harness.pages.recipe import result_name
-from harness.pipeline.plan import plan_supplied
+from harness.pipeline.plan import RunPlan, plan_supplied
+from harness.pipeline.results.read import read_result
 from harness.pipeline.run import execute
 
 
@@ -55,7 +56,27 @@ def score_folder(
         supplied = evenly(supplied, count)
     if page is not None:
         write_page(asked, Path(page))
-    return Run.of(execute(plan_supplied(own, supplied, judgement), workspace.settings()))
+    plan = plan_supplied(own, supplied, judgement)
+    if name is None:
+        _refuse_to_replace(plan, folder, workspace.reports)
+    return Run.of(execute(plan, workspace.settings()))
+
+
+def _refuse_to_replace(plan: RunPlan, folder: Path, reports: Path) -> None:
+    """Refuse to write over the result of another folder that only happens to be called alike."""
+    file = reports / plan.judgement.benchmark.name / f"{plan.recipe}.json"
+    if not file.is_file():
+        return
+    try:
+        there = read_result(file)
+    except HarnessError:
+        return
+    judged = there.provenance.get("page", {}).get("sample", {}).get("folder")
+    same = there.keys.get("sample") == plan.keys()["sample"]
+    if judged is None or same or Path(judged).resolve() == folder.resolve():
+        return
+    said = f"is the result of other pictures, those of {judged}"
+    raise UsageError(said, where=str(file), hint="--name keeps both under names of their own")
 
 
 def page_beside(

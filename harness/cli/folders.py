@@ -63,10 +63,7 @@ def _each(asked: FoldersAsked) -> list[tuple[Path, str | None, int | None]]:
         return [(asked.images[0], asked.name, None)]
     if asked.name is not None:
         raise UsageError("--name names one result", hint="leave it out: folders name theirs")
-    names = [as_name(folder.resolve().name) for folder in asked.images]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(f"two folders are called {twice}", hint="rename one of them")
+    names = told_apart(asked.images)
     counts = [sum(1 for _ in images_below(folder)) for folder in asked.images]
     fewest = min(counts)
     for folder, count in zip(asked.images, counts, strict=True):
@@ -74,6 +71,27 @@ def _each(asked: FoldersAsked) -> list[tuple[Path, str | None, int | None]]:
             said = f"{folder}: {fewest} of {count} images are judged, as many as the others have"
             say(said, file=sys.stderr)
     return [(*each, fewest or None) for each in zip(asked.images, names, strict=True)]
+
+
+def told_apart(folders: Sequence[Path]) -> list[str | None]:
+    """Return a name for each folder whose own says too little; None where it is enough.
+
+    Folders that are called alike get as many of the folders above them as it takes.
+    """
+    parts = [folder.resolve().parts[1:] for folder in folders]
+    taken = [1] * len(parts)
+    while True:
+        names = [as_name("-".join(own[-many:])) for own, many in zip(parts, taken, strict=True)]
+        alike = [at for at, name in enumerate(names) if names.count(name) > 1]
+        if not alike:
+            own_names = [as_name("-".join(own[-1:])) for own in parts]
+            pairs = zip(names, own_names, strict=True)
+            return [None if name == plain else name for name, plain in pairs]
+        if all(taken[at] >= len(parts[at]) for at in alike):
+            said = f"two folders are called {names[alike[0]]}"
+            raise UsageError(said, hint="name each folder once, or rename one of them")
+        for at in alike:
+            taken[at] += 1
 
 
 def _print_compared(runs: Sequence[Run], workspace: Workspace, as_json: bool) -> None:

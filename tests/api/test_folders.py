@@ -15,6 +15,7 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 import harness
+from harness.cli.folders import told_apart
 from harness.errors import UsageError
 from harness.pocket.world import row
 
@@ -109,6 +110,25 @@ def test_several_folders_are_judged_on_as_many_images_each_and_compared(
     assert "reused" in again.out
 
 
+@pytest.mark.slow
+def test_another_folder_of_one_name_takes_no_results_place(
+    good: harness.Run, folders: Path, workspace: harness.Workspace
+) -> None:
+    (folders / "later").mkdir()
+    other = draw(folders / "later/good", "faces", 700, count=3)
+    before = good.path.read_bytes()
+    with pytest.raises(UsageError, match=r"good\.json: is the result of other pictures, those of"):
+        harness.score_folder(other, folders / "real", workspace=workspace)
+    assert good.path.read_bytes() == before
+
+
+def test_folders_of_one_name_are_called_by_those_above_too() -> None:
+    asked = [Path("/runs/a/samples"), Path("/runs/b/samples"), Path("/c/out")]
+    assert told_apart(asked) == ["a-samples", "b-samples", None]
+    deeper = [Path("/x/a/samples"), Path("/y/a/samples"), Path("/samples")]
+    assert told_apart([*deeper]) == ["x-a-samples", "y-a-samples", None]
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -119,7 +139,7 @@ def test_several_folders_are_judged_on_as_many_images_each_and_compared(
         (["--reference", "b"], "--reference needs --images"),
         (["--images", "a", "--originals", "b"], "go with --reference"),
         (["--images", "a", "--images", "b"], "several folders of images need --reference"),
-        (["--images", "a", "--images", "x/a", "--reference", "b"], "two folders are called a"),
+        (["--images", "a", "--images", "x/../a", "--reference", "b"], "two folders are called"),
         (["a", "nowhere"], "there is no folder nowhere"),
     ],
 )
