@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from running import Command, House
 
-from harness.decisions.verification import Verification, verify, verify_all
+from harness.decisions.verification import Verification, _means, verify, verify_all
 from harness.fingerprint import digest, digest_file
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.tables import Kind
@@ -319,3 +319,15 @@ def test_the_shipped_results_agree_with_themselves(tmp_path: Path) -> None:
     assert len(found) > 10
     assert [each.problems for each in found] == [()] * len(found)
     assert all("artifacts is in" in each.unchecked[0] for each in found)
+
+
+def test_images_too_few_for_an_interval_are_no_contradiction(result: Path) -> None:
+    def make_unavailable(document: dict[str, Any]) -> None:
+        score = score_of(document, "clip-score")
+        score.update(value=None, low=None, high=None, base=None, reason="needs 2 prompts")
+
+    edit(result, make_unavailable)
+    assert not list(_means(ResultFile(result)))
+    edit(result, lambda document: document["scores"].remove(score_of(document, "clip-score")))
+    (said,) = _means(ResultFile(result))
+    assert said.startswith("clip-score is not the mean")
