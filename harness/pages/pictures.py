@@ -25,6 +25,7 @@ tells hardly more, and pictures that are smaller hold no more than the second sh
 _ABOVE = """\
 # Pictures of any generator, beside real ones; no prompts are known, so none are judged.
 #   harness score --images DIR --benchmark {file}
+# Paths that do not begin with / begin where the command runs.
 """
 
 

@@ -26,6 +26,7 @@ def test_the_page_that_is_written_is_the_benchmark_that_judged(tmp_path: Path) -
         write_page(own, file)
         write_page(own, file)  # the same page again is no loss
         assert load_page(Benchmark, file) == Benchmark.model_validate_json(json.dumps(own))
+        assert "begin where the command runs" in file.read_text()
         assert own["reference"]["resolution"] == 256
         assert ("memorization" in {each["use"] for each in own["metrics"]}) is bool(originals)
         assert benchmark.load(str(file)).benchmark.judges_pictures

@@ -22,7 +22,8 @@ def folder(spec: Folder) -> Iterator[Picture]:
     """Yield the images of the folder by name; a caption is `name.txt` or a metadata line."""
     root = Path(spec.path)
     if not root.is_dir():
-        raise UsageError(f"there is no folder {root}", hint="correct data.source.path")
+        hint = "correct source.path, which begins where the command runs, or run it elsewhere"
+        raise UsageError(f"there is no folder {root}", hint=hint)
     files = spec.files()
     images = [
         (name, file, digest_input(file)) for name, file in files if file.suffix.lower() in IMAGES
