@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def import_document(imported: Imported, file: Path | None) -> dict[str, Any]:
         "figures": [
             {
                 "figure": fate.figure,
-                "given": fate.given,
+                "given": _in_json(fate.given),
                 "fate": fate.kind,
                 "field": fate.field,
                 "value": fate.value,
@@ -39,6 +40,17 @@ def import_document(imported: Imported, file: Path | None) -> dict[str, Any]:
             for fate in imported.fates
         ],
     }
+
+
+def _in_json(value: Any) -> Any:
+    """Return a figure as JSON takes it: a date, and what is no finite number, as its words."""
+    if isinstance(value, Mapping):
+        return {str(key): _in_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return short(value)
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def print_fates(imported: Imported, console: Terminal) -> None:

@@ -73,3 +73,16 @@ def test_an_imported_recipe_trains_on_the_pocket_world(tmp_path: Path) -> None:
     small = rehearsal(recipe, benchmarks.load("pocket-v1")).recipe
     folder = harness.train(small, store=tmp_path / "store", reports=tmp_path / "reports")
     assert list(folder.rglob("*.safetensors"))
+
+
+def test_a_figure_that_json_cannot_hold_is_told_by_its_words(
+    command: Command, tmp_path: Path
+) -> None:
+    config = tmp_path / "odd.toml"
+    text = (CONFIGS / "noob-vpred.toml").read_text()
+    config.write_text(f"huber_scale = nan\nsaid_on = 2024-01-01\nodd = [inf]\n{text}")
+    told = command("import", config, "--pictures", 9, "--json").json
+    given = {each["figure"]: each["given"] for each in told["figures"]}
+    assert given["huber_scale"] == "NaN"
+    assert given["said_on"] == "2024-01-01"
+    assert given["odd"] == ["Infinity"]

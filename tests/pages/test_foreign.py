@@ -421,6 +421,13 @@ def test_rates_of_0_in_the_gui_stand_for_the_one_rate() -> None:
     assert (unet.rate, unet.text_encoder_rates) == (2e-3, None)
 
 
+def test_adafactor_of_sd_scripts_takes_relative_steps_unless_told() -> None:
+    told = fates(kohya(optimizer_type="Adafactor"))
+    assert "relative there" in told["relative_step"].note
+    off = fates(kohya(optimizer_type="Adafactor", optimizer_args=["relative_step=False"]))
+    assert "relative_step" not in off
+
+
 def test_text_encoders_alone_let_the_unet_rest() -> None:
     phase = phase_of(kohya(network_train_text_encoder_only=True, learning_rate=1e-3))
     assert phase.rate < 1e-9

@@ -83,6 +83,8 @@ REMARKS = remarks(
         "previews have no seed of their own": "sample.seed seed",
         "every picture counts alike": "network_weight loss_multiplier",
         "pictures are mirrored left to right only": "flip_y",
+        "it names the form of a LoKr, and harness trains LoRA": "lokr_full_rank lokr_factor",
+        "train.tracker says where the loss is logged": "use_wandb wandb_key run_name log_every",
     }
 )
 

@@ -124,8 +124,12 @@ def place_optimizer(draft: Draft, habits: Habits) -> None:
         if not other.is_on:
             draft.leave(other, "the optimizer is named elsewhere")
     word = draft.get("train.optimizer.use")
-    for option in _options(draft):
+    options = _options(draft)
+    for option in options:
         _place_option(draft, word, option)
+    if word == "adafactor" and all(name != "relative_step" for _, name, _ in options):
+        note = "steps are relative there unless it is off; here the rate always counts"
+        draft.note(Figure("relative_step", None), "train.optimizer.use", word, note)
     decay = habits.weight_decay.get(word)
     if decay is not None and draft.get("train.optimizer.weight_decay") is None:
         draft.assume("weight_decay", "train.optimizer.weight_decay", decay, "its default")

@@ -94,6 +94,8 @@ REMARKS = remarks(
         "it says when the offset acts: here always": "offset_noise noise_offset_probability",
         "pictures are counted once a pass": "ignore_final_epochs",
         "it is for another kind of adapter": "lycoris_config",
+        "the file is not here: --data names the pictures": "data_backend_config",
+        "it says where its store lies": "aws_bucket_name aws_endpoint_url aws_region_name",
         "a picture is cut to a square or to the nearest bucket": "crop",
         "it names the set for itself": "id type dataset_type metadata_update_interval",
         "gradients are always kept in float32": "gradient_precision",
