@@ -111,7 +111,9 @@ class Lines:
 
     def end(self, step: Step) -> None:
         begun = self._begun.pop(step.key)
-        _say(f"{begun.name} done in {time.monotonic() - begun.began:.1f} s")
+        failed = sys.exc_info()[0] is not None  # it is told while the step's error passes through
+        word = "stopped after" if failed else "done in"
+        _say(f"{begun.name} {word} {time.monotonic() - begun.began:.1f} s")
 
 
 def _say(text: str) -> None:

@@ -17,6 +17,7 @@ from harness.interfaces import Page, Progress
 from harness.keys import make_step
 from harness.pipeline import watch
 from harness.pipeline.store.local import Store
+from harness.pipeline.watch.bars import Lines
 from harness.pipeline.watch.live import Live, RunningStep, Together, losses, running_steps
 from harness.records import Step
 
@@ -54,6 +55,21 @@ def test_progress_says_how_far_it_is_and_how_long_it_takes_yet(store: Store, ste
     assert (found.done, found.of, found.note) == (25, 100, "loss 0.1")
     assert replace(found, began=100.0, heard=110.0).left == pytest.approx(30.0)
     assert replace(found, done=0).left is None
+
+
+def test_a_line_does_not_call_a_failed_step_done(
+    step: Step, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = Lines()
+    lines.begin(step, 1, 2)
+    lines.end(step)
+    assert "[1/2] tiny · train done in" in capsys.readouterr().err
+    lines.begin(step, 2, 2)
+    try:
+        raise KeyError("lost")
+    except KeyError:
+        lines.end(step)
+    assert "[2/2] tiny · train stopped after" in capsys.readouterr().err
 
 
 def test_word_is_left_no_oftener_than_once_a_second(
