@@ -7,6 +7,7 @@ once; only the modules of this package may do that.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from harness.cli import browse as browse
@@ -23,6 +24,8 @@ from harness.errors import HarnessError
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command line, the program's own if none is given; end with SystemExit."""
     complete.prepare()
+    # It tells of a kernel for 4-bit weights that it cannot fetch, and that nothing here calls.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         app(None if argv is None else list(argv), prog_name="harness")
     except HarnessError as error:
