@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any, Unpack
 
 from harness.api.options import Options, making, with_options, workspace_of
 from harness.api.results import Run
-from harness.data.image_folders import ENDINGS, evenly, usual_side
+from harness.data.image_folders import ENDINGS, evenly, images_below, usual_side
 from harness.data.opening import allowed_megapixels
 from harness.data.supplied import read_supplied
 from harness.errors import HarnessError, UsageError
 from harness.escaping import as_name
-from harness.files import is_folder
+from harness.files import is_folder, is_regular
+from harness.fingerprint import digest_input
 from harness.pages.benchmark import Benchmark, Judgement
 from harness.pages.defaults import MEGAPIXELS
 from harness.pages.pictures import SIDE, picture_page, write_page
 from harness.pages.recipe import result_name
+from harness.pages.stages import SuppliedSpec
 from harness.pipeline.plan import RunPlan, plan_supplied
 from harness.pipeline.results.read import read_result
 from harness.pipeline.run import execute
+
+log = logging.getLogger(__name__)
 
 
 @with_options
@@ -52,6 +57,7 @@ def score_folder(
     judgement = Judgement(Benchmark.model_validate_json(json.dumps(asked)), ())
     supplied = read_supplied(folder, None, judgement)
     supplied = supplied.model_copy(update={"megapixels": allowed_megapixels(megapixels)})
+    told_of_itself(supplied, Path(reference))
     if count is not None:
         supplied = evenly(supplied, count)
     if page is not None:
@@ -98,3 +104,16 @@ def _folder(named: str | Path, option: str) -> Path:
     if not is_folder(folder):
         raise UsageError(f"there is no folder {folder}", hint=f"{option} is a folder of pictures")
     return folder
+
+
+def told_of_itself(supplied: SuppliedSpec, reference: Path) -> None:
+    """Warn of images that are real pictures too: no distance tells anything of them."""
+    files = [reference / name for name in images_below(reference)]
+    real = {digest_input(file) for file in files if is_regular(file)}
+    same = sum(each.content in real for each in supplied.entries)
+    if same:
+        log.warning(
+            "%d of %d images are files of the reference too: next to themselves they are perfect",
+            same,
+            len(supplied.entries),
+        )

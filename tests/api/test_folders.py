@@ -15,8 +15,11 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 import harness
+from harness.api.folders import told_of_itself
 from harness.cli.folders import told_apart
+from harness.data.image_folders import numbered
 from harness.errors import UsageError
+from harness.pages.stages import SuppliedSpec
 from harness.pocket.world import row
 
 N = 24
@@ -160,6 +163,19 @@ def test_a_folder_without_pictures_is_refused_before_anything_is_made(tmp_path: 
             workspace=harness.Workspace(tmp_path / "store", tmp_path / "reports"),
         )
     assert not (tmp_path / "reports").exists()
+
+
+def test_images_that_are_real_pictures_too_are_told(
+    folders: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    supplied = SuppliedSpec(folder="real", entries=numbered(folders / "real"))
+    told_of_itself(supplied, folders / "real")
+    assert f"{N} of {N} images are files of the reference too" in caplog.text
+    caplog.clear()
+    told_of_itself(
+        SuppliedSpec(folder="good", entries=numbered(folders / "good")), folders / "real"
+    )
+    assert caplog.text == ""
 
 
 def test_folders_may_be_named_as_text() -> None:

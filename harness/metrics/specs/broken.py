@@ -19,7 +19,7 @@ class Broken(MetricSpec):
     damaged. An image counts where the probe finds it surely damaged, and more so than it finds the
     `percentile` of the reference's and of the base's own pictures, which it did not learn from.
     The flag rises only where the whole interval lies above `tolerated`. Without pictures of the
-    base another style may count in part, so that the flag then rises only above four in five.
+    base, sound pictures in another style may count too, so that no flag rises.
     """
 
     implementation: ClassVar[str] = "harness.metrics.broken:broken"
