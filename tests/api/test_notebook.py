@@ -57,7 +57,7 @@ def shown(workspace: harness.Workspace) -> dict[str, Shown]:
 SAYS = {
     "board": ("pocket-ninja-overfit", "ranked by kid", 'class="mark"'),
     "comparison": ("pocket-ninja is better than", 'class="bar"', "data:image/webp"),
-    "gate": ("fails 4 of", 'class="bar"', "data:image/webp"),
+    "gate": ("fails 5 of", 'class="bar"', "data:image/webp"),
     "result": ("pocket-ninja × pocket-v1", "kid ↓", "data:image/webp"),
     "plan": ("latents", "to do", "optimizer steps"),
     "sweep": ("Take 1.", "<polyline", "clip-score"),
