@@ -55,6 +55,10 @@ def p_value(value: float | None) -> str:
     return "<0.001" if value is not None and value < 0.001 else or_dash(value, ".3f")
 
 
+TINY = 1e-5
+"""Below it, digits after the point would be noughts."""
+
+
 def digits_for(width: float) -> int:
     """Return how many digits after the point an interval of some width allows."""
     digits = 0
@@ -68,6 +72,8 @@ def ranged(value: float, low: float, high: float) -> str:
     width = high - low
     if width < 1e-12:
         return f"{value:.4g} [{low:.4g}, {high:.4g}]"
+    if 0 < max(abs(value), abs(low), abs(high)) < TINY:
+        return f"{value:.0e} [{low:.0e}, {high:.0e}]"
     digits = digits_for(width)
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
