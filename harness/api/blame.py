@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from harness.api.options import Options, making, with_options, workspace_of
-from harness.decisions import blame as found
+from harness.decisions import blame as blames
 from harness.decisions.blame import Blame, BlamedPicture
 from harness.escaping import printable
 from harness.files import write_bytes
-from harness.pages.train import Train
+from harness.pages.stages import TrainSpec
 from harness.pipeline.blame_steps import ASKED, HELD_OUT, Question, marks_of, plan_blame
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.request import Named, requested
@@ -95,11 +95,11 @@ def blame(
     goal = plan.step("blame")
     make_all(plan, to_make(plan, settings.store, goal), settings)
     made = _read(plan, settings.store, question)
-    folder = workspace.reports / found.FOLDER / made.recipe / question.slug
+    folder = workspace.reports / blames.FOLDER / made.recipe / question.slug
     folder.mkdir(parents=True, exist_ok=True)
     files = _files(plan, settings.store)
-    found.write_blame(made, folder / TABLE)
-    for name, pictures in ((found.WORST, made.worst(SHOWN)), (found.BEST, made.best(SHOWN))):
+    blames.write_blame(made, folder / TABLE)
+    for name, pictures in ((blames.WORST, made.worst(SHOWN)), (blames.BEST, made.best(SHOWN))):
         write_bytes(folder / name, sheet(pictures, files))
     return BlameReport(made, folder)
 
@@ -110,25 +110,18 @@ def _read(plan: RunPlan, store: Store, question: Question) -> Blame:
 
     rows = pq.read_table(store.folder(plan.step("blame")) / TABLE).to_pylist()
     asked = read_index(store.folder(plan.step(str(StepName("gradients", ASKED)))))
-    train = _train_of(plan)
+    trained = plan.step("train").spec
+    assert isinstance(trained, TrainSpec)
+    train = trained.train
     marks = marks_of(train, question.checkpoints)
     return Blame(
         recipe=plan.recipe,
         on=question.on,
         asked=len(asked),
         checkpoints=marks,
-        pictures=tuple(_picture(row) for row in rows),
-        notes=found.notes_of(train.steps, marks, train.checkpoint_every),
+        pictures=tuple(BlamedPicture(**row) for row in rows),
+        notes=blames.notes_of(train.steps, marks, train.checkpoint_every),
     )
-
-
-def _train_of(plan: RunPlan) -> Train:
-    train: Train = plan.step("train").spec.train  # type: ignore[attr-defined]
-    return train
-
-
-def _picture(row: dict[str, Any]) -> BlamedPicture:
-    return BlamedPicture(**row)
 
 
 def _files(plan: RunPlan, store: Store) -> dict[tuple[int, str], Path]:

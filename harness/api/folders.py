@@ -57,7 +57,7 @@ def score_folder(
     judgement = Judgement(Benchmark.model_validate_json(json.dumps(asked)), ())
     supplied = read_supplied(folder, None, judgement)
     supplied = supplied.model_copy(update={"megapixels": allowed_megapixels(megapixels)})
-    told_of_itself(supplied, Path(reference))
+    warn_of_real_pictures(supplied, Path(reference))
     if count is not None:
         supplied = evenly(supplied, count)
     if page is not None:
@@ -106,7 +106,7 @@ def _folder(named: str | Path, option: str) -> Path:
     return folder
 
 
-def told_of_itself(supplied: SuppliedSpec, reference: Path) -> None:
+def warn_of_real_pictures(supplied: SuppliedSpec, reference: Path) -> None:
     """Warn of images that are real pictures too: no distance tells anything of them."""
     files = [reference / name for name in images_below(reference)]
     real = {digest_input(file) for file in files if is_regular(file)}

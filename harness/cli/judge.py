@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +32,9 @@ from harness.cli.series import SeriesAsked, score_series
 from harness.errors import UsageError
 from harness.escaping import as_name
 from harness.pages.defaults import DEFAULT_BENCHMARK, MEGAPIXELS
+
+if TYPE_CHECKING:
+    from harness import Run
 
 TwoFolders = Annotated[
     list[Path] | None,
@@ -116,16 +119,18 @@ def score(
     judged by pocket-v1, a toy. --series judges each step of a training by one of these.
     """
     workspace = workspace_of(store, reports, device, wait=not no_wait)
+    images, reference = _folders(folders or [], images or [], reference)
+    benchmark = _judge_beside(reference, benchmark)
+    _refuse_for_series(series, watch, images, page, adapter, megapixels)
     if series is not None:
         by = (reference, originals, benchmark, base, prompts, name)
         return score_series(SeriesAsked(series, watch, *by), workspace, as_json)
-    images, reference = _folders(folders or [], images or [], reference)
     if reference is not None:
-        _refuse_beside_reference(prompts=prompts, adapter=adapter, base=base, benchmark=benchmark)
-        beside = FoldersAsked(images, reference, originals, name, page, megapixels)
-        return score_folders(beside, workspace, as_json)
+        _refuse_beside("reference", prompts=prompts, adapter=adapter, base=base)
+        given = (images, reference, originals, name, page, megapixels)
+        return score_folders(FoldersAsked(*given), workspace, as_json)
     _refuse_without_reference(images, originals, page)
-    run = harness.score(
+    judged = harness.score(
         images[0] if images else None,
         name=name or _own_name(images, adapter),
         prompts=prompts,
@@ -135,7 +140,11 @@ def score(
         megapixels=megapixels,
         workspace=workspace,
     )
-    if images and benchmark is None:
+    _print_judged(judged, as_json, by_default=bool(images) and benchmark is None)
+
+
+def _print_judged(run: Run, as_json: bool, by_default: bool) -> None:
+    if by_default:
         say(f"judged by {run.result.benchmark}, a toy; --benchmark names another", file=sys.stderr)
     print_runs([run], as_json)
 
@@ -167,15 +176,40 @@ def _refuse_without_reference(
         raise UsageError("several folders of images need --reference", hint=_HELP)
 
 
-def _refuse_beside_reference(**options: object) -> None:
-    """Refuse what names another judge beside a folder of real pictures.
+def _refuse_for_series(
+    series: Path | None,
+    watch: bool,
+    images: list[Path],
+    page: Path | None,
+    adapter: Path | None,
+    megapixels: float,
+) -> None:
+    """Refuse what has no meaning beside the folder of a training, or without one."""
+    if series is None:
+        if watch:
+            raise UsageError("--watch goes with --series", hint=_HELP)
+        return
+    larger = None if megapixels == MEGAPIXELS else megapixels
+    _refuse_beside("series", images=images, page=page, adapter=adapter, megapixels=larger)
 
-    A benchmark of the environment is a default of other questions, and refuses none.
+
+def _refuse_beside(option: str, **others: object) -> None:
+    """Refuse options that another one leaves without a meaning."""
+    for other, value in others.items():
+        if value:
+            raise UsageError(f"--{option} and --{other} do not go together", hint=_HELP)
+
+
+def _judge_beside(reference: Path | None, benchmark: str | None) -> str | None:
+    """Return the benchmark that judges; refuse one beside a folder of real pictures.
+
+    One that the environment names is only a default, and gives way.
     """
-    default = os.environ.get("HARNESS_BENCHMARK")
-    for option, value in options.items():
-        if value is not None and (option, value) != ("benchmark", default):
-            raise UsageError(f"--reference and --{option} do not go together", hint=_HELP)
+    if reference is None:
+        return benchmark
+    if benchmark != os.environ.get("HARNESS_BENCHMARK"):
+        _refuse_beside("reference", benchmark=benchmark)
+    return None
 
 
 def _own_name(images: list[Path], adapter: Path | None) -> str:
@@ -214,7 +248,7 @@ def blame(
 ) -> None:
     """Say which training pictures helped and which hurt.
 
-    From gradients of the adapter's own weights, at a fraction of a training's cost. Held-out
+    From gradients of the adapter's own weights, at about the cost of a short training. Held-out
     pictures are those that the recipe keeps from training, else the benchmark's reference. Writes
     a table of all pictures and sheets of the worst and the best below --reports. `data.without`
     leaves pictures out.

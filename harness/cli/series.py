@@ -37,7 +37,7 @@ def score_series(asked: SeriesAsked, workspace: Workspace, as_json: bool) -> Non
             asked.folder,
             reference=asked.reference,
             originals=asked.originals,
-            benchmark=None if asked.reference is not None else asked.benchmark,
+            benchmark=asked.benchmark,
             base=asked.base,
             prompts=asked.prompts,
             name=asked.name,

@@ -15,7 +15,7 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 import harness
-from harness.api.folders import told_of_itself
+from harness.api.folders import warn_of_real_pictures
 from harness.cli.folders import told_apart
 from harness.data.image_folders import numbered
 from harness.errors import UsageError
@@ -144,6 +144,11 @@ def test_folders_of_one_name_are_called_by_those_above_too() -> None:
         (["--images", "a", "--images", "b"], "several folders of images need --reference"),
         (["--images", "a", "--images", "x/../a", "--reference", "b"], "two folders are called"),
         (["a", "nowhere"], "there is no folder nowhere"),
+        (["a", "b", "--watch"], "--watch goes with --series"),
+        (["a", "b", "--series", "c"], "--series and --images do not go together"),
+        (["--series", "c", "--page", "p.yaml"], "--series and --page do not go together"),
+        (["--series", "c", "--megapixels", "40"], "--series and --megapixels do not go together"),
+        (["--series", "c", "--reference", "r", "-b", "tiny-v1"], "--reference and --benchmark do"),
     ],
 )
 def test_a_question_that_cannot_be_meant_is_refused(
@@ -169,10 +174,10 @@ def test_images_that_are_real_pictures_too_are_told(
     folders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     supplied = SuppliedSpec(folder="real", entries=numbered(folders / "real"))
-    told_of_itself(supplied, folders / "real")
+    warn_of_real_pictures(supplied, folders / "real")
     assert f"{N} of {N} images are files of the reference too" in caplog.text
     caplog.clear()
-    told_of_itself(
+    warn_of_real_pictures(
         SuppliedSpec(folder="good", entries=numbered(folders / "good")), folders / "real"
     )
     assert caplog.text == ""

@@ -560,3 +560,8 @@ def test_any_words_of_a_config_come_back_from_the_page(words: str, name: str) ->
         file = Path(folder, "a.yaml")
         file.write_text(imported.page, encoding="utf-8")
         assert load_page(Recipe, file) == imported.recipe
+
+
+def test_a_config_that_is_nested_without_end_is_refused() -> None:
+    with pytest.raises(UsageError, match="nested too deeply"):
+        import_text("[" * 100_000, "stdin", Given())

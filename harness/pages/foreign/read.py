@@ -92,7 +92,8 @@ def _data(text: str, file: Path | None) -> Any:
         try:
             return json.loads(text)
         except RecursionError:
-            pass
+            where = str(file) if file else None
+            raise UsageError("is nested too deeply for a config", where=where) from None
         except ValueError as error:
             if re.match(r"\{\s*[\"/]", text.lstrip()):
                 raise _no_json(error, file) from None
