@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # A process a core, each with a thread, and a module's tests in one of them.
 TOGETHER := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test fast check javascript dashboard bake schema clean
+.PHONY: demo test fast check measure javascript dashboard bake schema clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -32,6 +32,9 @@ check: $(READY)  ## format, lint, types, arrows, pages, tests
 	$(BIN)/lint-imports
 	$(BIN)/harness check
 	$(BIN)/pytest $(TOGETHER)
+
+measure: $(READY)  ## every speed beside the last one committed; wants a quiet machine
+	$(BIN)/python performance/everything.py
 
 javascript:  ## format the dashboard's components; needs node
 	npx --yes prettier@3 --write "harness/views/components/*.{js,css}"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger import FrugalAttention, kept_anyway, kept_by
+from kept_for_backward import FrugalAttention, kept_anyway, kept_by
 from networks import pocket_unet, sdxl_unet
 from torch._subclasses.fake_tensor import FakeTensorMode
 
