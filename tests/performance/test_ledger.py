@@ -48,7 +48,9 @@ def test_noise_is_what_runs_differ_by() -> None:
 
 
 SCRIPT = """
+import ledger
 from ledger import Figure, keep
+ledger.pace = lambda: 0.1
 keep("probe_of_ours", [Figure("one", [{seconds}]), Figure("ratio", [{ratio}], "×", "higher")])
 """
 
