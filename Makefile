@@ -6,14 +6,14 @@ READY := $(VENV)/.ready
 # A process a core, each with a thread, and a module's tests in one of them.
 TOGETHER := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test fast check measure javascript dashboard bake schema clean
+.PHONY: demo test fast check measure javascript dashboard docs bake schema clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (once; a few minutes)"
 	@$(PYTHON) -c 'import sys; sys.exit("harness needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dashboard]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dashboard,docs]'
 	@touch $@
 
 demo: $(READY)  ## the pocket leaderboard, from nothing to an HTML page
@@ -42,6 +42,9 @@ javascript:  ## format the dashboard's components; needs node
 dashboard: $(READY)  ## browse the results
 	$(BIN)/harness dashboard
 
+docs: $(READY)  ## the site of docs/, into site/; a dead link or anchor fails
+	$(BIN)/zensical build --strict --clean
+
 bake: $(READY)  ## train the pocket models again, from a seed, on a CPU
 	$(BIN)/python -m tools.bake.bake
 
@@ -50,4 +53,4 @@ schema: $(READY)  ## write the JSON Schemas of the pages and their reference
 	$(BIN)/python -m tools.reference
 
 clean:  ## forget everything that can be made again
-	rm -rf .harness $(VENV)
+	rm -rf .harness site $(VENV)

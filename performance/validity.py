@@ -6,7 +6,8 @@
 It fetches six emoji families with npm, draws them, looks at them with the networks that ship, and
 asks every metric: is the same artist told from another on things that neither showed before, how
 many pictures does it take, and does it stay silent where nothing differs? It writes
-docs/validity.json, and docs/validity.md from that. `--page` writes the page anew, and asks nothing.
+docs/explanation/validity.json, and validity.md from that. `--page` writes the page anew, and asks
+nothing.
 Drawings and features stay in the cache: all of it takes some 20 minutes on one core, again one
 third of that.
 """
@@ -46,7 +47,7 @@ from harness.files import write_text
 from harness.interfaces import FeatureSet, MetricSpec
 from harness.metrics.style_probe import SPOILED
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "explanation"
 SIZES = (96, 160, 224)
 MIDDLE = 160
 TOY = {"model": "pocket/inception"}

@@ -20,8 +20,8 @@ from harness.files import write_text
 SIDE = 256
 """Pixels a side at most."""
 ENOUGH, SMALL = 160, 96
-"""Pixels a side at which the networks that ship look: by `docs/validity.md` more than the first
-tells hardly more, and pictures that are smaller hold no more than the second shows."""
+"""Pixels a side at which the networks that ship look: by `docs/explanation/validity.md` more than
+the first tells hardly more, and pictures that are smaller hold no more than the second shows."""
 _ABOVE = """\
 # Pictures of any generator, beside real ones; no prompts are known, so none are judged.
 #   harness score --images DIR --benchmark {file}

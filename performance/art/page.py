@@ -15,7 +15,7 @@ HEAD = """\
 {count} artists drew the same {concepts:,} things (emoji families). The reference of an artist is \
 what the artist drew of one half of them. What is judged shows the other half: drawn by the same \
 artist, or by another. Relatives, such as a clock at one and at two, are in one half \
-([{groups:,} groups](../performance/art/concepts.py)).
+({groups:,} groups, `performance/art/concepts.py`).
 
 - **one picture**: how often a picture of the artist comes before one of another artist (AUC; 0.5 \
 is a guess). The interval is over artists, so it holds for an artist who is not here; the weakest \

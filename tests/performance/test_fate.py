@@ -39,7 +39,7 @@ def test_the_figures_that_inspect_gives_are_those_of_the_rows() -> None:
 
 
 def test_the_page_has_the_counts_of_the_rows() -> None:
-    text = (ROOT / "docs" / "fate.md").read_text()
+    text = (ROOT / "docs" / "explanation" / "fate.md").read_text()
     fates = table_of(read_rows(ROWS)).fates
     assert f"{len(fates)} adapters" in text
     for number, fate in enumerate(FATES):

@@ -15,8 +15,8 @@ _LARGEST = 16_000_000
 """Bytes that a result file may have."""
 HEADLINE = ("kid", "style-probe", "cmmd", "fid", "clip-score", "tag-recall", "aesthetic")
 """Metrics in the order in which they rank, where a benchmark has them: as surely as they tell one
-artist from another in docs/validity.md. Only `kid` stands before the probe, which is surer and sees
-the style alone: two adapters that both have it may tie there."""
+artist from another in docs/explanation/validity.md. Only `kid` stands before the probe, which is
+surer and sees the style alone: two adapters that both have it may tie there."""
 
 
 NOISE = ".noise.json"
