@@ -13,11 +13,6 @@ import uvicorn
 from dashboard import guard
 from harness.delivery.service.connections import ConnectionLimits, limited
 
-STREAMLIT = {
-    "STREAMLIT_SERVER_HEADLESS": "true",
-    "STREAMLIT_SERVER_FILE_WATCHER_TYPE": "none",
-    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
-}
 MESSAGE = 1024 * 1024
 """Bytes that a message of a browser may have: a view's choices are a few thousand."""
 WILDCARDS = ("0.0.0.0", "::", "")
@@ -45,7 +40,6 @@ def address(host: str, port: int) -> str:
 
 
 def main() -> None:
-    os.environ.update(STREAMLIT)
     from dashboard.app import app
 
     config = uvicorn.Config(

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from dashboard import guard, media, session
+from dashboard.frontend import Frontend
 
 HERE = Path(__file__).parent
 
@@ -53,6 +55,6 @@ def keep() -> None:
 app = st.App(
     HERE / "pages/main.py",
     routes=media.routes(),
-    middleware=guard.middleware(),
+    middleware=[*guard.middleware(), Middleware(Frontend)],
     lifespan=reading_ahead,
 )

@@ -195,6 +195,29 @@ def test_the_token_leaves_the_address_at_once_and_a_wrong_one_is_refused(server:
     assert evil.headers["location"] == f"/{EVIL}/"
 
 
+def test_no_visitor_is_told_to_report_what_is_looked_at(server: Server) -> None:
+    """Streamlit's own statistics of use leave the visitor's browser for a server of theirs."""
+    with closing(socket_of(server)) as line:
+        asked = proto.BackMsg()
+        asked.rerun_script.query_string = ""
+        line.send(asked.SerializeToString())
+        while True:
+            message = forward.ForwardMsg.FromString(line.recv(timeout=PATIENCE))
+            if message.WhichOneof("type") == "new_session":
+                break
+    assert not message.new_session.config.gather_usage_stats
+
+
+def test_no_source_file_is_watched(server: Server) -> None:
+    """A watcher looks at every loaded module after every run of a view, before it answers."""
+    with closing(socket_of(server)) as line:
+        buttons(line)
+        open_files = Path(f"/proc/{server.pid}/fd").iterdir()
+        links = [str(file.readlink()) for file in open_files if file.is_symlink()]
+    assert links
+    assert not [link for link in links if "inotify" in link]
+
+
 def test_half_sent_requests_do_not_stop_the_dashboard(server: Server) -> None:
     half = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Half:"
     lines = [socket.create_connection(("127.0.0.1", port_of(server))) for _ in range(400)]
