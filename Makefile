@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What is installed: for the demo, for the dashboard too, and for work on harness.
 READY := $(VENV)/.ready
+BROWSING := $(VENV)/.browsing
+DEV := $(VENV)/.dev
 # A process a core, each with a thread, and a module's tests in one of them.
 TOGETHER := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
@@ -10,22 +13,30 @@ TOGETHER := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
-	@echo "Installing into $(VENV) (once; a few minutes)"
-	@$(PYTHON) -c 'import sys; sys.exit("harness needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dashboard,docs]'
+	@echo "Installing harness into $(VENV), once. Most of it is torch"
+	@$(PYTHON) tools/install.py $(VENV)
 	@touch $@
+
+$(BROWSING): pyproject.toml constraints.txt
+	@echo "Installing harness with its dashboard into $(VENV), once"
+	@$(PYTHON) tools/install.py $(VENV) dashboard
+	@touch $@ $(READY)
+
+$(DEV): pyproject.toml constraints.txt
+	@echo "Installing harness with all that its tests want into $(VENV), once"
+	@$(PYTHON) tools/install.py $(VENV) dev dashboard docs
+	@touch $@ $(READY) $(BROWSING)
 
 demo: $(READY)  ## the pocket leaderboard, from nothing to an HTML page
 	$(BIN)/harness demo
 
-test: $(READY)  ## every test
+test: $(DEV)  ## every test
 	$(BIN)/pytest $(TOGETHER)
 
-fast: $(READY)  ## the tests that take milliseconds
+fast: $(DEV)  ## the tests that take milliseconds
 	$(BIN)/pytest $(TOGETHER) -m 'not slow and not gpu'
 
-check: $(READY)  ## format, lint, types, arrows, pages, tests
+check: $(DEV)  ## format, lint, types, arrows, pages, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -33,22 +44,22 @@ check: $(READY)  ## format, lint, types, arrows, pages, tests
 	$(BIN)/harness check
 	$(BIN)/pytest $(TOGETHER)
 
-measure: $(READY)  ## every speed beside the last one committed; wants a quiet machine
+measure: $(DEV)  ## every speed beside the last one committed; wants a quiet machine
 	$(BIN)/python performance/everything.py
 
 javascript:  ## format the dashboard's components; needs node
 	npx --yes prettier@3 --write "harness/views/components/*.{js,css}"
 
-dashboard: $(READY)  ## browse the results
+dashboard: $(BROWSING)  ## browse the results
 	$(BIN)/harness dashboard
 
-docs: $(READY)  ## the site of docs/, into site/; a dead link or anchor fails
+docs: $(DEV)  ## the site of docs/, into site/; a dead link or anchor fails
 	$(BIN)/zensical build --strict --clean
 
-bake: $(READY)  ## train the pocket models again, from a seed, on a CPU
+bake: $(DEV)  ## train the pocket models again, from a seed, on a CPU
 	$(BIN)/python -m tools.bake.bake
 
-schema: $(READY)  ## write the JSON Schemas of the pages and their reference
+schema: $(DEV)  ## write the JSON Schemas of the pages and their reference
 	$(BIN)/harness schema
 	$(BIN)/python -m tools.reference
 
