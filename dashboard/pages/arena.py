@@ -35,9 +35,9 @@ def main() -> None:
         vote(board, entries, said)
     elif session.reports() != session.requested_reports():
         st.info(
-            "These results come with the package, so votes on them are not kept. Make your own:"
+            "These results are the pocket demo's, so votes on them are not kept. Make your own:"
         )
-        st.code("harness demo", language="bash")
+        st.code("harness run pocket-ninja pocket-base", language="bash")
     else:
         st.info("This server may not write votes to the reports. Start one that may:")
         st.code("harness dashboard --allow-write", language="bash")

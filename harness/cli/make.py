@@ -38,7 +38,7 @@ from harness.cli.options import (
 from harness.cli.output import console, print_runs, run_document, say, show, write_report
 from harness.cli.program import command, fail
 from harness.errors import MissingPrerequisite, UsageError
-from harness.pages.defaults import ANIME, POCKET
+from harness.pages.defaults import ANIME, DEMO_REPORTS, POCKET
 
 if TYPE_CHECKING:
     from harness.pipeline.forecast import Planned
@@ -50,11 +50,14 @@ def demo(
         ".harness/leaderboard.html"
     ),
     store: StoreDir = None,
-    reports: ReportsDir = REPORTS,
+    reports: ReportsDir = DEMO_REPORTS,
     device: DeviceName = Device.auto,
     as_json: Json = False,
 ) -> None:
-    """Make the pocket leaderboard from nothing, on any CPU."""
+    """Make the pocket leaderboard from nothing, on any CPU.
+
+    Its results are in a folder of their own; `--reports` of other commands reads them there.
+    """
     from harness.api.make import demo as make
     from harness.report.leaderboard import board_document, print_boards
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 POCKET, NARUTO, ANIME = "pocket-v1", "naruto-v1", "anime-v1"
 NARUTO_PICTURES = "lambdalabs/naruto-blip-captions"
 """The data set whose held-out pictures are the reference of naruto-v1."""
+DEMO_REPORTS = Path(".harness/reports")
+"""Where the demo writes its results: beside the store, not among yours."""
 DEFAULT_BENCHMARK = POCKET
 """For commands that are given no recipe."""
 MEGAPIXELS = 17.0

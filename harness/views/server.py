@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from harness.api.options import Workspace
 from harness.errors import MissingPrerequisite
+from harness.pages.defaults import DEMO_REPORTS
 
 
 def serve(
@@ -30,8 +31,11 @@ def serve(
             "the dashboard needs streamlit", hint="pip install 'harness[dashboard]'"
         )
     app = folder()
-    if reports_to_show(workspace.reports) != workspace.reports:
-        print(f"nothing in {workspace.reports} yet: showing the pocket demo's", file=sys.stderr)
+    if (shown := reports_to_show(workspace.reports)) != workspace.reports:
+        print(
+            f"nothing in {workspace.reports} yet: showing the pocket demo's ({shown})",
+            file=sys.stderr,
+        )
     path = [str(app.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
         "HARNESS_STORE": str(workspace.store.resolve()),
@@ -55,6 +59,6 @@ def folder() -> Path:
 
 
 def reports_to_show(reports: Path) -> Path:
-    """Return the reports to show: those asked for, or the demo's that ship with the package."""
-    shipped = folder().parent / "reports"
-    return reports if reports.is_dir() or not shipped.is_dir() else shipped
+    """Return the reports to show: those asked for; else the demo's, made here or shipped."""
+    others = (reports.parent / DEMO_REPORTS, folder().parent / "reports")
+    return next((each for each in (reports, *others) if each.is_dir()), reports)

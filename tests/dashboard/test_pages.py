@@ -237,7 +237,7 @@ def test_until_there_are_results_of_ones_own_the_demos_are_shown_and_never_writt
     shutil.move(reports, reports.with_name("later"))
     app = visit("arena")
     assert not app.exception
-    assert "come with the package" in app.info[0].value
+    assert "the pocket demo's" in app.info[0].value
     assert not reports.exists()
     shutil.move(reports.with_name("later"), reports)
     time.sleep(session.FRESH)
