@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev
 # A process a core, each with a thread, and a module's tests in one of them.
 TOGETHER := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test fast check measure javascript dashboard docs bake schema clean
+.PHONY: demo test fast check measure javascript dashboard docs bless bake schema clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -55,6 +55,9 @@ dashboard: $(BROWSING)  ## browse the results
 
 docs: $(DEV)  ## the site of docs/, into site/; a dead link or anchor fails
 	$(BIN)/zensical build --strict --clean
+
+bless: $(DEV)  ## write what came out, and what was measured, into README.md and docs/
+	PYTHONPATH=.:tests/support $(BIN)/python -m tools.docs bless
 
 bake: $(DEV)  ## train the pocket models again, from a seed, on a CPU
 	$(BIN)/python -m tools.bake.bake

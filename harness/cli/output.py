@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from harness.report.terminal import Terminal
 
 WIDTH = 150
-"""Columns of a table where stdout is a file or a pipe."""
+"""Columns of a table where stdout is a file or a pipe and COLUMNS says nothing."""
 
 
 def say(what: object, end: str = "\n", file: TextIO | None = None) -> None:
@@ -32,7 +33,9 @@ def console() -> Terminal:
     """Return what prints tables on stdout."""
     from harness.report.terminal import Terminal
 
-    return Terminal() if sys.stdout.isatty() else Terminal(width=WIDTH)
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return Terminal()
+    return Terminal(width=WIDTH)
 
 
 def write_report(file: Path, text: str) -> None:
