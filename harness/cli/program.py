@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from harness.cli.output import say
 from harness.errors import HarnessError, UsageError
 from harness.escaping import without_secrets
+from harness.fingerprint import VERSION
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -78,6 +79,23 @@ def new_app(about: str, epilog: str | None = None) -> typer.Typer:
 app = new_app(
     "Know whether a style LoRA is any good: train, sample, score, compare.", AFTER_COMMANDS
 )
+
+
+def print_version(asked: bool) -> None:
+    """Say the version and end, before any command is looked at."""
+    if asked:
+        say(f"harness {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def command(

@@ -14,6 +14,7 @@ from commands import Known, commands
 from running import ROOT, Command
 
 from harness.cli.program import COMMON_FLAGS, GROUPS, accepting_common_flags, first_line
+from harness.fingerprint import VERSION
 
 COMMANDS = commands()
 EACH = pytest.mark.parametrize("known", COMMANDS, ids=lambda known: known.words)
@@ -23,7 +24,7 @@ def test_help_has_a_section_for_each_group_with_every_command(command: Command) 
     shown = command("--help", env={"COLUMNS": "80"}).out
     sections = re.findall(r"^(\w+):$", shown, re.MULTILINE)
     assert sections == ["Options", *(group.capitalize() for group in GROUPS)]
-    listed = re.findall(r"^  ([a-z-]+)  +[A-Z]", shown, re.MULTILINE)
+    listed = re.findall(r"^  ([a-z][a-z-]*)  +[A-Z]", shown, re.MULTILINE)
     assert sorted(listed) == sorted({known.words.split()[0] for known in COMMANDS})
     assert len(listed) > 25
 
@@ -40,6 +41,10 @@ def test_no_first_line_is_cut_at_80_columns(words: tuple[str, ...], command: Com
         line = re.search(rf"^  {name} +(.+)$", shown, re.MULTILINE)
         assert line is not None
         assert line[1] == first_line(known.made.help)
+
+
+def test_the_program_says_its_version(command: Command) -> None:
+    assert command("--version").out == f"harness {VERSION}\n"
 
 
 def test_a_command_is_in_the_file_of_its_group() -> None:
@@ -137,7 +142,7 @@ FOREIGN = (
 
 
 def test_every_flag_that_a_message_names_exists() -> None:
-    known = {"--help"}.union(*(flags_of(each) for each in COMMANDS))
+    known = {"--help", "--version"}.union(*(flags_of(each) for each in COMMANDS))
     named = {}
     for file in (ROOT / "harness").rglob("*.py"):
         if "executors" in file.parts or "stages" in file.parts:
