@@ -20,6 +20,7 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
+from harness.diffusion.direct_layers import make_direct
 from harness.diffusion.schedulers import SAMPLERS
 from harness.diffusion.shapes import require_sdxl
 from harness.diffusion.variants import files_of, variant_of
@@ -198,6 +199,7 @@ def pipeline_in(
     for part in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
         assert isinstance(part, nn.Module)
         part.to(device).eval().requires_grad_(False)
+    make_direct(pipeline.unet)
     if device.startswith(
         "cuda"
     ):  # where tensor cores want it; on a CPU images would change in a bit

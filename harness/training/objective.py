@@ -41,6 +41,7 @@ class Objective:
     def __init__(self, spec: TrainSpec, models: TrainedModels, budget: int) -> None:
         scheduler = load_noise_schedule(spec.base)
         self._spec, self._models = spec, models
+        self._dtype = models.unet.dtype  # looked up once: diffusers walks through all modules
         alphas = scheduler.alphas_cumprod
         self._alphas = losses.zero_terminal(alphas) if spec.train.zero_terminal_snr else alphas
         self._prediction = spec.train.prediction or str(scheduler.config.prediction_type)
@@ -69,7 +70,7 @@ class Objective:
             with self._precision():
                 content = read_pass(samples, self._spec, self.timesteps, models.encoders)
         noisy = losses.add_noise(content.latents, content.seen, self._alphas, content.times)
-        dtype, huber = models.unet.dtype, train.huber
+        dtype, huber = self._dtype, train.huber
         return Inputs(
             samples=content.samples,
             salts=salts_of(samples),

@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from harness.diffusion.adapter_writer import save_adapter
 from harness.diffusion.adapters import add_adapter, hash_dropouts
+from harness.diffusion.direct_layers import make_direct
 from harness.diffusion.fused import fuse
 from harness.diffusion.load import TextEncoders, dtype_for, load_text_encoders, load_unet
 from harness.diffusion.slicing import HeadByHead
@@ -96,6 +97,7 @@ def make_trainable(
     for row in models.tokens:
         row.requires_grad_(True)  # add_adapter turned it off
     _save_memory(models)
+    make_direct(unet)
     return models
 
 
