@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.data.curation import recaption
 from harness.data.curation.captions import varies, write_caption
 from harness.data.curation.engine import Limits, batches, opened
-from harness.data.curation.query import hashes, query
+from harness.data.curation.query import hashes, query, rules
 from harness.data.curation.rules import NEAR_DUPLICATES, CurationSettings, asked
 from harness.data.curation.table import ROW, MetadataTable, files_sql
 from harness.data.near_duplicates import firsts
@@ -50,6 +50,31 @@ class Count:
     kept: int = 0
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """Rows of one table that follow each other, judged."""
+
+    table: int
+    first: int
+    """The number of its first row."""
+    rule: NDArray[np.uint8]
+    """The number of the rule that each row breaks, 0 where it breaks none."""
+    rows: pa.RecordBatch | None
+    """At least those of its rows that break none, where there are any."""
+
+    def batch(self, passing: Numbers) -> pa.RecordBatch:
+        """Return the rows at these places of the stretch, which break no rule."""
+        assert self.rows is not None
+        rows = self.rows.drop_columns(["rule"])
+        if len(passing) == rows.num_rows:
+            return rows
+        import pyarrow as pa
+
+        is_in = np.zeros(len(self.rule), bool)
+        is_in[passing] = True
+        return rows.filter(pa.array(is_in[rows.column("row").to_numpy() - self.first]))
+
+
 def select(
     tables: Sequence[MetadataTable],
     page: CurationSettings,
@@ -65,7 +90,8 @@ def select(
         recaption.check(page.recaption)
     names = ["", *(rule.name for rule, _ in asked(page)), NEAR_DUPLICATES]
     count, limit = Count(), page.curate.limit
-    for number, rows, rule in _judged(tables, page, limits):
+    for stretch in _judged(tables, page, limits):
+        rule = stretch.rule
         passing = np.flatnonzero(rule == 0)
         if limit is not None and count.kept + len(passing) >= limit:
             passing = passing[: limit - count.kept]
@@ -73,7 +99,7 @@ def select(
         _count_dropped(names, rule, dropped)
         count.seen, count.kept = count.seen + len(rule), count.kept + len(passing)
         if len(passing):
-            yield number, _with_prompts(rows.take(passing).drop_columns(["rule"]), page)
+            yield stretch.table, _with_prompts(stretch.batch(passing), page)
         if on_progress is not None:
             on_progress(count.seen, count.kept)
         if count.kept == limit:
@@ -82,21 +108,62 @@ def select(
 
 def _judged(
     tables: Sequence[MetadataTable], page: CurationSettings, limits: Limits | None
-) -> Iterator[tuple[int, pa.RecordBatch, NDArray[np.uint8]]]:
-    """Yield each batch with its table and the number of the rule that each of its rows breaks."""
+) -> Iterator[Stretch]:
+    """Yield the rows of all tables, stretch by stretch."""
     last = len(asked(page)) + 1
     with opened(limits) as engine:
         repeats = _repeats(engine, tables, page)
         for number, table in enumerate(tables):
-            seen = 0
-            for batch in batches(engine, query(table, page, rows_of(engine, table))):
-                rows = batch.column("row").to_numpy()
-                if not np.array_equal(rows, np.arange(seen, seen + len(rows))):
-                    raise AssertionError("the engine has lost the order of the rows")
-                seen += len(rows)
-                rule = batch.column("rule").to_numpy().copy()
-                rule[(rule == 0) & np.isin(rows, repeats[number])] = last
-                yield number, batch, rule
+            two_passes = bool(table.files) and all(rule.is_cheap for rule, _ in asked(page))
+            walk = _in_two_passes if two_passes else _in_one_pass
+            for first, rule, rows in walk(engine, table, page):
+                end = first + len(rule)
+                low, high = np.searchsorted(repeats[number], (first, end))
+                rule[repeats[number][low:high] - first] = last
+                yield Stretch(number, first, rule, rows)
+
+
+Judged = tuple[int, NDArray[np.uint8], "pa.RecordBatch | None"]
+"""The number of a first row, the rule that it and those behind it break, and their batch."""
+
+
+def _in_one_pass(engine: Engine, table: MetadataTable, page: CurationSettings) -> Iterator[Judged]:
+    """Yield all rows, each with what is shown of it where it breaks no rule."""
+    first = 0
+    for batch in batches(engine, query(table, page, rows_of(engine, table))):
+        _require_order(batch, first)
+        yield first, batch.column("rule").to_numpy().copy(), batch
+        first += batch.num_rows
+
+
+def _in_two_passes(
+    engine: Engine, table: MetadataTable, page: CurationSettings
+) -> Iterator[Judged]:
+    """Yield the same from two passes: the rules of all rows, then the rows that break none.
+
+    What is not kept is never unpacked: three of four rows of a large set go by their sides.
+    """
+    source, rules_seen, seen = rows_of(engine, table), [], 0
+    for batch in batches(engine, rules(table, page, source)):
+        _require_order(batch, seen)
+        rules_seen.append(batch.column("rule").to_numpy().copy())
+        seen += batch.num_rows
+    rule = np.concatenate([np.empty(0, np.uint8), *rules_seen])
+    first = 0
+    for batch in batches(engine, query(table, page, source, all_rows=False)):
+        rows = batch.column("row").to_numpy()
+        end = int(rows[-1]) + 1
+        if not np.array_equal(rows, first + np.flatnonzero(rule[first:end] == 0)):
+            raise AssertionError("the engine has lost the order of the rows")
+        yield first, rule[first:end].copy(), batch
+        first = end
+    yield first, rule[first:], None
+
+
+def _require_order(batch: pa.RecordBatch, first: int) -> None:
+    rows = batch.column("row").to_numpy()
+    if not np.array_equal(rows, np.arange(first, first + len(rows))):
+        raise AssertionError("the engine has lost the order of the rows")
 
 
 def _count_dropped(names: list[str], rule: NDArray[np.uint8], dropped: Counter[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from pathlib import Path
@@ -158,12 +159,20 @@ def _write_rows(batches: Iterable[pa.RecordBatch], file: Path) -> int:
 
     groups = _gathered(batches)
     first, count = next(groups), 0
-    with pq.ParquetWriter(
-        file, first.schema, compression="zstd", use_dictionary=_repeated(first)
-    ) as writer:
+    with (
+        pq.ParquetWriter(
+            file, first.schema, compression="zstd", use_dictionary=_repeated(first)
+        ) as writer,
+        ThreadPoolExecutor(1) as pool,  # a group is packed while the engine makes the next one
+    ):
+        packing: Future[None] | None = None
         for group in chain([first], groups):
-            writer.write_table(group)
+            if packing is not None:
+                packing.result()
+            packing = pool.submit(writer.write_table, group)
             count += group.num_rows
+        if packing is not None:
+            packing.result()
     return count
 
 

@@ -13,11 +13,13 @@ from harness.data.sql import quoted
 from harness.pages.data import Caption
 
 
-def query(table: MetadataTable, page: CurationSettings, source: str) -> str:
+def query(table: MetadataTable, page: CurationSettings, source: str, all_rows: bool = True) -> str:
     """Return every row in order with the number of the rule it breaks, 0 where it breaks none.
 
-    Of a row that breaks one, only the number is there. Prompts that vary are left to captions.py.
+    Of a row that breaks one, only the number is there; without `all_rows` not even that. Prompts
+    that vary are left to captions.py.
     """
+    if_kept = _if_kept if all_rows else str
     pieces = {} if varies(page.caption) else _pieces(table, page.caption)
     columns = {
         "id": "id",
@@ -26,32 +28,38 @@ def query(table: MetadataTable, page: CurationSettings, source: str) -> str:
         "tags": "tags",
         **{tables.column_of(name): table.fact(name)[0] for name in table.names.facts},
     }
-    shown = "".join(f", {_if_kept(sql)} AS {quoted(name)}" for name, sql in columns.items())
-    worded = "".join(f", {_if_kept(sql)} AS {name}" for name, sql in pieces.items())
+    shown = "".join(f", {if_kept(sql)} AS {quoted(name)}" for name, sql in columns.items())
+    worded = "".join(f", {if_kept(sql)} AS {name}" for name, sql in pieces.items())
+    judged = f"SELECT *, {if_kept(table.tags())} AS tags FROM ({_ruled(table, page, source)})"
+    judged += "" if all_rows else " WHERE rule = 0"
     order = " ORDER BY row" if page.recaption else ""  # a join keeps none
     return (
-        f"WITH judged AS ({_judged(table, page, source)}), "
+        f"WITH judged AS ({judged}), "
         f"recaptioned AS ({recaptioned_sql('judged', page.recaption)}), "
         f"worded AS (SELECT *{worded} FROM recaptioned) "
         f"SELECT row, rule{shown} FROM worded{order}"
     )
 
 
+def rules(table: MetadataTable, page: CurationSettings, source: str) -> str:
+    """Return number and broken rule of every row in order."""
+    return f"SELECT row, rule FROM ({_ruled(table, page, source)})"
+
+
 def hashes(table: MetadataTable, page: CurationSettings, source: str) -> str:
     """Return number and perceptual hash of each row that breaks no rule."""
-    judged = _judged(table, page, source)
-    return f"SELECT row, {table.picture_hash('phash')} AS phash FROM ({judged}) WHERE rule = 0"
+    ruled = _ruled(table, page, source)
+    return f"SELECT row, {table.picture_hash('phash')} AS phash FROM ({ruled}) WHERE rule = 0"
 
 
-def _judged(table: MetadataTable, page: CurationSettings, source: str) -> str:
+def _ruled(table: MetadataTable, page: CurationSettings, source: str) -> str:
     """Return the rows with the number of the first rule they break."""
     cases = "".join(
         f" WHEN NOT coalesce({rule.sql(table, setting)}, false) THEN {number}"
         for number, (rule, setting) in enumerate(asked(page), 1)
     )
     rule = f"CASE{cases} ELSE 0 END" if cases else "0"
-    ruled = f"SELECT *, ({rule})::UTINYINT AS rule FROM ({tables.rows(table, source)})"
-    return f"SELECT *, {_if_kept(table.tags())} AS tags FROM ({ruled})"
+    return f"SELECT *, ({rule})::UTINYINT AS rule FROM ({tables.rows(table, source)})"
 
 
 def _pieces(table: MetadataTable, page: Caption) -> dict[str, str]:

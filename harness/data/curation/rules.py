@@ -66,6 +66,8 @@ class Rule(Generic[Setting]):
     keeps: Callable[[Row, Setting], bool]
     sql: Callable[[MetadataTable, Setting], str]
     """What holds for a row that is kept; NULL counts as broken."""
+    is_cheap: bool = True
+    """Whether it reads numbers and short words alone, so that it may be asked twice."""
 
 
 def _fact(row: Row, name: str) -> Any:
@@ -178,12 +180,14 @@ RULES: tuple[Rule[Any], ...] = (
         setting=lambda page: True if page.part == "train" else None,
         keeps=lambda row, _: not split.is_held_out(row.id),
         sql=lambda table, _: f"NOT {_HELD_OUT_SQL}",
+        is_cheap=False,
     ),
     Rule[bool](
         "train",
         setting=lambda page: True if page.part == "held-out" else None,
         keeps=lambda row, _: split.is_held_out(row.id),
         sql=lambda table, _: _HELD_OUT_SQL,
+        is_cheap=False,
     ),
     Rule[HeldShare](
         "validation",
@@ -192,6 +196,7 @@ RULES: tuple[Rule[Any], ...] = (
         sql=lambda table, held: (
             _held_sql(held) if held.side == "held-out" else f"NOT {_held_sql(held)}"
         ),
+        is_cheap=False,
     ),
     Rule[int](
         "min_side",
@@ -231,12 +236,14 @@ RULES: tuple[Rule[Any], ...] = (
         setting=lambda page: _wanted_tags(page).all_of or None,
         keeps=lambda row, wanted: _tags(row).issuperset(map(spoken, wanted)),
         sql=lambda table, wanted: _tags_sql(table, "list_has_all({tags}, {wanted})", wanted),
+        is_cheap=False,
     ),
     Rule[tuple[str, ...]](
         "tags.any_of",
         setting=lambda page: _wanted_tags(page).any_of or None,
         keeps=lambda row, wanted: not _tags(row).isdisjoint(map(spoken, wanted)),
         sql=lambda table, wanted: _tags_sql(table, "list_has_any({tags}, {wanted})", wanted),
+        is_cheap=False,
     ),
     Rule[tuple[str, ...]](
         "tags.none_of",
@@ -247,12 +254,14 @@ RULES: tuple[Rule[Any], ...] = (
         sql=lambda table, unwanted: _tags_sql(
             table, "len({tags}) > 0 AND NOT list_has_any({tags}, {wanted})", unwanted
         ),
+        is_cheap=False,
     ),
     Rule[Subset](
         "subset",
         setting=lambda page: page.curate.subset,
         keeps=_in_subset,
         sql=_in_subset_sql,
+        is_cheap=False,
     ),
 )
 NAMES = (*(rule.name for rule in RULES), NEAR_DUPLICATES, WEIGHT)
