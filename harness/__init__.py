@@ -20,25 +20,20 @@ from harness import fingerprint
 
 if TYPE_CHECKING:
     from harness.api.adapters import Inspection, inspect
+    from harness.api.again import accept, calibrate, reproduce
     from harness.api.blame import BlameReport, blame
-    from harness.api.browse import (
-        check,
-        leaderboard,
-        load_benchmark,
-        load_recipe,
-        load_result,
-        plan,
-        plan_all,
-    )
+    from harness.api.boards import Leaderboard, leaderboard
+    from harness.api.browse import load_benchmark, load_recipe, load_result
     from harness.api.configs import export_config, import_config
     from harness.api.data import curate, diff_data
-    from harness.api.decide import accept, calibrate, compare, gate, history, reproduce
+    from harness.api.decide import compare, gate, history
     from harness.api.deliver import export, pull, push, write_reference
     from harness.api.folders import score_folder
     from harness.api.judge import sanity, score, sweep
     from harness.api.make import rehearse, run, run_all, train
     from harness.api.options import Workspace
-    from harness.api.results import Leaderboard, Plan, Run, Sweep
+    from harness.api.planning import Plan, check, plan, plan_all
+    from harness.api.results import Run, Sweep
     from harness.api.series import SeriesReport, score_series
     from harness.api.upkeep import doctor, gc, schemas, verify, verify_all
     from harness.api.verdicts import Comparisons, GateDecision, History
@@ -53,19 +48,20 @@ __version__ = fingerprint.VERSION
 
 _ROOMS = {
     "harness.api.adapters": "Inspection inspect",
+    "harness.api.again": "accept calibrate reproduce",
     "harness.api.blame": "BlameReport blame",
-    "harness.api.browse": (
-        "check leaderboard load_benchmark load_recipe load_result plan plan_all"
-    ),
+    "harness.api.boards": "Leaderboard leaderboard",
+    "harness.api.browse": "load_benchmark load_recipe load_result",
     "harness.api.configs": "export_config import_config",
     "harness.api.data": "curate diff_data",
-    "harness.api.decide": "accept calibrate compare gate history reproduce",
+    "harness.api.decide": "compare gate history",
     "harness.api.deliver": "export pull push write_reference",
     "harness.api.folders": "score_folder",
     "harness.api.judge": "sanity score sweep",
     "harness.api.make": "rehearse run run_all train",
     "harness.api.options": "Workspace",
-    "harness.api.results": "Leaderboard Plan Run Sweep",
+    "harness.api.planning": "Plan check plan plan_all",
+    "harness.api.results": "Run Sweep",
     "harness.api.series": "SeriesReport score_series",
     "harness.api.upkeep": "doctor gc schemas verify verify_all",
     "harness.api.verdicts": "Comparisons GateDecision History",

@@ -33,9 +33,10 @@ from harness.interfaces import Array
 from harness.pages.data import Data
 from harness.pages.recipe import Recipe
 from harness.pipeline.blame_steps import Question, plan_blame
+from harness.pipeline.missing import to_make
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.request import requested
-from harness.pipeline.run import make_all, to_make
+from harness.pipeline.run import make_all
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.stages.gradients import file_of
 from harness.pipeline.store.local import Store

@@ -33,7 +33,7 @@ class Script:
     words: tuple[str, ...] = ()
 
 
-SCRIPTS = (Script("comparing", 1), Script("five_million", 3))
+SCRIPTS = (Script("cold", 0.5), Script("comparing", 1), Script("five_million", 3))
 
 
 def main() -> None:

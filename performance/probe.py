@@ -29,11 +29,12 @@ from harness.pages import recipe as recipes
 from harness.pages.recipe import Recipe
 from harness.pages.train import Phase
 from harness.pages.validation import Validation
+from harness.pipeline.missing import to_make
 from harness.pipeline.plan import RunPlan, plan
 from harness.pipeline.probe_steps import HELD
 from harness.pipeline.results.probe import summary_of
 from harness.pipeline.results.tables import read_table
-from harness.pipeline.run import make_all, to_make
+from harness.pipeline.run import make_all
 from harness.pipeline.workspace import Workspace
 from harness.records import ProbedStep, Step
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from harness.interfaces import StageContext
 from harness.pages.stages import TrainSpec
+from harness.pipeline.missing import missing
 from harness.pipeline.request import requested
-from harness.pipeline.run import make_all, missing
+from harness.pipeline.run import make_all
 from harness.pipeline.stages.train import read_sets
 from harness.pipeline.workspace import Workspace
 from harness.training.step import one_step

@@ -31,7 +31,7 @@ import numpy as np
 from harness import plugins
 from harness.decisions.racing import Look, looks_of, race
 from harness.decisions.stopping import advise
-from harness.decisions.sweep import Point, at_checkpoints
+from harness.decisions.sweep import Point
 from harness.extractors.specs import Classifier, Gram
 from harness.files import write_json
 from harness.interfaces import Evidence, FeatureSet, MetricSpec, Side
@@ -42,9 +42,12 @@ from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
 from harness.pages.benchmark import Judgement
 from harness.pages.recipe import Recipe
+from harness.pipeline.missing import to_make
 from harness.pipeline.plan import RunPlan
-from harness.pipeline.run import make_all, to_make
-from harness.pipeline.stages.score import Judged, features
+from harness.pipeline.points import at_checkpoints
+from harness.pipeline.run import make_all
+from harness.pipeline.stages.feature_files import features
+from harness.pipeline.stages.score import Judged
 from harness.pipeline.store.local import Store
 from harness.pipeline.workspace import Workspace
 from harness.records import Accounting, PseudoValues, Result

@@ -14,10 +14,11 @@ from harness.escaping import printable
 from harness.files import write_bytes
 from harness.pages.stages import TrainSpec
 from harness.pipeline.blame_steps import ASKED, HELD_OUT, Question, marks_of, plan_blame
+from harness.pipeline.missing import to_make
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.request import Named, requested
 from harness.pipeline.results.blame import TABLE
-from harness.pipeline.run import make_all, to_make
+from harness.pipeline.run import make_all
 from harness.pipeline.stages.files import read_index
 from harness.pipeline.store.local import Store
 from harness.records import StepName

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.api.results import printed
+from harness.api.boards import printed
 from harness.errors import UsageError
 from harness.files import write_text
 from harness.pages import recipe as recipes

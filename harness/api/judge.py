@@ -18,10 +18,11 @@ from harness.pages import benchmark as benchmarks
 from harness.pages.benchmark import Judgement
 from harness.pages.defaults import DEFAULT_BENCHMARK, MEGAPIXELS
 from harness.pages.recipe import Base, Load, Recipe, result_name
+from harness.pipeline.missing import missing
 from harness.pipeline.plan import RunPlan, plan_sanity, plan_supplied, without
 from harness.pipeline.request import Named, requested
 from harness.pipeline.results.assemble import card_in
-from harness.pipeline.run import execute, make_all, missing
+from harness.pipeline.run import execute, make_all
 
 
 @with_options

@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Unpack
 
+from harness.api.boards import Leaderboard
 from harness.api.options import Options, Workspace, making, with_options, workspace_of
-from harness.api.results import Leaderboard, RehearsalRun, Run
+from harness.api.results import RehearsalRun, Run
 from harness.api.sweeping import sweep_of
 from harness.errors import MissingPrerequisite
 from harness.files import copy_whole
@@ -17,21 +18,17 @@ from harness.pages import benchmark as benchmarks
 from harness.pages.defaults import DEFAULT_BENCHMARK
 from harness.pages.train import Train
 from harness.pipeline.forecast import forecast
+from harness.pipeline.installation import gpu_here
+from harness.pipeline.missing import missing, to_make
 from harness.pipeline.plan import RunPlan, plan
 from harness.pipeline.rehearsal import rehearsal
 from harness.pipeline.request import Named, Request, read_recipe, requested
 from harness.pipeline.results.assemble import write_result
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.run import (
-    execute,
-    execute_all,
-    make_all,
-    missing,
-    to_make,
-)
+from harness.pipeline.run import execute, execute_all, make_all
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.store.local import Store
-from harness.pipeline.workspace import gpu_here, resolve_device
+from harness.pipeline.workspace import resolve_device
 
 DEMO = (
     "pocket-base",
@@ -219,7 +216,7 @@ def train(recipe: Named, **options: Unpack[Options]) -> Path:
 
 def demo(workspace: Workspace) -> Leaderboard:
     """Run the pocket recipes, and return the board that they make."""
-    from harness.api.browse import leaderboard
+    from harness.api.boards import leaderboard
 
     runs = run_all(DEMO, benchmark=DEFAULT_BENCHMARK, workspace=workspace)
     signatures = {each.result.signature for each in runs}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from harness.api.boards import folder_of
 from harness.api.options import Workspace
-from harness.api.results import folder_of
 from harness.pipeline.results import album
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.stages.files import read_index

@@ -13,12 +13,13 @@ from harness.decisions.racing import Look, Race, Stopped, looks_of, part_of, rac
 from harness.decisions.sweep import Kind, Point
 from harness.interfaces import MetricSpec
 from harness.pages.benchmark import Judgement
+from harness.pipeline.missing import missing
 from harness.pipeline.plan import RunPlan, after, without
 from harness.pipeline.request import Request
 from harness.pipeline.results.assemble import card_in, write_result
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import headline
-from harness.pipeline.run import execute, make_all, missing
+from harness.pipeline.run import execute, make_all
 from harness.pipeline.run_settings import RunSettings
 from harness.records import LICENSED, Step, is_licensed
 

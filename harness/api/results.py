@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.api.boards import Leaderboard, folder_of, lines_of, printed
 from harness.api.options import Workspace
-from harness.decisions.advice import Advice
 from harness.decisions.breakdown import GroupScore, group_scores, groups_of, read_samples
-from harness.decisions.leaderboard import Board, boards
-from harness.decisions.sweep import Kind, Point
-from harness.errors import HarnessError, Problem, UsageError
+from harness.decisions.leaderboard import boards
+from harness.errors import UsageError
 from harness.escaping import one_line, printable
 from harness.metrics.sanity_card import SanityCard
 from harness.pages import benchmark as benchmarks
 from harness.pages.benchmark import Judgement
 from harness.pages.folders import available
-from harness.pipeline.forecast import Planned
 from harness.pipeline.results.file import ResultFile
-from harness.pipeline.run import Outcome
-from harness.pipeline.store.local import Store
 from harness.records import Result, Score
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.decisions.advice import Advice
+    from harness.decisions.sweep import Kind, Point
     from harness.metrics.licence import Licence
-    from harness.report.terminal import Terminal
+    from harness.pipeline.run import Outcome
 
 Table = Literal["scores", "samples", "prompts"]
 
@@ -91,11 +88,12 @@ class Run:
         import pandas as pd
 
         if table == "scores":
-            return pd.DataFrame(_lines(self.result))
+            return pd.DataFrame(lines_of(self.result))
         frame: pd.DataFrame = ResultFile(self.path).table(table).to_pandas()
         return frame
 
     def __str__(self) -> str:
+        from harness.pipeline.run import Outcome
         from harness.report.text import outcome_text
 
         text = outcome_text(Outcome(self.result, self.path, self.made, self.reused))
@@ -110,13 +108,6 @@ class Run:
         return result_html(self.result, self.path)
 
 
-def _lines(result: Result) -> Iterator[dict[str, Any]]:
-    for score in result.scores:
-        yield {"recipe": result.recipe, "benchmark": result.benchmark} | score.model_dump(
-            include={"metric", "value", "low", "high", "n", "higher_is_better", "reason", "flag"}
-        )
-
-
 def judgement_of(result: Result) -> Judgement | None:
     """Return the benchmark of a result, where its page is known here."""
     known = result.benchmark in available("benchmark")
@@ -129,114 +120,6 @@ class RehearsalRun:
 
     run: Run
     replaced: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The steps of a recipe, which of them are done, and a forecast of the rest."""
-
-    planned: Planned
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """Return the name of every step, inputs first."""
-        return tuple(step.name for step in self.planned.plan.steps)
-
-    @property
-    def to_do(self) -> tuple[str, ...]:
-        """Return the name of every step that is still to be made."""
-        return tuple(step.name for step in self.planned.to_do)
-
-    @property
-    def fits(self) -> bool:
-        """Return whether the forecast fits into the memory of the GPU."""
-        return self.planned.forecast.fits
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what `harness plan --json` prints."""
-        return self.planned.as_json()
-
-    def __str__(self) -> str:
-        from harness.pipeline.forecast.scale import table
-        from harness.report.text import plan_text
-
-        scales = table(self.planned.scales) if self.planned.scales else ()
-        return printable("\n".join([plan_text(self.planned), *scales]))
-
-    def __repr__(self) -> str:
-        plan, left = self.planned.plan, len(self.planned.to_do)
-        names = f"{plan.recipe} under {plan.judgement.benchmark.name}"
-        return one_line(f"<Plan of {names}: {len(plan.steps)} steps, {left} to do>")
-
-    def _repr_html_(self) -> str:
-        from harness.report.notebook import plan_html
-
-        return plan_html(self.planned)
-
-
-@dataclass(frozen=True)
-class Leaderboard:
-    """Results of each benchmark, ranked; one board for each signature."""
-
-    boards: tuple[Board, ...]
-    workspace: Workspace = field(repr=False)
-    problems: tuple[str, ...] = ()
-    """What is wrong with files that cannot be read; the others are ranked."""
-
-    def __iter__(self) -> Iterator[Board]:
-        return iter(self.boards)
-
-    def __len__(self) -> int:
-        return len(self.boards)
-
-    def __getitem__(self, at: int) -> Board:
-        return self.boards[at]
-
-    def page(self, title: str, seed_limit: int = 1, groups: list[GroupScore] | None = None) -> str:
-        """Return an HTML page with every board, its images and its sanity card."""
-        from harness.report.page import html
-
-        return html(self.boards, self.folder, self.card, title, seed_limit, groups or ())
-
-    def card(self, board: Board) -> SanityCard | None:
-        """Return the sanity card of a board's metrics: that of the first row that has one."""
-        folder = self.workspace.reports / board.benchmark
-        files = (ResultFile(folder / f"{row.result.recipe}.json") for row in board.rows)
-        for file in files:
-            with suppress(HarnessError):  # a broken table costs its own result only
-                if (card := file.card()) is not None:
-                    return card
-        return None
-
-    def folder(self, result: Result, step: str) -> Path | None:
-        """Return the folder of a result's step, where the store has it."""
-        return folder_of(result, step, self.workspace)
-
-    def to_pandas(self) -> pd.DataFrame:
-        """Return one line for each recipe and metric, best recipe first."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {"signature": board.signature, "rank_low": row.rank_low, "rank_high": row.rank_high}
-            | line
-            for board in self.boards
-            for row in board.rows
-            for line in _lines(row.result)
-        )
-
-    def __str__(self) -> str:
-        from harness.report.leaderboard import print_boards
-
-        return printed(lambda console: print_boards(self.boards, console))
-
-    def __repr__(self) -> str:
-        counts = [f"{board.benchmark}: {len(board.rows)} results" for board in self.boards]
-        return one_line(f"<Leaderboard of {', '.join(counts)}>")
-
-    def _repr_html_(self) -> str:
-        from harness.report.notebook import boards_html
-
-        return boards_html(self.boards)
 
 
 @dataclass(frozen=True)
@@ -294,7 +177,7 @@ class Sweep:
         import pandas as pd
 
         return pd.DataFrame(
-            {self.over: point.at} | line for point in self.points for line in _lines(point.result)
+            {self.over: point.at} | line for point in self.points for line in lines_of(point.result)
         )
 
     def __str__(self) -> str:
@@ -330,35 +213,3 @@ class SanityReport:
         name = one_line(self.benchmark)
         may = sum(each.state == "licensed" for each in self.licences.values())
         return f"<SanityReport of {name}: {may} of {len(self.licences)} metrics may judge>"
-
-
-@dataclass(frozen=True)
-class PageCheck:
-    """What is wrong with pages, and what may go wrong later."""
-
-    count: int
-    problems: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Return whether every page is valid."""
-        return not self.problems
-
-    def __str__(self) -> str:
-        if self.problems:
-            return printable("\n".join(map(str, self.problems)))
-        return f"{self.count} {'page is' if self.count == 1 else 'pages are'} valid"
-
-
-def folder_of(result: Result, step: str, workspace: Workspace) -> Path | None:
-    """Return the folder of a result's step, where the store has it."""
-    key = result.keys.get(step)
-    return Store(workspace.store).find(key) if key else None
-
-
-def printed(show: Callable[[Terminal], object]) -> str:
-    """Return what `show` writes to a terminal of 120 columns, without colours."""
-    from harness.report.terminal import printed
-
-    return printed(show)

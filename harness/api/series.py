@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
+from harness.api.boards import printed
 from harness.api.folders import page_beside
 from harness.api.options import Options, making, with_options, workspace_of
-from harness.api.results import Sweep, printed
+from harness.api.results import Sweep
 from harness.api.sweeping import swept
 from harness.data.series import Series, read_series
 from harness.decisions.sweep import Point

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from harness.api.results import Sweep
 from harness.decisions.probed import with_probe_of
 from harness.decisions.stopping import advise
-from harness.decisions.sweep import STRENGTHS, Kind, Point, at_checkpoints, at_strengths
+from harness.decisions.sweep import STRENGTHS, Kind, Point
 from harness.pipeline.plan import RunPlan
+from harness.pipeline.points import at_checkpoints, at_strengths
 from harness.pipeline.request import Request
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.run import execute_all

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.api.boards import printed
 from harness.api.options import Workspace
 from harness.api.pictures import finder
-from harness.api.results import judgement_of, printed
+from harness.api.results import judgement_of
 from harness.decisions.compare import Comparison
 from harness.decisions.contender import Contender
 from harness.decisions.gate import Gate

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from harness.interfaces import Array, FeatureSet, MetricSpec, Side
 from harness.pipeline.results.file import ResultFile
@@ -66,13 +67,22 @@ def read(file: Path) -> Contender:
     """Return a result file with the tables beside it; samples of several trainings are averaged."""
     own = ResultFile(file)
     pseudo_values = own.pseudo_values().own
-    keys = ["metric", "prompt_id", "seed"]
-    table = own.table("samples").group_by(keys, use_threads=False)
-    samples: dict[str, dict[tuple[str, int], float]] = {}
-    for row in table.aggregate([("value", "mean")]).to_pylist():
-        place = row["prompt_id"], row["seed"]
-        samples.setdefault(row["metric"], {})[place] = row["value_mean"]
-    return Contender(own.result, pseudo_values, samples)
+    return Contender(own.result, pseudo_values, _samples(own.table("samples")))
+
+
+def _samples(table: pa.Table) -> dict[str, dict[tuple[str, int], float]]:
+    """Return the values of images, by metric, prompt and seed: their means, where there are several
+    of one place."""
+    sums: dict[str, dict[tuple[str, int], tuple[float, int]]] = {}
+    columns = [table[name].to_pylist() for name in ("metric", "prompt_id", "seed", "value")]
+    for metric, prompt, seed, value in zip(*columns, strict=True):
+        places = sums.setdefault(metric, {})
+        total, count = places.get((prompt, seed), (0.0, 0))
+        places[prompt, seed] = total + value, count + 1
+    return {
+        metric: {place: total / count for place, (total, count) in places.items()}
+        for metric, places in sums.items()
+    }
 
 
 def pair(column: str, a: Contender, b: Contender) -> Pairing:

@@ -10,11 +10,17 @@ from harness.decisions.contender import View
 from harness.interfaces import FeatureSet, MetricSpec, Side
 from harness.keys import extractor_name
 from harness.pages.benchmark import Judgement
+from harness.pipeline.stages.feature_files import features
 from harness.pipeline.stages.files import INDEX
-from harness.pipeline.stages.score import features
 from harness.pipeline.store.local import Store, read_artifact
 from harness.pipeline.store.soundness import read_sound, require_sound
 from harness.records import Result, StepName
+
+
+def are_at_hand(result: Result, store: Store) -> bool:
+    """Return whether the store holds any features of a result, or of what it was compared with."""
+    keys = (key for name, key in result.keys.items() if StepName.parse(name).extractor)
+    return any(store.find(key) for key in keys)
 
 
 def views_of(result: Result, judgement: Judgement, store: Store) -> dict[str, View]:

@@ -16,12 +16,8 @@ import numpy as np
 
 from harness.decisions.leaderboard import base_score
 from harness.decisions.ranking import JUDGING, leaders, leading_metric, licences_of
-from harness.errors import UsageError
 from harness.interfaces import Array
 from harness.metrics.statistics.best import at_once
-from harness.pages.benchmark import Judgement
-from harness.pages.recipe import Recipe
-from harness.pipeline.plan import RunPlan, plan
 from harness.pipeline.results.read import headline, score_of
 from harness.records import PseudoValues, Result, Score, column_of, is_licensed
 
@@ -54,44 +50,6 @@ class Point:
     @classmethod
     def of(cls, at: float, result: Result, values: PseudoValues) -> Point:
         return cls(at, result, values.own, values.base)
-
-
-def at_strengths(
-    recipe: Recipe, judgement: Judgement, strengths: Sequence[float]
-) -> list[tuple[float, RunPlan]]:
-    """Return a plan for every strength of the recipe's adapter."""
-    if recipe.train is None and (recipe.load is None or recipe.load.model is not None):
-        raise UsageError(f"{recipe.name} has no adapter", hint="a strength is an adapter's")
-    if recipe.train is not None and recipe.train.method != "lora":
-        raise UsageError(
-            f"{recipe.name} trains the whole model, at one strength",
-            hint="sweep an adapter, or --over checkpoint",
-        )
-    variants = []
-    for strength in strengths:
-        sampler = judgement.sampler.model_copy(update={"adapter_scale": strength})
-        benchmark = judgement.benchmark.model_copy(update={"sampler": sampler})
-        whole = plan(recipe, replace(judgement, benchmark=benchmark))
-        variants.append((strength, replace(whole, recipe=f"strength-{strength:g}")))
-    return variants
-
-
-def at_checkpoints(recipe: Recipe, judgement: Judgement) -> list[tuple[float, RunPlan]]:
-    """Return a plan for every checkpoint that the recipe keeps, and for its end."""
-    every = recipe.train.checkpoint_every if recipe.train else None
-    if recipe.train is None or every is None:
-        raise UsageError(f"{recipe.name} keeps no checkpoints", hint="give it checkpoint_every")
-    steps = [*range(every, recipe.train.steps, every), recipe.train.steps]
-    return [
-        (
-            step,
-            replace(
-                plan(recipe, judgement, step if step < recipe.train.steps else None),
-                recipe=f"step-{step}",
-            ),
-        )
-        for step in steps
-    ]
 
 
 def base_point(points: Sequence[Point]) -> Point | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from harness.fingerprint import number_of
 from harness.interfaces import Array
@@ -103,7 +103,7 @@ def member_test(trained: Probed, unseen: Probed) -> MemberTest | None:
 
 def auc(one: Array, two: Array) -> float:
     """Return the probability that a value of `one` is above one of `two`; a tie counts half."""
-    ranks = stats.rankdata(np.concatenate([one, two]))[: len(one)]
+    ranks = scipy.stats.rankdata(np.concatenate([one, two]))[: len(one)]
     above = ranks.sum() - len(one) * (len(one) + 1) / 2
     return float(above / (len(one) * len(two)))
 
@@ -119,8 +119,8 @@ def auc_interval(one: Array, two: Array) -> tuple[float, float]:
     error = np.sqrt(wins.mean(1).var(ddof=1) / len(one) + wins.mean(0).var(ddof=1) / len(two))
     inside = float(np.clip(value, 1 / (2 * pairs), 1 - 1 / (2 * pairs)))
     reach = Z * max(float(error), 1 / (2 * pairs)) / (inside * (1 - inside))
-    centre = special.logit(inside)
-    low, high = float(special.expit(centre - reach)), float(special.expit(centre + reach))
+    centre = scipy.special.logit(inside)
+    low, high = (float(scipy.special.expit(end)) for end in (centre - reach, centre + reach))
     return min(low, value), max(high, value)
 
 
@@ -129,7 +129,7 @@ def permutation_p(one: Array, two: Array, rounds: int = ROUNDS) -> float:
 
     The permutations belong to the numbers of values: the same values give the same p.
     """
-    ranks = stats.rankdata(np.concatenate([one, two]))
+    ranks = scipy.stats.rankdata(np.concatenate([one, two]))
     seen = ranks[: len(one)].sum()
     rng = np.random.default_rng(number_of("member test", len(one), len(two)))
     as_high = 0

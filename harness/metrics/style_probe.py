@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from harness.fingerprint import number_of
 from harness.interfaces import Array, Evidence, FeatureSet, Measurement
@@ -61,8 +61,8 @@ def style_probe(spec: StyleProbe, evidence: Evidence) -> Measurement:
         what = f"it does not surely tell this artist from {kind}: {_worded(told[kind])}"
         return refused(len(own), f"unavailable for this artist: {what}")
     line = calibration(held)
-    measured = mean_of(np.asarray(special.expit(line(held.own))), own)
-    real = float(special.expit(line(held.real)).mean())
+    measured = mean_of(np.asarray(scipy.special.expit(line(held.own))), own)
+    real = float(scipy.special.expit(line(held.real)).mean())
     notes = (f"real pictures come to {real:.2f}; hardest: {hardest}, {_worded(told[hardest])}",)
     if measured.low is None or measured.high is None:
         return replace(measured, notes=notes)

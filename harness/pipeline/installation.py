@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+from harness.pipeline.forecast.gpus import Gpu, gpu_like
 
 DRIVER = Path("/proc/driver/nvidia/version")
 """Where Linux says which NVIDIA driver is loaded."""
@@ -41,3 +44,12 @@ def unusable_gpu() -> tuple[str, str] | None:
         else "install a PyTorch that is built for CUDA, see pytorch.org/get-started"
     )
     return f"there is an NVIDIA GPU here that PyTorch cannot use: {versions()}", remedy
+
+
+def gpu_here() -> Gpu:
+    """Return the first GPU of this machine, with the memory it really has."""
+    import torch
+
+    memory = torch.cuda.get_device_properties(0).total_memory
+    known = gpu_like(torch.cuda.get_device_name(0), memory)
+    return replace(known, has_bf16=torch.cuda.is_bf16_supported(including_emulation=False))

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from harness.errors import MissingPrerequisite, UsageError
-from harness.pipeline.executors.choice import executor, executor_named
-from harness.pipeline.forecast.gpus import Gpu, gpu_like
-from harness.pipeline.installation import unusable_gpu
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.store.local import Store
-from harness.pipeline.watch.alerts import Alerts
-from harness.pipeline.watch.bars import watcher
-from harness.pipeline.watch.live import Live, Together
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +49,12 @@ class Workspace:
         return self.batch or RunSettings.batch
 
     def settings(self) -> RunSettings:
+        # Only work needs what runs and shows it; who reads results does not wait for its import.
+        from harness.pipeline.executors.choice import executor, executor_named
+        from harness.pipeline.watch.alerts import Alerts
+        from harness.pipeline.watch.bars import watcher
+        from harness.pipeline.watch.live import Live, Together
+
         if self.processes is not None and self.processes < 1:
             raise UsageError(
                 f"--processes {self.processes} is no number of processes", hint="1 or more"
@@ -81,6 +81,8 @@ def resolve_device(device: str) -> str:
         return device
     import torch
 
+    from harness.pipeline.installation import unusable_gpu
+
     there = torch.cuda.is_available()
     unusable = unusable_gpu()
     if device == "cuda" and not there:
@@ -104,15 +106,6 @@ def count_processes(asked: int | None, device: str) -> int:
             hint="at most one process for each GPU",
         )
     return asked or gpus
-
-
-def gpu_here() -> Gpu:
-    """Return the first GPU of this machine, with the memory it really has."""
-    import torch
-
-    memory = torch.cuda.get_device_properties(0).total_memory
-    known = gpu_like(torch.cuda.get_device_name(0), memory)
-    return replace(known, has_bf16=torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def default_store() -> Path:

@@ -27,7 +27,6 @@ from harness.report.checks import (
     sentence,
     title,
 )
-from harness.report.environment import environment
 from harness.report.numbers import number
 from harness.report.pairs import PicturedPair
 from harness.report.terminal import Terminal, new_table
@@ -247,6 +246,9 @@ def _cells(row: Sequence[str]) -> str:
 def page(gate: Gate, pairs: Sequence[PicturedPair] = (), cases: Sequence[PicturedPair] = ()) -> str:
     """Return one HTML page: the verdict, every check with its interval drawn, the images of the
     policy's cases, what lost most."""
+
+    from harness.report.environment import environment  # its templates; a verdict needs none
+
     return (
         environment()
         .get_template("gate.html.j2")

@@ -11,7 +11,7 @@ from rich.table import Table
 from harness.decisions.leaderboard import BASE, BaseRow, Board, Row, in_order, score_in
 from harness.escaping import in_cell, in_code, in_markdown, one_line
 from harness.records import Score
-from harness.report.numbers import cell, head, placed, seeds
+from harness.report.numbers import cell, head, seeds, share
 from harness.report.terminal import Terminal, new_table
 
 
@@ -115,7 +115,7 @@ def as_markdown(boards: Sequence[Board], everything: bool = False) -> str:
 
 def _marked(board: Board, row: Row | BaseRow, metric: str) -> str:
     """Return a value for Markdown; the reason why there is none is a stranger's words."""
-    words, score = placed(board, row, metric), score_in(row, metric)
+    words, score = _placed(board, row, metric), score_in(row, metric)
     return in_markdown(words) if score is not None and score.value is None else words
 
 
@@ -184,3 +184,8 @@ def _stacked(score: Score | None) -> str:
     if score is None or score.value is None:
         return "–"
     return cell(score).replace(" [", "\n[", 1)
+
+
+def _placed(board: Board, row: Row | BaseRow, metric: str) -> str:
+    """Return a value with its interval, and where it lies between the base and real pictures."""
+    return " · ".join(filter(None, (cell(score_in(row, metric)), share(board, row, metric))))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from harness.decisions.leaderboard import BaseRow, Board, Row, score_in
+from typing import TYPE_CHECKING
+
 from harness.pipeline.results.read import score_of
 from harness.records import LICENSED, Result, Score, is_licensed
 
-
-def placed(board: Board, row: Row | BaseRow, metric: str) -> str:
-    """Return a value with its interval, and where it lies between the base and real pictures."""
-    return " · ".join(filter(None, (cell(score_in(row, metric)), share(board, row, metric))))
+if TYPE_CHECKING:
+    from harness.decisions.leaderboard import BaseRow, Board, Row
 
 
 def share(board: Board, row: Row | BaseRow, metric: str) -> str:

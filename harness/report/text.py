@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from harness.escaping import one_line
 from harness.pipeline.forecast import Forecast, Planned
-from harness.pipeline.run import Outcome
 from harness.records import Result
 from harness.report.numbers import cell, duration
 from harness.report.probe import probe_lines
 from harness.training.schedules import rates
+
+if TYPE_CHECKING:
+    from harness.pipeline.run import Outcome
 
 
 def plan_text(planned: Planned) -> str:

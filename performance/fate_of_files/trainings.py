@@ -22,8 +22,9 @@ from harness.interfaces import StageContext
 from harness.pages import benchmark as benchmarks
 from harness.pages.recipe import Recipe
 from harness.pages.stages import TrainSpec
+from harness.pipeline.missing import missing
 from harness.pipeline.plan import plan
-from harness.pipeline.run import make_all, missing
+from harness.pipeline.run import make_all
 from harness.pipeline.stages.train import read_sets
 from harness.pipeline.workspace import Workspace
 from harness.training.draws import SampleRandom, random_key

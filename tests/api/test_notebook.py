@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.api.boards import Leaderboard
 from harness.api.decide import hold
-from harness.api.results import Leaderboard, Plan, Run, Sweep
+from harness.api.planning import Plan
+from harness.api.results import Run, Sweep
 from harness.api.verdicts import Comparisons, GateDecision
 from harness.decisions.stopping import advise
 from harness.decisions.sweep import Point

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import redirect_stderr
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
 import pytest
 from running import FIXTURES, ROOT, Command, House, ended
@@ -67,6 +68,37 @@ def test_what_answers_at_once_loads_no_network_library(code: str) -> None:
         "pandas",
         "duckdb",
     }
+
+
+HEAVY = {"torch", "pandas", "pyarrow.dataset", "scipy.stats", "scipy.optimize", "jinja2"}
+HEAVY |= {"transformers", "duckdb", "urllib.request", "sqlite3", "rich.progress"}
+READING = {
+    "list": {"numpy", "pyarrow", "scipy", "rich"},
+    "leaderboard": {"ruamel.yaml", "PIL", "harness.plugins", "harness.pages.benchmark"},
+    "compare pocket-ninja pocket-base": set[str](),
+    "gate reports/pocket-v1/pocket-ninja.json "
+    "--baseline reports/baselines/pocket-v1/pocket-ninja.json": set[str](),
+    "plan pocket-ninja": {"numpy", "pyarrow", "scipy", "rich"},
+}
+
+
+@pytest.mark.parametrize(("words", "more"), READING.items())
+def test_a_command_that_reads_imports_what_it_uses_and_no_more(
+    words: str, more: set[str], tmp_path: Path
+) -> None:
+    for name in ("reports", "recipes"):
+        copytree(ROOT / name, tmp_path / name, ignore=ignore_patterns("*.zip", "*.png"))
+    told = [*words.split(), "--store", str(tmp_path / "store")]
+    code = f"""
+import os; os.chdir({str(tmp_path)!r})
+from contextlib import redirect_stdout, suppress
+from harness.cli import main
+with redirect_stdout(open(os.devnull, "w")), suppress(SystemExit):
+    main({told!r})
+"""
+    there = loaded_modules(code)
+    assert "harness.api.options" in there or words == "list"
+    assert sorted(there & (HEAVY | more)) == []
 
 
 def test_a_page_with_several_problems_is_told_all_of_them_with_lines(

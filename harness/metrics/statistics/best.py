@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
+import scipy
 
 from harness.interfaces import Array
 from harness.metrics.statistics.intervals import ALPHA, t_quantile
@@ -29,7 +29,7 @@ def above_p_of_interval(gap: float, reach: float, units: int) -> float:
 
 def _p(gap: float, error: float, freedom: float) -> float:
     if error > 0:
-        return float(special.stdtr(freedom, -gap / error))
+        return float(scipy.special.stdtr(freedom, -gap / error))
     return 0.0 if gap > 0 else 1.0
 
 
@@ -50,7 +50,7 @@ def at_once(low: float, high: float, value: float, units: int, several: int) -> 
     """
     tail = 1 - ALPHA / (2 * max(1, several))
     if units < 2:
-        wide = float(special.ndtri(tail) / special.ndtri(1 - ALPHA / 2))
+        wide = float(scipy.special.ndtri(tail) / scipy.special.ndtri(1 - ALPHA / 2))
     else:
-        wide = float(special.stdtrit(units - 1, tail)) / t_quantile(units - 1)
+        wide = float(scipy.special.stdtrit(units - 1, tail)) / t_quantile(units - 1)
     return value - wide * (value - low), value + wide * (high - value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
+import scipy
 
 from harness.interfaces import Array
 
@@ -27,4 +27,4 @@ def surest_change(values: Array, errors: Array) -> tuple[int | None, float]:
         one, other = (np.average(values[part], weights=weights[part]) for part in (left, right))
         error = np.sqrt(1 / weights[left].sum() + 1 / weights[right].sum())
         best = max(best, (float(abs(one - other) / error), place))
-    return best[1], float(2 * special.ndtr(-best[0]))
+    return best[1], float(2 * scipy.special.ndtr(-best[0]))

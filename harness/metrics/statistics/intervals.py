@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import hypot
 
 import numpy as np
-from scipy import special
+import scipy
 
 from harness.interfaces import Array
 
@@ -23,7 +23,7 @@ Ends = tuple[float, float, float]
 
 def t_quantile(freedom: float) -> float:
     """Return how many standard errors a 95 % interval by t reaches to either side."""
-    return float(special.stdtrit(freedom, 0.5 + LEVEL / 2))
+    return float(scipy.special.stdtrit(freedom, 0.5 + LEVEL / 2))
 
 
 def half_width(values: Array) -> float:
@@ -61,8 +61,8 @@ def clopper_pearson(share: float, count: float) -> tuple[float, float]:
     independent units as a clustered sample is worth.
     """
     yes, no, tail = share * count, (1 - share) * count, (1 - LEVEL) / 2
-    low = special.betaincinv(yes, no + 1, tail) if yes > 0 else 0.0
-    high = special.betaincinv(yes + 1, no, 1 - tail) if no > 0 else 1.0
+    low = scipy.special.betaincinv(yes, no + 1, tail) if yes > 0 else 0.0
+    high = scipy.special.betaincinv(yes + 1, no, 1 - tail) if no > 0 else 1.0
     return float(low), float(high)
 
 
@@ -94,4 +94,4 @@ def normal_p(distance: float, reach: float) -> float:
     """Return the one-sided p of a normal number whose 95 % interval reaches `reach`, of being
     `distance` away."""
     away = Z * distance / reach if reach > 0 else float(np.copysign(np.inf, distance))
-    return float(special.ndtr(-away))
+    return float(scipy.special.ndtr(-away))

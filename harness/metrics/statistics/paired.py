@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from harness.interfaces import Array
 from harness.metrics.statistics.intervals import t_quantile
@@ -75,7 +75,7 @@ def estimate(value: float, components: Sequence[Component]) -> Difference:
     error, freedom = combined(components)
     reach = t_quantile(freedom) * error
     if error > 0:
-        p = float(2 * special.stdtr(freedom, -abs(value) / error))
+        p = float(2 * scipy.special.stdtr(freedom, -abs(value) / error))
     else:
         p = 1.0 if value == 0 else 0.0
     return Difference(value, value - reach, value + reach, p, error, freedom)

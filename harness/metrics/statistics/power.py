@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
-from scipy import optimize, stats
+import scipy
 
 from harness.metrics.statistics.intervals import ALPHA
+from harness.metrics.statistics.roots import root
 from harness.metrics.statistics.variance import Component, combined
 
 POWER = 0.8
@@ -24,8 +25,20 @@ def power(effect: float, error: float, freedom: float) -> float:
     """
     if error == 0:
         return 1.0 if effect != 0 else ALPHA / 2
-    end = stats.t.isf(ALPHA / 2, freedom)
-    return float(stats.nct.sf(end, freedom, min(abs(effect) / error, SURE)))
+    end = -float(scipy.special.stdtrit(freedom, ALPHA / 2))
+    return float(_noncentral_t()(end, freedom, min(abs(effect) / error, SURE)))
+
+
+@cache
+def _noncentral_t() -> Callable[[float, float, float], float]:
+    """Return how often noncentral t is above a value.
+
+    It is what `scipy.stats.nct.sf` calls; importing `scipy.stats` takes longer than a comparison,
+    so that is for a scipy that keeps the function elsewhere.
+    """
+    quick: Callable[[float, float, float], float] | None
+    quick = getattr(getattr(scipy.special, "_ufuncs", None), "_nct_sf", None)
+    return quick or scipy.stats.nct.sf
 
 
 def detectable(error: float, freedom: float) -> float:
@@ -35,7 +48,7 @@ def detectable(error: float, freedom: float) -> float:
 
 @cache
 def _errors_away(freedom: float) -> float:
-    return float(optimize.brentq(lambda away: power(away, 1.0, freedom) - POWER, 0, SURE))
+    return root(lambda away: power(away, 1.0, freedom) - POWER, 0.0, SURE)
 
 
 def prompts_needed(effect: float, deviation: float, others: Sequence[Component] = ()) -> int | None:

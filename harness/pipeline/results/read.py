@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.errors import PageError, Problem, UsageError
+from harness.escaping import command
 from harness.files import read_regular
 from harness.records import Result, Score, column_of
 
@@ -27,18 +28,41 @@ HARDWARE = "hardware"
 """The folder beside those of the benchmarks that holds figures of GPUs, and no results."""
 
 
+BASELINES = "baselines"
+"""The folder beside those of the benchmarks that holds what later results are held to."""
+
+
 def result_paths(reports: Path, benchmark: str | None = None) -> list[Path]:
     """Return the file of every result below `reports`; refuse a folder without any."""
     files = [
         file
         for file in sorted(reports.glob("*/*.json"))
         if file.parent.name == benchmark
-        or (benchmark is None and file.parent.name not in ("baselines", HARDWARE))
+        or (benchmark is None and file.parent.name not in (BASELINES, HARDWARE))
     ]
     if not files:
         what = f"no results of {benchmark}" if benchmark else "no results"
         raise UsageError(f"{what} in {reports}", hint="make some: `harness run pocket-ninja`")
     return files
+
+
+def find_result(result: str | Path, benchmark: str | None, reports: Path) -> Path:
+    """Return the result file that a path, a recipe's name or `NAME@STEP` means."""
+    name = str(result)
+    if name.endswith(".json"):
+        if not Path(name).is_file():
+            raise UsageError(f"there is no file {name}", hint="a result lies below --reports")
+        return Path(name)
+    stem = ".step".join(Path(name).name.removesuffix(".yaml").split("@"))
+    files = sorted(reports.glob(f"{benchmark or '*'}/{stem}.json"))
+    files = [file for file in files if file.parent.name != BASELINES]
+    if not files:
+        where = f"{reports}/{benchmark}" if benchmark else reports
+        raise UsageError(f"there is no result of {name} in {where}", hint=command("run", name))
+    if len(files) > 1:
+        known = ", ".join(file.parent.name for file in files)
+        raise UsageError(f"{name} has results of {known}", hint="--benchmark says which is meant")
+    return files[0]
 
 
 def read_result(file: Path) -> Result:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from harness.errors import UsageError
 from harness.files import is_regular, megabytes, whole
@@ -110,7 +111,10 @@ def _opened(file: Path, kind: Kind) -> pa.Table:
 
 
 def _checked(stored: pa.Table, kind: Kind) -> pa.Table:
-    """Return the columns of a table in our types; every cell that must say something does."""
+    """Return the columns of a table in our types; every cell that must say something does.
+
+    To compare with a number, or to take a dictionary of columns, pyarrow would load pandas.
+    """
     columns = {}
     for field in TABLES[kind]:
         column = stored.column(field.name)
@@ -120,10 +124,10 @@ def _checked(stored: pa.Table, kind: Kind) -> pa.Table:
             _refuse_long_words(column, field.name)
         columns[field.name] = column.cast(field.type)
         if field.type == _NUMBER:
-            beyond = pc.any(pc.greater(pc.abs(columns[field.name]), LARGEST))
-            if beyond.as_py():
+            largest = pc.max(pc.abs(columns[field.name])).as_py()
+            if largest is not None and largest > LARGEST:
                 raise ValueError(f"its column {field.name} has numbers beyond {LARGEST:g}")
-    return pa.table(columns, schema=TABLES[kind])
+    return pa.Table.from_arrays(list(columns.values()), schema=TABLES[kind])
 
 
 def _refuse_long_words(column: pa.ChunkedArray, name: str) -> None:
@@ -173,9 +177,9 @@ class NumbersByMetric(Mapping[str, Mapping[str, float]]):
 def pseudo_values_of(prompts: pa.Table) -> PseudoValues:
     """Return the pseudo-values in a table of prompts."""
     words = prompts["metric"].combine_chunks().dictionary_encode()
-    codes, metrics = words.indices.to_numpy(), words.dictionary.to_pylist()
+    codes, metrics = _values(words.indices, np.int32), words.dictionary.to_pylist()
     ids = np.array(prompts["prompt_id"].to_pylist(), object)
-    columns = [prompts[name].to_numpy().astype(float) for name in ("value", "base")]
+    columns = [_numbers(prompts[name].combine_chunks()) for name in ("value", "base")]
     own, base = {}, {}
     for code, metric in enumerate(metrics):
         rows = codes == code
@@ -185,6 +189,22 @@ def pseudo_values_of(prompts: pa.Table) -> PseudoValues:
         if known.any():
             base[metric] = _first_of_equal(tuple(ids[rows][known])), of_base[known]
     return PseudoValues(NumbersByMetric(own), NumbersByMetric(base))
+
+
+def _numbers(column: pa.Array) -> Array:
+    """Return a column of numbers, NaN where a cell is empty."""
+    numbers = _values(column, np.float64).copy()
+    if column.null_count:
+        bits = np.frombuffer(column.buffers()[0], np.uint8)
+        full = np.unpackbits(bits, bitorder="little")[column.offset :][: len(column)]
+        numbers[full == 0] = np.nan
+    return numbers
+
+
+def _values(column: pa.Array, kind: type[np.generic]) -> NDArray[Any]:
+    """Return the memory of a column; `to_numpy` would load pandas, which takes longer than this."""
+    there = np.frombuffer(column.buffers()[1] or b"", kind)
+    return there[column.offset :][: len(column)]
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,8 @@ from harness.fingerprint import digest
 from harness.halving import Halving
 from harness.interfaces import ExtractorSpec, Network, Rows, StageContext
 from harness.keys import described
-from harness.pipeline.stages.feature_cache import FeatureCache, Features, first_not_finite
+from harness.pipeline.stages.feature_cache import FeatureCache, Features
+from harness.pipeline.stages.feature_files import first_not_finite
 
 TEXTS = 64
 """Prompts in one batch."""

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,12 +169,3 @@ def _packed(key: str, features: Features) -> tuple[bytes, bytes]:
 
 def _digest(key: str, rows: bytes) -> bytes:
     return hashlib.sha256(key.encode() + rows).digest()[:16]
-
-
-def first_not_finite(rows: Mapping[str, NDArray[np.floating[Any]]]) -> int | None:
-    """Return the first row of any array that is not finite throughout; None if all are."""
-    finite = [
-        np.isfinite(values).all(axis=tuple(range(1, values.ndim))) for values in rows.values()
-    ]
-    bad = [int(np.argmin(each)) for each in finite if not each.all()]
-    return min(bad, default=None)

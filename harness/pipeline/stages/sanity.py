@@ -27,9 +27,10 @@ from harness.pipeline.results.tables import TABLES
 from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
 from harness.pipeline.stages.damage import damage_each
 from harness.pipeline.stages.decoys import collect
+from harness.pipeline.stages.feature_files import feature_set
 from harness.pipeline.stages.features import fill_caches, images_of
 from harness.pipeline.stages.files import read_index
-from harness.pipeline.stages.score import Judged, feature_set, measure
+from harness.pipeline.stages.score import Judged, measure
 from harness.pipeline.stages.treat import treat
 from harness.pipeline.store.local import MANIFEST
 from harness.records import Score

@@ -11,12 +11,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from PIL import Image
-from safetensors.numpy import load_file
 
 from harness import plugins
-from harness.errors import ScoringError
 from harness.files import write_text
 from harness.interfaces import (
     Drawn,
@@ -30,12 +27,12 @@ from harness.interfaces import (
 from harness.keys import extractor_name
 from harness.metrics.statistics.intervals import half_width
 from harness.pages.stages import ScoreSpec
-from harness.pipeline.stages.feature_cache import first_not_finite
+from harness.pipeline.stages.feature_files import features
 from harness.pipeline.stages.files import Entry, open_picture, read_index, save_png
 from harness.pipeline.stages.finished import FinishedFiles
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
-from harness.records import Accounting, Score, StepName, Versus
+from harness.records import Accounting, Score, Versus
 
 PAIRS = 12
 """How many of the worst pairs are kept as pictures."""
@@ -246,38 +243,6 @@ def _base(
     if not keys or not all(key in at for key in keys):
         return None
     return measure(metric, base.take(np.array([at[key] for key in keys], np.int64)), sides)
-
-
-def features(side: str, name: str, inputs: Mapping[str, Path]) -> FeatureSet:
-    """Return the features of the images of one side, beside what they answer; all are finite."""
-    step = str(StepName.of_features(side, name))
-    return feature_set(inputs[side], load_file(inputs[step] / "features.safetensors"), step)
-
-
-def feature_set(
-    folder: Path, features: Mapping[str, NDArray[np.float32]], step: str = ""
-) -> FeatureSet:
-    """Return features of the images in a folder, one array a name, beside what they answer.
-
-    All must be finite; `step` is what an error says of where they come from.
-    """
-    shown = [entry for entry in read_index(folder) if entry.file]
-    tensors = {name: values.astype(np.float64) for name, values in features.items()}
-    row = first_not_finite(tensors)
-    if row is not None:
-        where = f" ({step})" if step else ""
-        raise ScoringError(
-            f"the features of {shown[row].name}{where} are not finite",
-            hint="the network that made them, or the store, is damaged",
-        )
-    return FeatureSet(
-        images=tensors.pop("images"),
-        prompts=[entry.text for entry in shown],
-        prompt_ids=[entry.id for entry in shown],
-        seeds=[entry.seed for entry in shown],
-        texts=tensors.pop("texts", None),
-        more=tensors,
-    )
 
 
 def _keep_pairs(judged: Judged, context: StageContext) -> None:

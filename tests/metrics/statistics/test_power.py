@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from harness.interfaces import Array
 from harness.metrics.statistics import paired, power
@@ -59,3 +59,15 @@ def test_no_number_of_prompts_sees_nothing_or_outweighs_the_spread_of_trainings(
     runs = [of_mean(np.array([0.1, 0.5, 0.9])), of_mean(np.array([0.2, 0.5, 0.9]))]
     assert power.prompts_needed(0.5, 1.0) == 34
     assert power.prompts_needed(0.5, 1.0, runs) is None
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 11, 31.5, 95, 1e6])
+def test_power_and_its_smallest_effect_have_the_digits_of_scipy_stats(freedom: float) -> None:
+    def slow(away: float) -> float:
+        return float(stats.nct.sf(stats.t.isf(ALPHA / 2, freedom), freedom, min(away, power.SURE)))
+
+    assert [power.power(away, 1.0, freedom) for away in (0.1, 1, 3, 60)] == [
+        slow(away) for away in (0.1, 1, 3, 60)
+    ]
+    least = optimize.brentq(lambda away: slow(away) - power.POWER, 0, power.SURE)
+    assert power.detectable(1.0, freedom) == least

@@ -16,7 +16,7 @@ from harness.errors import PageError, UsageError
 from harness.files import below
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import read_result
-from harness.pipeline.results.tables import TABLES, Kind
+from harness.pipeline.results.tables import TABLES, Kind, pseudo_values_of
 from harness.views import votes
 
 PUBLISHED = Path(__file__).parents[3] / "reports"
@@ -71,3 +71,19 @@ def test_a_result_without_numbers_is_none(result: Path, change: dict[str, object
     result.write_text(json.dumps({**document, **change}))
     with pytest.raises(PageError, match="is not a result file"):
         read_result(result)
+
+
+@pytest.mark.parametrize("offset", [0, 3, 8, 11])
+def test_an_empty_cell_of_the_base_is_no_pseudo_value_wherever_the_column_begins(
+    offset: int,
+) -> None:
+    base = [None if row % 3 == 0 else float(row) for row in range(40)]
+    columns = {
+        "prompt_id": [f"p{row}" for row in range(40)],
+        "metric": ["kid"] * 40,
+        "value": [row / 7 for row in range(40)],
+        "base": base,
+    }
+    told = pseudo_values_of(pa.table(columns, schema=TABLES["prompts"]).slice(offset))
+    assert dict(told.own["kid"]) == {f"p{row}": row / 7 for row in range(offset, 40)}
+    assert dict(told.base["kid"]) == {f"p{row}": float(row) for row in range(offset, 40) if row % 3}

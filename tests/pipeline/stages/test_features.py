@@ -18,7 +18,8 @@ from safetensors.numpy import save_file
 from harness.errors import MissingPrerequisite, ScoringError
 from harness.interfaces import ExtractorSpec, Network, Rows, SplitNetwork, StageContext
 from harness.pipeline.stages.cached_extractor import CachedExtractor, ImageFile
-from harness.pipeline.stages.feature_cache import FeatureCache, first_not_finite
+from harness.pipeline.stages.feature_cache import FeatureCache
+from harness.pipeline.stages.feature_files import features, first_not_finite
 from harness.pipeline.stages.feature_pass import (
     PIXELS,
     batches_of,
@@ -27,7 +28,6 @@ from harness.pipeline.stages.feature_pass import (
 )
 from harness.pipeline.stages.features import fill_caches
 from harness.pipeline.stages.files import UNREADABLE, Entry, open_picture, write_index
-from harness.pipeline.stages.score import features
 
 SHOWN: list[tuple[str, int]] = []
 """Which network saw a picture, and how bright it was."""
