@@ -17,6 +17,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+EXIT_CODES = {
+    0: "done",
+    1: "failed",
+    2: "wrong use or an invalid page",
+    3: "worse than before",
+    4: "not enough evidence",
+    130: "stopped by hand",
+}
+"""What each exit code of the command line means."""
+
 
 class HarnessError(Exception):
     """Something the user can understand and act upon."""

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
 from harness.cli.output import say
-from harness.errors import HarnessError, UsageError
+from harness.errors import EXIT_CODES, HarnessError, UsageError
 from harness.escaping import without_secrets
 from harness.fingerprint import VERSION
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 GROUPS = ("make", "judge", "decide", "browse", "data", "upkeep")
 """Sections of `harness --help`; a command of one is in the file of that name."""
 
-AFTER_COMMANDS = """\
+AFTER_COMMANDS = f"""\
 Every command accepts --store, --reports, --device and --json, so that a script can give them
 everywhere. The help of a command lists those that it uses.
 
@@ -34,9 +35,23 @@ Environment variables give defaults: HARNESS_STORE, HARNESS_REPORTS, HARNESS_DEV
 HARNESS_BENCHMARK, HARNESS_CARD, HARNESS_EXECUTOR, HARNESS_PROCESSES, HARNESS_BATCH.
 HARNESS_DEBUG=1 shows the traceback of an unexpected error.
 
-Exit codes: 0 done, 1 failed, 2 wrong use or an invalid page, 3 worse than before, 4 not enough
-evidence.
+{fill(f"Exit codes: {', '.join(f'{code} {what}' for code, what in EXIT_CODES.items())}.", 96)}
 """
+
+VARIABLES = {
+    "HARNESS_DEBUG": "1 shows the traceback of an unexpected error.",
+    "HARNESS_LAUNCH": (
+        "Arguments of `accelerate launch` on this machine, for one training over several machines."
+    ),
+    "COLUMNS": "The width of tables where stdout is a file or a pipe.",
+    "RAY_ADDRESS": "The Ray cluster that `--executor ray` joins; without it, this machine's own.",
+    "GITHUB_TOKEN": "The token that `harness gate --comment` uses; GH_TOKEN where it is missing.",
+    "GH_TOKEN": "The same, where GITHUB_TOKEN is missing.",
+    "GITHUB_API_URL": "The API that the token is sent to, and no other.",
+    "GITHUB_ACTIONS": "Where a workflow sets it, `harness gate` prints annotations of the job too.",
+    "HF_HUB_OFFLINE": "1 keeps every command from the model hub; what is here already is used.",
+}
+"""What is read from the environment beside the defaults of flags."""
 
 
 class Program(TyperGroup):

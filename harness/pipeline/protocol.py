@@ -12,6 +12,26 @@ from harness.pages.recipe import Base
 from harness.pipeline.stages import STAGES
 from harness.pocket import pinned
 
+PARTS = {
+    "benchmark": "its name",
+    "suites": "of each suite, its version and the digest of its prompts",
+    "seeds": "the seeds of every prompt",
+    "n": "how many images are asked for",
+    "sampler": "scheduler, steps, guidance, size, negative prompt, precision and options",
+    "base": "the base model, its revision, and the digest of weights that ship",
+    "vae": "another VAE, and its revision",
+    "metrics": "each metric with its options and its version",
+    "extractors": "each extractor with its options, its version and the digest of its weights",
+    "reference": "the source of real pictures, and how they are prepared",
+    "originals": "the source of training pictures that copies are sought in",
+    "decoys": "pictures in other styles; only where a metric reads them",
+    "leakage": "prompts without the style's words, and their seeds",
+    "extraction": "training captions that are asked for, and their seeds",
+    "stages": "versions of the stages that make and read images",
+    "weights": "commits at which judges and the VAE were read from the hub, if any were",
+}
+"""What a protocol holds, part by part."""
+
 
 def signature_of(protocol: dict[str, Any]) -> str:
     return digest(protocol)[:16]

@@ -64,6 +64,15 @@ TABLES: dict[Kind, pa.Schema] = {
 }
 """Each, where there is something to say, with the columns that it has at least."""
 
+HOLDS: dict[Kind, str] = {
+    "samples": "the value of each metric for each image",
+    "prompts": "the pseudo-value of each metric for each prompt, the bare base's beside it",
+    "likeness": "the training picture that each image is nearest to, and the threshold for copies",
+    "sanity": "the sanity card of the benchmark: what each metric says of each damage",
+    "probe": "the losses of the loss probe, a row a picture and step",
+}
+"""What a row of each table says."""
+
 
 CARD: Kind = "sanity"
 """The only table that belongs to the benchmark and not to the result's own images."""

@@ -1,7 +1,5 @@
-"""Write docs/reference/pages.md: every field of every page, from the JSON Schemas, and what each
-metric is blind to, from the sanity card that ships with the results of pocket-v1.
-
-`python -m tools.reference` writes the file again; a test holds it to what this module returns.
+"""pages.md: every field of every page, from the JSON Schemas, and what each metric is blind to,
+from the sanity card that ships with the results of pocket-v1.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from harness import plugins
-from harness.files import write_text
 from harness.interfaces import MetricSpec
 from harness.metrics.sanity_card import SanityCard
 from harness.pages import benchmark
@@ -23,7 +20,6 @@ from harness.pages.schemas import SCHEMAS, schema
 from harness.pipeline.results.tables import read_card
 from harness.records import Score, column_of
 
-FILE = Path(__file__).parents[1] / "docs" / "reference" / "pages.md"
 Schema = Mapping[str, Any]
 INTRODUCTION = """\
 # Pages, field by field
@@ -41,7 +37,7 @@ BOUNDS = {
     "exclusiveMaximum": "< {}",
     "multipleOf": "a multiple of {}",
 }
-CARD = Path(__file__).parents[1] / "reports" / "pocket-v1" / "pocket-base.sanity.parquet"
+CARD = Path(__file__).parents[2] / "reports" / "pocket-v1" / "pocket-base.sanity.parquet"
 HEARD = {
     "worse": "finds worse:",
     "none": "is blind to:",
@@ -190,7 +186,3 @@ def _yaml(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_yaml(each) for each in value)}]"
     return '""' if value == "" else str(value)
-
-
-if __name__ == "__main__":
-    write_text(FILE, reference())
