@@ -96,7 +96,8 @@ def _documented(kind: type) -> Iterator[tuple[str, str, str]]:
     for field, text in pairwise(found.body):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
             assert isinstance(text.value, ast.Constant)
-            name, annotation = ast.unparse(field.target), ast.unparse(field.annotation)
+            name = ast.unparse(field.target)
+            annotation = ast.unparse(field.annotation).replace(" | ", " or ")
             yield f"`{name}`", f"`{annotation}`", str(text.value.value)
 
 
