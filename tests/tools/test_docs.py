@@ -133,6 +133,8 @@ def test_an_ellipsis_stands_for_anything() -> None:
     assert not is_same("", printed)
     assert is_same("", "")
     assert shortened("a\nb\nc\nd\ne", "a\n…\nz") == "a\n…\ne"
+    table = "head\n│ kid │ 1 │\n│ fid │ 2 │\n│ clip-score │ 3 │\nend"
+    assert shortened(table, "head\n…\n│ fid    │ 0 │\n…\nend") == "head\n…\n│ fid │ 2 │\n…\nend"
     assert plain("wrote /tmp/x/a.txt  \n", Path("/tmp/x")) == "wrote a.txt"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 SAME = (
@@ -25,13 +26,37 @@ def is_same(shown: str, printed: str) -> bool:
 
 
 def shortened(printed: str, shown: str) -> str:
-    """Return an output cut as the page cuts it: as many lines before and after its one `…`."""
+    """Return an output cut as the page cuts it.
+
+    Around one `…` stand as many lines as before; where there are several, the lines whose first
+    cell was shown.
+    """
     lines, old = printed.splitlines(), shown.splitlines()
     gaps = [number for number, line in enumerate(old) if line.strip() == "…"]
-    if len(gaps) != 1 or len(lines) <= len(old):
+    if len(gaps) > 1:
+        return "\n".join(_chosen(lines, old))
+    if not gaps or len(lines) <= len(old):
         return printed
     after = len(old) - gaps[0] - 1
     return "\n".join([*lines[: gaps[0]], "…", *(lines[-after:] if after else [])])
+
+
+def _chosen(lines: list[str], old: list[str]) -> Iterator[str]:
+    """Yield the lines that begin as one of the old ones does, and a `…` for those between."""
+    keys = {_first_cell(line) for line in old} - {"", "…"}
+    is_kept, is_gap = True, False
+    for line in lines:
+        cell = _first_cell(line)
+        if cell:
+            is_kept = any(cell.startswith(key) or key.startswith(cell) for key in keys)
+        if is_kept:
+            yield from ["…", line] if is_gap else [line]
+        is_gap = not is_kept
+
+
+def _first_cell(line: str) -> str:
+    """Return what begins a line, up to the next column; of a wrapped row of a table nothing."""
+    return re.split(r"\s{2,}|[│┃]", line.strip().lstrip("│┃").strip() + "  ")[0][:14]
 
 
 def _leveled(text: str) -> str:
