@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev
 # A process a core, each with a thread, and a module's tests in one of them.
 TOGETHER := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test fast check measure javascript dashboard docs bless bake schema clean
+.PHONY: demo test fast check measure javascript dashboard docs bless pictures bake schema clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -58,6 +58,9 @@ docs: $(DEV)  ## the site of docs/, into site/; a dead link or anchor fails
 
 bless: $(DEV)  ## write what came out, and what was measured, into README.md and docs/
 	PYTHONPATH=.:tests/support $(BIN)/python -m tools.docs bless
+
+pictures: $(DEV)  ## the pictures of docs/ again, in both themes; needs Chromium
+	PYTHONPATH=.:performance $(BIN)/python -m tools.pictures
 
 bake: $(DEV)  ## train the pocket models again, from a seed, on a CPU
 	$(BIN)/python -m tools.bake.bake

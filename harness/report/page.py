@@ -17,6 +17,7 @@ from harness.report.environment import environment
 from harness.report.numbers import cell, head, seeds, share
 from harness.report.pictures import picture_of, thumbnail
 from harness.report.probe import probe_tables, verdict
+from harness.report.sanity import short_change
 
 FindImages = Callable[[Result], Path | None]
 
@@ -107,6 +108,7 @@ def html(
             score_in=score_in,
             BASE=BASE,
             SUMMARIES=SUMMARIES,
+            short_change=short_change,
             seeds=seeds,
         )
     )

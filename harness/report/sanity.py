@@ -72,9 +72,9 @@ def _words(answer: Answer) -> str:
     mark = _MARKS[answer.response]
     if answer.delta is None or answer.response not in ("worse", "better"):
         return mark
-    return f"{mark}\n{_short(answer.delta)}"
+    return f"{mark}\n{short_change(answer.delta)}"
 
 
-def _short(change: float) -> str:
+def short_change(change: float) -> str:
     """Return a change in at most six signs where it is below ten thousand."""
     return f"{change:+.0f}" if abs(change) >= 10 else f"{change:+.2g}".replace("0.", ".", 1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from harness.decisions.leaderboard import Board, boards
 from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import read_result, result_paths
@@ -89,3 +90,19 @@ def test_the_base_is_a_row_of_the_page_with_its_interval_drawn(board: Board) -> 
     assert "pocket/sdxl" in row
     assert "unranked" in row
     assert 'aria-label="kid of bare base: 66.5 [64.4, 68.5]"' in row
+
+
+def test_the_card_of_a_page_marks_what_got_worse_and_what_got_better(board: Board) -> None:
+    card = next(row.result for row in board.rows if row.result.recipe == "pocket-ninja")
+    page = harness.load_result(REPORTS / "pocket-v1" / f"{card.recipe}.json").page(
+        harness.Workspace(Path("no-store"), REPORTS)
+    )
+    table = page[page.index('<table class="dense card">') :]
+    rows = {
+        row.split("</td>")[0].rsplit(">", 1)[-1].split()[0]: row
+        for row in table[: table.index("</table>")].split("<tr>")[2:]
+    }
+    assert "▼ +77" in rows["kid"]
+    assert 'title="blur: worse, +77.5"' in rows["kid"]
+    assert "▲ +.26" in rows["density"]
+    assert 'title="copies: ' in rows["kid"]
