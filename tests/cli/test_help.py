@@ -7,6 +7,7 @@ import inspect
 import re
 import shlex
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -159,15 +160,26 @@ def test_every_flag_that_a_message_names_exists() -> None:
     } == {}
 
 
+def command_lines(file: Path) -> Iterator[str]:
+    """Yield what follows `harness` in code within a line, and in the blocks of a page."""
+    text = file.read_text(encoding="utf-8")
+    yield from re.findall(r"`harness ([a-z][^`\n]*)`", text)
+    if file.suffix == ".md":
+        blocks = re.findall(r"^```(?:bash|console).*?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        for line in re.findall(r"^(?:\$ )?harness ([a-z].*)$", "\n".join(blocks), re.MULTILINE):
+            yield re.split(r"\s#|[|;&>]", line)[0]
+
+
 def flags_of(known: Known) -> set[str]:
     return {"--help", "-h"}.union(*(param.opts for param in known.made.params))
 
 
-def test_every_command_line_in_a_message_or_in_the_readme_exists() -> None:
+def test_every_command_line_in_a_message_or_in_the_documentation_exists() -> None:
     flags = {known.words: flags_of(known) for known in COMMANDS}
     named = 0
-    for file in [*(ROOT / "harness").rglob("*.py"), ROOT / "README.md"]:
-        for line in re.findall(r"`harness ([a-z][^`\n]*)`", file.read_text(encoding="utf-8")):
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    for file in [*(ROOT / "harness").rglob("*.py"), *pages]:
+        for line in command_lines(file):
             words = line.split()
             name = next((name for name in (" ".join(words[:2]), words[0]) if name in flags), None)
             assert name or words[0] == "store", f"{file.name}: harness {line}"

@@ -63,6 +63,24 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     assert [file for file in files if loads.search(file.read_text(encoding="utf-8"))] == []
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "performance/README.md"])
+def test_a_page_that_is_not_of_the_site_links_to_what_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert links
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in headings(target), link
+
+
+def headings(page: Path) -> set[str]:
+    """Return the anchors of a page's headings."""
+    lines = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
 @pytest.mark.parametrize("link", ["nowhere.md", "../reference/pages.md#no-such-heading"])
 def test_a_dead_link_or_anchor_fails(link: str, tmp_path: Path) -> None:
     for page in ("how-to/index.md", "reference/pages.md"):

@@ -65,7 +65,7 @@ def _finished(folder: Path, house: House) -> None:
     _pocket(folder, house)
     real = demo()
     if real:
-        shutil.copytree(real / "reports", folder / "reports")
+        shutil.copytree(real / ".harness" / "reports", folder / "reports")
         return
     ran = harness("run", *SISTERS, "pocket-base", "--benchmark", "pocket-v1", cwd=folder)
     assert ran.code == 0, ran.err
