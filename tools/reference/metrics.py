@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 from pathlib import Path
+from typing import get_args
 
 from harness import plugins
-from harness.interfaces import ExtractorSpec, MetricSpec
+from harness.interfaces import ExtractorSpec, Family, MetricSpec
 from harness.pipeline.results.tables import read_card
 from tools.reference.markdown import cell, head, table
 from tools.reference.pages import CARD, seen
@@ -47,9 +48,8 @@ def reference() -> str:
     """Return the page of all metrics and extractors."""
     metrics = plugins.specs("metrics")
     extractors = plugins.specs("extractors")
-    families = list(dict.fromkeys(spec.family for spec in metrics.values()))
     sections = [head("Metrics and extractors", "specs and code", INTRODUCTION)]
-    for family in families:
+    for family in get_args(Family):
         own = {word: spec for word, spec in metrics.items() if spec.family == family}
         sections += [f"## {family.capitalize()}\n", *(_metric(*each) for each in own.items())]
     rows = [_extractor(word, spec) for word, spec in extractors.items()]
