@@ -384,6 +384,12 @@ OnReply = Callable[[int | None, Reply], None]
 class WorkerPool(Protocol):
     """Processes that an executor keeps for work that comes in pieces."""
 
+    def takes(self, stage: str) -> Literal["whole", "pieces", "nothing"]:
+        """Return what workers do of a stage: all of it, its pieces, or nothing."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the provenance of a step says of who made it."""
+
     def do(self, job: PoolJob, pieces: Sequence[Any], on_reply: OnReply) -> None:
         """Have every piece done, and return when the last one is."""
 

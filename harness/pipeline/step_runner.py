@@ -18,6 +18,8 @@ from harness.interfaces import Page, Progress, StageContext, WorkerPool
 from harness.pages.stages import TrainSpec
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.stages import STAGES
+from harness.pipeline.stages.pieces import delegate
+from harness.pipeline.stages.threads import threads_here
 from harness.pipeline.steps import require_as_planned
 from harness.pipeline.store.soundness import keep_if_sound
 from harness.pipeline.weights import WEIGHTS, commits_in
@@ -66,6 +68,7 @@ class StepRunner:
         notes: dict[str, Any] = {"device": self._device}
         try:
             function = STAGES[step.stage].load()  # loading torch is no part of a step's seconds
+            notes |= threads_here() if pool is None else pool.facts()
             work = partial(self._work, function, step, notes, pool)
             self._settings.store.get_or_make(step, work, notes, self._stop.check)
         except MissingPrerequisite as error:
@@ -88,6 +91,7 @@ class StepRunner:
         folder: Path,
     ) -> None:
         settings, store = self._settings, self._settings.store
+        takes = "nothing" if pool is None else pool.takes(step.stage)
         context = StageContext(
             folder,
             {part: store.folder(self._by_key[key]) for part, key in step.reads.items()},
@@ -98,11 +102,14 @@ class StepRunner:
             logs=store.logs,
             notes=notes,
             rows=store.rows,
-            pool=pool,
+            pool=None if takes == "nothing" else pool,
             alongside=self._of_the_same_images(step),
         )
         require_as_planned(step)
-        function(step.spec, context)
+        if takes == "whole":
+            delegate(step.stage, step.spec, context)
+        else:
+            function(step.spec, context)
         if commits := commits_in(step.spec):
             notes[WEIGHTS] = commits
         require_as_planned(step)

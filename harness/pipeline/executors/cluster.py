@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from harness.errors import HarnessError, MissingPrerequisite
 from harness.interfaces import OnReply, PoolJob, Reply, WorkerPool
@@ -196,6 +196,14 @@ class RayWorkerPool:
     def _check_stopped(self) -> None:
         if self._stopped:
             raise HarnessError("stopped because another step failed", hint="see the first error")
+
+    def takes(self, stage: str) -> Literal["pieces"]:
+        """Return that workers do the pieces of every stage that has some."""
+        return "pieces"
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the provenance of a step says of who made it."""
+        return {"executor": "ray", "processes": self._count or len(self._all)}
 
     def stop(self) -> None:
         """Kill every worker, whatever it is doing."""

@@ -19,11 +19,16 @@ from typing import Any
 from harness.errors import DeviceError, MissingPrerequisite, TrainingError, UsageError
 from harness.interfaces import Page, Progress, Reply, Report, StageContext
 from harness.pages.stages import (
+    BlameSpec,
+    DamageSpec,
+    DataSpec,
+    DecoysSpec,
     FeaturesSpec,
     GradientsSpec,
     LatentsSpec,
     ProbeSpec,
     SampleSpec,
+    SanitySpec,
     ScoreSpec,
     TextsSpec,
     TrainSpec,
@@ -32,16 +37,21 @@ from harness.pipeline.stages.failures import in_words
 from harness.records import StageName
 
 SPECS: Mapping[str, type[Page]] = {
+    "data": DataSpec,
     "latents": LatentsSpec,
     "texts": TextsSpec,
     "train": TrainSpec,
     "probe": ProbeSpec,
     "gradients": GradientsSpec,
+    "blame": BlameSpec,
     "sample": SampleSpec,
+    "decoys": DecoysSpec,
+    "damage": DamageSpec,
     "features": FeaturesSpec,
+    "sanity": SanitySpec,
     "score": ScoreSpec,
 }
-"""The stages that several processes can work on, and the type of their spec."""
+"""The stages that another process can do, in pieces or whole, and the type of their spec."""
 PIECE_FUNCTIONS: Mapping[str, str] = {
     "latents": "harness.pipeline.stages.latents:piece_encoder",
     "texts": "harness.pipeline.stages.texts:piece_embedder",
@@ -78,6 +88,8 @@ class StageJob:
     """The machine of that process."""
     directory: str
     """Where relative paths of the spec begin."""
+    rows: str | None = None
+    """Where features are kept by the content of their image."""
 
     def to_json(self) -> str:
         return json.dumps(vars(self))
@@ -94,6 +106,7 @@ class StageJob:
             report=report,
             batch=self.batch,
             logs=Path(self.logs) if self.logs else None,
+            rows=Path(self.rows) if self.rows else None,
             alongside=tuple(
                 SPECS["features"].model_validate_json(json.dumps(each)) for each in self.alongside
             ),
@@ -118,6 +131,7 @@ def describe(
         parent=os.getpid(),
         machine=platform.node(),
         directory=str(Path.cwd()),
+        rows=str(context.rows.resolve()) if context.rows else None,
     )
 
 

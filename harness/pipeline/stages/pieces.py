@@ -54,6 +54,9 @@ def share(
         document = describe(stage, spec, context).to_json()
         job = PoolJob(stage, POOL_PIECES, document, cuda=_on_gpu(context))
         context.pool.do(job, values, tally.on_reply)
+        if tally.seconds:
+            processes = context.notes.get("processes", 1)
+            context.notes["seconds"] = round(tally.seconds / processes, 3)
     elif is_shared(context, len(pieces)):
         run_pieces(describe(stage, spec, context, values), context, tally.on_reply)
     else:
@@ -71,6 +74,8 @@ def delegate(stage: StageName, spec: Page, context: StageContext) -> None:
             context.report(each)
         raise_error(reply)
         context.notes.update(reply.get("notes", {}))
+        if "seconds" in reply:  # of work alone: before it, the step may have waited for a worker
+            context.notes["seconds"] = round(reply["seconds"], 3)
 
     document = describe(stage, spec, context).to_json()
     job = PoolJob(stage, POOL_STAGE, document, cuda=_on_gpu(context))
@@ -111,6 +116,8 @@ class _Tally:
         self._moved = [0] * len(pieces)
         self._done = finished
         self._total = finished + sum(piece.size for piece in pieces)
+        self.seconds = 0.0
+        """Seconds of work, of all workers together, where they are told."""
 
     def set_moved(self, number: int, count: int) -> None:
         """Say how much of a piece is done by now."""
@@ -121,6 +128,7 @@ class _Tally:
     def on_reply(self, number: int | None, reply: Reply) -> None:
         """Take in what a worker replies about a piece: an error, its progress, or its end."""
         raise_error(reply)
+        self.seconds += reply.get("seconds", 0.0)
         if number is None:
             self._report()
         elif "moved" in reply:

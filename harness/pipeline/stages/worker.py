@@ -35,7 +35,7 @@ def open_pieces(document: str) -> Callable[[Any], Reply]:
     do_piece = piece_function(job.stage, job.read_spec(), job.context(lambda progress: None))
 
     def reply_to(what: Any) -> Reply:
-        with _errors_in_reply() as reply:
+        with errors_in_reply() as reply:
             do_piece(what)
         return reply
 
@@ -48,7 +48,7 @@ def open_stage(document: str) -> Callable[[Any], Reply]:
 
     def reply_to(_: Any) -> Reply:
         context = job.context(ProgressFile(Path(job.folder)).add)
-        with _errors_in_reply() as reply:
+        with errors_in_reply() as reply:
             STAGES[job.stage].load()(job.read_spec(), context)
             reply["notes"] = context.notes
         return reply
@@ -65,7 +65,7 @@ def _open(document: str) -> StageJob:
 
 
 @contextmanager
-def _errors_in_reply() -> Iterator[Reply]:
+def errors_in_reply() -> Iterator[Reply]:
     """Put an error of the block into the reply, so that the waiting process can raise it."""
     reply: Reply = {}
     try:
@@ -92,7 +92,7 @@ def main(file: Path) -> int:
 
     if job.device != "cpu":
         job = replace(job, device=f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
-    with _errors_in_reply() as reply:
+    with errors_in_reply() as reply:
         (_do_pieces if job.pieces else _run_stage)(job, rank, send)
     if "error" in reply:
         print(json.dumps(reply), file=out)
