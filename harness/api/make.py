@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Unpack
 
-from harness.api.boards import Leaderboard
 from harness.api.options import Options, Workspace, making, with_options, workspace_of
 from harness.api.results import RehearsalRun, Run
 from harness.api.sweeping import sweep_of
@@ -29,14 +28,6 @@ from harness.pipeline.run import execute, execute_all, make_all
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.store.local import Store
 from harness.pipeline.workspace import resolve_device
-
-DEMO = (
-    "pocket-base",
-    "pocket-ninja",
-    "pocket-ninja-short",
-    "pocket-ninja-overfit",
-    "pocket-ninja-broken",
-)
 
 
 @with_options
@@ -212,13 +203,3 @@ def train(recipe: Named, **options: Unpack[Options]) -> Path:
     goal = steps.step("train")
     make_all(steps, to_make(steps, settings.store, goal), settings)
     return settings.store.folder(goal)
-
-
-def demo(workspace: Workspace) -> Leaderboard:
-    """Run the pocket recipes, and return the board that they make."""
-    from harness.api.boards import leaderboard
-
-    runs = run_all(DEMO, benchmark=DEFAULT_BENCHMARK, workspace=workspace)
-    signatures = {each.result.signature for each in runs}
-    every = leaderboard(DEFAULT_BENCHMARK, workspace=workspace)
-    return replace(every, boards=tuple(each for each in every if each.signature in signatures))

@@ -58,11 +58,15 @@ def demo(
 
     Its results are in a folder of their own; `--reports` of other commands reads them there.
     """
-    from harness.api.make import demo as make
+    from harness.api.demo import demo as make
     from harness.report.leaderboard import board_document, print_boards
 
-    boards = make(workspace_of(store, reports, device))
-    write_report(html, boards.page("The pocket leaderboard"))
+    boards = make(
+        workspace=workspace_of(store, reports, device),
+        page=html,
+        say=lambda text: say(text, file=sys.stderr),
+    )
+    say(f"wrote {html}", file=sys.stderr)
     if as_json:
         return show(board_document(boards[0]))
     print_boards(boards.boards, console())

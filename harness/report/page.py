@@ -14,6 +14,7 @@ from harness.pipeline.stages.files import Entry, read_index
 from harness.records import Probe, Result, Score
 from harness.report.breakdown import by_group
 from harness.report.environment import environment
+from harness.report.live import PLACE, refresh
 from harness.report.numbers import cell, head, seeds, share
 from harness.report.pictures import picture_of, thumbnail
 from harness.report.probe import probe_tables, verdict
@@ -82,14 +83,19 @@ def html(
     title: str,
     seed_limit: int = 1,
     parts: Sequence[GroupScore] = (),
+    live: bool = False,
 ) -> str:
     """Return one page: each board with its intervals drawn, the grid of prompt × recipe, the
-    pictures that were copied, the benchmark's sanity card, and one result's scores by group."""
+    pictures that were copied, the benchmark's sanity card, and one result's scores by group.
+
+    A `live` page has a place for what goes on, and loads itself again."""
     return (
         environment()
         .get_template("leaderboard.html.j2")
         .render(
             title=title,
+            refresh=refresh() if live else "",
+            going_on=PLACE if live else "",
             boards=[
                 drawn_board(board)
                 | {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.api.make import DEMO
+from harness.api.demo import DEMO
 from harness.diffusion.adapter_writer import FILE
 from harness.pages import benchmark as benchmarks
 from harness.pages import recipe as recipes
