@@ -33,7 +33,12 @@ class Script:
     words: tuple[str, ...] = ()
 
 
-SCRIPTS = (Script("cold", 0.5), Script("comparing", 1), Script("five_million", 3))
+SCRIPTS = (
+    Script("cold", 0.5),
+    Script("comparing", 1),
+    Script("demo", 5),
+    Script("five_million", 3),
+)
 
 
 def main() -> None:

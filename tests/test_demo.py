@@ -13,21 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import ROOT, Command, Ran
+from demo import write_shorter_pages
+from running import Command, Ran
 
 pytestmark = pytest.mark.slow
-SHORTER = {
-    "recipes/pocket-ninja.yaml": {"steps: 300": "steps: 100"},
-    "recipes/pocket-ninja-overfit.yaml": {"steps: 300": "steps: 150", "count: 24": "count: 12"},
-    "recipes/pocket-ninja-broken.yaml": {"steps: 60": "steps: 30"},
-    "prompts/benchmarks/pocket-v1.yaml": {
-        "seeds: [1, 2, 3]": "seeds: [1]",
-        "steps: 20": "steps: 10",
-        "count: 400": "count: 200",
-        "\nbase: true\n": "\nbase: true\nlicences: false\n",
-    },
-}
-"""Pages of the demo, and what of them is made smaller."""
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if "HARNESS_DEMO" in os.environ:
         return Path(os.environ["HARNESS_DEMO"]).resolve()
     folder = tmp_path_factory.mktemp("demo")
-    for page, changes in SHORTER.items():
-        text = (ROOT / page).read_text()
-        for old, new in changes.items():
-            assert text.count(old) == 1, f"{page} has changed"
-            text = text.replace(old, new)
-        (folder / page).parent.mkdir(parents=True, exist_ok=True)
-        (folder / page).write_text(text)
+    write_shorter_pages(folder)
     return folder
 
 
@@ -91,6 +74,7 @@ def test_the_page_shows_all_recipes_with_their_images(rows: dict[str, Any], plac
     assert all(name in text for name in rows)
     assert re.findall(r">What (\S+) copied", text) == ["pocket-ninja-overfit"]
     assert text.count("data:image/webp;base64,") == 5 * 32 + 8, "and what was copied"
+    assert 'http-equiv="refresh"' not in text, "all is there"
 
 
 def test_a_second_demo_makes_nothing(rows: dict[str, Any], place: Path, command: Command) -> None:
