@@ -54,11 +54,22 @@ def complaints(model: type[BaseModel], data: Any, error: ValidationError) -> lis
     """Return each problem that `model` has with `data`, once."""
     details = error.errors(include_url=False)
     paths = [_real_path(data, detail["loc"]) for detail in details]
-    return [
+    found = [
         complaint
         for path, detail in zip(paths, details, strict=True)
         if not (detail["type"] == "too_short" and _any_below(path, paths))
         for complaint in _taken_apart(model, data, path, detail)
+    ]
+    return _once(found)
+
+
+def _once(found: list[Complaint]) -> list[Complaint]:
+    """Return the complaints without a missing field that another takes its wrong name for."""
+    hints = {hint for _, _, hint in found}
+    return [
+        (path, what, hint)
+        for path, what, hint in found
+        if what != _WORDS["missing"] or f"did you mean {dotted(path)}?" not in hints
     ]
 
 

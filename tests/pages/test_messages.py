@@ -215,7 +215,6 @@ def test_all_problems_of_a_page_are_reported_at_once_in_the_order_of_the_page() 
         "steps: 40": "steps: 0",
     }
     assert recipe_problems(changes) == [
-        "1: name is missing",
         "2: nmae is not a field (did you mean name?)",
         "9: train.adapter.rank must be at least 1 (it is -1)",
         "11: train.batch must be a whole number ('8' is text: drop the quotes)",
@@ -313,3 +312,10 @@ def test_what_is_wrong_with_a_suite_is_said(old: str, new: str, expected: str) -
     with pytest.raises(PageError) as caught:
         load_page(PromptSuite, Path("page.yaml"))
     assert lines(caught.value)[0].startswith(expected)
+
+
+def test_a_field_under_a_wrong_name_is_told_once() -> None:
+    assert recipe_problems({"rank: 16": "rnak: 16"}) == [
+        "9: train.adapter.rnak is not a field (did you mean train.adapter.rank?)"
+    ]
+    assert recipe_problems({"rank: 16": "alpha: 16"}) == ["9: train.adapter.rank is missing"]
