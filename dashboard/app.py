@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 
 from dashboard import guard, media, session
 from dashboard.frontend import Frontend
+from harness.views import leaderboard
 
 HERE = Path(__file__).parent
 
@@ -25,9 +26,13 @@ FIRST = (
     "dashboard.charts",
     "dashboard.components",
     "dashboard.running",
-    "harness.views.leaderboard",
+    "streamlit.emojis",
 )
 """Modules that are loaded before the first visitor comes."""
+LATER = ("harness.views.comparison", "harness.views.grids", "harness.views.sweeps", "pandas")
+"""Modules of other views, which are loaded when the first visitor looks at what has come."""
+QUIET = 3.0
+"""Seconds without a question of a visitor, after which the server goes on with work ahead."""
 
 
 @asynccontextmanager
@@ -35,14 +40,18 @@ async def reading_ahead(_: Any) -> AsyncGenerator[None]:
     """Read the results before the first visitor comes; read what filters need in the background."""
     for name in FIRST:
         importlib.import_module(name)
-    session.index().boards()
+    for board in session.index().boards():
+        leaderboard.group_names(board)
     keep()
     threading.Thread(target=_read_on, daemon=True).start()
     yield
 
 
 def _read_on() -> None:
-    session.index().read_ahead()
+    session.index().wait_for_quiet(QUIET)
+    for name in LATER:
+        importlib.import_module(name)
+    session.index().read_ahead(QUIET)
     keep()
 
 

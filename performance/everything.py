@@ -34,6 +34,7 @@ class Script:
 
 
 SCRIPTS = (
+    Script("browsing", 3),
     Script("cold", 0.5),
     Script("comparing", 1),
     Script("demo", 5),

@@ -18,7 +18,7 @@ def share(board: Board, row: Row | BaseRow, metric: str) -> str:
 
 
 def arrow(board: Board, metric: str) -> str:
-    scores = [score_of(row.result, metric) for row in board.rows]
+    scores = (score_of(row.result, metric) for row in board.rows)
     return "↑" if any(score and score.higher_is_better for score in scores) else "↓"
 
 

@@ -31,7 +31,7 @@ T = TypeVar("T")
 State = tuple[int, int]
 """When a file changed, and its size."""
 READERS = 4
-PAUSE = 0.01
+PAUSE = 0.002
 """Seconds between two files that are read ahead."""
 LOOKED_AT = 64
 """Results whose pictures are kept in memory: those that were shown last."""
@@ -71,9 +71,11 @@ class ReportsIndex:
         self._there: set[str | None] = set()
         self._order: dict[str, dict[Path, None]] = {}
         self._lock = threading.RLock()
+        self._asked = 0.0
 
     def entries(self) -> list[Entry]:
         """Return every result that can be a row of a leaderboard, in order of its name."""
+        self._asked = time.monotonic()
         return self._read("*/*.json", _ASIDE)
 
     def baselines(self) -> list[Entry]:
@@ -188,14 +190,20 @@ class ReportsIndex:
                 del order[oldest]
                 self._kept.pop((kind, oldest), None)
 
-    def read_ahead(self) -> None:
+    def read_ahead(self, quiet: float = 0.0) -> None:
         """Read the values that filters by suite and tag need, before a visitor asks for them.
 
-        It pauses after each file, because visitors come first.
+        Visitors come first: a file is read when nobody has asked for anything for `quiet` seconds.
         """
         for each in self.entries():
+            self.wait_for_quiet(quiet)
             self.samples(each)
             time.sleep(PAUSE)
+
+    def wait_for_quiet(self, quiet: float) -> None:
+        """Wait until nobody has asked for any result for so many seconds."""
+        while (left := self._asked + quiet - time.monotonic()) > 0:
+            time.sleep(left)
 
     def _pseudo_values(self, file: ResultFile) -> PseudoValues:
         read = partial(_pseudo_values, file)

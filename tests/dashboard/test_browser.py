@@ -322,6 +322,27 @@ def test_images_go_only_forward_however_late_the_server_answers(page: Page, serv
     assert page.evaluate("window.seen") == [str(3 * step) for step in range(10)]
 
 
+def test_the_pictures_behind_a_key_are_there_before_it_is_pressed(
+    page: Page, server: Server
+) -> None:
+    asked: list[str] = []
+    page.on(
+        "request",
+        lambda request: asked.append(request.url) if "/pictures/" in request.url else None,
+    )
+    root = compared(page, server, "a=pocket-ninja&b=pocket-base")
+    shown = root.locator("figure img")
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowLeft"):
+        page.wait_for_load_state("networkidle")
+        before = set(asked)
+        at = root.get_attribute("data-at")
+        page.keyboard.press(key)
+        expect(root).not_to_have_attribute("data-at", at or "")
+        addresses = {f"{server.url}{each.get_attribute('src')}" for each in shown.all()}
+        assert len(addresses) == 2
+        assert addresses <= before, key
+
+
 def test_more_than_two_stand_beside_each_other_and_one_is_chosen_for_the_slider(
     page: Page, server: Server
 ) -> None:

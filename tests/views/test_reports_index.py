@@ -119,6 +119,29 @@ def test_all_that_a_leaderboard_wants_can_be_read_ahead(
     assert len(read) == len(FIVE), "nothing is read twice"
 
 
+def test_reading_ahead_waits_until_nobody_asks(
+    index: ReportsIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock is made by hand: a second visitor asks while the second file is read."""
+    now, read_at = [100.0], list[float]()
+
+    class Clock:
+        monotonic = staticmethod(lambda: now[0])
+        sleep = staticmethod(lambda seconds: now.__setitem__(0, now[0] + seconds))
+
+    def asked_again(file: ResultFile) -> Samples:
+        read_at.append(now[0])
+        if len(read_at) == 2:
+            index.entries()
+        return Samples.none()
+
+    monkeypatch.setattr(reports_index, "time", Clock)
+    monkeypatch.setattr(reports_index, "PAUSE", 0.25)
+    monkeypatch.setattr(reports_index, "samples_of", asked_again)
+    index.read_ahead(quiet=3)
+    assert read_at == [103, 103.25, 106.25, 106.5, 106.75]
+
+
 def test_an_empty_folder_has_nothing_and_breaks_nothing(tmp_path: Path) -> None:
     empty = ReportsIndex(tmp_path / "none", tmp_path / "store")
     assert empty.entries() == empty.boards() == empty.baselines() == empty.swept_recipes() == []

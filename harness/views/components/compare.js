@@ -68,7 +68,7 @@ export default function ({ data, parentElement, setStateValue }) {
     root.dataset.at = String(state.at);
     root.dataset.painted = "1";
     move();
-    ahead();
+    prepare();
   }
 
   function bar(pair) {
@@ -131,11 +131,10 @@ export default function ({ data, parentElement, setStateValue }) {
       draggable: "false",
     });
     if (full && src) {
-      const whole = new Image();
-      whole.onload = () => {
-        node.src = full;
-      };
-      whole.src = full;
+      const [whole] = ahead([full]);
+      whole?.unpacked.then((done) => {
+        if (done) node.src = full;
+      });
     }
     return node;
   }
@@ -352,6 +351,12 @@ export default function ({ data, parentElement, setStateValue }) {
   }
 
   function go(step, sameSeed = false) {
+    state.at = beside(step, sameSeed);
+    draw();
+    tell("at");
+  }
+
+  function beside(step, sameSeed) {
     const many = data.pairs.length,
       from = data.pairs[state.at];
     let at = (state.at + step + many) % many;
@@ -363,24 +368,32 @@ export default function ({ data, parentElement, setStateValue }) {
         tries++
       )
         at = (at + step + many) % many;
-    state.at = at;
+    return at;
+  }
+
+  function seed(step) {
+    state.at = otherSeed(step);
     draw();
     tell("at");
   }
 
-  function seed(step) {
+  function otherSeed(step) {
     const same = data.pairs
       .map((pair, at) => [pair, at])
       .filter(([pair]) => pair.prompt === data.pairs[state.at].prompt);
     const here = same.findIndex(([, at]) => at === state.at);
-    state.at = same[(here + step + same.length) % same.length][1];
-    draw();
-    tell("at");
+    return same[(here + step + same.length) % same.length][1];
   }
 
-  function ahead() {
-    const next = data.pairs[(state.at + 1) % data.pairs.length];
-    for (const { src } of next.shots) if (src) new Image().src = src;
+  // Every picture that one key leads to; those behind the arrows to the right and left in full.
+  function prepare() {
+    const [next, before] = [beside(1, true), beside(-1, true)];
+    const small = [next, before, beside(1), beside(-1), otherSeed(1)];
+    const addresses = [
+      ...small.flatMap((at) => data.pairs[at].shots.map(({ src }) => src)),
+      ...[next, before].flatMap((at) => data.pairs[at].shots.map(({ full }) => full)),
+    ];
+    state.ahead = ahead([...new Set(addresses)]);
   }
 
   function onKey(event) {

@@ -108,7 +108,8 @@ export default function ({ data, parentElement, setStateValue }) {
     );
     root.append(box);
     box.querySelector(".close").focus();
-    open = { at, box };
+    const sides = [at + 1, at - 1].map((other) => cells[(other + cells.length) % cells.length]);
+    open = { at, box, ahead: ahead(sides.map((each) => each.full || each.src)) };
   }
 
   function close(refocus = true) {

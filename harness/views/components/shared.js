@@ -30,6 +30,22 @@ function image(address, alt, properties = {}) {
   return picture;
 }
 
+// Fetches pictures and unpacks them off the main thread, before they are asked for. They stay
+// unpacked as long as what is returned is kept.
+function ahead(addresses) {
+  return addresses
+    .filter((address) => address && ADDRESSES.test(address))
+    .map((address) => {
+      const picture = new Image();
+      picture.src = address;
+      picture.unpacked = picture.decode().then(
+        () => true,
+        () => false,
+      );
+      return picture;
+    });
+}
+
 // A command of ours to copy: every word is one argument, as `harness.escaping.command` writes it.
 function command(verb, ...words) {
   const quoted = words
