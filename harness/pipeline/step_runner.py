@@ -18,6 +18,7 @@ from harness.interfaces import Page, Progress, StageContext, WorkerPool
 from harness.pages.stages import TrainSpec
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.stages import STAGES
+from harness.pipeline.stages.loading import importing
 from harness.pipeline.stages.pieces import delegate
 from harness.pipeline.stages.threads import threads_here
 from harness.pipeline.steps import require_as_planned
@@ -37,7 +38,8 @@ class StepRunner:
     def __init__(self, steps: Sequence[Step], known: Sequence[Step], settings: RunSettings) -> None:
         """Take the `steps` to make, and all the steps that are `known` as their inputs."""
         self._steps, self._settings = steps, settings
-        self._device = settings.device() if steps else ""
+        with importing():  # a device is found by a network library
+            self._device = settings.device() if steps else ""
         self._numbers = {step.key: number for number, step in enumerate(steps, 1)}
         self._by_key = {step.key: step for step in known}
         self._stop = Stop()

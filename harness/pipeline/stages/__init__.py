@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.interfaces import StageContext
+from harness.pipeline.stages.loading import importing
 from harness.records import StageName
 
 
@@ -24,12 +25,13 @@ class Stage:
 
     def load(self) -> Callable[[Any, StageContext], None]:
         """Return the stage's function, which raises the errors of a GPU in words."""
-        from harness.pipeline.stages.failures import worded  # it knows the forecast, which plans
-
         module, _, name = self.implementation.partition(":")
-        function: Callable[[Any, StageContext], None] = getattr(
-            importlib.import_module(module), name
-        )
+        with importing():
+            # Imported here, as it knows the forecast, which plans.
+            from harness.pipeline.stages.failures import worded
+
+            code = importlib.import_module(module)
+        function: Callable[[Any, StageContext], None] = getattr(code, name)
         return worded(function)
 
 
