@@ -39,6 +39,7 @@ SCRIPTS = (
     Script("comparing", 1),
     Script("demo", 5),
     Script("five_million", 3),
+    Script("training_race", 2, ("--repeat", "1")),
 )
 
 

@@ -1,10 +1,13 @@
-"""Our training against the official script: `python performance/training_race.py SCRIPT`.
+"""Our training beside the official script, and beside the floor that no trainer goes below.
 
-SCRIPT is train_text_to_image_lora_sdxl.py, as it is in huggingface/diffusers. Both train the
-pocket base on the same pictures, batch, steps and CPU, each in a process of its own and from
-nothing: no cache and no store is left from an earlier run. One stopwatch reads both, by when
-each says that it has come to a step. It prints medians and is no test: machines differ, and
-noise is no failure. Beside other work, OMP_NUM_THREADS=1 keeps both from waiting for cores.
+    python performance/training_race.py [SCRIPT]
+
+SCRIPT is train_text_to_image_lora_sdxl.py, as it is in huggingface/diffusers;
+HARNESS_OFFICIAL_SCRIPT may name it too. Without it our own figures and the floor are measured,
+and no ratio. All train the pocket base on the same pictures, batch, steps and CPU, each in a
+process of its own and from nothing: no cache and no store is left from an earlier run. One
+stopwatch reads all, by when each says that it has come to a step. Beside other work,
+OMP_NUM_THREADS=1 keeps them from waiting for cores.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from ledger import Figure, keep
 
 from harness.pocket import locate
 from harness.pocket.world import row
@@ -31,6 +36,10 @@ SETTLED = 10
 """Steps that do not count for the steady rate."""
 SHAPES = ((4, 2), (1, 8))
 """Batch and accumulation of the official recipes at 256 and at 1024 pixels."""
+TARGETS = {(4, 2): (2.2, 2.0), (1, 8): (5.0, 3.0)}
+"""How many times as fast as the script: steadily, and 60 steps from nothing."""
+SCRIPT = "HARNESS_OFFICIAL_SCRIPT"
+BARE = Path(__file__).with_name("bare_training.py")
 
 PAGE = """\
 schema_version: 1
@@ -86,7 +95,7 @@ execute(
 class Race:
     """What both sides are given."""
 
-    script: Path
+    script: Path | None
     pictures: Path
     batch: int
     accumulation: int
@@ -102,21 +111,21 @@ class Process:
     """Most memory at once, in MB."""
     reached: dict[int, float]
 
-    def rate(self, steps: int) -> float:
-        """Return the steady number of steps a second."""
-        return (steps - SETTLED) / (self.reached[steps] - self.reached[SETTLED])
+    def step(self, steps: int) -> float:
+        """Return the seconds of a steady step."""
+        return (self.reached[steps] - self.reached[SETTLED]) / (steps - SETTLED)
 
 
 @dataclass(frozen=True)
 class Run:
     """One training run."""
 
-    rate: float
-    """Optimizer steps a second, once it runs steadily."""
+    step: float
+    """Seconds of a steady step."""
     seconds: float
     peak: float
-    outside: float | None = None
-    """The share of all steps that is not the UNet's forward and backward, as far as it is known."""
+    split: str = ""
+    """Where the seconds went, as far as it is known."""
 
 
 def watch(command: Sequence[str], home: Path, steps: int) -> Process:
@@ -133,7 +142,7 @@ def watch(command: Sequence[str], home: Path, steps: int) -> Process:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    reached, output = _follow(process, re.compile(rb"\b(\d+)/%d \[" % steps))
+    reached, output = _follow(process, re.compile(rb"\b(\d+)/%d \[" % steps), began)
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -144,21 +153,22 @@ def watch(command: Sequence[str], home: Path, steps: int) -> Process:
 
 
 def _follow(
-    process: subprocess.Popen[bytes], bar: re.Pattern[bytes]
+    process: subprocess.Popen[bytes], bar: re.Pattern[bytes], began: float
 ) -> tuple[dict[int, float], str]:
-    """Return when a progress bar first showed each step, and all that was said."""
+    """Return the seconds until a progress bar first showed each step, and all that was said."""
     assert process.stdout is not None
     reached: dict[int, float] = {}
     output = b""
     while said := os.read(process.stdout.fileno(), 2**16):
         output += said
         for found in bar.findall(output[-len(said) - 32 :]):
-            reached.setdefault(int(found), time.perf_counter())
+            reached.setdefault(int(found), time.perf_counter() - began)
     return reached, output.decode(errors="replace")
 
 
 def official(race: Race, home: Path) -> Run:
     """Run the script, which draws a progress bar."""
+    assert race.script is not None
     command = [
         sys.executable,
         str(race.script),
@@ -196,7 +206,7 @@ def official(race: Race, home: Path) -> Run:
         "0",
     ]
     done = watch(command, home, race.steps)
-    return Run(done.rate(race.steps), done.seconds, done.peak)
+    return Run(done.step(race.steps), done.seconds, done.peak)
 
 
 def ours(race: Race, home: Path) -> Run:
@@ -213,13 +223,31 @@ def ours(race: Race, home: Path) -> Run:
         encoding="utf-8",
     )
     done = watch([sys.executable, "-c", TRAIN, str(page), str(store)], home, race.steps)
-    (manifest,) = store.glob("train/*/*/manifest.json")
-    facts = json.loads(manifest.read_text(encoding="utf-8"))
-    log = (store / "logs" / f"{facts['key']}.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len(log) == race.steps, f"the log has {len(log)} lines for {race.steps} steps"
-    spent = sum(json.loads(line)["seconds"] for line in log)
-    outside = 1 - facts["provenance"]["time_split"]["unet"] / spent
-    return Run(done.rate(race.steps), done.seconds, done.peak, outside)
+    return Run(done.step(race.steps), done.seconds, done.peak, _split(store, done))
+
+
+def _split(store: Path, done: Process) -> str:
+    """Return where our seconds went: each step of the plan, and what was between them."""
+    manifests = [json.loads(file.read_text("utf-8")) for file in store.glob("*/*/*/manifest.json")]
+    seconds = {each["stage"]: each["provenance"]["seconds"] for each in manifests}
+    (train,) = (each for each in manifests if each["stage"] == "train")
+    inside = train["provenance"]["time_split"]
+    imports = sum(each["provenance"]["import_seconds"] for each in manifests)
+    others = done.seconds - imports - sum(seconds.values())
+    return (
+        f"{imports:.1f} s imports of stages, {others:.1f} s others and planning, "
+        + "".join(f"{seconds[stage]:.1f} s {stage}, " for stage in ("data", "texts", "latents"))
+        + f"{inside['models']:.1f} s models, {inside['unet']:.1f} s UNet, "
+        + f"{inside['data'] + inside['optimizer']:.1f} s other work of steps"
+    )
+
+
+def bare(race: Race, home: Path) -> Run:
+    """Run the floor: the same networks and passes, and nothing else."""
+    samples = str(race.batch * race.accumulation)
+    words = [locate("pocket/sdxl"), str(race.pictures), samples, str(race.steps)]
+    done = watch([sys.executable, str(BARE), *words], home, race.steps)
+    return Run(done.step(race.steps), done.seconds, done.peak)
 
 
 def draw(folder: Path) -> None:
@@ -233,59 +261,85 @@ def draw(folder: Path) -> None:
     (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def repeat(race: Race, runs: int) -> tuple[list[Run], list[Run]]:
-    """Return the runs of both sides, which take turns so that other load meets both."""
-    sides: tuple[list[Run], list[Run]] = ([], [])
+def repeat(race: Race, runs: int) -> dict[str, list[Run]]:
+    """Return the runs of every side, which take turns so that other load meets all of them."""
+    sides: dict[str, Callable[[Race, Path], Run]] = {"ours": ours, "bare": bare}
+    if race.script is not None:
+        sides = {"official": official, **sides}
+    done: dict[str, list[Run]] = {name: [] for name in sides}
     for _ in range(runs):
-        for side, run in zip(sides, (official, ours), strict=True):
+        for name, run in sides.items():
             with tempfile.TemporaryDirectory() as home:
-                side.append(run(race, Path(home)))
-    return sides
+                done[name].append(run(race, Path(home)))
+    return done
 
 
-def compare(what: str, theirs: Sequence[float], own: Sequence[float], more_is_better: bool) -> None:
-    """Print a line; a ratio above 1 speaks for us."""
-    ratio = statistics.median(theirs) / statistics.median(own)
-    ratio = 1 / ratio if more_is_better else ratio
-    print(f"  {what:<32}{_spread(theirs):>28}{_spread(own):>28}{ratio:>9.2f}×")
-
-
-def _spread(values: Sequence[float]) -> str:
-    low, middle, high = (f(values) for f in (min, statistics.median, max))
-    return f"{middle:.4g} ({low:.4g}–{high:.4g})"
-
-
-def report(race: Race, theirs: Sequence[Run], own: Sequence[Run]) -> None:
-    print(f"batch {race.batch} × {race.accumulation}")
-    lines: tuple[tuple[str, Callable[[Run], float], bool], ...] = (
-        ("steps a second, steady", lambda run: run.rate, True),
-        (f"seconds of {race.steps} steps, all in all", lambda run: run.seconds, False),
-        ("peak memory, MB", lambda run: run.peak, False),
+def figures(race: Race, done: dict[str, list[Run]]) -> Iterator[Figure]:
+    """Yield our own seconds beside the floor, and the ratios where the script was run."""
+    shape = f"{race.batch} × {race.accumulation}"
+    own, floor = done["ours"], done["bare"]
+    whole = f"whole {shape}, {race.steps} steps"
+    yield Figure(
+        f"a step {shape}",
+        runs=[1e3 * run.step for run in own],
+        unit="ms",
+        floor=1e3 * statistics.median(run.step for run in floor),
+        against="the floor: the bare UNet both ways",
     )
-    for what, of, more_is_better in lines:
-        compare(what, [of(run) for run in theirs], [of(run) for run in own], more_is_better)
-    outside = [100 * run.outside for run in own if run.outside is not None]
-    print(f"  {'% of a step outside the UNet':<32}{'':>28}{_spread(outside):>28}")
+    yield Figure(
+        f"{whole}, seconds",
+        runs=[run.seconds for run in own],
+        floor=statistics.median(run.seconds for run in floor),
+        against="the floor: imports, networks, each picture and text once, the bare UNet",
+        why=own[-1].split,
+    )
+    yield Figure(f"peak memory {shape}", runs=[run.peak for run in own], unit="MB")
+    theirs = done.get("official", [])
+    for name, of, target in zip(
+        (f"steady {shape}", whole),
+        (lambda run: run.step, lambda run: run.seconds),
+        TARGETS[race.batch, race.accumulation],
+        strict=True,
+    ):
+        if theirs:
+            yield Figure(
+                name,
+                runs=[of(one) / of(other) for one, other in zip(theirs, own, strict=True)],
+                unit="×",
+                better="higher",
+                target=target,
+                against=f"the official script: {statistics.median(map(of, theirs)):.3g} s",
+                why=own[-1].split,
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Race the official LoRA script for SDXL.")
-    parser.add_argument("script", type=Path, help="train_text_to_image_lora_sdxl.py")
+    named = os.environ.get(SCRIPT)
+    parser.add_argument(
+        "script",
+        type=Path,
+        nargs="?",
+        default=Path(named) if named else None,
+        help=f"train_text_to_image_lora_sdxl.py; without it {SCRIPT}, or no ratio",
+    )
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--repeat", type=int, default=3)
     words = parser.parse_args()
-    if words.steps <= SETTLED or words.repeat < 1 or not words.script.is_file():
-        parser.error(f"needs a script that is there, more than {SETTLED} steps and 1 run or more")
+    if words.steps <= SETTLED or words.repeat < 1:
+        parser.error(f"needs more than {SETTLED} steps and 1 run or more")
+    if words.script is not None and not words.script.is_file():
+        parser.error(f"there is no script {words.script}")
     subprocess.run([sys.executable, "-c", "import diffusers.loaders, peft"], check=True)
-    load = os.getloadavg()[0]
-    print(f"{words.repeat} runs each, {os.cpu_count()} cores, load {load:.2f}; median (low–high)")
-    print(f"  {'':<32}{'official':>28}{'ours':>28}{'for us':>10}")
+    found: list[Figure] = []
     with tempfile.TemporaryDirectory() as scratch:
         pictures = Path(scratch) / "pictures"
         draw(pictures)
+        script = words.script.resolve() if words.script else None
         for batch, accumulation in SHAPES:
-            race = Race(words.script.resolve(), pictures, batch, accumulation, words.steps)
-            report(race, *repeat(race, words.repeat))
+            race = Race(script, pictures, batch, accumulation, words.steps)
+            found += figures(race, repeat(race, words.repeat))
+    keep("training_race", found)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
@@ -69,7 +70,9 @@ class StepRunner:
         self._settings.watcher.begin(step, number, max(1, len(self._steps)))
         notes: dict[str, Any] = {"device": self._device}
         try:
+            began = time.perf_counter()
             function = STAGES[step.stage].load()  # loading torch is no part of a step's seconds
+            notes["import_seconds"] = round(time.perf_counter() - began, 3)
             notes |= threads_here() if pool is None else pool.facts()
             work = partial(self._work, function, step, notes, pool)
             self._settings.store.get_or_make(step, work, notes, self._stop.check)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from harness.errors import TrainingError
 from harness.interfaces import StageContext
 from harness.pages.stages import TrainSpec
@@ -38,10 +40,13 @@ def train(spec: TrainSpec, context: StageContext) -> None:
     with repeatable(spec.train):
         forget_peak(context.device)
         team = join(context.rank, context.device)
+        began = time.perf_counter()
         models = prepare(spec, context.device)
+        loading = time.perf_counter() - began
         if can_shard(spec.train, team):
             shard(models.by_part.values(), context.device)
         loop.train(spec, sets, class_set, models, team, context, watched(spec, context))
+    context.notes["time_split"]["models"] = round(loading, 3)
 
 
 def watched(spec: TrainSpec, context: StageContext) -> Watched | None:
