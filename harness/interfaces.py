@@ -114,8 +114,8 @@ class MetricSpec(Spec):
     whose pseudo-values per prompt say too little."""
     exchange: ClassVar[str | None] = None
     """`module:name` of a function of this spec, both results' features and the sides. It returns a
-    function of the rows that are exchanged, which gives the values of both; without it each
-    exchange measures anew."""
+    function of the rows that are exchanged, which gives the values of both, or None where the
+    metric has no value; without it each exchange measures anew."""
     biased_by_n: ClassVar[bool] = False
     """Whether N belongs into the metric's name, because it moves the value."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")] | None = None

@@ -42,13 +42,19 @@ def nuclear_norm(rows: Array, rank: int) -> float:
     that could show, singular values are taken.
     """
     wide = rows if len(rows) <= rows.shape[1] else rows.T
-    squares = np.linalg.eigvalsh(wide @ wide.T)[::-1][:rank]
-    noise = len(wide) * np.finfo(np.float64).eps * squares[0]
+    norm = norm_of_gram(wide @ wide.T, rank)
+    return float(np.linalg.svd(rows, compute_uv=False)[:rank].sum()) if norm is None else norm
+
+
+def norm_of_gram(gram: Array, rank: int) -> float | None:
+    """Return a nuclear norm by the smaller Gram matrix; None where that loses digits."""
+    squares = np.linalg.eigvalsh(gram)[::-1][:rank]
+    noise = len(gram) * np.finfo(np.float64).eps * squares[0]
     if squares[-1] > 100 * noise:
         values = np.sqrt(squares)
         if (noise / values).sum() < PRECISE * values.sum():
             return float(values.sum())
-    return float(np.linalg.svd(rows, compute_uv=False)[:rank].sum())
+    return None
 
 
 def centred(rows: Array) -> Array:

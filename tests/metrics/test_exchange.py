@@ -7,8 +7,10 @@ import pytest
 
 from harness.extractors.specs import Lite0
 from harness.interfaces import Evidence, FeatureSet, MetricSpec
-from harness.metrics import exchange
+from harness.metrics import exchange, exchange_frechet
 from harness.metrics.specs.fidelity import Coverage, Density, Fid, FidInfinity, Precision, Recall
+from harness.metrics.statistics.jackknife import clusters
+from harness.metrics.statistics.paired import swap_p
 from harness.plugins import implementation
 
 LITE0 = Lite0(use="lite0")
@@ -63,3 +65,43 @@ def test_where_the_metric_has_no_value_there_is_none_after_an_exchange() -> None
     few, real = rows(4, 3, 1), rows(40, 3, 2)
     values = exchange.values_of(metric, few, few, {"reference": real})
     assert np.isnan(values(np.zeros(4, bool))).all()
+
+
+@pytest.mark.parametrize(("shift", "slope", "d"), [(0, 0, 90), (0.03, 0.7, 90), (0.5, 1, 200)])
+def test_estimates_count_the_exchanges_that_computing_all_of_them_counts(
+    shift: float, slope: float, d: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = (1.0 + np.arange(d)) ** -slope
+    a, b, real = (rows(48, d, seed) for seed in (1, 2, 3))
+    for each, more in ((a, 0), (b, shift), (real, 0)):
+        each.images[:] = each.images * shape * (1 + more)
+    values = exchange.values_of(METRICS[0], a, b, {"reference": real})
+    assert isinstance(values, exchange_frechet.FrechetValues)
+    computed: list[int] = []
+    gap = values._gap
+    monkeypatch.setattr(values, "_gap", lambda swapped: computed.append(1) or gap(swapped))
+    every = swap_p(values, clusters(a.prompt_ids), 149)
+    assert len(computed) == 149
+    monkeypatch.setattr(exchange_frechet, "LEAST", 1)
+    assert swap_p(values, clusters(a.prompt_ids), 149) == every
+    assert len(computed) - 149 < 149
+
+
+def test_sets_that_are_alike_leave_every_exchange_to_be_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange_frechet, "LEAST", 1)
+    a, real = rows(40, 60, 1), rows(40, 60, 2)
+    values = exchange.values_of(METRICS[0], a, a, {"reference": real})
+    assert swap_p(values, clusters(a.prompt_ids), 99) == 1.0
+
+
+def test_a_row_whose_nearest_are_all_of_the_other_set_still_finds_its_own() -> None:
+    crowd = rows(160, 3, 1)
+    far = rows(160, 3, 2)
+    far.images[:] += np.where(np.arange(160) < 150, 0, 50)[:, None]
+    real = rows(160, 3, 3)
+    values = exchange.values_of(METRICS[2], far, crowd, {"reference": real})
+    one, other = values(np.zeros(160, bool))
+    assert one == anew(METRICS[2], far, far.images, real)
+    assert other == anew(METRICS[2], crowd, crowd.images, real)

@@ -55,7 +55,7 @@ class Fid(_Distance):
     summary: ClassVar[str] = "Fréchet distance to the reference (depends on N; lower is better)"
     biased_by_n: ClassVar[bool] = True
     by_exchange: ClassVar[bool] = True
-    exchange: ClassVar[str | None] = "harness.metrics.exchange:frechet_values"
+    exchange: ClassVar[str | None] = "harness.metrics.exchange_frechet:frechet_values"
     use: Literal["fid"]
 
 
@@ -66,7 +66,7 @@ class FdDinov2(_Distance):
     summary: ClassVar[str] = "Fréchet distance in DINOv2 features (depends on N; lower is better)"
     biased_by_n: ClassVar[bool] = True
     by_exchange: ClassVar[bool] = True
-    exchange: ClassVar[str | None] = "harness.metrics.exchange:frechet_values"
+    exchange: ClassVar[str | None] = "harness.metrics.exchange_frechet:frechet_values"
     use: Literal["fd-dinov2"]
     features: Dinov2 = Dinov2(use="dinov2")
     """The extractor whose features it reads."""
@@ -93,7 +93,7 @@ class _Protocol(_Distance):
 
     implementation: ClassVar[str] = "harness.metrics.fid:protocol"
     by_exchange: ClassVar[bool] = True
-    exchange: ClassVar[str | None] = "harness.metrics.exchange:frechet_values"
+    exchange: ClassVar[str | None] = "harness.metrics.exchange_frechet:frechet_values"
     biased_by_n: ClassVar[bool] = True
     resize: ClassVar[str]
     least: Annotated[int, Field(ge=3)] = 500
@@ -139,7 +139,7 @@ class _Share(MetricSpec):
     family: ClassVar[Family] = "fidelity"
     reads: ClassVar[tuple[Side, ...]] = ("reference",)
     by_exchange: ClassVar[bool] = True
-    exchange: ClassVar[str | None] = "harness.metrics.exchange:share_values"
+    exchange: ClassVar[str | None] = "harness.metrics.exchange_shares:share_values"
     biased_by_n: ClassVar[bool] = True
     features: plugins.Extractor = Inception(use="inception")
     """The extractor whose features it reads."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import scipy
@@ -42,6 +43,14 @@ class Tally:
     wins: int = 0
     ties: int = 0
     losses: int = 0
+
+
+@runtime_checkable
+class Countable(Protocol):
+    """A statistic that knows a quicker way to count exchanges than to compute all of them."""
+
+    def count_reached(self, swaps: Sequence[NDArray[np.bool_]], seen: float) -> int:
+        """Return how many exchanges have a difference that is not smaller than `seen`."""
 
 
 def usual_margin(a: Array, b: Array) -> float:
@@ -131,9 +140,10 @@ def swap_p(
     rng = np.random.default_rng(seed)
     one, other = values(np.zeros(len(cluster), np.bool_))
     seen = abs(one - other) - TIE * (abs(one) + abs(other))
-    count, reached = int(cluster.max()) + 1, 0
-    for _ in range(draws):
-        one, other = values(rng.integers(0, 2, count)[cluster] == 1)
-        gap = one - other
-        reached += not abs(gap) < seen
+    count = int(cluster.max()) + 1
+    swaps = [rng.integers(0, 2, count)[cluster] == 1 for _ in range(draws)]
+    if isinstance(values, Countable):
+        reached = values.count_reached(swaps, seen)
+    else:
+        reached = sum(not abs(one - other) < seen for one, other in map(values, swaps))
     return (1 + reached) / (1 + draws)
