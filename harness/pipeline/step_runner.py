@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 from harness.errors import MissingPrerequisite
 from harness.interfaces import Page, Progress, StageContext, WorkerPool
-from harness.pages.stages import TrainSpec
+from harness.pages.stages import SampleSpec, TrainSpec
 from harness.pipeline.run_settings import RunSettings
 from harness.pipeline.stages import STAGES
 from harness.pipeline.stages.loading import importing
@@ -54,6 +55,8 @@ class StepRunner:
         if self._settings.together:  # modules that several threads import at once are incomplete
             for stage in dict.fromkeys(step.stage for step in self._steps):
                 STAGES[stage].load()
+            if any(isinstance(step.spec, SampleSpec) for step in self._steps):
+                importlib.import_module("harness.pipeline.stages.draw")
         # libraries print, and stdout is for results
         with self._stop.listening(), redirect_stdout(sys.stderr):
             self._settings.executor(self._steps, self.make)

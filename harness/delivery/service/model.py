@@ -119,7 +119,7 @@ def _spec(described: Mapping[str, Any], recipe: str, benchmark: str, key: str) -
 def load(model: Model, device: str) -> Draw:
     """Load the weights and return the function that draws with them."""
     from harness.diffusion.sampler import Request
-    from harness.pipeline.stages.sample import pipeline_of, sampler_of
+    from harness.pipeline.stages.draw import pipeline_of, sampler_of
 
     context = StageContext(Path(), model.inputs, device)
     pipeline = pipeline_of(model.spec, context)

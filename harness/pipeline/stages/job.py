@@ -57,7 +57,7 @@ PIECE_FUNCTIONS: Mapping[str, str] = {
     "texts": "harness.pipeline.stages.texts:piece_embedder",
     "probe": "harness.pipeline.stages.probe:piece_asker",
     "gradients": "harness.pipeline.stages.gradients:piece_taker",
-    "sample": "harness.pipeline.stages.sample:piece_sampler",
+    "sample": "harness.pipeline.stages.draw:piece_sampler",
     "features": "harness.pipeline.stages.features:piece_extractor",
     "score": "harness.pipeline.stages.score:piece_scorer",
 }

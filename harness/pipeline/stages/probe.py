@@ -23,11 +23,11 @@ from harness.pages.benchmark import Prompt, Sampler
 from harness.pages.stages import ProbeSpec, SampleSpec
 from harness.pages.validation import Side
 from harness.pipeline.results.tables import TABLES
+from harness.pipeline.stages.draw import pipeline_of
 from harness.pipeline.stages.files import Entry, read_index
 from harness.pipeline.stages.finished import FinishedFiles
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
-from harness.pipeline.stages.sample import pipeline_of
 from harness.records import StepName
 from harness.training.probe import (
     Denoiser,

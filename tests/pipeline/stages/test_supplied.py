@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +131,15 @@ def test_an_image_that_is_too_large_is_named_with_its_limit_and_not_decoded(
     (*_, huge) = copied(spec.model_copy(update={"megapixels": 178.0}), tmp_path / "again")
     assert "megapixels" not in str(huge.reason)
     assert huge.file is None
+
+
+def test_judging_folders_imports_nothing_that_draws() -> None:
+    """It takes seconds that nobody gets anything for; the process is new, to have nothing yet."""
+    stages = ("data", "sample", "features", "sanity", "score")
+    code = (
+        "import sys; from harness.pipeline.stages import STAGES\n"
+        f"for each in {stages}: STAGES[each].load()\n"
+        "print(*sorted({'diffusers', 'peft', 'transformers', 'open_clip'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
