@@ -80,6 +80,10 @@ class ExtractorSpec(Spec):
         """
         return ()
 
+    def engine(self) -> str | None:
+        """Return what computes it on a CPU, where that is not torch's own layers."""
+        return None
+
 
 Drawn = Literal["sample", "bare", "captions"]
 """Images that a recipe draws: of the benchmark's prompts; of prompts without its own words; and

@@ -12,6 +12,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 from transformers.utils import logging as transformers_logging
 
 from harness.errors import ScoringError
+from harness.extractors import onednn
 from harness.extractors.hub import revision_of
 from harness.extractors.specs import AestheticModel, Classifier
 from harness.extractors.weights import UNLOADABLE, absent, load_whole
@@ -24,7 +25,7 @@ transformers_logging.disable_progress_bar()
 
 def pooled(spec: Classifier, device: str) -> Network:
     """See the model's pooled vector; of one that pools nothing, what its last layer reads."""
-    model, look = load_classifier(spec.model, device, spec.revision)
+    model, look = _quick(spec, device)
     outputs: list[Any] = []
     inputs: list[Tensor] = []
     model.base_model.register_forward_hook(lambda _, given, made: outputs.append(made))
@@ -57,7 +58,7 @@ def _last_layers(model: Any) -> list[nn.Linear]:
 
 def probability(spec: AestheticModel, device: str) -> Network:
     """See N × 1: the probability of the label."""
-    model, look = load_classifier(spec.model, device, spec.revision)
+    model, look = _quick(spec, device)
     labels = {str(name): int(index) for index, name in model.config.id2label.items()}
     if spec.label not in labels:
         raise ScoringError(
@@ -72,6 +73,14 @@ def _seen(run: Callable[[Sequence[Image.Image]], Tensor]) -> Callable[..., Rows]
         return {"images": run(pictures).float().cpu().numpy()}
 
     return see
+
+
+def _quick(spec: Classifier | AestheticModel, device: str) -> tuple[Any, Any]:
+    """Return a classifier whose linear layers, all but the last, are oneDNN's on a CPU."""
+    model, look = load_classifier(spec.model, device, spec.revision)
+    if spec.engine() and onednn.serves(device):
+        onednn.quicken(model.base_model)
+    return model, look
 
 
 def load_classifier(name: str, device: str, revision: str | None = None) -> tuple[Any, Any]:

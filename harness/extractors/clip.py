@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 from open_clip.tokenizer import basic_clean, canonicalize_text
 from open_clip.transform import PreprocessCfg, image_transform_v2
+from open_clip.transformer import ResidualAttentionBlock
 from PIL import Image
+from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 from harness.errors import MissingPrerequisite, ScoringError
+from harness.extractors import onednn
 from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.hub import revision_of
 from harness.extractors.specs import OpenClip
@@ -35,6 +38,8 @@ from harness.pocket import is_pocket, locate
 WEIGHTS = "model.safetensors"
 _PUSHED = ["*.json", "*.txt", "*.model", "open_clip_*"]
 """The files that open_clip reads of a repository."""
+BLOCKS = (ResidualAttentionBlock, Block)
+"""The blocks of open_clip's own towers, and of those that it has from timm."""
 _QUICK = "-quickgelu"
 _LOOK = ("mean", "std", "interpolation", "resize_mode")
 """What a tag may say of how pictures are shown to its model."""
@@ -42,7 +47,17 @@ _LOOK = ("mean", "std", "interpolation", "resize_mode")
 
 def embeddings(spec: OpenClip, device: str) -> Network:
     """See and read unit vectors; `cut` is 1 for a text that the encoder saw only the start of."""
-    return network_of(*_loaded(spec), device)
+    model, tokenize = _loaded(spec)
+    if spec.engine() and onednn.serves(device):
+        quicken(model)
+    return network_of(model, tokenize, device)
+
+
+def quicken(model: nn.Module) -> None:
+    """Let oneDNN compute the blocks of both towers; what is around them asks for torch's layers."""
+    for block in list(model.modules()):
+        if isinstance(block, BLOCKS) and not hasattr(block, "ln_1_kv"):  # which looks elsewhere
+            onednn.quicken(block)
 
 
 def network_of(model: Any, tokenize: Any, device: str) -> Network:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from transformers import ViTModel
 
+from harness.extractors import onednn
 from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.hub import revision_of
 from harness.extractors.specs import Dino
@@ -43,6 +44,8 @@ def class_token(spec: Dino, device: str) -> Network:
     except UNLOADABLE as error:
         raise absent("the ViT", spec.model, error) from error
     model.to(device).eval()
+    if spec.engine() and onednn.serves(device):
+        onednn.quicken(model)
 
     def run(levels: Tensor) -> Tensor:
         return cast(Tensor, model(_UNITS(planes(levels))).last_hidden_state[:, 0])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Dinov2Model
 
+from harness.extractors import onednn
 from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.hub import revision_of
 from harness.extractors.specs import Dinov2
@@ -26,7 +27,10 @@ _OFFSET = 0.1
 
 def class_token(spec: Dinov2, device: str) -> Network:
     """See the class token after the last norm, one row a picture."""
-    return network_of(_model(spec.model, spec.revision), device)
+    model = _model(spec.model, spec.revision)
+    if spec.engine() and onednn.serves(device):
+        onednn.quicken(model)
+    return network_of(model, device)
 
 
 def network_of(model: Any, device: str) -> Network:

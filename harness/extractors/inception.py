@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
 
+from harness.extractors import onednn
 from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.specs import Inception
 from harness.extractors.weights import UNLOADABLE, absent
@@ -40,7 +41,7 @@ LAYERS = {
 
 def inception(spec: Inception, device: str) -> Network:
     """See the features of one layer; pictures of one size go through the network together."""
-    network = lean(_network(spec).to(device).eval())
+    network = lean(_network(spec).to(device).eval(), device)
 
     def run(levels: Tensor) -> Tensor:
         pixels = planes(levels)
@@ -83,10 +84,20 @@ def _network(spec: Inception) -> Any:
         ) from error
 
 
-def lean(network: Any) -> Any:
+def lean(network: Any, device: str) -> Any:
     """Return the network with its norms folded into the convolutions before them, and its channels
     last in memory: the same sums in another order, in half the time on a CPU."""
     for part in network.modules():
         if isinstance(part, BasicConv2d):
             part.conv, part.bn = fuse_conv_bn_eval(part.conv, part.bn), nn.Identity()
-    return network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)
+    return joined(network) if onednn.serves(device) else network
+
+
+def joined(network: Any) -> Any:
+    """Return the network with each convolution and what follows it as one layer of oneDNN."""
+    for part in list(network.modules()):
+        for name, child in list(part.named_children()):
+            if isinstance(child, BasicConv2d):
+                setattr(part, name, onednn.Convolution(child.conv, nn.ReLU()))
+    return network

@@ -8,17 +8,19 @@ bicubic of TensorFlow 1, which is not antialiased; ours is Pillow's, which is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, cast
 
 import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from timm.layers import BatchNormAct2d
-from torch import Tensor
+from timm.layers import BatchNormAct2d, Conv2dSame, pad_same
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from harness.errors import MissingPrerequisite
+from harness.extractors import onednn
 from harness.extractors.batches import bytes_of, planes, split
 from harness.extractors.pretrained import FOLDER, digest_of
 from harness.extractors.specs import LITE0, Lite0, Lite0Style
@@ -35,7 +37,7 @@ _RESTORE = "install the package again, or `git checkout` the file"
 
 def pooled(spec: Lite0, device: str) -> Network:
     """See N × 1280: the last maps, averaged over places."""
-    network = lean(load_network()).to(device)
+    network = lean(load_network(), device)
 
     def run(levels: Tensor) -> Tensor:
         return cast(Tensor, network(in_units(levels)))
@@ -45,7 +47,7 @@ def pooled(spec: Lite0, device: str) -> Network:
 
 def style(spec: Lite0Style, device: str) -> Network:
     """See N × 384: mean and deviation over places of every channel of the early maps."""
-    network = lean(load_network()).to(device)
+    network = lean(load_network(), device)
 
     def run(levels: Tensor) -> Tensor:
         return torch.cat([moments(maps) for maps in early(network, in_units(levels))], 1)
@@ -114,9 +116,12 @@ def unlevelled(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def lean(network: Any) -> Any:
-    """Return the network with its norms folded into the convolutions before them, and its channels
-    last in memory: the same sums in another order, in less time on a CPU."""
+def lean(network: Any, device: str) -> Any:
+    """Return the network on its device with its norms folded into the convolutions before them, and
+    its channels last in memory: the same sums in another order, in less time on a CPU.
+
+    oneDNN's layers give the bytes that torch's own give for 16 pictures at once, for any number.
+    """
     for part in list(network.modules()):
         before = ""
         for name, child in list(part.named_children()):
@@ -124,4 +129,35 @@ def lean(network: Any) -> Any:
                 setattr(part, before, fuse_conv_bn_eval(getattr(part, before), child))
                 setattr(part, name, child.act)
             before = name
-    return network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)
+    return joined(network) if onednn.serves(device) else network.to(device)
+
+
+def joined(network: Any) -> Any:
+    """Return the network with each convolution and the activation after it as one layer."""
+    for part in list(network.modules()):
+        for (name, child), (following, after) in pairwise(part.named_children()):
+            if isinstance(child, nn.Conv2d):
+                setattr(part, name, _layer(child, after if onednn.fits(after) else nn.Identity()))
+                if onednn.fits(after):
+                    setattr(part, following, nn.Identity())
+    return network
+
+
+def _layer(convolution: nn.Conv2d, after: nn.Module) -> nn.Module:
+    """Return oneDNN's layer; one that pads as TensorFlow does gets its padding before it."""
+    layer = onednn.Convolution(convolution, after)
+    if isinstance(convolution, Conv2dSame):
+        return nn.Sequential(_Padding(convolution), layer)
+    return layer
+
+
+class _Padding(nn.Module):
+    """What TensorFlow puts around a picture, so that each step of a convolution finds a pixel."""
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self._window = convolution.kernel_size, convolution.stride, convolution.dilation
+
+    def forward(self, seen: Tensor) -> Tensor:
+        return cast(Tensor, pad_same(seen, *self._window))

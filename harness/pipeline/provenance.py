@@ -12,7 +12,7 @@ from harness.pages.stages import SampleSpec
 from harness.pipeline.plan import RunPlan
 from harness.pipeline.store.local import Store, read_artifact
 from harness.pipeline.store.soundness import read_sound
-from harness.pipeline.weights import WEIGHTS
+from harness.pipeline.weights import ENGINE, WEIGHTS
 
 log = logging.getLogger(__name__)
 CURVE = 200
@@ -21,7 +21,9 @@ CURVE = 200
 
 def provenance_of(plan: RunPlan, store: Store) -> dict[str, Any]:
     """Return how long each step took, what the work cost, and on what the score was made."""
-    seconds, last, data, weights = {}, {}, plan.data(), {}
+    seconds, last, data = {}, {}, plan.data()
+    weights: dict[str, Any] = {}
+    engines: dict[str, str] = {}
     for step in plan.steps:
         if store.has(step):
             last = dict(read_artifact(store.folder(step)).manifest["provenance"])
@@ -30,10 +32,13 @@ def provenance_of(plan: RunPlan, store: Store) -> dict[str, Any]:
                 data[step.name] = sources
             if commits := last.pop(WEIGHTS, None):
                 weights[step.name] = commits
+            if engine := last.pop(ENGINE, None):
+                engines[step.name] = engine
     return {
         **last,
         "data": data,
         **({WEIGHTS: weights} if weights else {}),
+        **({"engines": engines} if engines else {}),
         "seconds": seconds,
         "efficiency": efficiency(plan, store),
         "page": resolved(plan),

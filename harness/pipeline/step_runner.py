@@ -25,7 +25,7 @@ from harness.pipeline.stages.pieces import delegate
 from harness.pipeline.stages.threads import threads_here
 from harness.pipeline.steps import require_as_planned
 from harness.pipeline.store.soundness import keep_if_sound
-from harness.pipeline.weights import WEIGHTS, commits_in
+from harness.pipeline.weights import ENGINE, WEIGHTS, commits_in, engine_in
 from harness.records import Step
 
 StageFunction = Callable[[Any, StageContext], None]
@@ -120,6 +120,8 @@ class StepRunner:
             function(step.spec, context)
         if commits := commits_in(step.spec):
             notes[WEIGHTS] = commits
+        if engine := engine_in(step.spec, self._device):
+            notes[ENGINE] = engine
         require_as_planned(step)
 
     def _report(self, step: Step, progress: Progress) -> None:

@@ -1,4 +1,5 @@
 """At which commits the models of a run were read: in provenance, and in the signature of a result.
+What computed its features is in provenance alone.
 
 A key cannot hold them, for it is known before anything runs and without a network.
 """
@@ -24,6 +25,8 @@ from harness.records import Step
 
 WEIGHTS = "weights"
 """What the commits are called in the provenance of an artifact and of a result."""
+ENGINE = "engine"
+"""What computed features, in the provenance of their artifact."""
 Repository = tuple[str, str | None]
 
 
@@ -32,6 +35,16 @@ def commits_in(spec: Page) -> dict[str, str]:
     if isinstance(spec, FeaturesSpec):
         return commits_of(spec.extractor)
     return kept(_models(spec))
+
+
+def engine_in(spec: Page, device: str) -> str | None:
+    """Return what computes the features of a step here, where that is not torch's own layers."""
+    engine = spec.extractor.engine() if isinstance(spec, FeaturesSpec) else None
+    if engine is None:
+        return None
+    from harness.extractors import onednn  # imports torch
+
+    return engine if onednn.serves(device) else None
 
 
 def _models(spec: Page) -> Iterator[Repository]:

@@ -145,7 +145,7 @@ def test_the_commit_of_a_tag_of_open_clips_is_that_of_the_repository_behind_it(
 
 def test_a_revision_moves_the_key_and_its_absence_moves_none() -> None:
     plain = described(Dino(model="someone/vit"))
-    assert plain == {"use": "dino", "model": "someone/vit", "version": 1}
+    assert plain == {"use": "dino", "model": "someone/vit", "version": 1, "engine": "onednn"}
     assert described(Dino(model="someone/vit", revision=OLD)) == {**plain, "revision": OLD}
 
 
