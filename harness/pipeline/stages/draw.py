@@ -6,7 +6,6 @@ again whole, so an image is always in the same batch.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -44,6 +43,7 @@ from harness.pages.recipe import Attached
 from harness.pages.stages import SampleSpec
 from harness.pipeline.stages.files import (
     EARLIER,
+    THREADS,
     Entry,
     is_black,
     read_index,
@@ -54,8 +54,6 @@ from harness.pipeline.stages.finished import FinishedFiles
 from harness.pipeline.stages.job import DoPiece
 from harness.pipeline.stages.pieces import Piece, share
 
-THREADS = min(16, os.cpu_count() or 1)
-"""Threads that write the images of a batch, while a GPU waits."""
 _MODELS = {
     "unet": UNet2DConditionModel,
     "text_encoder": CLIPTextModel,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from harness.data.opening import open_image
 from harness.files import lines_of, whole
 
 INDEX = "index.jsonl"
+THREADS = min(16, os.cpu_count() or 1)
+"""Threads of a stage that read, change and write pictures at once."""
+EFFORT, LITTLE_EFFORT = 4, 1
+"""How hard zlib tries, of 9: for pictures that are kept, and for those that a step throws away."""
 EARLIER = "earlier"
 """The part that an earlier step plays which drew some of the same images, where there is one."""
 _OPTIONAL = ("tags", "facts", "captions", "weight", "kinds")
@@ -72,10 +77,10 @@ def _entry(values: dict[str, Any]) -> Entry:
     return Entry(**values)
 
 
-def save_png(image: Image.Image, file: Path) -> None:
-    """Write a PNG whole or not at all."""
+def save_png(image: Image.Image, file: Path, effort: int = EFFORT) -> None:
+    """Write a PNG whole or not at all; other effort gives other bytes and the same pixels."""
     with whole(file, flush=False) as part:
-        image.save(part, "PNG", compress_level=4)
+        image.save(part, "PNG", compress_level=effort)
 
 
 def open_picture(file: Path) -> Image.Image:

@@ -10,11 +10,12 @@ from collections import Counter
 from pathlib import Path
 
 from harness.data.decoding import Unfit, decode, rule_of
+from harness.data.prefetch import in_order
 from harness.data.supplied import bytes_as_planned
 from harness.interfaces import Progress, StageContext
 from harness.pages.decoding import Reading
 from harness.pages.stages import SampleSpec, SuppliedImage, SuppliedSpec
-from harness.pipeline.stages.files import Entry, is_black, save_png, write_index
+from harness.pipeline.stages.files import THREADS, Entry, is_black, save_png, write_index
 from harness.pipeline.stages.reading import squared
 
 log = logging.getLogger(__name__)
@@ -32,9 +33,12 @@ def sample(spec: SampleSpec | SuppliedSpec, context: StageContext) -> None:
 
 
 def _copy_supplied(spec: SuppliedSpec, context: StageContext) -> None:
+    def copy(number: int) -> Entry:
+        return _copy_image(spec.entries[number], spec, context.folder, f"images/{number:06d}.png")
+
     entries = []
-    for number, asked in enumerate(spec.entries):
-        entries.append(_copy_image(asked, spec, context.folder, f"images/{number:06d}.png"))
+    for number, entry in in_order(copy, range(len(spec.entries)), THREADS):
+        entries.append(entry)
         context.report(Progress(number + 1, len(spec.entries), "images"))
     converted = Counter(kind for entry in entries for kind in entry.kinds)
     for kind, count in sorted(converted.items()):

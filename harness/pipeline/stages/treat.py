@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,14 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from harness.data.opening import image_of
+from harness.data.prefetch import in_order
+from harness.files import whole
 from harness.fingerprint import number_of
 from harness.interfaces import Progress, StageContext
 from harness.pages.stages import Treatment, TreatSpec
 from harness.pipeline.stages.files import (
+    LITTLE_EFFORT,
+    THREADS,
     Entry,
     is_black,
     open_picture,
@@ -47,15 +52,31 @@ def treat(spec: TreatSpec, context: StageContext) -> None:
         shown = [(few[at // spec.seeds % len(few)], text) for at, (_, text) in enumerate(shown)]
     if spec.treatment == "mixed":
         shown = _mixed(shown, context.inputs["others"], spec.share)
-    entries = []
-    for number, (entry, (source, text)) in enumerate(zip(chosen, shown, strict=True)):
-        seed = number % spec.seeds
-        picture = spoil(open_picture(source), spec.treatment, entry.id)
+
+    def make(number: int) -> Entry:
+        (source, text), seed = shown[number], number % spec.seeds
         file = f"images/{number:06d}.png"
-        save_png(picture, context.folder / file)
-        entries.append(Entry(chosen[number - seed].id, seed, text, file, black=is_black(picture)))
+        black = _write(source, spec.treatment, chosen[number].id, context.folder / file)
+        return Entry(chosen[number - seed].id, seed, text, file, black=black)
+
+    entries = []
+    for number, entry in in_order(make, range(len(chosen)), THREADS):
+        entries.append(entry)
         context.report(Progress(number + 1, len(chosen), "images"))
     write_index(context.folder, entries)
+
+
+def _write(source: Path, treatment: Treatment, name: str, file: Path) -> bool:
+    """Write a picture, treated, and return whether it is black; one that stays is copied as it is,
+    since features are found again by the bytes of a file."""
+    picture = open_picture(source)
+    spoiled = spoil(picture, treatment, name)
+    if spoiled is picture:
+        with whole(file, flush=False) as part:
+            shutil.copyfile(source, part)
+    else:
+        save_png(spoiled, file, LITTLE_EFFORT)
+    return is_black(spoiled)
 
 
 def spoil(picture: Image.Image, treatment: Treatment, name: str) -> Image.Image:
