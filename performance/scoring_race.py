@@ -7,6 +7,10 @@ a plain loop around transformers' pipeline for the aesthetic model. Ours is one 
 with an empty store, which finds density, coverage and every interval besides. Each runs in a
 process of its own and from nothing; the sides take turns. A fast wrong number is no win, so the
 differences of the values are printed too. It prints medians and is no test: machines differ.
+The floor is the bare forward passes of our networks on the pictures that they were shown, those of
+the sanity card among them (`bare_passes.py`).
+
+`python performance/scoring_race.py --short` races 96 images once, without metrics that come later.
 
 `python performance/scoring_race.py --memory` takes 50,000 rows a side through the score stage
 and says how much memory that needs at most. Beside other work, OMP_NUM_THREADS=1 keeps both
@@ -31,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ledger import Figure, keep
 from safetensors.numpy import save_file
 
 from harness.extractors.specs import Thumbnail
@@ -45,6 +50,9 @@ from harness.pocket.world import HELD_OUT, SetName, row
 TOOLS, TOOLS_NEXT = "the tools", "the tools, next images"
 OURS, OURS_NEXT = "ours", "ours, next images"
 """What comes next needs no look at the reference; torch-fidelity has it in its cache, too."""
+BARE = "the bare passes"
+SHORT = 96
+"""Images of the short form: what starting takes is then a third of our time."""
 SIDE = 256
 SEEDS = 4
 """Images a prompt has."""
@@ -130,6 +138,11 @@ FEATURES = {
 }
 MORE = {"fid-infinity": "inception", "within-prompt": "clip", "cmmd": "clip"}
 """Metrics that come onto the page later, one by one; CMMD shows CLIP a reference new to it."""
+WHY = (
+    "a process starts and imports torch and three libraries of networks; the networks' files are "
+    "read; pictures are decoded, resized and written as the harness keeps them"
+)
+"""Where the time goes that is not of the networks."""
 AGREEMENT = {
     "fid": ("frechet_inception_distance", 2e-4),
     "kid": ("kernel_inception_distance_mean", 1e-4),
@@ -252,21 +265,37 @@ def besides(more: str) -> str:
     return f"ours, {more} besides"
 
 
-def once(home: Path, count: int) -> dict[str, Process]:
-    """Return every run by its name; the sides take turns so that other load meets both."""
+def once(home: Path, count: int, later: bool) -> dict[str, Process]:
+    """Return every run by its name; the sides take turns so that other load meets both.
+
+    `later` asks for the metrics and the images that come later, too.
+    """
     with tempfile.TemporaryDirectory() as place:
         scratch, cache = Path(place), Path(place, "cache")
         images, clip, model = (str(home / name) for name in ("images", "clip.pt", "vit"))
         found = {OURS: ours(home, "images", scratch)}
         found["torch-fidelity"] = fidelity(home, "images", count, cache)
-        found |= {besides(more): ours(home, "images", scratch, more) for more in MORE}
+        found[BARE] = bare(home, scratch)
+        if later:
+            found |= {besides(more): ours(home, "images", scratch, more) for more in MORE}
+            found[OURS_NEXT] = ours(home, "next", scratch)
         found["open_clip"] = watch(["-c", CLIP, images, str(home / "prompts.csv"), clip], home)
-        found[OURS_NEXT] = ours(home, "next", scratch)
         found["transformers"] = watch(["-c", PIPELINE, images, model], home)
-        known = fidelity(home, "next", count, cache)
+        known = fidelity(home, "next", count, cache) if later else None
     others = found["open_clip"], found["transformers"]
     found[TOOLS] = together(found["torch-fidelity"], *others)
-    return found | {TOOLS_NEXT: together(known, *others)}
+    return found if known is None else found | {TOOLS_NEXT: together(known, *others)}
+
+
+def bare(home: Path, scratch: Path) -> Process:
+    """Return what our networks take by themselves on the pictures that they were just shown.
+
+    Its seconds are those of the passes; the process around them counts for nothing.
+    """
+    script, picture = Path(__file__).with_name("bare_passes.py"), home / "images" / "00000.png"
+    words = [str(each) for each in (script, scratch / "race.yaml", scratch / "store", picture)]
+    ran = watch(words, home)
+    return replace(ran, seconds=sum(each["seconds"] for each in ran.said.values()))
 
 
 def spread(values: Iterable[float]) -> str:
@@ -286,13 +315,32 @@ def report(rounds: Sequence[dict[str, Process]]) -> None:
         runs = [each[name] for each in rounds]
         figures = zip(*((run.seconds, run.busy, run.peak) for run in runs), strict=True)
         print(f"  {name:<34}" + "".join(f"{spread(figure):>26}" for figure in figures))
-    pairs = [(TOOLS, OURS), (TOOLS_NEXT, OURS_NEXT)]
-    for slow, fast in pairs + [(first, besides(more)) for more in MORE for first in (TOOLS, OURS)]:
+    pairs = [(TOOLS, OURS), (OURS, BARE), (TOOLS_NEXT, OURS_NEXT)]
+    pairs += [(first, besides(more)) for more in MORE for first in (TOOLS, OURS)]
+    for slow, fast in [pair for pair in pairs if rounds[0].keys() >= set(pair)]:
         clock, cores = (ratio(rounds, slow, fast, field) for field in ("seconds", "busy"))
         print(f"  {f'{slow} / {fast}':<64}{clock:>8.2f}× {cores:>8.2f}× in core seconds")
     steps = [each[OURS].said["provenance"]["seconds"] for each in rounds]
     for name in steps[0]:
         print(f"  our {name:<40}{spread(each[name] for each in steps):>26} s")
+    for name, said in rounds[-1][BARE].said.items():
+        shown = f"{said['pictures']} pictures, {said['texts']} texts"
+        print(f"  bare {name:<30}{shown:>24}{said['seconds']:>10.1f} s")
+
+
+def figures(rounds: Sequence[dict[str, Process]], count: int) -> list[Figure]:
+    """Return what is kept: beside the tools, and beside the bare passes."""
+    took = {name: [each[name].seconds for each in rounds] for name in (OURS, TOOLS, BARE)}
+    floor = statistics.median(took[BARE])
+    others = [slow / fast for slow, fast in zip(took[TOOLS], took[OURS], strict=True)]
+    over = [mine / least for mine, least in zip(took[OURS], took[BARE], strict=True)]
+    what = f"{count} images scored"
+    tools = "torch-fidelity, open_clip and transformers one after another"
+    return [
+        Figure(f"{what}, from nothing", took[OURS], floor=floor),
+        Figure(f"{what}: the tools / ours", others, "×", "higher", 1.8, against=tools, why=WHY),
+        Figure(f"{what}: ours / bare passes", over, "×", target=1.15, floor=1.0, why=WHY),
+    ]
 
 
 def agree(theirs: dict[str, float], result: dict[str, Any]) -> None:
@@ -304,7 +352,7 @@ def agree(theirs: dict[str, float], result: dict[str, Any]) -> None:
         print(f"  {name:<12}{theirs[other]:>22.10g}{found[name]:>22.10g}{away:>10.1e}  {verdict}")
 
 
-def race(count: int, repeat: int) -> None:
+def race(count: int, repeat: int, later: bool) -> None:
     with tempfile.TemporaryDirectory() as place:
         home, tests = Path(place), str(Path(__file__).parent)
         draw(home, count)
@@ -312,9 +360,10 @@ def race(count: int, repeat: int) -> None:
         load = os.getloadavg()[0]
         print(f"{count} images, {SEEDS} a prompt, and {count} of a reference, {SIDE} px")
         print(f"{repeat} rounds, {os.cpu_count()} cores, load {load:.2f}; median (low–high)")
-        rounds = [once(home, count) for _ in range(repeat)]
+        rounds = [once(home, count, later) for _ in range(repeat)]
     report(rounds)
     agree(rounds[-1][TOOLS].said, rounds[-1][OURS].said)
+    keep("scoring_race", figures(rounds, count))
 
 
 def shelve(folder: Path, seed: int, rows: int, width: int) -> None:
@@ -363,11 +412,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Race the tools that score images.")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--short", action="store_true", help=f"{SHORT} images, once")
     parser.add_argument("--memory", action="store_true", help="how much memory 50,000 rows need")
     words = parser.parse_args()
     if words.images < 4 * SEEDS or words.repeat < 1:
         parser.error(f"needs {4 * SEEDS} images and a round, or more")
-    memory() if words.memory else race(words.images, words.repeat)
+    if words.memory:
+        memory()
+    elif words.short:
+        race(SHORT, 1, later=False)
+    else:
+        race(words.images, words.repeat, later=True)
 
 
 if __name__ == "__main__":

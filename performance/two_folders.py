@@ -1,33 +1,40 @@
 """Two folders of pictures judged without a page or a hub, beside torch-fidelity on the same.
 
-    python performance/two_folders.py [--pictures 300] [--side 512] [--folder DIR]
+    python performance/two_folders.py [--pictures 300] [--side 512] [--repeat 1] [--folder DIR]
 
 Ours gives KID, FID, precision, recall, style, diversity, broken pictures and copies, each with an
 interval and a licence. The alternative gives FID, KID, precision and recall without intervals, in
 its own Inception with random weights, which cost as much as trained ones. The floor is the bare
-forward passes of our two networks on as many decoded pictures as a run sees.
+forward passes of our two networks on the pictures that a run shows them, those of the sanity card
+among them (`bare_passes.py`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
+import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
-import torch
+from bare_passes import floor_of
+from ledger import Figure, keep
 from PIL import Image
 from random_inception import write_random_inception
 from torch_fidelity import calculate_metrics
 
 import harness
-from harness.extractors import lite0
-from harness.extractors.specs import Lite0, Lite0Style
-from harness.pages.pictures import ENOUGH
+from harness.pages.benchmark import load
 from harness.pocket.world import row
 
+WHY = (
+    "pictures are decoded, made 256 pixels, written as the harness keeps them, damaged for the "
+    "sanity card and written again; every metric is measured on each set of the card"
+)
+"""Where the time goes that is not of the networks."""
 SETS = {"made": ("ninja", 100_000), "real": ("ninja", 0), "trained": ("ninja", 50_000)}
 
 
@@ -43,21 +50,26 @@ def draw(folder: Path, pictures: int, side: int) -> None:
                 picture.resize((side, side), Image.Resampling.BICUBIC).save(file)
 
 
-def ours(folder: Path) -> tuple[float, dict[str, object]]:
-    """Return the seconds of a first run, and what it says of each metric."""
+def ours(folder: Path) -> tuple[float, dict[str, Any], dict[str, dict[str, float]]]:
+    """Return the seconds of a first run, what it says of each metric, and what its networks take by
+    themselves."""
     begin = perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
+        store, page = Path(scratch) / "store", Path(scratch) / "folders.yaml"
         run = harness.score_folder(
             folder / "made",
             folder / "real",
             originals=folder / "trained",
-            store=Path(scratch) / "store",
+            page=page,
+            store=store,
             reports=Path(scratch) / "reports",
             quiet=True,
         )
-    spent = perf_counter() - begin
+        spent = perf_counter() - begin
+        picture = Image.open(folder / "made" / "00000.png").convert("RGB")
+        bare = floor_of(load(page).extractors(), store, picture)
     said = {each.metric: [each.value, each.low, each.high, each.licence] for each in run.scores}
-    return spent, said
+    return spent, {"metrics": said, "steps": run.result.provenance["seconds"]}, bare
 
 
 def theirs(folder: Path) -> float:
@@ -82,42 +94,50 @@ def theirs(folder: Path) -> float:
         return perf_counter() - begin
 
 
-@torch.no_grad()
-def floor(pictures: int) -> float:
-    """Return the seconds of both networks on as many pictures: three sets and the sanity card."""
-    seen = 3 * pictures + 10 * pictures // 2
-    picture = Image.effect_noise((ENOUGH, ENOUGH), 64).convert("RGB")
-    looks = [
-        lite0.pooled(Lite0(side=ENOUGH), "cpu").split,
-        lite0.style(Lite0Style(side=ENOUGH), "cpu").split,
+def figures(pictures: int, runs: Sequence[tuple[float, float, float]]) -> list[Figure]:
+    """Return what is kept, of the seconds of ours, of theirs, and of the bare passes."""
+    own, other, least = (list(each) for each in zip(*runs, strict=True))
+    what = f"{pictures} pictures beside {pictures}"
+    return [
+        Figure(f"{what}, in a warm process", own, floor=statistics.median(least)),
+        Figure(
+            f"{what}: torch-fidelity / ours",
+            [slow / fast for slow, fast in zip(other, own, strict=True)],
+            "×",
+            "higher",
+            against="torch-fidelity's FID, KID, precision and recall, no interval and no licence",
+        ),
+        Figure(
+            f"{what}: ours / bare passes",
+            [mine / bare for mine, bare in zip(own, least, strict=True)],
+            "×",
+            target=1.15,
+            floor=1.0,
+            why=WHY,
+        ),
     ]
-    ready = [(each, each.gather([each.prepare(picture)] * 16)) for each in looks if each]
-    begin = perf_counter()
-    for look, batch in ready:
-        look.compute(batch)
-    return (perf_counter() - begin) / 16 * seen
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--side", type=int, default=512)
-    parser.add_argument("--folder", type=Path, default=Path("two-folders"))
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="where drawn pictures stay for another time")
     asked = parser.parse_args()
-    draw(asked.folder, asked.pictures, asked.side)
-    least = min(floor(asked.pictures) for _ in range(3))
-    spent, said = ours(asked.folder)
-    other = theirs(asked.folder)
-    found = {
-        "pictures": asked.pictures,
-        "cores": os.cpu_count(),
-        "seconds": round(spent, 1),
-        "torch_fidelity": round(other, 1),
-        "ratio": round(other / spent, 2),
-        "floor": round(least, 1),
-        "metrics": said,
-    }
-    print(json.dumps(found, indent=1))
+    with tempfile.TemporaryDirectory() as scratch:
+        race(asked.folder or Path(scratch), asked.pictures, asked.side, asked.repeat)
+
+
+def race(folder: Path, pictures: int, side: int, repeat: int) -> None:
+    """Judge the folders by both, print what ours says, and keep the figures."""
+    draw(folder, pictures, side)
+    runs = []
+    for _ in range(repeat):
+        spent, said, bare = ours(folder)
+        runs.append((spent, theirs(folder), sum(each["seconds"] for each in bare.values())))
+        print(json.dumps(said | {"bare": bare}, indent=1), flush=True)
+    keep("two_folders", figures(pictures, runs))
 
 
 if __name__ == "__main__":
