@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 from running import House, Ran
 
@@ -105,6 +107,14 @@ def test_what_is_skipped_says_why_and_what_never_ends_is_not_run(tmp_path: Path)
     outcome = run(page, tmp_path)
     assert (outcome.executed, outcome.skipped) == (0, ["page.md:2: needs a GPU"])
     assert "mark the block" in run_again("```bash\nmake demo\n```\n", tmp_path).wrong[0]
+
+
+def test_what_runs_in_the_background_ends_with_its_page(tmp_path: Path) -> None:
+    page = "```bash\nsleep 600 > log 2>&1 & echo $! > pid\n```\n"
+    assert run(page, tmp_path).wrong == []
+    pid = int((tmp_path / "root" / "page" / "pid").read_text())
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait(timeout=60)
 
 
 def test_hidden_commands_run_before_their_block(tmp_path: Path) -> None:

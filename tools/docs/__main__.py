@@ -41,6 +41,7 @@ def main() -> None:
 def _one(file: Path, root: Path, house: House, is_bless: bool) -> Outcome:
     page, began = read(file), time.process_time()
     outcome = elsewhere(page) or execute(page, root, house)
+    outcome.figures = figures.count(page.text)
     if is_bless:
         text = figures.measured(blessed(page, outcome.new))
         if text != page.text:
@@ -61,7 +62,8 @@ def counted(outcomes: list[Outcome]) -> str:
         f"{ran} executed ({ran / max(1, ran + len(skipped)):.0%}), {len(skipped)} skipped",
         f"{sum(o.compared for o in outcomes)} outputs compared, "
         f"{sum(o.left for o in outcomes)} not compared",
-        f"{sum(o.written for o in outcomes)} files written and checked",
+        f"{sum(o.written for o in outcomes)} files written and checked, "
+        f"{sum(o.figures for o in outcomes)} figures held to measurements",
         *(f"skipped {each}" for each in skipped),
     ]
     return "\n".join(lines)

@@ -25,6 +25,7 @@ class Outcome:
     written: int = 0
     compared: int = 0
     left: int = 0
+    figures: int = 0
     wrong: list[str] = field(default_factory=list)
     new: dict[int, str] = field(default_factory=dict)
     """What must stand in a block instead, by the line at which it begins."""
@@ -39,8 +40,11 @@ def execute(page: Page, root: Path, house: House) -> Outcome:
         prepare(setup, folder, house)
     stands_in = demo() is None and any(word in STAND_IN for each in setups for word in each.split())
     work = _Work(Session(folder, root / "programs"), stands_in)
-    for block in page.blocks:
-        work.block(block)
+    try:
+        for block in page.blocks:
+            work.block(block)
+    finally:
+        work.session.close()
     return work.outcome
 
 

@@ -7,10 +7,11 @@ import io
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ WIDTH = 100
 """Columns that a page shows."""
 OF_A_SHELL = re.compile(r"[|;&<>$`()*?{}~]")
 NEVER = re.compile(
-    r"(?:^|[;&|]\s*)(?:(?:make|docker|sbatch|srun|sudo|apt|apt-get|curl|wget|ssh|hf)\b"
-    r"|pip install (?!.*--no-deps)|harness (?:serve|demo|dashboard(?!.* --export)))"
+    r"(?:^|[;&|]\s*)(?:(?:make|docker|sbatch|srun|sudo|apt|apt-get|wget|ssh|hf)\b"
+    r"|curl (?!.*localhost)|pip install (?!.*--no-deps)"
+    r"|harness (?:serve|demo|dashboard)\b(?!.*(?: --export| &)))",
+    re.DOTALL,
 )
 """What a page may show and no test runs: it does not end, builds for minutes or needs a network."""
 UNSET = ("HARNESS_STORE", "HARNESS_REPORTS", "HARNESS_BENCHMARK", "HARNESS_PROCESSES")
@@ -38,10 +41,17 @@ class Session:
     programs: Path
     variables: dict[str, str] = field(default_factory=dict)
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "__page__"})
+    groups: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder = self.root
         _write_programs(self.programs)
+
+    def close(self) -> None:
+        """End what the page left running in the background."""
+        for group in self.groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
     def command(self, command: str) -> Ran:
         """Run one command as a shell would, and keep where it went and what it exported."""
@@ -83,15 +93,18 @@ class Session:
 
     def _process(self, command: str) -> Ran:
         before = os.environ.get("PYTHONPATH", "")
-        done = subprocess.run(
+        done = subprocess.Popen(
             ["bash", "-c", command],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), before])},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=600,
+            start_new_session=True,
         )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        self.groups.append(done.pid)
+        out, err = done.communicate(timeout=600)
+        return Ran(done.returncode, out, err)
 
 
 def told(ran: Ran) -> str:
