@@ -1,7 +1,7 @@
 """SDXL's attention and residual blocks without the branches that SDXL does not take.
 
 The classes of diffusers serve many models: at every call they look which of their branches to
-take, read the signature of a function, and divide by 1. In a small network that is a seventh of a
+take, read the signature of a function, and divide by 1. In a small network that is an eighth of a
 training step. The layers here compute the same numbers in the same order, so no byte moves.
 """
 
