@@ -36,7 +36,7 @@ class Script:
 SCRIPTS = (
     Script("browsing", 3),
     Script("cold", 0.5),
-    Script("comparing", 1),
+    Script("comparing", 3),
     Script("demo", 5),
     Script("five_million", 3),
     Script("training_race", 2, ("--repeat", "1")),
