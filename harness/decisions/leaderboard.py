@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -36,6 +37,11 @@ class Row:
     def flags(self) -> list[str]:
         """Return the findings that no good value can outweigh."""
         return [score.flag for score in self.result.scores if score.flag is not None]
+
+    @cached_property
+    def scores(self) -> Mapping[str, Score]:
+        """Return its scores by metric, of several of one metric the first."""
+        return {score.metric: score for score in reversed(self.result.scores)}
 
     @property
     def rank(self) -> str:
@@ -120,9 +126,7 @@ def in_order(board: Board) -> list[Row | BaseRow]:
 
 
 def score_in(row: Row | BaseRow, metric: str) -> Score | None:
-    if isinstance(row, BaseRow):
-        return row.scores.get(metric)
-    return score_of(row.result, metric)
+    return row.scores.get(metric)
 
 
 def boards(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.pipeline.results.read import score_of
 from harness.records import LICENSED, Result, Score, is_licensed
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ def share(board: Board, row: Row | BaseRow, metric: str) -> str:
 
 
 def arrow(board: Board, metric: str) -> str:
-    scores = (score_of(row.result, metric) for row in board.rows)
+    scores = (row.scores.get(metric) for row in board.rows)
     return "↑" if any(score and score.higher_is_better for score in scores) else "↓"
 
 

@@ -17,7 +17,6 @@ from harness.interfaces import Array
 from harness.metrics.intervals import means_of
 from harness.pages import benchmark as benchmarks
 from harness.pages.folders import available
-from harness.pipeline.results.read import score_of
 from harness.records import LICENSED, Result, Score, column_of
 from harness.report.numbers import arrow, cell, duration, ranged, seeds
 from harness.views.pictures import cover
@@ -160,7 +159,7 @@ def _values(
 ) -> dict[str, Ends]:
     """Return value and ends of every recipe that has them, over all prompts or over a group's."""
     if not group:
-        scores = [(row.result.recipe, score_of(row.result, metric)) for row in rows]
+        scores = [(row.result.recipe, score_in(row, metric)) for row in rows]
         return {recipe: ends for recipe, score in scores if (ends := _ends(score)) is not None}
     inside = frozenset(prompt for prompt, names in groups_on(board).items() if group in names)
     samples = {row.result.recipe: index.samples(entries[row.result.recipe]) for row in rows}
@@ -277,7 +276,7 @@ def _base_cell(board: Board, base: BaseRow, metric: str) -> dict[str, Any]:
 
 
 def _cell(board: Board, row: Row, metric: str, ends: Ends | None, group: str) -> dict[str, Any]:
-    score = score_of(row.result, metric)
+    score = score_in(row, metric)
     if ends is None:
         why = "is no mean over images, or has one prompt here" if group else "–"
         return {"text": "–", "why": (score.reason if score else None) or why}
