@@ -29,6 +29,7 @@ FIRST = (
     "tests/pipeline/stages/test_pieces.py",
     "tests/pipeline/executors/test_cluster.py",
     "tests/pipeline/test_rehearsal.py",
+    "tests/docs/test_pages.py",
     "tests/dashboard/test_browser.py",
     "tests/pipeline/test_run.py",
     "tests/training/test_loop.py",
