@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev
 # A process a core, each with a thread, and a module's tests in one of them.
 TOGETHER := -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: demo test fast check measure javascript dashboard docs bless pictures bake schema clean
+.PHONY: demo test fast check measure javascript dashboard docs bless pictures dist dist-check bake schema clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml constraints.txt
@@ -55,12 +55,21 @@ dashboard: $(BROWSING)  ## browse the results
 
 docs: $(DEV)  ## the site of docs/, into site/; a dead link or anchor fails
 	$(BIN)/zensical build --strict --clean
+	$(BIN)/python -m tools.llms site
 
 bless: $(DEV)  ## write what came out, and what was measured, into README.md and docs/
 	PYTHONPATH=.:tests/support $(BIN)/python -m tools.docs bless
+	$(BIN)/python -m tools.llms
 
 pictures: $(DEV)  ## the pictures of docs/ again, in both themes; needs Chromium
 	PYTHONPATH=.:performance $(BIN)/python -m tools.pictures
+
+dist: $(DEV)  ## wheel and sdist, into dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+
+dist-check: dist  ## install the wheel into an empty environment, far from the checkout, and use it
+	$(BIN)/python tools/dist_check.py dist
 
 bake: $(DEV)  ## train the pocket models again, from a seed, on a CPU
 	$(BIN)/python -m tools.bake.bake
@@ -70,4 +79,4 @@ schema: $(DEV)  ## write the JSON Schemas of the pages and their reference
 	$(BIN)/python -m tools.reference
 
 clean:  ## forget everything that can be made again
-	rm -rf .harness site $(VENV)
+	rm -rf .harness site dist $(VENV)

@@ -29,7 +29,14 @@ EXIT_CODES = {
 
 
 class HarnessError(Exception):
-    """Something the user can understand and act upon."""
+    """Something the user can understand and act upon.
+
+    >>> try:
+    ...     harness.load_recipe("tinny")
+    ... except harness.HarnessError as error:
+    ...     print(error)
+    there is no recipe called 'tinny' (did you mean tiny?)
+    """
 
     exit_code = 1
 

@@ -145,7 +145,12 @@ def is_licensed(words: str) -> bool:
 
 
 class Score(Page):
-    """One metric of one result."""
+    """One metric of one result.
+
+    >>> score = harness.load_result("tiny").score("kid")
+    >>> score.low < score.value < score.high
+    True
+    """
 
     model_config = FINITE
     metric: str
@@ -310,7 +315,12 @@ class Probe(Page):
 
 
 class Result(Page):
-    """One recipe judged by one benchmark."""
+    """One recipe judged by one benchmark.
+
+    >>> result = harness.load_result("tiny").result
+    >>> result.images.expected, result.images.failed
+    (36, 0)
+    """
 
     schema_version: Literal[1] = 1
     """The version of this form of file; always 1."""

@@ -18,7 +18,12 @@ from harness.report.terminal import printed
 
 @dataclass(frozen=True)
 class Inspection:
-    """What some adapter files are."""
+    """What some adapter files are.
+
+    >>> found = harness.inspect(adapter)
+    >>> found.files[0]["format"], found.overlaps
+    ('diffusers', ())
+    """
 
     files: tuple[dict[str, Any], ...]
     """The facts of each file, as in the JSON of `harness inspect`."""

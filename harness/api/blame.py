@@ -32,7 +32,12 @@ SHOWN = 24
 
 @dataclass(frozen=True)
 class BlameReport:
-    """A blame, and the folder with its table and its sheets."""
+    """A blame, and the folder with its table and its sheets.
+
+    >>> found = harness.blame("tiny", benchmark="tiny-v1")  # slow
+    >>> len(found.worst(0.1)), (found.folder / "worst.png").is_file()
+    (4, True)
+    """
 
     blame: Blame
     folder: Path

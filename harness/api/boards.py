@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Results of each benchmark, ranked; one board for each signature."""
+    """Results of each benchmark, ranked; one board for each signature.
+
+    >>> boards = harness.leaderboard("tiny-v1")
+    >>> len(boards), boards[0].benchmark
+    (1, 'tiny-v1')
+    >>> boards.to_pandas().recipe.nunique()
+    2
+    """
 
     boards: tuple[Board, ...]
     workspace: Workspace = field(repr=False)

@@ -23,7 +23,12 @@ from harness.records import Step
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps of a recipe, which of them are done, and a forecast of the rest."""
+    """The steps of a recipe, which of them are done, and a forecast of the rest.
+
+    >>> planned = harness.plan("naruto-1024", card="t4")
+    >>> "train" in planned.steps, "train" in planned.to_do
+    (True, True)
+    """
 
     planned: Planned
 

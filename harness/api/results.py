@@ -33,7 +33,12 @@ Table = Literal["scores", "samples", "prompts"]
 
 @dataclass(frozen=True)
 class Run:
-    """A result with its file, and the steps that were made for it."""
+    """A result with its file, and the steps that were made for it.
+
+    >>> found = harness.load_result("tiny")
+    >>> found.recipe, found.score("kid").higher_is_better
+    ('tiny', False)
+    """
 
     result: Result
     path: Path
@@ -144,7 +149,12 @@ class Raced:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A recipe at many strengths or checkpoints, and which to take."""
+    """A recipe at many strengths or checkpoints, and which to take.
+
+    >>> found = harness.sweep("tiny", at=[0, 1], benchmark="tiny-v1")
+    >>> found.over, len(found.to_pandas()) > 2
+    ('strength', True)
+    """
 
     recipe: str
     over: Kind

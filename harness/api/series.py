@@ -30,7 +30,12 @@ from harness.pipeline.run_settings import RunSettings
 
 @dataclass(frozen=True)
 class SeriesReport:
-    """What lies in the folder of a training, and what its steps are worth."""
+    """What lies in the folder of a training, and what its steps are worth.
+
+    >>> report = harness.score_series(samples, benchmark="tiny-v1")
+    >>> report.places
+    [100, 200]
+    """
 
     series: Series
     sweep: Sweep | None

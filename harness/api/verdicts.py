@@ -36,7 +36,12 @@ PICTURES = 6
 
 @dataclass(frozen=True)
 class Comparisons:
-    """One result beside one or more others."""
+    """One result beside one or more others.
+
+    >>> found = harness.compare("tiny", "pocket-base", draws=19)
+    >>> len(found), found.sides[0].result.recipe
+    (1, 'tiny')
+    """
 
     comparisons: tuple[Comparison, ...] = field(repr=False)
     sides: tuple[Contender, ...] = field(repr=False)
@@ -106,7 +111,13 @@ class Comparisons:
 
 @dataclass(frozen=True)
 class GateDecision:
-    """A gate's verdict, with both sides and their files."""
+    """A gate's verdict, with both sides and their files.
+
+    >>> kept = harness.accept("tiny", benchmark="tiny-v1")
+    >>> found = harness.gate("tiny", baseline=kept)
+    >>> found.verdict, found.passed
+    ('pass', True)
+    """
 
     gate: Gate
     candidate: Contender = field(repr=False)
@@ -177,7 +188,13 @@ class GateDecision:
 
 @dataclass(frozen=True)
 class History:
-    """A recipe's gates and accepted baselines, and where its values stepped."""
+    """A recipe's gates and accepted baselines, and where its values stepped.
+
+    >>> kept = harness.accept("tiny", benchmark="tiny-v1")
+    >>> found = harness.history("tiny", benchmark="tiny-v1")
+    >>> len(found) > 0, found.steps
+    (True, ())
+    """
 
     recipe: str
     benchmark: str

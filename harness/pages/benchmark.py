@@ -110,7 +110,12 @@ class Asked(Page):
 
 
 class Benchmark(Page):
-    """How every recipe is judged under one name."""
+    """How every recipe is judged under one name.
+
+    >>> page = harness.load_benchmark("tiny-v1").benchmark
+    >>> page.suites, page.seeds
+    (('tiny',), (1, 2, 3, 4))
+    """
 
     schema_version: Literal[1] = 1
     """The version of this form of page; always 1."""

@@ -83,7 +83,11 @@ class Case(Page):
 
 
 class Policy(Page):
-    """What must hold for a candidate to pass."""
+    """What must hold for a candidate to pass.
+
+    >>> harness.Policy(name="mine", summary="No image may be missing.").images
+    0
+    """
 
     schema_version: Literal[1] = 1
     """The version of this form of page; always 1."""

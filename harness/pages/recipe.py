@@ -98,7 +98,12 @@ class Prompting(Page):
 
 
 class Recipe(Page):
-    """What is trained or loaded, under one name."""
+    """What is trained or loaded, under one name.
+
+    >>> page = harness.load_recipe("tiny")
+    >>> page.base.model, page.train.steps
+    ('pocket/sdxl', 40)
+    """
 
     schema_version: Literal[1] = 1
     """The version of this form of page; always 1."""

@@ -54,11 +54,18 @@ class _Described(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
         written = super().model_schema(schema)
+        if "description" in written:
+            written["description"] = without_examples(written["description"])
         for name, field in written.get("properties", {}).items():
             text = _description(schema["cls"], name)
             if text is not None:
                 field.setdefault("description", text)
         return written
+
+
+def without_examples(text: str) -> str:
+    """Return a docstring up to its examples, which are about Python and not about a page."""
+    return text.partition("\n\n>>> ")[0]
 
 
 def _description(model: type[Any], field: str) -> str | None:

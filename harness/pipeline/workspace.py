@@ -17,7 +17,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where things are kept and on what they run."""
+    """Where things are kept and on what they run.
+
+    >>> place = harness.Workspace(scratch / "store", scratch / "reports", device="cpu")
+    >>> harness.plan("tiny", benchmark="tiny-v1", workspace=place).to_do[0]
+    'data'
+    """
 
     store: Path
     reports: Path

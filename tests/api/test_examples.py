@@ -1,4 +1,4 @@
-"""The example in every function's docstring runs, and gives what it says."""
+"""The example in the docstring of every function and type runs, and gives what it says."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from running import FIXTURES, House
 
 import harness
 
+NAMES = [name for name in harness.__all__ if name != "__version__"]
 FUNCTIONS = [name for name in harness.__all__ if inspect.isfunction(getattr(harness, name))]
 SLOW = [name for name in FUNCTIONS if "# slow" in (getattr(harness, name).__doc__ or "")]
 
@@ -64,8 +65,8 @@ def test_most_functions_have_a_quick_example() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_example_of_a_function_runs(
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_of_a_name_runs(
     name: str, world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_example(name, world, monkeypatch)

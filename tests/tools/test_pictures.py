@@ -10,9 +10,16 @@ from running import ROOT
 
 pytest.importorskip("playwright.sync_api")
 from tools.pictures import camera
-from tools.pictures.shots import Shot
+from tools.pictures.shots import SHOTS, Shot
 
 PICTURES = ROOT / "docs" / "pictures"
+
+
+def test_every_shot_is_committed_in_both_themes() -> None:
+    assert len(SHOTS) >= 9
+    names = [f"{name}{ending}.png" for name in SHOTS for ending in ("", "-dark")]
+    names += ["compare.webp", "compare-dark.webp"]
+    assert [name for name in names if not (PICTURES / name).is_file()] == []
 
 
 def test_all_pictures_together_stay_small() -> None:
