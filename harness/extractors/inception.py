@@ -44,12 +44,34 @@ def inception(spec: Inception, device: str) -> Network:
     network = lean(_network(spec).to(device).eval(), device)
 
     def run(levels: Tensor) -> Tensor:
-        pixels = planes(levels)
-        if spec.resize == "tf1":  # the network's own, and the only one it has
-            return network(pixels)[0]  # type: ignore[no-any-return]
-        return pooled(network, bicubic(pixels), spec.layer)
+        pixels = bilinear(levels) if spec.resize == "tf1" else bicubic(planes(levels))
+        return pooled(network, pixels, spec.layer)
 
     return split(bytes_of, run, device)
+
+
+def bilinear(levels: Tensor) -> Tensor:
+    """Return N × 3 × 299 × 299 in 0..255 of N × H × W × 3 levels: the resize of TensorFlow 1, to
+    the bit, as the network itself has it.
+
+    Columns are mixed first, and only in the rows that are wanted, while levels are still bytes.
+    """
+    above, below, down = _mixed(levels.shape[1], levels.device)
+    left, right, along = _mixed(levels.shape[2], levels.device)
+    wanted = torch.cat((above, below))
+    rows, places = wanted.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+    strips = levels.index_select(1, rows)
+    first, second = (strips.index_select(2, each).float() for each in (left, right))
+    across = first + (second - first) * along[:, None]
+    upper, lower = (across.index_select(1, each) for each in places.split(SIDE))
+    return (upper + (lower - upper) * down[:, None, None]).permute(0, 3, 1, 2)
+
+
+def _mixed(size: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return which two of `size` pixels are mixed into each of 299, and the share of the second."""
+    places = torch.arange(SIDE, dtype=torch.float32, device=device) * torch.tensor(size / SIDE)
+    first = places.long()
+    return first, (first + 1).clamp_max(size - 1), places - first.float()
 
 
 def bicubic(pixels: Tensor) -> Tensor:
@@ -61,7 +83,7 @@ def bicubic(pixels: Tensor) -> Tensor:
 
 
 def pooled(network: Any, pixels: Tensor, layer: str) -> Tensor:
-    """Return N × features of pixels that are 299 px already, for the network resizes no floats."""
+    """Return N × features of pixels that are 299 px already."""
     seen = (pixels - 128) / 128
     for name, parts in LAYERS.items():
         for part in parts:

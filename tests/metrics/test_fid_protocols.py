@@ -12,13 +12,14 @@ import torch
 from mpmath import mp
 from PIL import Image
 from random_inception import write_random_inception
+from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torchvision import transforms
 from transformers import Dinov2Config, Dinov2Model
 
 from harness.errors import MissingPrerequisite
 from harness.extractors.dinov2 import class_token, look
-from harness.extractors.inception import bicubic, inception
+from harness.extractors.inception import bicubic, bilinear, inception
 from harness.extractors.specs import Dinov2, Inception
 from harness.interfaces import Array, Evidence, FeatureSet
 from harness.metrics.fid import fid, fid_infinity, frechet, nested, protocol
@@ -332,3 +333,13 @@ def test_below_d_it_is_the_fifty_digit_value_and_torch_fidelitys_is_not() -> Non
     theirs = fid_statistics_to_metric(*both, verbose=False)["frechet_inception_distance"]
     assert frechet(x, y) == pytest.approx(exact, rel=1e-13)
     assert abs(theirs - exact) > 100 * abs(frechet(x, y) - exact)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (299, 299), (301, 700)])
+def test_the_bilinear_resize_is_the_networks_own_to_the_bit(size: tuple[int, int]) -> None:
+    drawn = torch.Generator().manual_seed(0)
+    levels = torch.randint(0, 256, (2, *size, 3), dtype=torch.uint8, generator=drawn)
+    theirs = interpolate_bilinear_2d_like_tensorflow1x(
+        levels.permute(0, 3, 1, 2).float(), size=(299, 299), align_corners=False
+    )
+    assert torch.equal(bilinear(levels), theirs)
