@@ -64,9 +64,7 @@ class FrechetValues:
     def _norm(self, chosen: Chosen) -> float:
         """Return the nuclear norm of the chosen rows' products, about their mean."""
         if self._gram is not None:
-            gram = self._gram[np.ix_(chosen, chosen)]
-            mean = gram.mean(0)
-            norm = norm_of_gram(gram - mean - mean[:, None] + mean.mean(), self._rank)
+            norm = norm_of_gram(self._about_mean(chosen), self._rank)
             if norm is not None:
                 return norm
         there = self._products[chosen]
@@ -81,7 +79,7 @@ class FrechetValues:
         gaps: dict[int, float] = {}
         due: Iterable[int] = range(FITTED)
         while True:
-            gaps |= {at: self._gap(swaps[at]) for at in due}
+            gaps |= {at: self._sided(swaps[at], known[at], seen) for at in due}
             estimates, missed = _fitted(known, sums, gaps)
             away = np.abs(np.abs(estimates) - seen)
             away[list(gaps)] = np.inf
@@ -92,6 +90,30 @@ class FrechetValues:
         computed = sum(not abs(gap) < seen for gap in gaps.values())
         left = np.setdiff1d(np.arange(len(swaps)), list(gaps))
         return int(computed + (np.abs(estimates[left]) >= seen).sum())
+
+    def _sided(self, swapped: Rows, known: float, seen: float) -> float:
+        """Return a difference as precisely as it takes to tell on which side of `seen` it lies."""
+        norms, errors = zip(*map(self._rough_norm, either(swapped)), strict=True)
+        gap = float(known - 2 * (norms[0] - norms[1]))
+        return gap if abs(abs(gap) - seen) > 10 * sum(errors) else self._gap(swapped)
+
+    def _rough_norm(self, chosen: Chosen) -> tuple[float, float]:
+        """Return a nuclear norm by the Gram matrix alone, and how far rounding may have moved it.
+
+        Each eigenvalue is off by `noise` at most, so its root by no more than that over the root,
+        nor more than the root of `noise`.
+        """
+        squares = np.linalg.eigvalsh(self._about_mean(chosen))[::-1][: self._rank]
+        noise = self.n * np.finfo(np.float64).eps * squares[0]
+        values = np.sqrt(np.maximum(squares, 0))
+        errors = noise / np.maximum(values, np.sqrt(noise))
+        return float(values.sum()), float(2 * errors.sum())
+
+    def _about_mean(self, chosen: Chosen) -> Array:
+        assert self._gram is not None
+        gram = self._gram[np.ix_(chosen, chosen)]
+        mean = gram.mean(0)
+        return np.asarray(gram - mean - mean[:, None] + mean.mean())
 
     def _gap(self, swapped: Rows) -> float:
         one, other = self(swapped)
