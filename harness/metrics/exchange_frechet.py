@@ -95,7 +95,7 @@ class FrechetValues:
         """Return a difference as precisely as it takes to tell on which side of `seen` it lies."""
         norms, errors = zip(*map(self._rough_norm, either(swapped)), strict=True)
         gap = float(known - 2 * (norms[0] - norms[1]))
-        return gap if abs(abs(gap) - seen) > 10 * sum(errors) else self._gap(swapped)
+        return gap if abs(abs(gap) - seen) > 2 * sum(errors) else self._gap(swapped)
 
     def _rough_norm(self, chosen: Chosen) -> tuple[float, float]:
         """Return a nuclear norm by the Gram matrix alone, and how far rounding may have moved it.
