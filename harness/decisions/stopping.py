@@ -69,8 +69,12 @@ def advise(points: Sequence[Point]) -> Advice:
     if not own:
         reasons = [no_better(_best(usable, ranked_by), ranked_by), *said, *passed]
         return Advice(None, "; ".join(reasons), (), stretches, stops)
-    agreed, judges, against = _agreed(own, stretches, usable)
     known = memorizing(points)
+    agreed, judges, against = _agreed(own, stretches, usable)
+    if set(agreed) <= set(known) and (left := tuple(at for at in own if at not in known)):
+        rivals = [point for point in usable if point.at not in known]
+        beside = _stretches(rivals, points, ranked_by)[1:]
+        agreed, judges, against = _agreed(left, (stretches[0], *beside), usable)
     agreed = tuple(at for at in agreed if at not in known) or agreed
     taken = next(point for point in usable if point.at == agreed[0])
     reasons = [why_taken(taken, judges, usable, every)]

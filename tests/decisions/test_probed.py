@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,11 @@ KNOWN = {100: 0.0, 200: 0.0, 300: 0.0, 400: 0.5}
 """By how much more the loss of pictures that were trained on falls."""
 
 
-def rows() -> list[dict[str, Any]]:
+def rows(gains: Mapping[int, float] = GAINS) -> list[dict[str, Any]]:
     base, found = 1 + 0.1 * np.abs(normal(1, PICTURES)), []
     for step in (0, *STEPS):
         for side in ("trained", "held-out"):
-            fallen = 1 - GAINS.get(step, 0) - (KNOWN.get(step, 0) if side == "trained" else 0)
+            fallen = 1 - gains.get(step, 0) - (KNOWN.get(step, 0) if side == "trained" else 0)
             losses = base * fallen * (1 + 0.01 * normal(step + len(side), PICTURES) * (step > 0))
             found += [
                 {
@@ -44,12 +45,15 @@ def rows() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def points() -> list[Point]:
     """Four checkpoints whose KIDs cannot be told apart, with what the probe says of each."""
+    return probed(rows())
+
+
+def probed(table: list[dict[str, Any]]) -> list[Point]:
     bare = []
     for step in STEPS:
         noise = normal(step)
         side = contender({}, f"step-{step}", kid=3 + noise - noise.mean())
         bare.append(Point(step, side.result, side.prompts))
-    table = rows()
     return with_probe(bare, summary_of(pa.Table.from_pylist(table)), ProbeTable(table))
 
 
@@ -80,6 +84,15 @@ def test_a_significant_member_test_is_a_reason_to_stop_earlier(points: list[Poin
     only = advise([points[-1]])
     assert only.at == 400, "where all memorize, it is said and no less is known of the rest"
     assert "the member test says memorizing: 400" in only.reason
+
+
+def test_a_point_that_memorizes_beats_none_that_does_not_by_a_judge_beside() -> None:
+    points = probed(rows({**GAINS, 400: 0.4}))
+    assert memorizing(points) == (400,)
+    found = advise(points)
+    assert (found.at, found.alike) == (200, (200, 300)), "400 has the best gain, and knows them"
+    assert "the member test says memorizing: 400" in found.reason
+    assert "every other point is surely worse than 400" not in found.reason
 
 
 def test_the_probe_never_ranks(points: list[Point]) -> None:
