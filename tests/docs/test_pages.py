@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ def test_nine_in_ten_blocks_are_executed() -> None:
     ran = sum(outcome.executed for outcome in OUTCOMES.values())
     skipped = [each for outcome in OUTCOMES.values() for each in outcome.skipped]
     assert ran >= 9 * len(skipped), "\n".join(skipped)
+
+
+def test_the_front_page_is_short_and_every_figure_of_it_is_traced() -> None:
+    """Numbers with a unit stand behind a marker; that 5 % of false alarms are due is arithmetic."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 900
+    assert figures.count(text) >= 5
+    prose = figures.MARKED.sub("", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+    prose = prose.replace("(5 % are due)", "")
+    assert re.findall(r"\d[\d.,]*\s?(?:%|×|s|ms|min|GB|MB|times)(?!\w)", prose) == []
 
 
 def test_every_figure_is_the_one_that_was_measured() -> None:

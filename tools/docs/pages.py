@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def pages() -> list[Path]:
-    """Return every page below docs/."""
-    return sorted((ROOT / "docs").rglob("*.md"))
+    """Return README.md and every page below docs/."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def elsewhere(page: Page) -> Outcome | None:
