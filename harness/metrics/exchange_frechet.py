@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.interfaces import Array, FeatureSet, MetricSpec, Side
 from harness.metrics.exchange import Chosen, Rows, Values, either
-from harness.metrics.frechet import NOTHING, centred, norm_of_gram, nuclear_norm, small
+from harness.metrics.frechet import NOTHING, centred, norm_of_gram, small
 from harness.metrics.intervals import distance_refusal
 
 LEAST = 256
@@ -63,19 +63,20 @@ class FrechetValues:
 
     def _norm(self, chosen: Chosen) -> float:
         """Return the nuclear norm of the chosen rows' products, about their mean."""
-        if self._gram is not None:
-            norm = norm_of_gram(self._about_mean(chosen), self._rank)
-            if norm is not None:
-                return norm
+        norm = norm_of_gram(self._about_mean(chosen), self._rank)
+        if norm is not None:
+            return norm
         there = self._products[chosen]
-        return nuclear_norm(there - there.mean(0), self._rank)
+        return float(np.linalg.svd(there - there.mean(0), compute_uv=False)[: self._rank].sum())
 
     def count_reached(self, swaps: Sequence[Rows], seen: float) -> int:
         """Return how many exchanges have a difference that is not smaller than `seen`."""
-        if self.n < LEAST or self._gram is None or len(swaps) <= FITTED:
-            return sum(not abs(gap) < seen for gap in map(self._gap, swaps))
         signs = np.array([np.concatenate([1 - 2.0 * each, 2.0 * each - 1]) for each in swaps])
-        known, sums = self._known_part(signs), signs @ self._parts()
+        known = self._known_part(signs)
+        if self.n < LEAST or self._gram is None or len(swaps) <= FITTED:
+            each = (self._sided(swap, at, seen) for swap, at in zip(swaps, known, strict=True))
+            return sum(not abs(gap) < seen for gap in each)
+        sums = signs @ self._parts()
         gaps: dict[int, float] = {}
         due: Iterable[int] = range(FITTED)
         while True:
@@ -104,13 +105,19 @@ class FrechetValues:
         nor more than the root of `noise`.
         """
         squares = np.linalg.eigvalsh(self._about_mean(chosen))[::-1][: self._rank]
+        if squares[0] <= 0:
+            return 0.0, np.inf
         noise = self.n * np.finfo(np.float64).eps * squares[0]
         values = np.sqrt(np.maximum(squares, 0))
         errors = noise / np.maximum(values, np.sqrt(noise))
         return float(values.sum()), float(2 * errors.sum())
 
     def _about_mean(self, chosen: Chosen) -> Array:
-        assert self._gram is not None
+        """Return the smaller Gram matrix of the chosen rows' products, about their mean."""
+        if self._gram is None:
+            there = self._products[chosen]
+            there = there - there.mean(0)
+            return np.asarray(there.T @ there)
         gram = self._gram[np.ix_(chosen, chosen)]
         mean = gram.mean(0)
         return np.asarray(gram - mean - mean[:, None] + mean.mean())

@@ -78,12 +78,29 @@ def test_estimates_count_the_exchanges_that_computing_all_of_them_counts(
     values = exchange.values_of(METRICS[0], a, b, {"reference": real})
     assert isinstance(values, exchange_frechet.FrechetValues)
     computed: list[int] = []
-    every = swap_p(values, clusters(a.prompt_ids), 149)
+    every = swap_p(lambda swap: values(swap), clusters(a.prompt_ids), 149)
     sided = values._sided
     monkeypatch.setattr(values, "_sided", lambda *given: computed.append(1) or sided(*given))
     monkeypatch.setattr(exchange_frechet, "LEAST", 1)
     assert swap_p(values, clusters(a.prompt_ids), 149) == every
     assert 32 <= len(computed) < 149
+
+
+@pytest.mark.parametrize(("d", "slope", "more"), [(12, 0, 0.2), (12, 2, 0.05), (70, 3, 0.1)])
+def test_rounding_moves_no_exchange_of_few_images_to_the_other_side(
+    d: int, slope: float, more: float
+) -> None:
+    shape = (1.0 + np.arange(d)) ** -slope
+    a, b, real = (rows(32, d, seed).images * shape for seed in (1, 2, 3))
+    values = exchange_frechet.FrechetValues(np.concatenate([a, b * (1 + more)]), real)
+    cluster = np.arange(32) // 2
+    assert swap_p(values, cluster, 99) == swap_p(lambda swap: values(swap), cluster, 99)
+
+
+def test_images_that_are_all_alike_have_no_difference_after_an_exchange() -> None:
+    alike, real = np.ones((16, 5)), np.ones((20, 5))
+    values = exchange_frechet.FrechetValues(np.concatenate([alike, alike]), real)
+    assert swap_p(values, np.arange(16), 19) == 1
 
 
 def test_sets_that_are_alike_leave_every_exchange_to_be_computed(
