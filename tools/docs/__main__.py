@@ -59,7 +59,8 @@ def counted(outcomes: list[Outcome]) -> str:
     skipped = [each for outcome in outcomes for each in outcome.skipped]
     lines = [
         f"{len(outcomes)} pages, {ran + len(skipped)} blocks of shell and Python: "
-        f"{ran} executed ({ran / max(1, ran + len(skipped)):.0%}), {len(skipped)} skipped",
+        f"{ran} executed ({ran / max(1, ran + len(skipped)):.0%}), "
+        f"{sum(o.elsewhere for o in outcomes)} of them by other tests; {len(skipped)} skipped",
         f"{sum(o.compared for o in outcomes)} outputs compared, "
         f"{sum(o.left for o in outcomes)} not compared",
         f"{sum(o.written for o in outcomes)} files written and checked, "

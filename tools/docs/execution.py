@@ -21,6 +21,8 @@ class Outcome:
     """What became of a page's blocks."""
 
     executed: int = 0
+    elsewhere: int = 0
+    """How many of these another test executes."""
     skipped: list[str] = field(default_factory=list)
     written: int = 0
     compared: int = 0

@@ -22,7 +22,8 @@ def elsewhere(page: Page) -> Outcome | None:
     if not marks:
         return None
     assert (ROOT / marks[0].rest).is_file(), f"{page.file.name}: there is no {marks[0].rest}"
-    return Outcome(executed=sum(block.is_run for block in page.blocks))
+    count = sum(block.is_run for block in page.blocks)
+    return Outcome(executed=count, elsewhere=count)
 
 
 def blessed(page: Page, new: Mapping[int, str]) -> str:
