@@ -39,6 +39,7 @@ SCRIPTS = (
     Script("comparing", 3),
     Script("demo", 5),
     Script("five_million", 3),
+    Script("measure", 4),
     Script("training_race", 2, ("--repeat", "1")),
     Script("scoring_race", 3, ("--short",)),
     Script("two_folders", 2, ("--pictures", "100")),
