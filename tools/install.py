@@ -81,7 +81,11 @@ def install(environment: Path, extras: Sequence[str]) -> int:
         print("".join(said[-LAST_WORDS:]), file=sys.stderr)
         return pip.returncode
     print("  compiling what a run imports", flush=True)
-    return subprocess.run([str(environment / "bin/python"), "-c", IMPORTS]).returncode
+    compiling = [str(environment / "bin/python"), "-c", IMPORTS]
+    compiled = subprocess.run(compiling, stderr=subprocess.PIPE, text=True)
+    if compiled.returncode:  # else libraries only talk of what they lack
+        print(compiled.stderr, file=sys.stderr)
+    return compiled.returncode
 
 
 def follow(lines: Iterable[str], telling: Telling, beat: float = BEAT) -> list[str]:
