@@ -8,6 +8,7 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Threads of several processes that wait for each other make all of them ten times slower.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it in its workers
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from pathlib import Path

@@ -116,7 +116,7 @@ def test_a_spec_is_described_by_what_its_page_says_and_its_version() -> None:
 
 def test_a_plugin_inside_a_plugin_is_described_without_its_defaults() -> None:
     kid = Kid(use="kid", features=Classifier(use="classifier", model="some/model"))
-    inner = {"use": "classifier", "model": "some/model", "version": 1}
+    inner = {"use": "classifier", "model": "some/model", "version": 1, "engine": "onednn"}
     assert described(kid) == {"use": "kid", "features": inner, "version": 1}
 
 

@@ -126,7 +126,7 @@ def test_the_log_holds_every_step_and_the_notes_say_where_the_time_went(rich, tm
     assert place.notes["effective_batch"] == 4
     assert place.notes["determinism"] == "bitwise"
     assert place.notes["peak_memory_mb"] > 100
-    assert set(place.notes["time_split"]) == {"data", "unet", "optimizer"}
+    assert set(place.notes["time_split"]) == {"models", "data", "unet", "optimizer"}
 
 
 @pytest.mark.slow
