@@ -1,10 +1,12 @@
 """Every measurement that needs a quiet CPU and no card: `make measure`.
 
     python performance/everything.py [NAME …] [--accept]
+    python performance/everything.py --table
 
 Runs each script alone, in a process of its own, and prints its figures beside the committed
-ones: which targets they reach, and what became slower by more than noise. `--accept` commits
-them to `performance/figures/`. It ends with 1 where something became slower, or a script failed.
+ones: which targets they reach, and what became slower by more than noise. `--accept` keeps them
+in `performance/figures/`, to be committed, with a table of all that is there; `--table` writes that
+table alone. It ends with 1 where something became slower, or a script failed.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from pathlib import Path
 from ledger import FOLDER, Figure, Kept, kept, number, told
 
 HERE = Path(__file__).parent
+NO_LONGER = "is measured no longer"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Script:
     name: str
     minutes: float
     words: tuple[str, ...] = ()
+    wants: str = ""
+    """A variable without which some of its figures are not measured."""
 
 
 SCRIPTS = (
@@ -40,7 +45,7 @@ SCRIPTS = (
     Script("demo", 5),
     Script("five_million", 3),
     Script("measure", 4),
-    Script("training_race", 2, ("--repeat", "1")),
+    Script("training_race", 2, ("--repeat", "1"), wants="HARNESS_OFFICIAL_SCRIPT"),
     Script("scoring_race", 3, ("--short",)),
     Script("two_folders", 2, ("--pictures", "100")),
 )
@@ -50,7 +55,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("names", nargs="*", help="scripts; all of them where none is named")
     parser.add_argument("--accept", action="store_true", help="keep the new figures")
+    parser.add_argument("--table", action="store_true", help="only write the table of what is kept")
     asked = parser.parse_args()
+    if asked.table:
+        return write_table()
     unknown = sorted(set(asked.names) - {each.name for each in SCRIPTS})
     if unknown:
         parser.error(f"no such script: {', '.join(unknown)}")
@@ -60,6 +68,8 @@ def main() -> None:
         print(f"This machine is busy (load {os.getloadavg()[0]:.1f}): figures will be worse.")
     with tempfile.TemporaryDirectory() as new:
         worse = [name for each in chosen for name in measured(each, Path(new), asked.accept)]
+    if asked.accept:
+        write_table()
     print("\nSlower than before, by more than noise:" if worse else "\nNothing became slower.")
     print("\n".join(f"  {each}" for each in worse))
     sys.exit(1 if worse else 0)
@@ -85,8 +95,13 @@ def measured(script: Script, new: Path, accept: bool) -> list[str]:
         return [f"{script.name}: it failed (exit {ended.returncode})"]
     committed = FOLDER / path.name
     worse = compared(kept(path), kept(committed) if committed.exists() else None)
+    if spare(script):
+        print(f"  (without {script.wants} some figures stay as they were)")
+        worse = [each for each in worse if not each.endswith(NO_LONGER)]
     print(f"  {(time.monotonic() - began) / 60:.1f} minutes")
-    if accept:
+    if accept and spare(script) and committed.exists():
+        print("  (not kept: it would lose those figures)")
+    elif accept:
         FOLDER.mkdir(exist_ok=True)
         shutil.copyfile(path, committed)
     return worse
@@ -95,7 +110,7 @@ def measured(script: Script, new: Path, accept: bool) -> list[str]:
 def compared(now: Kept, before: Kept | None) -> list[str]:
     """Print each figure beside what it was, and return those that became worse."""
     known = {each.name: each for each in before.figures} if before else {}
-    slower = now.pace / before.pace if before else 1.0
+    slower = now.slower_than(before) if before else 1.0
     if before and before.machine != now.machine:
         print("  (the committed figures are another machine's: times are divided by its pace)")
     worse = []
@@ -104,7 +119,46 @@ def compared(now: Kept, before: Kept | None) -> list[str]:
         print(f"  {told(figure)}{beside(figure, old, slower)}")
         if old and is_worse(figure, old, slower):
             worse.append(f"{now.script}: {figure.name}{beside(figure, old, slower)}")
-    return worse + [f"{now.script}: {name} is measured no longer" for name in known]
+    return worse + [f"{now.script}: {name} {NO_LONGER}" for name in known]
+
+
+def spare(script: Script) -> bool:
+    """Return whether figures may be missing, since what they are measured beside is not here."""
+    return bool(script.wants) and script.wants not in os.environ
+
+
+def write_table() -> None:
+    (FOLDER / "README.md").write_text(table([kept(path) for path in sorted(FOLDER.glob("*.json"))]))
+
+
+def table(pages: list[Kept]) -> str:
+    """Return all figures that are kept, as Markdown."""
+    lines = [
+        "# Figures",
+        "",
+        "Written by `make measure`. A value is the median of its runs; the floor is what the same "
+        "work costs with nothing of ours in it.",
+    ]
+    for page in pages:
+        lines += ["", f"## {page.script}.py", "", "| | value | target | floor | beside |"]
+        lines += ["|---|---|---|---|---|", *map(row, page.figures)]
+        lines += [
+            f"\n{each.name}: {each.why}" for each in page.figures if each.hit is False and each.why
+        ]
+        where = ", ".join(f"{key}: {value}" for key, value in page.machine.items())
+        lines += ["", f"({where})"]
+    return "\n".join(lines) + "\n"
+
+
+def row(figure: Figure) -> str:
+    target = floor = ""
+    if figure.target is not None:
+        sign = "≤" if figure.better == "lower" else "≥"
+        target = f"{sign} {figure.target:g} " + ("✓" if figure.hit else "**missed**")
+    if figure.floor is not None:
+        floor = number(figure.floor)
+    value = f"{number(figure.value)} {figure.unit}"
+    return f"| {figure.name} | {value} | {target} | {floor} | {figure.against} |"
 
 
 def is_worse(now: Figure, before: Figure, pace: float) -> bool:

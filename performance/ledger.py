@@ -77,6 +77,11 @@ class Kept:
     machine: dict[str, Any]
     pace: float
 
+    def slower_than(self, before: Kept) -> float:
+        """Return how much slower the machine is than it was; what may be chance counts as 1."""
+        factor = self.pace / before.pace
+        return 1.0 if abs(factor - 1) < 2 * STILL else factor
+
 
 def pace() -> float:
     """Return the seconds of a fixed piece of work, in Python and in numpy, at its best of five."""

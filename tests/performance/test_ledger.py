@@ -5,7 +5,7 @@ from pathlib import Path
 
 import everything
 import pytest
-from ledger import FOLDER, Figure, keep, kept, told
+from ledger import FOLDER, Figure, Kept, keep, kept, told
 
 
 @pytest.fixture
@@ -39,6 +39,12 @@ def test_a_slower_machine_excuses_times_and_no_ratios() -> None:
     seconds, ratio = Figure("a", [2.0]), Figure("a", [2.0], "×")
     assert seconds.worsened(Figure("a", [1.0]), pace=2) == 1
     assert ratio.worsened(Figure("a", [1.0], "×"), pace=2) == 2
+
+
+def test_a_pace_that_may_be_chance_excuses_nothing() -> None:
+    before, now, later = (Kept("a", [], {}, pace) for pace in (0.1, 0.11, 0.15))
+    assert now.slower_than(before) == 1
+    assert later.slower_than(before) == pytest.approx(1.5)
 
 
 def test_noise_is_what_runs_differ_by() -> None:
@@ -76,6 +82,18 @@ def test_what_became_worse_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert gone == ["probe_of_ours: ratio is measured no longer"]
 
 
+def test_figures_beside_what_is_not_here_are_not_counted_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SCRIPT_OF_OTHERS", raising=False)
+    assert not measured(tmp_path, monkeypatch, SCRIPT.format(seconds=1, ratio=3))
+    less = SCRIPT.replace(', Figure("ratio", [{ratio}], "×", "higher")', "").format(seconds=1)
+    (tmp_path / "probe_of_ours.py").write_text(less)
+    script = everything.Script("probe_of_ours", 0.1, wants="SCRIPT_OF_OTHERS")
+    assert not everything.measured(script, tmp_path / "new", accept=True)
+    assert len(kept(tmp_path / "committed/probe_of_ours.json").figures) == 2
+
+
 def test_a_script_that_fails_counts_as_worse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,6 +108,12 @@ def test_every_committed_figure_has_a_script_that_measures_it() -> None:
     assert files <= scripts
     for name in scripts:
         assert (FOLDER.parent / f"{name}.py").is_file(), name
+
+
+def test_the_table_shows_every_figure_that_is_committed() -> None:
+    pages = [kept(path) for path in sorted(FOLDER.glob("*.json"))]
+    assert len(pages) == len(everything.SCRIPTS)
+    assert (FOLDER / "README.md").read_text() == everything.table(pages)
 
 
 def test_an_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
