@@ -84,6 +84,14 @@ def test_one_broken_result_is_named_and_the_others_are_shown_on_every_face(repor
     assert len(harness("leaderboard", "--json", "--reports", reports).json["rows"]) == 2
 
 
+def test_a_link_to_a_result_that_is_gone_is_named_and_the_others_are_shown(reports: Path) -> None:
+    (reports / "pocket-v1" / "gone.json").symlink_to("elsewhere.json")
+    for words in (["leaderboard"], ["dashboard", "--export", reports.parent / "site"]):
+        ran = harness(*words, "--reports", reports, "--store", reports / "store")
+        assert ran.code == 0, ran.err
+        assert "left out: " in ran.err and "gone" in ran.err
+
+
 def test_a_folder_of_broken_results_is_an_error(reports: Path) -> None:
     for file in (reports / "pocket-v1").glob("*.json"):
         file.write_text("{")

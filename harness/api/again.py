@@ -49,6 +49,7 @@ def accept(
             hint=f"the first reason: {result.scores[0].reason}",
         )
     target = below(workspace.reports / BASELINES, result.benchmark, f"{result.recipe}.json")
+    ResultFile(file).require_tables()
     ResultFile(file).copy_to(target)
     remember(file, "accepted", workspace.reports, note)
     return target

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from harness.api.options import Options, Workspace, with_options, workspace_of
 from harness.decisions.leaderboard import Board, boards
-from harness.errors import HarnessError, PageError
+from harness.errors import HarnessError
 from harness.escaping import one_line
 from harness.metrics.sanity_card import SanityCard
 from harness.pipeline.results.file import ResultFile
@@ -127,7 +127,7 @@ def _readable(files: Sequence[ResultFile], problems: list[HarnessError]) -> list
         try:
             _ = file.result
             whole.append(file)
-        except PageError as error:
+        except HarnessError as error:
             problems.append(error)
     return whole
 

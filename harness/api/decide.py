@@ -28,6 +28,7 @@ from harness.pages.defaults import default_benchmark
 from harness.pages.policy import Policy
 from harness.pages.recipe import Recipe
 from harness.pipeline.request import Named, read_recipe
+from harness.pipeline.results.file import ResultFile
 from harness.pipeline.results.read import BASELINES, find_result, read_result
 from harness.pipeline.store.local import Store
 
@@ -68,6 +69,7 @@ def compare(
 
 def contender(file: Path, workspace: Workspace) -> Contender:
     """Return a result with what stands beside it, and with its features where they are at hand."""
+    ResultFile(file).require_tables()
     side = read(file)
     store = Store(workspace.store)
     if side.result.interval == "recipe" or not are_at_hand(side.result, store):

@@ -146,6 +146,28 @@ def gated(
     return ran.code, ran.json if ran.out else {}, ran.err
 
 
+def test_a_result_without_its_tables_is_accepted_nowhere(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    alone = tmp_path / "mine/tiny.json"
+    alone.parent.mkdir()
+    alone.write_bytes((house.reports / "tiny-v1/tiny.json").read_bytes())
+    refused = command("gate", alone, "--accept", "--reports", tmp_path / "reports")
+    assert refused.code == 2
+    assert "tiny.samples.parquet and tiny.prompts.parquet" in refused.err
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_result_that_is_not_there_is_told_as_that(
+    house: House, command: Command, tmp_path: Path
+) -> None:
+    lost = tmp_path / "lost.json"
+    for words in (("--accept",), ("--baseline", house.reports / "tiny-v1/tiny.json")):
+        refused = command("gate", lost, *words, "--reports", tmp_path / "reports")
+        assert refused.code == 2
+        assert f"there is no file {lost}" in refused.err.replace("\n", "")
+
+
 def test_what_did_not_change_passes(house: House, command: Command, accepted: Path) -> None:
     code, found, _ = gated(command, house, accepted, "tiny")
     assert (code, found["verdict"]) == (0, "pass")

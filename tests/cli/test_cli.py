@@ -215,7 +215,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest(command: Command) -> None:
         (("score", "--name", "../x", "--images", "."), 2, "is no name for a result"),
         (("list", "recipies"), 2, "there is no list of"),
         (("leaderboard", "--reports", "empty"), 2, "no results in empty"),
-        (("verify", "nothing.json"), 2, "is not a result file"),
+        (("verify", "nothing.json"), 2, "there is no file"),
         (("gc", "--reports", "nowhere"), 2, "every artifact would look unused"),
         (("leaderboard", "--benchmark", "/etc/x.yaml"), 2, "no results of /etc/x.yaml"),
         (("check", "x" * 300 + ".yaml"), 2, ".yaml"),

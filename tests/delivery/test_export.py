@@ -430,7 +430,7 @@ def test_what_is_no_trained_lora_is_refused(place: Place, tmp_path: Path) -> Non
         export(loaded, tmp_path / "out", to="kohya", store=place.store)
     with pytest.raises(StoreError, match=r"is not in .*make it again: harness run ink"):
         export(place.result, tmp_path / "out", to="kohya", store=tmp_path / "nowhere")
-    with pytest.raises(PageError, match="is not a result file"):
+    with pytest.raises(UsageError, match="there is no file"):
         export(tmp_path / "nothing.json", tmp_path / "out", to="kohya", store=place.store)
     with pytest.raises(UsageError, match="no form 'comfy'"):
         export(place.result, tmp_path / "out", to="comfy", store=place.store)

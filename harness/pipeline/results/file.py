@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from harness.errors import UsageError
 from harness.files import copy_whole
 from harness.metrics.sanity_card import SanityCard
-from harness.pipeline.results.read import HARDWARE, NOISE, read_result
+from harness.pipeline.results.read import HARDWARE, NOISE, not_there, read_result
 from harness.pipeline.results.tables import (
     TABLES,
     Kind,
@@ -25,6 +26,8 @@ from harness.pipeline.results.tables import (
 from harness.records import PseudoValues, Result
 
 ALBUM = ".album.zip"
+OF_VERDICTS: tuple[Kind, ...] = ("samples", "prompts")
+"""Tables without which a result cannot be held to another one."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,17 @@ class ResultFile:
     def table(self, kind: Kind) -> pa.Table:
         """Return a table, or refuse one that is missing, cut off or not one of ours."""
         return read_table(self.table_path(kind), kind)
+
+    def require_tables(self) -> None:
+        """Refuse a result that is not there, or was copied without the tables of verdicts."""
+        if not self.path.is_file():
+            raise not_there(self.path)
+        lost = [self.table_path(kind).name for kind in OF_VERDICTS if not self.has_table(kind)]
+        if lost:
+            raise UsageError(
+                f"{self.path} came without {' and '.join(lost)}",
+                hint="copy all files of that name, or run the recipe again",
+            )
 
     def pseudo_values(self) -> PseudoValues:
         return pseudo_values_of(self.table("prompts"))

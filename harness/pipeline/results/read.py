@@ -51,7 +51,7 @@ def find_result(result: str | Path, benchmark: str | None, reports: Path) -> Pat
     name = str(result)
     if name.endswith(".json"):
         if not Path(name).is_file():
-            raise UsageError(f"there is no file {name}", hint="a result lies below --reports")
+            raise not_there(Path(name))
         return Path(name)
     stem = ".step".join(Path(name).name.removesuffix(".yaml").split("@"))
     files = sorted(reports.glob(f"{benchmark or '*'}/{stem}.json"))
@@ -71,8 +71,15 @@ def read_result(file: Path) -> Result:
     except ValidationError as error:
         said = "; ".join(map(_complaint, error.errors(include_url=False)[:3]))
         raise _no_result(file, said) from None
+    except FileNotFoundError:
+        raise not_there(file) from None
     except (OSError, ValueError) as error:
         raise _no_result(file, str(getattr(error, "strerror", None) or error)) from None
+
+
+def not_there(file: Path) -> UsageError:
+    """Return the error of a result that is missing."""
+    return UsageError(f"there is no file {file}", hint="a result lies below --reports")
 
 
 def _complaint(error: ErrorDetails) -> str:
